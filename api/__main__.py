@@ -1,5 +1,6 @@
-"""python -m api: the API as configured by API_HOST and API_PORT."""
+"""`python -m api`: serves the API on API_HOST and API_PORT."""
 
+import gc
 import sys
 
 import uvicorn
@@ -20,20 +21,31 @@ def main() -> int:
     if settings.backend_env == PROD:
         capture_warnings_and_errors()
     limit_connections()
+    app = create_app(settings)
+    _tune_interpreter()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.api_host,
         port=settings.api_port,
         access_log=False,
         server_header=False,
-        # Without a proxy that somebody named nobody speaks for others.
+        # X-Forwarded-For is trusted only from the proxies of FORWARDED_ALLOW_IPS.
         proxy_headers=bool(settings.forwarded_allow_ips),
         forwarded_allow_ips=settings.forwarded_allow_ips,
-        # Whoever stops it waits 10 s before it kills: Docker, and Kubernetes with the manifests here.
+        # Docker and the Kubernetes manifests of this repository kill the process 10 s after SIGTERM.
         timeout_graceful_shutdown=6,
         log_config=logging_config("api", settings.backend_env, settings.secret_values()),
     )
     return 0
+
+
+def _tune_interpreter() -> None:
+    # Objects that exist now live as long as the process: a full collection would scan them in up to 0.1 s per request.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    # Lets the event loop send cached responses while worker threads compute others.
+    sys.setswitchinterval(0.001)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""API keys."""
+"""Authentication by API keys."""
 
 import hmac
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import Problem, problem_response
 
-# Reads nothing: it tells /docs and /openapi.json how a key is sent.
-_BEARER = HTTPBearer(auto_error=False, description="One of API_KEYS; not wanted where none is set")
+# Only documents the header in /openapi.json; is_allowed reads it.
+_BEARER = HTTPBearer(auto_error=False, description="One of API_KEYS; not required if API_KEYS is not set")
 
 _METRICS_BEARER = HTTPBearer(
-    auto_error=False, scheme_name="MetricsKey", description="METRICS_KEY; not required where none is set"
+    auto_error=False, scheme_name="MetricsKey", description="METRICS_KEY; not required if METRICS_KEY is not set"
 )
 
 
@@ -34,42 +34,42 @@ def require_metrics_key(request: Request, _: Annotated[object, Security(_METRICS
 
 
 def is_allowed(headers: Mapping[str, str], keys: tuple[str, ...]) -> bool:
-    """Everybody is where no key is set."""
+    """True where the request has one of the keys, or no key is configured."""
     return not keys or matching_key(headers, keys) is not None
 
 
 def matching_key(headers: Mapping[str, str], keys: tuple[str, ...]) -> str | None:
-    """The key that was sent, if it is one of them. Compares with every one in constant time, so that neither length of
-    match nor position is to be measured."""
-    scheme, _, given = headers.get("authorization", "").partition(" ")
-    offered = given.strip().encode()
-    matches = [key for key in keys if hmac.compare_digest(offered, key.encode())]
+    """The key of the Authorization header if it is one of `keys`, else null. Each comparison takes constant time, so
+    that response times reveal neither a partial match nor its position."""
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    sent = credentials.strip().encode()
+    matches = [key for key in keys if hmac.compare_digest(sent, key.encode())]
     return matches[0] if matches and scheme.lower() == "bearer" else None
 
 
 class ApiKeyMiddleware:
-    """Asks for the key by the headers alone, before anything of a body is read, also of addresses that do not exist."""
+    """Rejects requests without a valid key before their body is read, also for paths that do not exist."""
 
     def __init__(self, app: ASGIApp, *, keys: tuple[str, ...]) -> None:
         self._app, self._keys = app, keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # A browser asks without the key whether it may send one.
-        locked = scope["type"] == "http" and requires_key(scope["path"]) and scope["method"] != "OPTIONS"
-        if locked and not is_allowed(Headers(scope=scope), self._keys):
+        # CORS preflight requests carry no key.
+        protected = scope["type"] == "http" and requires_key(scope["path"]) and scope["method"] != "OPTIONS"
+        if protected and not is_allowed(Headers(scope=scope), self._keys):
             await problem_response(_unauthorized())(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
 
 def requires_key(path: str) -> bool:
-    """Deliveries of webhooks are signed; badges stand on public pages."""
+    """False for webhooks, which are signed, and badges, which are embedded in public pages."""
     return path.startswith("/api/") and not path.startswith(("/api/webhooks/", "/api/badge/"))
 
 
 def _unauthorized() -> Problem:
     return Problem(
         401,
-        "This API wants a key: send the header Authorization: Bearer KEY with one of API_KEYS.",
+        "A key is required: send the header Authorization: Bearer KEY with one of API_KEYS.",
         headers={"WWW-Authenticate": "Bearer"},
     )

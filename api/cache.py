@@ -1,9 +1,8 @@
-"""Answers in a Redis that others may write to: each is sealed by a key that only programs with access to the database
-have, and what does not fit its seal is as good as absent.
+"""Cache of JSON responses, in this process and in a Redis that several processes share.
 
-Answers kept by what was asked and by the version of the stored data: a sync that changes nothing makes nothing
-stale. In this process, and in Redis for several of them.
-"""
+The key of an entry has the version of the stored data: a sync that changes nothing invalidates nothing. Other programs
+may write to the same Redis, so that entries there are signed with a key from the database; an entry with a wrong
+signature counts as missing."""
 
 import gzip
 import hashlib
@@ -26,86 +25,89 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core import VERSION
+from core.http.headers import ETAG_LENGTH, accepts_gzip, etag_matches, etag_of
 from core.redis_client import ERRORS, RedisClient
 from db.access import installation_key, stored_key
 from db.engine import DatabaseUnavailable, interactive_write_scope, session_scope
-from db.repositories.repository_queries import heartbeat
+from db.replica import reads_replica
+from db.repositories.repository_queries import data_version
 
 log = logging.getLogger(__name__)
 _PURPOSE = "answers"
+# In the state of a request: the version of the stored data, as ResponseCacheMiddleware read it.
+DATA_VERSION = "data_version"
 _RETRY_SECONDS = 5.0
 _DIGEST_SIZE = hashlib.sha256().digest_size
 KeyProvider = Callable[[], bytes | None]
 
 
 def sign(key: bytes, name: str, content: bytes) -> bytes:
-    """The content behind its seal, which is good under this name alone."""
+    """The signature followed by the content. The signature is valid only for this name."""
     return _digest(key, name, content) + content
 
 
 def unsign(key: bytes, name: str, signed: bytes) -> bytes | None:
-    """The content; null where it is not what was sealed under this name by a holder of the key."""
-    seal, content = signed[:_DIGEST_SIZE], signed[_DIGEST_SIZE:]
-    return content if hmac.compare_digest(seal, _digest(key, name, content)) else None
+    """The content; null where the signature is wrong."""
+    signature, content = signed[:_DIGEST_SIZE], signed[_DIGEST_SIZE:]
+    return content if hmac.compare_digest(signature, _digest(key, name, content)) else None
 
 
 def _digest(key: bytes, name: str, content: bytes) -> bytes:
-    made = hmac.new(key, name.encode(), "sha256")
-    made.update(b"\0")
-    made.update(content)
-    return made.digest()
+    mac = hmac.new(key, name.encode(), "sha256")
+    mac.update(b"\0")
+    mac.update(content)
+    return mac.digest()
 
 
 class InstallationKeyCache:
-    """The key, read once from the database; null while that is away, and for all others while one waits for it: a
-    replica may answer them meanwhile."""
+    """The signing key of this installation, read once from the database. Null while the database is unavailable, and
+    for other threads while one thread reads it: they do not wait, as a replica may serve them."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._lock = engine, threading.Lock()
-        self._known: bytes | None = None
-        self._again_at = float("-inf")
+        self._key: bytes | None = None
+        self._retry_at = float("-inf")
 
     def __call__(self) -> bytes | None:
-        if self._known is None and self._lock.acquire(blocking=False):
+        if self._key is None and self._lock.acquire(blocking=False):
             try:
-                if self._known is None and time.monotonic() >= self._again_at:
-                    self._known = self._read()
+                if self._key is None and time.monotonic() >= self._retry_at:
+                    self._key = self._read()
             finally:
                 self._lock.release()
-        return self._known
+        return self._key
 
     def _read(self) -> bytes | None:
         try:
             with session_scope(self._engine) as session:
-                found = stored_key(session, _PURPOSE)
-            if found is None:
+                key = stored_key(session, _PURPOSE)
+            if key is None:
                 with interactive_write_scope(self._engine) as session:
-                    found = installation_key(session, _PURPOSE)
-            return found
+                    key = installation_key(session, _PURPOSE)
+            return key
         except (SQLAlchemyError, DatabaseUnavailable) as error:
-            self._again_at = time.monotonic() + _RETRY_SECONDS
+            self._retry_at = time.monotonic() + _RETRY_SECONDS
             log.warning(
-                "Answers are not shared through Redis: the key that seals them cannot be read (%s)",
+                "Responses are not cached in Redis: their signing key cannot be read from the database (%s)",
                 type(error).__name__,
             )
             return None
 
 
 _TTL_SECONDS = 60
-# Of all answers in this process, and of one, as they are kept: what is larger is worked out anew each time.
+# Sizes as stored: of all responses in this process, and of one. Larger responses are not cached.
 _MAX_BYTES, _MAX_RESPONSE_BYTES = 64 * 2**20, 2**20
-_ETAG_LENGTH = 32
-# What fits into a few packets goes out as it is.
+# Smaller responses fit into a few packets and are sent uncompressed.
 _MIN_COMPRESS_BYTES = 4000
 _GZIP_MAGIC = b"\x1f\x8b"
-# Of one entry in Redis: what is read of it never takes more, whoever wrote it.
+# Limits what is read of one entry in Redis, whatever another program stored there.
 _MAX_REDIS_BYTES = 8 * 2**20
 _GZIP_WBITS = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True)
 class CachedResponse:
-    """A JSON body, compressed where that pays, and its tag."""
+    """A JSON body, compressed from _MIN_COMPRESS_BYTES on, and its entity tag."""
 
     etag: str
     payload: bytes
@@ -116,12 +118,12 @@ class CachedResponse:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "CachedResponse | None":
-        """Of what `stored` gives; null for anything else, without unpacking more than an answer may have."""
-        tag, kept = content[:_ETAG_LENGTH], content[_ETAG_LENGTH:]
-        body = _decompress(kept) if kept.startswith(_GZIP_MAGIC) else kept
+        """Parses `serialized`; null for anything else. Decompresses at most _MAX_BYTES."""
+        tag, payload = content[:ETAG_LENGTH], content[ETAG_LENGTH:]
+        body = _decompress(payload) if payload.startswith(_GZIP_MAGIC) else payload
         if body is None or tag != etag_of(body).encode():
             return None
-        return cls(tag.decode("ascii"), kept)
+        return cls(tag.decode("ascii"), payload)
 
     @property
     def serialized(self) -> bytes:
@@ -136,39 +138,40 @@ class CachedResponse:
         return gzip.decompress(self.payload) if self.is_compressed else self.payload
 
     def render(self, if_none_match: str, accept_encoding: str) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body for one who has those tags and accepts those encodings. The tag is weak: the same
-        answer goes out compressed and plain."""
+        """Status, headers and body for a request with these If-None-Match and Accept-Encoding headers. The entity tag
+        is weak, because it is the same for the compressed and the plain body."""
         headers = {"etag": f'W/"{self.etag}"', "cache-control": "private, no-cache", "vary": "Accept-Encoding"}
         if if_none_match and etag_matches(if_none_match, self.etag):
             return 304, headers, b""
         headers["content-type"] = "application/json"
-        if self.is_compressed and _accepts_gzip(accept_encoding):
+        if self.is_compressed and accepts_gzip(accept_encoding):
             headers["content-encoding"] = "gzip"
             return 200, headers, self.payload
         return 200, headers, self.body
 
 
 class ResponseCache:
-    """`name_space` keeps apart what several installations put into one Redis, which is used only with the `key` that
-    its entries are sealed by."""
+    """`namespace` separates installations that share a Redis. `key` returns the signing key; while it returns null,
+    Redis is not used. Safe to use from several threads."""
 
     def __init__(self, redis_client: RedisClient | None, namespace: str = "", key: KeyProvider = lambda: None) -> None:
         self._namespace, self._redis, self._key = namespace, redis_client, key
         self._memory: TTLCache[str, CachedResponse] = TTLCache(
-            _MAX_BYTES, _TTL_SECONDS, getsizeof=lambda each: len(each.payload)
+            _MAX_BYTES, _TTL_SECONDS, getsizeof=lambda response: len(response.payload)
         )
         self._lock = threading.Lock()
         self._key_locks = [threading.Lock() for _ in range(64)]
 
     def get_local(self, key: str) -> CachedResponse | None:
-        """From this process alone: never waits."""
+        """Looks in this process only: never blocks."""
         with self._lock:
             return self._memory.get(key)
 
     def get(self, key: str) -> CachedResponse | None:
-        found = self.get_local(key)
-        if found or not self._redis or not self._redis.is_available():
-            return found
+        """Looks in this process, then in Redis."""
+        local = self.get_local(key)
+        if local or not self._redis or not self._redis.is_available():
+            return local
         secret = self._key()
         if secret is None:
             return None
@@ -176,19 +179,19 @@ class ResponseCache:
         try:
             stored = self._redis.client.getrange(name, 0, _MAX_REDIS_BYTES)
         except redis.ResponseError:
-            # Something else has this name.
+            # The key has a value of another type.
             return None
         except ERRORS as error:
             self._redis.mark_down(error)
             return None
         content = unsign(secret, name, stored) if isinstance(stored, bytes) and stored else None
-        answer = CachedResponse.from_bytes(content) if content else None
-        if answer:
-            self._store_local(key, answer)
-        return answer
+        response = CachedResponse.from_bytes(content) if content else None
+        if response:
+            self._store_local(key, response)
+        return response
 
     def store(self, key: str, response: CachedResponse) -> None:
-        """Here and in Redis; an answer that is too large in neither."""
+        """Stores the response in this process and in Redis, unless it is too large."""
         if len(response.payload) > _MAX_RESPONSE_BYTES:
             return
         self._store_local(key, response)
@@ -204,7 +207,7 @@ class ResponseCache:
             self._redis.mark_down(error)
 
     def key_lock(self, key: str) -> threading.Lock:
-        """Held by who makes this answer, so that fifty who ask the same at once have it made once."""
+        """Held while the response is built, so that simultaneous equal requests build it once."""
         return self._key_locks[hash(key) % len(self._key_locks)]
 
     def _store_local(self, key: str, response: CachedResponse) -> None:
@@ -212,27 +215,34 @@ class ResponseCache:
             self._memory[key] = response
 
     def _redis_key(self, key: str) -> str:
-        asked = f"{VERSION} {self._namespace} {key}"
-        return "pipeline-health:" + hashlib.sha256(asked.encode("utf-8", "replace")).hexdigest()
+        name = f"{VERSION} {self._namespace} {key}"
+        return "pipeline-health:" + hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
 
 
 def cache_key(path: str, parameters: Iterable[tuple[str, str]], version: int) -> str:
-    """Windows that end now move on once a minute."""
+    """Includes the minute: a window that ends now moves on once a minute."""
     return f"{path}?{sorted(parameters)}@{version}/{int(time.time()) // _TTL_SECONDS}"
 
 
 def cached_response(request: Request, session: Session, build: Callable[[], BaseModel | dict[str, Any]]) -> Response:
-    """The answer, from the cache if nothing changed, with an ETag; 304 where the client has it already. A plain
-    dictionary is sent as it is: a long series is not copied into a model first."""
+    """Returns the cached response for this URL and version of the data, or builds and caches it. The response has an
+    ETag; its status is 304 where If-None-Match names it. A dictionary is serialized without validation, because a long
+    series would take several times as long."""
     cache: ResponseCache = request.app.state.cache
-    known = heartbeat(session)
-    key = cache_key(request.url.path, request.query_params.multi_items(), known.data_version if known else 0)
-    answer = cache.get(key)
-    if answer is None:
+    key = cache_key(request.url.path, request.query_params.multi_items(), _data_version(request, session))
+    response = cache.get(key)
+    if response is None:
         with cache.key_lock(key):
-            answer = cache.get_local(key) or CachedResponse.from_body(_json(build()))
-            cache.store(key, answer)
-    return _to_response(request, answer)
+            response = cache.get_local(key) or CachedResponse.from_body(_json(build()))
+            cache.store(key, response)
+    return _to_response(request, response)
+
+
+def _data_version(request: Request, session: Session) -> int:
+    """The version that the response cache read for this request, if it did; data in the primary database is at least as
+    new. A replica may be behind that version, so that its own version is read in the transaction of the response."""
+    version: int | None = getattr(request.state, DATA_VERSION, None)
+    return data_version(session) if version is None or reads_replica(session) else version
 
 
 def _json(body: BaseModel | dict[str, Any]) -> bytes:
@@ -240,40 +250,21 @@ def _json(body: BaseModel | dict[str, Any]) -> bytes:
 
 
 def with_etag(request: Request, body: BaseModel) -> Response:
-    """An answer that is not kept."""
+    """A response with an ETag that is not cached."""
     return _to_response(request, CachedResponse.from_body(body.model_dump_json().encode()))
 
 
 def _to_response(request: Request, cached: CachedResponse) -> Response:
-    offered, accepted = (request.headers.get(name, "") for name in ("if-none-match", "accept-encoding"))
-    status, headers, body = cached.render(offered, accepted)
+    if_none_match, accept_encoding = (request.headers.get(name, "") for name in ("if-none-match", "accept-encoding"))
+    status, headers, body = cached.render(if_none_match, accept_encoding)
     return Response(body, status, headers)
 
 
 def _decompress(payload: bytes) -> bytes | None:
-    """Null where it is no gzip, is broken, or unpacks to more than an answer may have."""
-    unpacker = zlib.decompressobj(_GZIP_WBITS)
+    """Null for invalid data and for a body of more than _MAX_BYTES."""
+    decompressor = zlib.decompressobj(_GZIP_WBITS)
     try:
-        body = unpacker.decompress(payload, _MAX_BYTES)
+        body = decompressor.decompress(payload, _MAX_BYTES)
     except zlib.error:
         return None
-    return body if unpacker.eof and not unpacker.unused_data else None
-
-
-def etag_of(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()[:_ETAG_LENGTH]
-
-
-def etag_matches(if_none_match: str, etag: str) -> bool:
-    """Does If-None-Match name it? Compared weakly, RFC 9110 section 8.8.3.2."""
-    return if_none_match.strip() == "*" or f'"{etag}"' in (
-        each.strip().removeprefix("W/") for each in if_none_match.split(",")
-    )
-
-
-def _accepts_gzip(accept_encoding: str) -> bool:
-    for each in accept_encoding.lower().split(","):
-        name, _, quality = each.partition(";")
-        if name.strip() in ("gzip", "*"):
-            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
+    return body if decompressor.eof and not decompressor.unused_data else None

@@ -1,4 +1,4 @@
-"""What the routes share: a session, and the contract's filters."""
+"""Dependencies of routes: database sessions, the clock, and validated filter parameters."""
 
 import re
 from collections.abc import Iterator
@@ -13,17 +13,18 @@ from sqlalchemy.orm import Session
 
 from api.errors import Problem, bad_parameter
 from api.schema_guard import SchemaGuard
+from core.numbers import MAX_INT32, MAX_INT64
+from core.text import CONTROL_CHARACTERS
 from db.definitions.scope import Scope, Window, make_window, parse_time
 from db.engine import interactive_write_scope
 from db.enums import Conclusion, Status
+from db.replica import ReplicaRouter
 from db.repositories.repository_queries import known_repositories
 from db.runs.run_queries import list_runs
 
 _MAX_VALUE_LENGTH = 400
 _MAX_VALUES = 50
 _EARLIEST = datetime(2008, 1, 1, tzinfo=UTC)
-# PostgreSQL takes no NUL, and no database takes half a surrogate pair.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def now() -> datetime:
@@ -31,20 +32,24 @@ def now() -> datetime:
 
 
 def get_session(request: Request) -> Iterator[Session]:
-    gate: SchemaGuard = request.app.state.gate
-    gate.check()
-    with request.app.state.reader.session() as opened:
+    """A read-only transaction on the replica or the primary database. Raises DatabaseUnavailable or NotMigrated."""
+    schema_guard: SchemaGuard = request.app.state.schema_guard
+    schema_guard.check()
+    reader: ReplicaRouter = request.app.state.reader
+    with reader.session() as opened:
         yield opened
 
 
-# For a route that must not hold a session all the time, or answers without one.
+# For routes that need a session only for a part of the request.
 open_session = contextmanager(get_session)
-# Given back before the answer is sent: a slow reader of a long answer holds no connection. At most ten at once, so
+# The session is closed before the response is sent, so that a slow client holds no connection. At most ten at once, so
 # that a route which needs a second connection, to write, finds one in the pool.
 SessionDep = Annotated[Session, Depends(get_session, scope="function", max_concurrency=10)]
 NowDep = Annotated[datetime, Depends(now)]
 RunId = Annotated[int, Path(examples=[7398123456])]
-AttemptNumber = Annotated[int | None, Query(ge=1, lt=2**31, description="The latest one without it")]
+AttemptNumber = Annotated[
+    int | None, Query(ge=1, lt=MAX_INT32 + 1, description="Number of an attempt; default: the latest")
+]
 
 
 @dataclass(frozen=True)
@@ -54,18 +59,19 @@ class Filter:
 
 
 def reject_unknown_parameters(request: Request) -> None:
-    """A misspelt filter that is silently ignored would answer a question nobody asked."""
+    """Raises a 422 problem for an unknown or wrongly repeated parameter: ignoring a misspelled filter would return
+    wrong results."""
     known = dict(_parameters(request.scope["route"].dependant))
     for name in request.query_params:
         if name not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            raise bad_parameter(_truncate(name, 80), f"there is no such parameter; known are {listed}")
+            names = ", ".join(sorted(known)) or "none"
+            raise bad_parameter(_truncate(name, 80), f"there is no such parameter; known are {names}")
         if not known[name] and len(request.query_params.getlist(name)) > 1:
             raise bad_parameter(name, "is given more than once, and takes one value")
 
 
 def _parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
-    """The names of a route's query parameters, and whether each may be repeated."""
+    """Names of the query parameters of a route, each with whether it can be repeated."""
     for field in dependant.query_params:
         yield field.alias, "list[" in str(field.field_info.annotation)
     for inner in dependant.dependencies:
@@ -75,14 +81,14 @@ def _parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
 def scope_params(
     session: SessionDep,
     repo: Annotated[list[str] | None, Query(description="owner/name; repeatable", examples=["acme/web-app"])] = None,
-    workflow: Annotated[list[str] | None, Query(description="A workflow's name or id; repeatable")] = None,
-    branch: Annotated[list[str] | None, Query(description="Repeatable")] = None,
+    workflow: Annotated[list[str] | None, Query(description="Name or id of a workflow; repeatable")] = None,
+    branch: Annotated[list[str] | None, Query(description="Name of a branch; repeatable")] = None,
     event: Annotated[list[str] | None, Query(description="push, pull_request, schedule, …; repeatable")] = None,
-    actor: Annotated[list[str] | None, Query(description="A login; repeatable")] = None,
+    actor: Annotated[list[str] | None, Query(description="Login of a user; repeatable")] = None,
 ) -> Scope:
-    """The filters that leave failures and successes together, in their order."""
-    given = {"repo": repo, "workflow": workflow, "branch": branch, "event": event, "actor": actor}
-    values = {name: parse_list(name, listed or []) for name, listed in given.items()}
+    """Filters that do not separate successes from failures."""
+    parameters = {"repo": repo, "workflow": workflow, "branch": branch, "event": event, "actor": actor}
+    values = {name: parse_list(name, items or []) for name, items in parameters.items()}
     return Scope(
         repos=_repositories(session, values["repo"]),
         workflows=values["workflow"],
@@ -101,8 +107,10 @@ def filter_params(
     scope: ScopeDep,
     conclusion: Annotated[list[str] | None, Query(description="success, failure, …; repeatable")] = None,
     status: Annotated[list[str] | None, Query(description="queued, in_progress, completed, …; repeatable")] = None,
-    since: Annotated[str | None, Query(description="ISO 8601, or before now: 24h, 30d", examples=["7d"])] = None,
-    until: Annotated[str | None, Query(description="ISO 8601, or before now: 24h, 30d")] = None,
+    since: Annotated[
+        str | None, Query(description="Start: ISO 8601, or relative to now: 24h, 30d", examples=["7d"])
+    ] = None,
+    until: Annotated[str | None, Query(description="End: ISO 8601, or relative to now: 24h, 30d")] = None,
 ) -> Filter:
     conclusions, statuses = parse_list("conclusion", conclusion or []), parse_list("status", status or [])
     _check_enum_values(session, moment, "conclusion", conclusions, tuple(Conclusion))
@@ -111,6 +119,7 @@ def filter_params(
 
 
 def window(since: str | None, until: str | None, moment: datetime) -> Window:
+    """The window of `since` and `until`, relative to `moment`. Raises a 422 problem that names the invalid one."""
     since, until = _restore_plus(since), _restore_plus(until)
     for name, value in (("since", since), ("until", until)):
         try:
@@ -124,7 +133,7 @@ def window(since: str | None, until: str | None, moment: datetime) -> Window:
 
 
 def _restore_plus(value: str | None) -> str | None:
-    """In a URL a bare + is a space: 08:00:00+02:00 arrives as 08:00:00 02:00."""
+    """Restores the sign of an offset that was not percent-encoded: 08:00:00+02:00 arrives as 08:00:00 02:00."""
     return re.sub(r"(:\d\d(?:\.\d+)?) (?=\d\d:?\d\d$)", r"\1+", value) if value else value
 
 
@@ -132,11 +141,11 @@ FilterDep = Annotated[Filter, Depends(filter_params)]
 
 
 def parse_list(name: str, values: list[str]) -> tuple[str, ...]:
-    """Without repetitions; a value that no database takes is a 422."""
+    """The values without duplicates. Raises a 422 problem for values that are empty, too long or not printable."""
     if len(values) > _MAX_VALUES:
         raise bad_parameter(name, f"at most {_MAX_VALUES} values")
     for value in values:
-        if not value or len(value) > _MAX_VALUE_LENGTH or _CONTROL.search(value):
+        if not value or len(value) > _MAX_VALUE_LENGTH or CONTROL_CHARACTERS.search(value):
             raise bad_parameter(name, f"a value is empty, longer than {_MAX_VALUE_LENGTH} characters or not printable")
     return tuple(dict.fromkeys(values))
 
@@ -144,41 +153,41 @@ def parse_list(name: str, values: list[str]) -> tuple[str, ...]:
 def _check_enum_values(
     session: Session, moment: datetime, name: str, values: tuple[str, ...], allowed: tuple[str, ...]
 ) -> None:
-    """A word that GitHub invented later is fine where a run has it; anything else is a slip of the pen."""
-    ever = Window(_EARLIEST, moment + timedelta(days=1))
+    """Raises a 422 problem for a value that is neither known nor stored for any run: GitHub may add values."""
+    all_time = Window(_EARLIEST, moment + timedelta(days=1))
     for value in values:
         if value not in allowed:
             scope = Scope(conclusions=(value,)) if name == "conclusion" else Scope(statuses=(value,))
-            if not list_runs(session, scope, ever, limit=1).items:
+            if not list_runs(session, scope, all_time, limit=1).items:
                 raise bad_parameter(name, f"{_truncate(value, 40)!r} is not one of {', '.join(allowed)}")
 
 
 def _repositories(session: Session, names: tuple[str, ...]) -> tuple[str, ...]:
-    """A repository that is not there is an error: an empty answer would read as "no runs"."""
+    """The stored spelling of the names. Raises a 422 problem for an unknown repository: an empty result would mean that
+    it has no runs."""
     if not names:
         return ()
     known = {name.lower(): name for name in known_repositories(session)}
-    found = []
     for name in names:
         if name.lower() not in known:
             some = ", ".join(sorted(known.values())[:5]) or "none yet"
             raise bad_parameter("repo", f"{_truncate(name, 100)!r} is not monitored; known are {some}")
-        found.append(known[name.lower()])
-    return tuple(found)
+    return tuple(known[name.lower()] for name in names)
 
 
 TextQuery = Annotated[
     str,
     Query(
         max_length=200,
-        description="In title, branch, actor or run number; seven or more hexadecimal digits are the start of a sha",
+        description="Searches title, branch, actor and run number; seven or more hexadecimal digits match the start of "
+        "a commit SHA",
         examples=["fix cart"],
     ),
 ]
 
 
 def validate_text(name: str, value: str) -> str:
-    if _CONTROL.search(value):
+    if CONTROL_CHARACTERS.search(value):
         raise bad_parameter(name, "the text holds characters that cannot be searched for")
     return value
 
@@ -189,17 +198,18 @@ def repo_scope(session: Session, repos: list[str]) -> Scope:
 
 @contextmanager
 def write_session(request: Request) -> Iterator[Session]:
-    """One transaction on the primary database, for what a person changes."""
-    gate: SchemaGuard = request.app.state.gate
-    gate.check()
-    with interactive_write_scope(request.app.state.reader.primary) as opened:
+    """A transaction on the primary database, for changes that a user makes."""
+    schema_guard: SchemaGuard = request.app.state.schema_guard
+    schema_guard.check()
+    reader: ReplicaRouter = request.app.state.reader
+    with interactive_write_scope(reader.primary) as opened:
         yield opened
-    request.app.state.reader.wrote()
+    reader.record_write()
 
 
 def validate_id(value: int) -> int:
-    """No database knows a number beyond 64 bits; there is nothing under it."""
-    return value if 0 <= value < 2**63 else 0
+    """The id, or 0 for a number that no id column can have: no row has the id 0."""
+    return value if 0 <= value <= MAX_INT64 else 0
 
 
 def not_found(resource: str) -> Problem:

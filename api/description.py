@@ -1,4 +1,4 @@
-"""What /openapi.json says beyond the routes themselves."""
+"""The OpenAPI document: description, tags, and responses that all routes share."""
 
 from typing import Any
 
@@ -9,69 +9,76 @@ from api.errors import MEDIA_TYPE
 from api.schemas import ProblemDocument
 
 DESCRIPTION = """\
-Health of GitHub Actions pipelines. Every figure is the one that the dashboard and the messages show; what each
-means stands in docs/metrics.md. Times are UTC, durations are seconds, errors are RFC 9457 problem documents.
+Health of GitHub Actions pipelines. Figures are the same as on the dashboard and in notifications; docs/metrics.md
+defines them. Times are UTC, durations are in seconds, errors are RFC 9457 problem documents.
 """
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    422: {"model": ProblemDocument, "description": "A parameter is unknown or cannot be used"},
+    422: {"model": ProblemDocument, "description": "Unknown or invalid parameter"},
     429: {
         "model": ProblemDocument,
-        "description": "More requests than API_RATE_LIMIT; wait for Retry-After",
+        "description": "Rate limit exceeded (API_RATE_LIMIT); retry after the time in Retry-After",
     },
-    503: {"model": ProblemDocument, "description": "The database cannot be used now, or too much is under way"},
+    503: {
+        "model": ProblemDocument,
+        "description": "The database is unavailable, or too many requests are being processed",
+    },
 }
 UNAUTHORIZED_RESPONSES: dict[int | str, dict[str, Any]] = {
-    401: {"model": ProblemDocument, "description": "API_KEYS is set and no key was sent"},
+    401: {"model": ProblemDocument, "description": "API_KEYS is set, and the request has no valid key"},
     **PROBLEM_RESPONSES,
 }
-# What the layers around all routes answer, whatever the route: core.http.middleware and core.http.bodies.
-_COMMON_RESPONSES = {"421": "The request is addressed to a host name that is not this API's: ALLOWED_HOSTS"}
+# Responses of core.http.middleware and core.http.bodies, which all routes share.
+_COMMON_RESPONSES = {"421": "The Host header has an unknown name (ALLOWED_HOSTS)"}
 _BODY_RESPONSES = {
-    "403": "Sent by a page of another site",
-    "408": "The body did not come in time",
+    "403": "The request comes from a page of another site",
+    "408": "The body did not arrive in time",
     "413": "The body is larger than this route accepts",
     "415": "The body is not JSON",
 }
-# Takes forms as well as JSON.
+# Accepts forms as well as JSON.
 _WEBHOOKS = "/api/webhooks/github"
 _METHODS_WITH_BODY = ("post", "put", "patch", "delete")
 _TAGS = {
     "Runs": "Runs, their attempts and jobs",
-    "Metrics": "Figures of a filter, over time and by group",
-    "Insights": "What is flaky, why runs fail, what got worse, and what needs a person now",
-    "Export": "All runs of a filter as a file",
-    "Logs": "What jobs printed",
-    "Repositories": "What is monitored, and how complete it is",
-    "Alerts": "Alerts, their rules and silences, and the test of their channels",
-    "Badges": "Images for README files",
-    "Webhooks": "What GitHub sends",
-    "Health": "For probes and load balancers",
-    "Prometheus": "For Prometheus",
+    "Metrics": "Metrics, time series, groups and comparison",
+    "Insights": "Flaky workflows, causes of failures, regressions, and items that need attention",
+    "Export": "Runs as a file",
+    "Logs": "Logs of jobs",
+    "Repositories": "Monitored repositories and workflows, with their completeness",
+    "Alerts": "Alerts, alerting rules, silences and test messages",
+    "Badges": "SVG badges for README files",
+    "Webhooks": "Receiver of GitHub webhooks",
+    "Health": "Health checks for probes and load balancers",
+    "Prometheus": "Metrics in the Prometheus text format",
 }
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Makes the document once; errors are problem documents by their true media type."""
+    """Sets the function that builds the document, once, with the media type of problem documents for errors."""
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
             tags = [{"name": name, "description": text} for name, text in _TAGS.items()]
-            made = get_openapi(
-                title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes, tags=tags,
+            document = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=DESCRIPTION,
+                routes=app.routes,
+                tags=tags,
                 license_info=app.license_info,
-            )  # fmt: skip
-            for path, methods in made["paths"].items():
+            )
+            for path, methods in document["paths"].items():
                 for method, operation in methods.items():
                     _add_common(path, method, operation["responses"])
                     _set_problem_media_type(operation["responses"])
-            app.openapi_schema = made
+            app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
 
 
 def _add_common(path: str, method: str, responses: dict[str, Any]) -> None:
-    """Where the route itself does not say more."""
+    """Adds the shared responses that the route does not document itself."""
     common = _COMMON_RESPONSES | (_BODY_RESPONSES if method in _METHODS_WITH_BODY else {})
     if path == _WEBHOOKS:
         del common["415"]
@@ -89,5 +96,5 @@ def _set_problem_media_type(responses: dict[str, Any]) -> None:
 
 
 def _is_health(content: dict[str, Any]) -> bool:
-    """A probe's 503 is the same document as its 200."""
+    """Health checks have the same document with 503 as with 200."""
     return str(content.get("schema", {}).get("$ref", "")).endswith(("/Health", "/Check"))

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents."""
+"""Exceptions as RFC 9457 problem documents."""
 
 import logging
 from dataclasses import dataclass, field
@@ -18,16 +18,17 @@ from db.migrate import NotMigrated
 from db.replica import is_replica_failure
 
 log = logging.getLogger(__name__)
-# What FastAPI says of a body that is no text at all.
+# FastAPI's message for a body that is not UTF-8.
 _UNPARSABLE = "There was an error parsing the body"
 MEDIA_TYPE = "application/problem+json"
-# In the state of a request whose answer is not to be sent: see middleware.AskAgain.
-RETRY_ON_PRIMARY = "ask_again"
+# In the state of a request that ReplicaRetryMiddleware repeats.
+RETRY_ON_PRIMARY = "retry_on_primary"
 
 
 @dataclass
 class Problem(Exception):
-    """`errors` names single parameters: [{"parameter", "message"}]."""
+    """An error response. `errors` lists invalid parameters: [{"parameter": …, "message": …}]. `extra` are further
+    members of the document."""
 
     status: int
     detail: str
@@ -69,14 +70,14 @@ def unavailable(detail: str) -> Problem:
 
 
 def _database_unavailable(request: Request, detail: str) -> Problem:
-    """`line` names the database's address: not to those who ask for a badge, which needs no key."""
+    """`detail` has the address of the database, which badges must not reveal: they require no key."""
     return unavailable(DATABASE_UNAVAILABLE if request.url.path.startswith("/api/badge/") else detail)
 
 
 def internal_error(request_id: str, method: str, path: str, error: Exception) -> JSONResponse:
-    """What happened stays in the log."""
+    """Logs the exception; the response has only the request id."""
     log.error("request %s: %s %s failed", request_id, method, path, exc_info=error)
-    return problem_response(Problem(500, f"Something went wrong here; the log has it under request id {request_id}."))
+    return problem_response(Problem(500, f"Internal error; the log has the details under request id {request_id}."))
 
 
 def _on_validation_error(_: Request, error: Exception) -> JSONResponse:
@@ -105,25 +106,25 @@ def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _overload_detail(error: SQLAlchemyError) -> str | None:
-    """What to tell where the database is well and has no room just now."""
+    """The message for a database that works but is busy; null for other errors."""
     if isinstance(error, PoolTimeoutError):
         return "All connections to the database are in use; try again in a moment."
     return "Another program is writing to the database; try again in a moment." if is_locked(error) else None
 
 
 def _on_database_error(request: Request, error: Exception) -> JSONResponse:
-    """A statement failed: because the database went away, because it is not migrated, or by a fault of ours."""
+    """A failed statement: the database is unavailable, not migrated or busy, or the statement is wrong."""
     if is_replica_failure(error):
         request.scope.setdefault("state", {})[RETRY_ON_PRIMARY] = True
-        return problem_response(unavailable("The replica of the database broke off; ask again."))
-    gate: SchemaGuard = request.app.state.gate
-    gate.invalidate()
+        return problem_response(unavailable("The replica of the database aborted the query; send the request again."))
+    schema_guard: SchemaGuard = request.app.state.schema_guard
+    schema_guard.invalidate()
     try:
-        gate.check()
-    except DatabaseUnavailable as found:
-        return problem_response(_database_unavailable(request, str(found)))
-    except NotMigrated as found:
-        return problem_response(unavailable(str(found)))
+        schema_guard.check()
+    except DatabaseUnavailable as reason:
+        return problem_response(_database_unavailable(request, str(reason)))
+    except NotMigrated as reason:
+        return problem_response(unavailable(str(reason)))
     if isinstance(error, SQLAlchemyError) and (line := _overload_detail(error)):
         return problem_response(unavailable(line))
     if isinstance(error, OperationalError | InterfaceError) or (

@@ -1,4 +1,4 @@
-"""Is everything there, and is what it says up to date? One judgement for /health and the docs."""
+"""Checks of the database, the replica, the collectors and the webhook queue, for /health."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,7 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.schema_guard import DATABASE_UNAVAILABLE, SchemaGuard
-from core.formatting import format_time, pluralize
+from core.formatting import format_time, iso_timestamp, pluralize
+from core.text import collapse_whitespace
 from db.engine import DatabaseUnavailable, describe_failure, session_scope
 from db.enums import Liveness
 from db.migrate import NewerSchema, NotMigrated, check_migrated, current_revision
@@ -27,7 +28,7 @@ from health.completeness.collection_status import (
     stall_message,
 )
 
-# Deliveries are applied within a second, and behind a busy writer within a few.
+# Deliveries are applied within seconds.
 _MAX_INBOX_AGE = timedelta(minutes=5)
 _MAX_LISTED = 3
 _DETAILS_HINT = "send METRICS_KEY for details"
@@ -35,7 +36,7 @@ _DETAILS_HINT = "send METRICS_KEY for details"
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """`status` is ok, degraded or error; `detail` one line for people, without secrets."""
+    """`status` is ok, degraded or error; `detail` is one line without secrets; `extra` are further fields."""
 
     status: str
     detail: str
@@ -46,8 +47,8 @@ class HealthCheck:
 
 
 def check_database(engine: Engine, schema_guard: SchemaGuard, *, probe_rows: bool = False) -> HealthCheck:
-    """`reads`: rows are read, too, as every answer does: a file can have the right schema and be damaged behind it. One
-    that could be used before a newer version migrated it answers as long as that works."""
+    """`probe_rows` also reads rows: a damaged file may still have a valid schema. A database that a newer version
+    migrated while this process runs is degraded, not an error, as long as its rows can be read."""
     try:
         check_migrated(engine)
         if probe_rows:
@@ -66,14 +67,14 @@ def check_database(engine: Engine, schema_guard: SchemaGuard, *, probe_rows: boo
 
 
 def _read_rows(engine: Engine) -> None:
-    """One each of the state of collection and of the runs."""
+    """Reads a row of the state of collection and a row of the runs."""
     with session_scope(engine) as session:
         data_version(session)
         has_runs(session)
 
 
 def schema_revision(engine: Engine) -> str | None:
-    """Of a database that was just seen to be well; null where it is away again."""
+    """Null where the database has become unavailable since the check."""
     try:
         return current_revision(engine)
     except SQLAlchemyError:
@@ -81,27 +82,27 @@ def schema_revision(engine: Engine) -> str | None:
 
 
 def check_replica(reader: ReplicaRouter) -> HealthCheck:
-    """What answers. A replica that does not is no reason to send anybody elsewhere: the database itself answers."""
-    found = reader.status()
-    lag = None if found.lag_seconds is None else round(found.lag_seconds, 1)
-    more = {"reads_from": "replica" if found.from_replica else "database", "lag_seconds": lag}
-    if found.from_replica:
-        behind = "the database is away" if lag is None else f"{lag:g} s behind"
-        return HealthCheck("ok", f"the replica answers, {behind}", more)
-    return HealthCheck("degraded", f"the database itself answers, not its replica: {found.reason}", more)
+    """Never an error: without the replica the primary database serves all requests."""
+    replica = reader.status()
+    lag = None if replica.lag_seconds is None else round(replica.lag_seconds, 1)
+    more = {"reads_from": "replica" if replica.from_replica else "database", "lag_seconds": lag}
+    if replica.from_replica:
+        behind = "the primary database is unavailable" if lag is None else f"{lag:g} s behind"
+        return HealthCheck("ok", f"the replica serves reads, {behind}", more)
+    return HealthCheck("degraded", f"the primary database serves reads, not the replica: {replica.reason}", more)
 
 
 def check_collection(
     reader: ReplicaRouter, schema_guard: SchemaGuard, now: datetime, poll_interval: timedelta, *, details: bool = True
 ) -> dict[str, HealthCheck]:
-    """The collector and the inbox of webhooks. `poll` is used where the collector does not tell its own interval.
-    Without `details` no name of a host or repository is in it."""
+    """Checks the collectors and the webhook queue. `poll_interval` is used where the heartbeat does not have one.
+    Without `details` the result has no names of hosts and repositories."""
     try:
         with reader.session() as session:
-            found = collection_report(session, now)
+            status = collection_report(session, now)
             return {
-                "collector": _collector_check(session, found, now, poll_interval, details),
-                "inbox": _inbox_check(found.inbox, now),
+                "collector": _collector_check(session, status, now, poll_interval, details),
+                "inbox": _inbox_check(status.inbox, now),
             }
     except SQLAlchemyError as error:
         if is_replica_failure(error):
@@ -115,8 +116,8 @@ def _collector_check(
 ) -> HealthCheck:
     repositories = list_repositories(session)
     failing = [_error_line(row.repo, row.error) for row in repositories if row.error]
-    unread = unresolved_targets(session, [row.repo for row in repositories])
-    failing += [_error_line(row.name, row.error) for row in unread if row.error]
+    unresolved = unresolved_targets(session, [row.repo for row in repositories])
+    failing += [_error_line(row.name, row.error) for row in unresolved if row.error]
     if status.heartbeat is None:
         never: dict[str, Any] = {"state": Liveness.NEVER, "seen_at": None, "synced_at": None, "collectors": []}
         return HealthCheck("degraded", "The collector has not run yet; start it with python -m collector.", never)
@@ -127,31 +128,34 @@ def _collector_check(
         "stopped_at": _iso(status.heartbeat.stopped_at),
         "synced_at": _iso(min(synced, default=None)),
         "collectors": [
-            _collector_entry(each)
+            _collector_entry(collector)
             if details
-            else _collector_entry(each) | {"name": f"collector {number}", "message": None}
-            for number, each in enumerate(status.collectors, 1)
+            else _collector_entry(collector) | {"name": f"collector {number}", "message": None}
+            for number, collector in enumerate(status.collectors, 1)
         ],
     }
-    behind = count_catching_up(session, status.heartbeat)
-    more["catching_up"], more["repositories"] = behind.repositories, behind.total
+    catching_up = count_catching_up(session, status.heartbeat)
+    more["catching_up"], more["repositories"] = catching_up.repositories, catching_up.total
     reason = _degraded_reason(status.heartbeat, failing, now, poll_interval, details)
-    return HealthCheck("degraded" if reason else "ok", reason or _progress_line(behind), more)
+    return HealthCheck("degraded" if reason else "ok", reason or _progress_line(catching_up), more)
 
 
 def _progress_line(catching_up: CatchUpCount) -> str:
-    """What a collector at work, which nothing keeps from reading, has read."""
+    """Describes a running collector without errors."""
     if not catching_up.total:
-        return "running, nothing is monitored yet"
+        return "running, no repository is monitored yet"
     if not catching_up.repositories:
-        return "running, everything read"
+        return "running, everything is collected"
     verb = "is" if catching_up.repositories == 1 else "are"
-    of_all = f"{catching_up.repositories:,} of {pluralize(catching_up.total, 'repository', 'repositories')} {verb} catching up"
-    return f"running, {of_all}: their counts, rates, durations and costs are provisional"
+    total = pluralize(catching_up.total, "repository", "repositories")
+    return (
+        f"running, {catching_up.repositories:,} of {total} {verb} catching up: their counts, rates, durations and "
+        "costs are provisional"
+    )
 
 
 def _collector_entry(collector: CollectorStatus) -> dict[str, Any]:
-    state, message = collector.detail.get("state"), collector.detail.get("message")
+    state, message = collector.detail.state, collector.detail.message
     if not collector.alive:
         state, message = (Liveness.STOPPED if collector.stopped_at else Liveness.STALE), None
     return {
@@ -160,13 +164,13 @@ def _collector_entry(collector: CollectorStatus) -> dict[str, Any]:
         "seen_at": _iso(collector.seen_at),
         "repositories": collector.repositories,
         "state": state,
-        "message": _one_line(message) if message else None,
+        "message": collapse_whitespace(message) if message else None,
         **({"stopped_at": _iso(collector.stopped_at)} if collector.stopped_at else {}),
     }
 
 
 def _inbox_check(inbox: InboxSummary, now: datetime) -> HealthCheck:
-    """What could not be applied is no reason for concern by itself: the next poll brings it."""
+    """Deliveries that could not be applied do not degrade the status: the next poll collects their runs."""
     waits = now - inbox.oldest_pending_at if inbox.oldest_pending_at else None
     more = {
         "waiting": inbox.pending,
@@ -175,12 +179,13 @@ def _inbox_check(inbox: InboxSummary, now: datetime) -> HealthCheck:
     }
     if waits and waits > _MAX_INBOX_AGE:
         minutes = int(waits.total_seconds() // 60)
-        line = f"{pluralize(inbox.pending, 'delivery', 'deliveries')} of webhooks not applied yet, the oldest since "
-        return HealthCheck("degraded", f"{line}{minutes} min; polling goes on", more)
-    return HealthCheck("ok", "deliveries are applied as they come", more)
+        deliveries = pluralize(inbox.pending, "webhook delivery", "webhook deliveries")
+        return HealthCheck("degraded", f"{deliveries} waiting, the oldest for {minutes} min; polling continues", more)
+    return HealthCheck("ok", "deliveries are applied as they arrive", more)
 
 
 def overall(checks: list[HealthCheck]) -> str:
+    """The worst status."""
     states = {check.status for check in checks}
     return next((state for state in ("error", "degraded") if state in states), "ok")
 
@@ -193,24 +198,26 @@ def _degraded_reason(
             return (
                 f"The collector stopped at {format_time(heartbeat.stopped_at, now)}; start it with python -m collector."
             )
-        case Liveness.STALE if (hangs := stall_message(heartbeat, now, poll_interval, with_names=details)) is not None:
-            return hangs
+        case Liveness.STALE if (
+            stalled := stall_message(heartbeat, now, poll_interval, with_names=details)
+        ) is not None:
+            return stalled
         case Liveness.STALE:
             return f"The collector has not been seen for {_duration_text(now - heartbeat.seen_at)}; is it running?"
     return _failure_reason(heartbeat, failing, details)
 
 
 def _failure_reason(heartbeat: HeartbeatRow, failing: list[str], details: bool) -> str | None:
-    """Of a collector that works."""
+    """For a running collector: the errors of repositories, or the state that the heartbeat reports."""
     if failing and not details:
         return f"{pluralize(len(failing), 'repository', 'repositories')} cannot be read; {_DETAILS_HINT}"
     if failing:
         more = f" (and {len(failing) - _MAX_LISTED} more)" if len(failing) > _MAX_LISTED else ""
         return "; ".join(failing[:_MAX_LISTED]) + more
-    state, message = heartbeat.detail.get("state"), heartbeat.detail.get("message")
+    state, message = heartbeat.detail.state, heartbeat.detail.message
     if state not in ("error", "waiting"):
         return None
-    return _one_line(message or state) if details else f"{state}; {_DETAILS_HINT}"
+    return collapse_whitespace(message or state) if details else f"{state}; {_DETAILS_HINT}"
 
 
 def _duration_text(age: timedelta) -> str:
@@ -219,12 +226,8 @@ def _duration_text(age: timedelta) -> str:
 
 
 def _error_line(name: str, error: str) -> str:
-    return f"{name}: {_one_line(error)}"
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
+    return f"{name}: {collapse_whitespace(error)}"
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    return iso_timestamp(moment, timespec="seconds") if moment else None

@@ -1,9 +1,8 @@
-"""How much work of one kind is under way at once. What waits for others (a lock of the database, a mail server) or
-takes much memory would otherwise take all threads, and with them the answers that cost nothing.
+"""Limits of concurrency and of request rates.
 
-How often one client may ask: API_RATE_LIMIT, by key, or by address without one. Counted in this process, or in Redis
-for several of them.
-"""
+Requests that wait for others (a database lock, a mail server) or take much memory are limited in number: they would
+otherwise occupy all worker threads, and cheap requests would wait for them. API_RATE_LIMIT applies per key, or per
+address without one; requests are counted in this process, or in Redis for several processes."""
 
 import hashlib
 import ipaddress
@@ -26,12 +25,12 @@ from api.errors import Problem, problem_response
 from core.http.origins import SAFE_METHODS
 from core.redis_client import ERRORS, RedisClient
 
-# One test message in so many seconds for each channel.
 TEST_MESSAGE_INTERVAL_SECONDS = 60.0
 
 
 class WorkPool:
-    """Room for `most` units of work at once; nobody waits for it. From any thread."""
+    """Capacity for concurrent work, in units. Requests beyond it are rejected, not queued. Safe to use from several
+    threads."""
 
     def __init__(self, name: str, capacity: int, *, retry_seconds: int) -> None:
         self._name, self._capacity, self._retry = name, capacity, retry_seconds
@@ -40,7 +39,7 @@ class WorkPool:
 
     @contextmanager
     def acquired(self, units: int = 1) -> Iterator[None]:
-        """Raises Problem where there is no room."""
+        """Raises a 503 problem where the capacity is exhausted."""
         self.acquire(units)
         try:
             yield
@@ -48,6 +47,7 @@ class WorkPool:
             self.release(units)
 
     def acquire(self, units: int) -> None:
+        """As `acquired`; the caller releases the units."""
         with self._lock:
             if self._used + units > self._capacity:
                 raise Problem(
@@ -62,35 +62,34 @@ class WorkPool:
             self._used -= units
 
 
-class TestMessageLimiter:
-    """Times of the last test message of each channel."""
-
-    __test__ = False
+class ChannelTestLimiter:
+    """Allows one test message per channel within TEST_MESSAGE_INTERVAL_SECONDS."""
 
     def __init__(self) -> None:
         self._sent: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def check_and_record(self, channels: list[str]) -> None:
-        """Raises Problem where one of them had a test message within SPACING_SECONDS, and notes none then."""
+        """Raises a 429 problem where one of the channels had a test message within the interval, and then records
+        none."""
         now = time.monotonic()
         with self._lock:
             waits = {
-                each: self._sent.get(each, float("-inf")) + TEST_MESSAGE_INTERVAL_SECONDS - now for each in channels
+                name: self._sent.get(name, float("-inf")) + TEST_MESSAGE_INTERVAL_SECONDS - now for name in channels
             }
-            latest = max(waits, key=lambda each: waits[each])
+            latest = max(waits, key=lambda name: waits[name])
             if waits[latest] > 0:
                 seconds = int(waits[latest]) + 1
                 raise Problem(
                     429,
-                    f"channel: {latest} had a test message within the last minute; wait {seconds} s.",
+                    f"channel: {latest} got a test message within the last minute; wait {seconds} s.",
                     headers={"Retry-After": str(seconds)},
                 )
             self._sent |= dict.fromkeys(channels, now)
 
 
 class RequestCost(NamedTuple):
-    """`whole`: the room is held until the answer is sent, not only until it begins."""
+    """`until_sent`: the units are held until the response is sent completely, not only until it starts."""
 
     pool: WorkPool
     units: int
@@ -98,15 +97,15 @@ class RequestCost(NamedTuple):
 
 
 class ConcurrencyLimits:
-    """The pools of one process, and the kind of each request."""
+    """The pools of this process and the cost of each kind of request."""
 
     def __init__(self) -> None:
         self.writes = WorkPool("changes", 4, retry_seconds=2)
         sends = WorkPool("test messages", 2, retry_seconds=5)
-        figures = WorkPool("long questions", 16, retry_seconds=2)
+        figures = WorkPool("long queries", 16, retry_seconds=2)
         exports = WorkPool("exports", 4, retry_seconds=10)
         self._write = RequestCost(self.writes, 1)
-        self._kinds = {
+        self._costs = {
             ("POST", "/api/alerts/test"): RequestCost(sends, 1),
             ("POST", "/api/alerts/rules/replay"): RequestCost(figures, 8),
             ("GET", "/api/metrics/groups"): RequestCost(figures, 4),
@@ -115,26 +114,26 @@ class ConcurrencyLimits:
         }
 
     def cost_of(self, method: str, path: str) -> RequestCost | None:
-        """Null for what is cheap. Deliveries of webhooks have a writer of their own."""
-        known = self._kinds.get((method, path))
-        if known or method in SAFE_METHODS or not path.startswith("/api/") or path.startswith("/api/webhooks/"):
-            return known
+        """Null for cheap requests and for webhook deliveries, which have their own writer."""
+        cost = self._costs.get((method, path))
+        if cost or method in SAFE_METHODS or not path.startswith("/api/") or path.startswith("/api/webhooks/"):
+            return cost
         return self._write
 
 
 class ConcurrencyLimitMiddleware:
-    """Refuses at once what finds no room."""
+    """Rejects requests beyond the capacity of their pool with 503."""
 
     def __init__(self, app: ASGIApp, *, limits: ConcurrencyLimits) -> None:
         self._app, self._limits = app, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = self._limits.cost_of(scope["method"], scope["path"]) if scope["type"] == "http" else None
-        if kind is None:
+        cost = self._limits.cost_of(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if cost is None:
             await self._app(scope, receive, send)
             return
         try:
-            kind.pool.acquire(kind.units)
+            cost.pool.acquire(cost.units)
         except Problem as problem:
             await problem_response(problem)(scope, receive, send)
             return
@@ -142,16 +141,16 @@ class ConcurrencyLimitMiddleware:
 
         async def sending(message: Message) -> None:
             nonlocal held
-            if held and not kind.until_sent:
+            if held and not cost.until_sent:
                 held = False
-                kind.pool.release(kind.units)
+                cost.pool.release(cost.units)
             await send(message)
 
         try:
             await self._app(scope, receive, sending)
         finally:
             if held:
-                kind.pool.release(kind.units)
+                cost.pool.release(cost.units)
 
 
 _UNLIMITED_PREFIX = "/api/webhooks/"
@@ -161,16 +160,16 @@ _Headers = list[tuple[bytes, bytes]]
 
 
 class RateLimitMiddleware:
-    """Counts every request below /api but deliveries of webhooks, which are known by their signature. One with a
-    wrong key counts for its address, which makes guessing slow."""
+    """Limits requests below /api, except for webhook deliveries, which are signed. A request with a wrong key counts
+    for its address, which limits guessing."""
 
     def __init__(
         self, app: ASGIApp, *, rate: str, keys: tuple[str, ...], redis_client: RedisClient | None, name: str
     ) -> None:
-        self._app, self._keys, self._link = app, keys, redis_client
+        self._app, self._keys, self._redis = app, keys, redis_client
         self._rate = parse(rate)
-        self._name = hashlib.sha256(name.encode()).hexdigest()[:16]
-        self._here = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._namespace = hashlib.sha256(name.encode()).hexdigest()[:16]
+        self._local = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._shared = _redis_limiter(redis_client) if redis_client else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -178,11 +177,11 @@ class RateLimitMiddleware:
         if scope["type"] != "http" or not path.startswith("/api/") or path.startswith(_UNLIMITED_PREFIX):
             await self._app(scope, receive, send)
             return
-        allowed, limits, wait = await self._count(_client_id(scope, self._keys))
+        allowed, rate_headers, wait = await self._count(_client_id(scope, self._keys))
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] += limits
+                message["headers"] += rate_headers
             await send(message)
 
         if allowed:
@@ -190,30 +189,30 @@ class RateLimitMiddleware:
             return
         problem = Problem(
             429,
-            f"More than {_describe(self._rate)}: wait {wait} s. Whoever runs this API can raise API_RATE_LIMIT.",
+            f"More than {_describe(self._rate)}: wait {wait} s. The operator of this API can raise API_RATE_LIMIT.",
             headers={"Retry-After": str(wait)},
         )
         await problem_response(problem)(scope, receive, sending)
 
     async def _count(self, client: str) -> tuple[bool, _Headers, int]:
-        if self._shared and self._link and self._link.is_available():
+        if self._shared and self._redis and self._redis.is_available():
             try:
                 return await run_in_threadpool(self._hit, self._shared, client)
             except (*ERRORS, ValueError, TypeError, ArithmeticError) as error:
-                # The last three: something else than a count has its name.
-                self._link.mark_down(error)
-        return self._hit(self._here, client)
+                # The last three: the key in Redis has a value of another type.
+                self._redis.mark_down(error)
+        return self._hit(self._local, client)
 
     def _hit(self, limiter: SlidingWindowCounterRateLimiter, client: str) -> tuple[bool, _Headers, int]:
-        allowed = limiter.hit(self._rate, self._name, client)
-        state = limiter.get_window_stats(self._rate, self._name, client)
+        allowed = limiter.hit(self._rate, self._namespace, client)
+        state = limiter.get_window_stats(self._rate, self._namespace, client)
         values = self._rate.amount, state.remaining if allowed else 0, math.ceil(state.reset_time)
         headers = [(name, b"%d" % value) for name, value in zip(_RAW_HEADERS, values, strict=True)]
         return allowed, headers, max(1, math.ceil(state.reset_time - time.time()))
 
 
 def _client_id(scope: Scope, keys: tuple[str, ...]) -> str:
-    """Who asks. Of a key only its hash gets to Redis."""
+    """Identifies a client. Redis gets only the hash of a key."""
     key = matching_key(Headers(scope=scope), keys)
     if key:
         return "key-" + hashlib.sha256(key.encode()).hexdigest()[:32]
@@ -222,7 +221,8 @@ def _client_id(scope: Scope, keys: tuple[str, ...]) -> str:
 
 
 def _client_network(address: str) -> str:
-    """Of IPv6 the first half: the rest anybody chooses for themselves. What is no address is one client together."""
+    """The address, of IPv6 its /64 network, within which a host chooses addresses freely. All clients without a valid
+    address count as one."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

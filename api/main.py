@@ -1,7 +1,6 @@
-"""uvicorn --factory api.main:create_app"""
+"""The application factory: `uvicorn --factory api.main:create_app`, or `python -m api`."""
 
 import asyncio
-import gc
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +13,6 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import Scope
 
 from api import errors
@@ -24,13 +22,13 @@ from api.description import PROBLEM_RESPONSES, UNAUTHORIZED_RESPONSES, install_o
 from api.exporter.cached import CachedExporter
 from api.limits import (
     RATE_HEADERS,
+    ChannelTestLimiter,
     ConcurrencyLimitMiddleware,
     ConcurrencyLimits,
     RateLimitMiddleware,
-    TestMessageLimiter,
 )
-from api.middleware import ReplicaRetryMiddleware, RequestContextMiddleware
-from api.response_cache import ResponseCacheMiddleware
+from api.middleware import CompressionMiddleware, ReplicaRetryMiddleware, RequestContextMiddleware
+from api.response_cache import CACHED_PATHS, ResponseCacheMiddleware
 from api.routes import (
     alert_rules,
     alerts,
@@ -65,8 +63,10 @@ log = logging.getLogger(__name__)
 
 
 def create_app(settings: ApiSettings | None = None) -> FastAPI:
-    """Ends the process with code 2 and one line where a setting cannot be used. The database may be away: the
-    API answers 503 until it is back."""
+    """Builds the application. Exits the process with status 2 and one line of explanation for an invalid setting. An
+    unavailable database is no error here: requests get 503 until it is available.
+
+    Without `settings`, reads them from the environment and configures the logging of the process."""
     own_process = settings is None
     try:
         settings = settings or ApiSettings.load()
@@ -83,7 +83,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         configure_logging("api", settings.backend_env, settings.secret_values())
         limit_connections()
         for name in () if prod else ("uvicorn", "uvicorn.access", "uvicorn.error"):
-            # In development its lines are for who started it; they are written as ours are.
+            # In development the user sees uvicorn's own lines, in the format of ours.
             logging.getLogger(name).setLevel(logging.INFO)
     app = FastAPIOffline(
         title="Pipeline Health",
@@ -92,33 +92,39 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         license_info={"name": "MIT", "identifier": "MIT"},
     )
     app.state.settings, app.state.reader = settings, reader
-    app.state.gate = SchemaGuard(reader)
-    app.state.measures = CachedExporter(reader, app.state.gate)
-    app.state.intake = WebhookBuffer(settings.database_url, app.state.gate) if settings.github_webhook_secret else None
+    app.state.schema_guard = SchemaGuard(reader)
+    app.state.exporter = CachedExporter(reader, app.state.schema_guard)
+    app.state.webhook_buffer = (
+        WebhookBuffer(settings.database_url, app.state.schema_guard) if settings.github_webhook_secret else None
+    )
     app.state.redis = RedisClient(settings.redis_url.get_secret_value()) if settings.redis_url else None
     app.state.cache = ResponseCache(app.state.redis, settings.database_url, InstallationKeyCache(reader.primary))
     app.state.registry = CollectorRegistry()
     ProcessCollector(registry=app.state.registry)
-    app.state.loads, app.state.test_messages = ConcurrencyLimits(), TestMessageLimiter()
+    app.state.concurrency_limits, app.state.test_limiter = ConcurrencyLimits(), ChannelTestLimiter()
     errors.install_handlers(app)
-    _wrap(app, settings)
-    front = host_policy(settings, listening, guarded=bool(settings.keys))
-    app.add_middleware(HostOriginMiddleware, policy=front, is_authenticated=_has_key(settings.keys))
+    _add_middleware(app, settings)
+    policy = host_policy(settings, listening, guarded=bool(settings.keys))
+    app.add_middleware(HostOriginMiddleware, policy=policy, is_authenticated=_has_key(settings.keys))
     app.add_middleware(RequestContextMiddleware, registry=app.state.registry, log_requests=prod)
     _include_routes(app)
     install_openapi(app)
     return app
 
 
-def _wrap(app: FastAPI, settings: ApiSettings) -> None:
+def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
     """From the innermost to the outermost."""
-    state, packed = app.state, (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/vnd.apache.parquet")
-    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5, exclude_content_types=packed)
+    state = app.state
+    app.add_middleware(CompressionMiddleware, precompressed_paths=CACHED_PATHS)
     if state.reader.replica is not None:
         app.add_middleware(ReplicaRetryMiddleware)
-    app.add_middleware(ConcurrencyLimitMiddleware, limits=state.loads)
+    app.add_middleware(ConcurrencyLimitMiddleware, limits=state.concurrency_limits)
     app.add_middleware(
-        ResponseCacheMiddleware, reader=state.reader, schema_guard=state.gate, cache=state.cache, keys=settings.keys
+        ResponseCacheMiddleware,
+        reader=state.reader,
+        schema_guard=state.schema_guard,
+        cache=state.cache,
+        keys=settings.keys,
     )
     app.add_middleware(RequestBodyMiddleware, exempt_paths=(webhooks.PATH,), allow_forms=_has_key(settings.keys))
     app.add_middleware(ApiKeyMiddleware, keys=settings.keys)
@@ -142,7 +148,7 @@ def _has_key(keys: tuple[str, ...]) -> Callable[[Scope], bool]:
 
 
 def _include_routes(app: FastAPI) -> None:
-    # An alert's id stands where the names of its rules and silences do: those first.
+    # /api/alerts/{alert_id} also matches /api/alerts/rules and /api/alerts/silences, which therefore come first.
     for routes in (runs, metrics, insights, logs, repositories, alert_rules, silences, alerts, export):
         app.include_router(routes.router, dependencies=[Depends(require_key)], responses=UNAUTHORIZED_RESPONSES)
     app.include_router(badges.router, responses=PROBLEM_RESPONSES)
@@ -153,22 +159,16 @@ def _include_routes(app: FastAPI) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    # What is loaded by now stays: looking through all of it for garbage costs an answer up to a tenth of a second.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-    # An answer that is kept goes out between two others that are worked out, not after them.
-    sys.setswitchinterval(0.001)
     for line in app.state.settings.weak_secrets():
-        log.warning("%s. It is refused where BACKEND_ENV=prod and other machines reach the API.", line)
-    # The gate says in the log what is wrong; requests find it open once that is over.
+        log.warning("%s. With BACKEND_ENV=prod the API would not start on an address that other machines reach.", line)
+    # The schema guard logs the reason; requests succeed once the database is available.
     with suppress(DatabaseUnavailable, NotMigrated):
-        await run_in_threadpool(app.state.gate.check)
+        await run_in_threadpool(app.state.schema_guard.check)
     watch = asyncio.create_task(watch_descriptors())
     yield
     watch.cancel()
-    if app.state.intake:
-        await app.state.intake.close()
+    if app.state.webhook_buffer:
+        await app.state.webhook_buffer.close()
     if app.state.redis:
         app.state.redis.close()
     app.state.reader.close()

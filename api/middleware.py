@@ -1,11 +1,14 @@
-"""Around every request: an id, security headers, and the measure of it."""
+"""Middleware for all requests: request id, security headers, request metrics, compression, and retries of replica
+errors on the primary database."""
 
 import logging
 import random
 import re
 import time
+from collections.abc import Collection
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import RETRY_ON_PRIMARY, internal_error
@@ -21,13 +24,19 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class RequestContextMiddleware:
-    """`log_requests` writes a line for each: path, status and time, never the query or a header."""
+    """Sets the request id and security headers, and counts and times requests. `log_requests` logs method, path, status
+    and duration of each request, never its query or headers."""
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry, *, log_requests: bool = False) -> None:
         self._app, self._log_requests = app, log_requests
-        self._count = Counter("pipeline_health_http_requests", "Requests", ["route", "status"], registry=registry)
+        self._count = Counter(
+            "pipeline_health_http_requests",
+            "HTTP requests by route and status code",
+            ["route", "status"],
+            registry=registry,
+        )
         self._seconds = Histogram(
-            "pipeline_health_http_request_seconds", "Time to answer", ["route"], registry=registry
+            "pipeline_health_http_request_seconds", "Duration of HTTP requests by route", ["route"], registry=registry
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,7 +54,7 @@ class RequestContextMiddleware:
                 _add_headers(message["headers"], scope["path"], request_id)
             await send(message)
 
-        # The threads that answer take the fields with them.
+        # Worker threads inherit the log context.
         with log_context(request_id=request_id):
             try:
                 await self._app(scope, receive, sending)
@@ -68,7 +77,8 @@ class RequestContextMiddleware:
 
 
 class ReplicaRetryMiddleware:
-    """What the replica broke off is asked once more, of the database itself, before anything is said of it."""
+    """Repeats a GET request once on the primary database where the replica aborted its query, before any byte is
+    sent."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -77,21 +87,40 @@ class ReplicaRetryMiddleware:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        before, again = dict(scope), False
+        original_scope, retry = dict(scope), False
 
         async def sending(message: Message) -> None:
-            nonlocal again
+            nonlocal retry
             if message["type"] == "http.response.start":
-                again = scope.get("state", {}).pop(RETRY_ON_PRIMARY, False)
-            if not again:
+                retry = scope.get("state", {}).pop(RETRY_ON_PRIMARY, False)
+            if not retry:
                 await send(message)
 
         await self._app(scope, receive, sending)
-        if again:
-            # Routing has left its traces there.
+        if retry:
+            # Routing added entries.
             scope.clear()
-            scope.update(before)
+            scope.update(original_scope)
             await self._app(scope, receive, send)
+
+
+class CompressionMiddleware(GZipMiddleware):
+    """Compresses responses, except for `precompressed_paths`: their cached responses are compressed already."""
+
+    def __init__(self, app: ASGIApp, *, precompressed_paths: Collection[str]) -> None:
+        super().__init__(
+            app,
+            minimum_size=1000,
+            compresslevel=5,
+            exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/vnd.apache.parquet"),
+        )
+        self._precompressed_paths = frozenset(precompressed_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in self._precompressed_paths:
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def _request_id(scope: Scope) -> str:

@@ -1,4 +1,4 @@
-"""Answers that are kept go out before anything else is done for a request."""
+"""Middleware that sends cached responses before the rest of the application runs."""
 
 import time
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import is_allowed
-from api.cache import ResponseCache, cache_key
+from api.cache import DATA_VERSION, ResponseCache, cache_key
 from api.schema_guard import SchemaGuard
 from db.engine import DatabaseUnavailable
 from db.migrate import NotMigrated
@@ -18,21 +18,28 @@ from db.replica import ReplicaRouter
 from db.repositories.repository_queries import data_version
 
 CACHED_PATHS = (
-    "/api/runs", "/api/metrics", "/api/metrics/series", "/api/metrics/groups", "/api/insights/flaky",
-    "/api/insights/failures", "/api/insights/regressions", "/api/insights/attention",
-)  # fmt: skip
-# The version of the data is asked for so often, whatever number of requests arrive.
+    "/api/runs",
+    "/api/metrics",
+    "/api/metrics/series",
+    "/api/metrics/groups",
+    "/api/insights/flaky",
+    "/api/insights/failures",
+    "/api/insights/regressions",
+    "/api/insights/attention",
+)
+# The version of the stored data is read at most once in this time.
 VERSION_TTL_SECONDS = 0.25
 
 
 class _Route(NamedTuple):
-    """For the measure of requests by route."""
+    """Has the attribute of a route that RequestContextMiddleware uses as a label."""
 
     path: str
 
 
 class ResponseCacheMiddleware:
-    """What is not kept, not allowed or not certain goes on to the route, which answers as ever."""
+    """Serves GET requests for CACHED_PATHS from the memory of this process. All other requests, including those without
+    a valid key and those while the database is unavailable, continue to the route."""
 
     def __init__(
         self,
@@ -51,26 +58,30 @@ class ResponseCacheMiddleware:
             headers = Headers(scope=scope)
             version = await self._version.current() if is_allowed(headers, self._keys) else None
             if version is not None:
-                asked = QueryParams(scope["query_string"]).multi_items()
-                kept = self._cache.get_local(cache_key(scope["path"], asked, version))
-                if kept:
+                scope.setdefault("state", {})[DATA_VERSION] = version
+                parameters = QueryParams(scope["query_string"]).multi_items()
+                cached = self._cache.get_local(cache_key(scope["path"], parameters, version))
+                if cached:
                     scope["route"] = _Route(scope["path"])
-                    tags, accepted = headers.get("if-none-match", ""), headers.get("accept-encoding", "")
-                    await _send(send, *kept.render(tags, accepted))
+                    if_none_match, accept_encoding = (
+                        headers.get("if-none-match", ""),
+                        headers.get("accept-encoding", ""),
+                    )
+                    await _send(send, *cached.render(if_none_match, accept_encoding))
                     return
         await self._app(scope, receive, send)
 
 
 async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
-    listed = [(name.encode(), value.encode()) for name, value in headers.items()]
+    raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
     if status == 200:
-        listed.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": status, "headers": listed})
+        raw_headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": raw_headers})
     await send({"type": "http.response.body", "body": body})
 
 
 class _DataVersion:
-    """The version of the stored data, at most FRESH_SECONDS old; null while the database cannot be asked."""
+    """The version of the stored data, at most VERSION_TTL_SECONDS old; null while the database is unavailable."""
 
     def __init__(self, reader: ReplicaRouter, schema_guard: SchemaGuard) -> None:
         self._reader, self._schema_guard = reader, schema_guard
@@ -89,14 +100,14 @@ class _DataVersion:
     def _read(self) -> int | None:
         try:
             self._schema_guard.check()
-            found = self._query()
-            # A replica that is behind what was answered before is not asked any more.
-            return self._query() if found is None else found
+            version = self._query()
+            # After a stale read the router uses the primary database.
+            return self._query() if version is None else version
         except (DatabaseUnavailable, NotMigrated, SQLAlchemyError):
-            return None  # the route says what is wrong
+            return None  # the route reports the error
 
     def _query(self) -> int | None:
-        """Null where the reader had gone back."""
+        """Null where a replica is behind an earlier read."""
         with self._reader.session() as session:
             version = data_version(session)
             return None if self._reader.is_stale_read(session, version) else version

@@ -1,4 +1,4 @@
-"""The way to the database: shut until its schema was seen to be this version's, and after every failure."""
+"""Guards access to the database until its schema matches this version."""
 
 import logging
 import time
@@ -11,23 +11,25 @@ from db.replica import ReplicaRouter
 
 log = logging.getLogger(__name__)
 _LOG_INTERVAL_SECONDS = 60.0
-# What those are told who need no key; the log has the reason, with the address of the database.
+# For responses that require no key. The log has the reason, with the address of the database.
 DATABASE_UNAVAILABLE = "DATABASE_URL: cannot use the database; the log of the API says why."
 
 
 class SchemaGuard:
+    """Checks the schema before the first access and after every failure."""
+
     def __init__(self, reader: ReplicaRouter) -> None:
         self._reader, self._valid = reader, False
         self._logged_reason: str | None = None
         self._logged_at = 0.0
 
     def check(self) -> None:
-        """Raises DatabaseUnavailable or NotMigrated; costs nothing once it was well."""
+        """Raises DatabaseUnavailable or NotMigrated. Returns at once after a successful check."""
         if self._valid:
             return
         engine = self._reader.engine
         try:
-            # A replica that answers has been looked at.
+            # The router has already checked a replica that it uses.
             if engine is not self._reader.replica:
                 check_migrated(engine)
         except (DatabaseUnavailable, NotMigrated) as error:
@@ -39,7 +41,7 @@ class SchemaGuard:
             raise DatabaseUnavailable(line) from None
         self._valid = True
         if self._logged_reason:
-            log.info("The database can be used again.")
+            log.info("The database is available again.")
             self._logged_reason = None
 
     @property
@@ -47,11 +49,11 @@ class SchemaGuard:
         return self._valid
 
     def invalidate(self) -> None:
-        """Something failed: the next one looks again."""
+        """Makes the next `check` query the database again, after a failure."""
         self._valid = False
 
     def log_failure(self, reason: str) -> None:
-        """The reason of an outage: one line in the log, not one for every request."""
+        """Logs the reason of an outage once per minute, not for every request."""
         if reason != self._logged_reason or time.monotonic() - self._logged_at > _LOG_INTERVAL_SECONDS:
             log.error("%s", reason)
             self._logged_reason, self._logged_at = reason, time.monotonic()

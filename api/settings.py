@@ -1,6 +1,7 @@
-"""The API's settings: the only place in it that reads the environment."""
+"""Settings of the API, from the environment."""
 
 import re
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import limits
@@ -8,6 +9,7 @@ import redis
 from pydantic import SecretStr, field_validator
 
 from core.http.settings import ApiAddressSettings, ServerSettings
+from core.numbers import number_between
 from core.settings import RedisSettings, ReplicaSettings
 from health.alerts.channels.registry import ChannelSettings
 
@@ -17,12 +19,13 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 
 class ApiSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, ServerSettings, RedisSettings):
     api_keys: SecretStr | None = None
-    # Of /metrics and of what /health says of hosts and repositories; both are open without it.
+    # Protects /metrics and the names of hosts and repositories in /health; without it both are public.
     metrics_key: SecretStr | None = None
     api_rate_limit: str = "1200/minute"
     api_cors_origins: str = ""
     github_webhook_secret: SecretStr | None = None
-    poll_interval_minutes: float = 5.0
+    # Of the collector: /health needs it to recognize an outdated heartbeat.
+    poll_interval_minutes: Annotated[float, number_between(0.05, 1440, "minutes between polls")] = 5.0
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -31,8 +34,7 @@ class ApiSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, ServerSe
 
     @property
     def metrics_keys(self) -> tuple[str, ...]:
-        """Those that open /metrics and the details of /health; empty where both are open. Who may read everything may
-        read these."""
+        """Keys for /metrics and the details of /health, API_KEYS among them; empty where both are public."""
         return (self.metrics_key.get_secret_value(), *self.keys) if self.metrics_key else ()
 
     @property
@@ -45,17 +47,17 @@ class ApiSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, ServerSe
 
     @property
     def is_public(self) -> bool:
-        """Does API_HOST, or where the container's port is published, let other machines in?"""
+        """True where other machines can reach API_HOST or the published port of the container."""
         return self.listen_address().is_open
 
     @field_validator("api_keys")
     @classmethod
     def _keys(cls, value: SecretStr | None) -> SecretStr | None:
-        """A variable that is set but names no key must not read as "no keys wanted"."""
+        """A variable without any key is an error: it must not disable authentication."""
         if value is None:
             return None
-        found = _split(value.get_secret_value())
-        if not found or not all(_KEY.fullmatch(key) for key in found):
+        keys = _split(value.get_secret_value())
+        if not keys or not all(_KEY.fullmatch(key) for key in keys):
             raise ValueError("allowed are keys of printable ASCII without spaces, separated by commas")
         return value
 
@@ -89,19 +91,6 @@ class ApiSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, ServerSe
                 )
         return value
 
-    @field_validator("poll_interval_minutes", mode="before")
-    @classmethod
-    def _minutes(cls, value: object) -> float:
-        try:
-            number = float(str(value))
-        except ValueError:
-            number = float("nan")
-        if not 0.05 <= number <= 1440:
-            raise ValueError(
-                f"given was {str(value)[:40]!r}; allowed is a number of minutes between polls from 0.05 to 1440"
-            )
-        return number
-
     @field_validator("app_url")
     @classmethod
     def _app(cls, value: str) -> str:
@@ -117,7 +106,7 @@ class ApiSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, ServerSe
     @classmethod
     def _redis(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not _is_redis(value.get_secret_value()):
-            raise ValueError("the value is no Redis URL; write redis://:PASSWORD@HOST:6379/0")
+            raise ValueError("the value is not a Redis URL; use redis://:PASSWORD@HOST:6379/0")
         return value
 
 

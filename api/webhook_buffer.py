@@ -1,5 +1,6 @@
-"""Storing webhook deliveries: whatever waits is written in one transaction, and answered once that is committed.
-So two hundred deliveries a second cost a few transactions, also while the collector holds SQLite's write lock."""
+"""Stores webhook deliveries in batches: one transaction for all that wait, and responses after its commit.
+
+Two hundred deliveries a second take a few transactions, also while the collector holds SQLite's write lock."""
 
 import asyncio
 import contextvars
@@ -18,7 +19,7 @@ from db.migrate import NotMigrated
 from db.webhook_inbox import NewDelivery, inbox_engine, store_deliveries
 
 log = logging.getLogger(__name__)
-# GitHub gives up after ten seconds.
+# GitHub aborts a delivery after 10 seconds.
 STORE_TIMEOUT_SECONDS = 8.0
 _RETRY_SECONDS = 0.2
 _LOCK_TIMEOUT_SECONDS = 2.0
@@ -35,34 +36,36 @@ class _QueuedDelivery:
 
 
 class WebhookBuffer:
-    """One writer of its own: it waits neither for a thread nor for a connection that other routes use."""
+    """Has its own thread and connection, so that it does not wait for other routes."""
 
     def __init__(self, database_url: str, schema_guard: SchemaGuard) -> None:
         self._engine, self._schema_guard = inbox_engine(database_url), schema_guard
         self._pending: list[_QueuedDelivery] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
         self._write_task: asyncio.Task[None] | None = None
-        self._last_error = "The database does not take webhook deliveries just now."
+        self._last_error = "The database does not accept webhook deliveries at the moment."
         self._logged_at = float("-inf")
         self._reserved_bytes = 0
 
     async def store(self, delivery: NewDelivery) -> bool:
-        """True when it was stored just now, False when it was there already. Raises Problem when it is not stored."""
+        """Returns after the commit: True for a new delivery, False for one that was already stored. Raises a 503
+        problem where it is not stored."""
         if len(self._pending) >= _MAX_PENDING:
             raise self._overloaded()
-        waiting = _QueuedDelivery(delivery, asyncio.get_running_loop().create_future())
-        self._pending.append(waiting)
+        queued = _QueuedDelivery(delivery, asyncio.get_running_loop().create_future())
+        self._pending.append(queued)
         if self._write_task is None or self._write_task.done():
-            # What it says is about no request in particular.
+            # Without the log context of this request, as the task serves all.
             self._write_task = asyncio.create_task(self._drain(), context=contextvars.Context())
         try:
             async with asyncio.timeout(STORE_TIMEOUT_SECONDS):
-                return await waiting.result
+                return await queued.result
         except TimeoutError:
             raise unavailable(self._last_error) from None
 
     def reserve(self, size: int) -> None:
-        """Room for that many bytes of a body; raises Problem where too many are held already. See let_go."""
+        """Reserves memory for `size` bytes of a body, until `release`. Raises a 503 problem where too much is
+        reserved."""
         if self._reserved_bytes + size > _MAX_RESERVED_BYTES:
             raise self._overloaded()
         self._reserved_bytes += size
@@ -71,7 +74,7 @@ class WebhookBuffer:
         self._reserved_bytes -= size
 
     async def close(self) -> None:
-        """What still waits is written first."""
+        """Writes the pending deliveries first."""
         if self._write_task and not self._write_task.done():
             await asyncio.wait([self._write_task], timeout=STORE_TIMEOUT_SECONDS)
             self._write_task.cancel()
@@ -79,11 +82,12 @@ class WebhookBuffer:
         self._engine.dispose()
 
     async def _drain(self) -> None:
-        """Tries again while anybody waits; whoever has waited too long is gone from the next batch."""
+        """Writes batches until no delivery waits; retries failures. Requests that timed out are not in the next
+        batch."""
         loop = asyncio.get_running_loop()
         while batch := self._next_batch():
             try:
-                fresh = await loop.run_in_executor(self._writer, self._write, [each.delivery for each in batch])
+                fresh = await loop.run_in_executor(self._writer, self._write, [item.delivery for item in batch])
             except NotMigrated as error:
                 _reject(batch, str(error))
             except (DatabaseUnavailable, SQLAlchemyError) as error:
@@ -93,15 +97,15 @@ class WebhookBuffer:
                 _resolve(batch, fresh)
 
     def _next_batch(self) -> list[_QueuedDelivery]:
-        self._pending = [each for each in self._pending if not each.result.done()]
-        found: list[_QueuedDelivery] = []
+        self._pending = [item for item in self._pending if not item.result.done()]
+        batch: list[_QueuedDelivery] = []
         size = 0
-        for each in self._pending[:_BATCH_SIZE]:
-            size += len(each.delivery.body)
-            if found and size > _BATCH_BYTES:
+        for item in self._pending[:_BATCH_SIZE]:
+            size += len(item.delivery.body)
+            if batch and size > _BATCH_BYTES:
                 break
-            found.append(each)
-        return found
+            batch.append(item)
+        return batch
 
     def _write(self, deliveries: Sequence[NewDelivery]) -> set[str]:
         self._schema_guard.check()
@@ -117,23 +121,25 @@ class WebhookBuffer:
         self._last_error = line
         if time.monotonic() - self._logged_at > _LOG_INTERVAL_SECONDS:
             self._logged_at = time.monotonic()
-            log.error("webhook deliveries cannot be stored: %s", line)
+            log.error("Webhook deliveries cannot be stored: %s", line)
 
     def _overloaded(self) -> Problem:
-        return Problem(503, "Too many deliveries wait to be stored; send it again.", headers={"Retry-After": "5"})
+        return Problem(
+            503, "Too many deliveries are waiting to be stored; send the delivery again.", headers={"Retry-After": "5"}
+        )
 
 
 def _resolve(batch: Sequence[_QueuedDelivery], fresh: set[str]) -> None:
-    """Of two requests with the same delivery, the first one stored it."""
-    left = set(fresh)
-    for each in batch:
-        new = each.delivery.delivery_id in left
-        left.discard(each.delivery.delivery_id)
-        if not each.result.done():
-            each.result.set_result(new)
+    """`fresh`: ids of the new deliveries. Of two requests with the same id, the first one counts as new."""
+    remaining = set(fresh)
+    for item in batch:
+        new = item.delivery.delivery_id in remaining
+        remaining.discard(item.delivery.delivery_id)
+        if not item.result.done():
+            item.result.set_result(new)
 
 
 def _reject(batch: Sequence[_QueuedDelivery], reason: str) -> None:
-    for each in batch:
-        if not each.result.done():
-            each.result.set_exception(unavailable(reason))
+    for item in batch:
+        if not item.result.done():
+            item.result.set_exception(unavailable(reason))

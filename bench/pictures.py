@@ -111,7 +111,7 @@ def _wait_until_filled(program: "subprocess.Popen[bytes]", url: str) -> None:
             collector = requests.get(url, timeout=5).json()["checks"]["collector"]
         except requests.RequestException:
             continue
-        if collector["detail"] == "running, everything read":
+        if collector["detail"] == "running, everything is collected":
             time.sleep(_SETTLED_SECONDS)
             return
     raise SystemExit(f"The demo was not filled after {_FILLED_SECONDS} s.")

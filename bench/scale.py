@@ -32,7 +32,7 @@ from db.engine import make_engine, session_scope, write_scope
 from db.enums import Interval
 from db.migrate import upgrade
 from db.runs.run_queries import list_runs
-from health.completeness.collection_status import list_completeness
+from health.completeness.service import list_completeness
 from health.metrics import service
 
 ROOT = Path(__file__).parents[1]

@@ -45,10 +45,10 @@ class FailureLogPrefetcher:
         logs: LogCollector,
         clock: Callable[[], datetime],
         *,
-        patience_seconds: float = TIMEOUT_SECONDS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self._engine, self._client, self._logs, self._clock = engine, client, logs, clock
-        self._timeout_seconds = patience_seconds
+        self._timeout_seconds = timeout_seconds
 
     def prefetch(self, runs: Sequence[PendingRootCause]) -> None:
         """Returns when the log of the first failed job of each run is stored or does not exist, at the latest after the

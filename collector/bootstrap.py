@@ -21,6 +21,7 @@ from core import VERSION
 from core.clock import utc_now
 from core.counters import NOTIFICATION_RESULTS, CounterName
 from core.work import TaskTracker
+from db.collection.heartbeat_detail import HeartbeatDetail
 from health.alerts.channels.registry import configured_channels
 from health.alerts.evaluation import Evaluator
 from health.alerts.notifications.delivery import Dispatcher
@@ -53,14 +54,14 @@ def make_collector_jobs(
     """Nothing here talks to anybody yet."""
     stop = client.stop = threading.Event()
     channels = configured_channels(settings)
-    facts = {
-        "demo": settings.demo,
-        "poll_seconds": settings.poll_interval_minutes * 60,
-        "version": VERSION,
-        "retention_days": settings.retention_days,
-        "log_retention_days": settings.log_retention_days,
-        "channels": list(channels),
-    }
+    detail = HeartbeatDetail(
+        demo=settings.demo,
+        poll_seconds=settings.poll_interval_minutes * 60,
+        version=VERSION,
+        retention_days=settings.retention_days,
+        log_retention_days=settings.log_retention_days,
+        channels=tuple(channels),
+    )
     holder = holder_name(engine)
     # On one machine there is one collector, and the main heartbeat is its own.
     name = holder if engine.dialect.name == "postgresql" and not bar else None
@@ -69,7 +70,7 @@ def make_collector_jobs(
         CounterName.NOTIFICATIONS, [f"{channel}/{result}" for channel in channels for result in NOTIFICATION_RESULTS]
     )
     work = TaskTracker()
-    progress = Progress(engine, utc_now, facts, bar=bar, name=name, tally=tally, tracker=None if bar else work)
+    progress = Progress(engine, utc_now, detail, bar=bar, name=name, tally=tally, tracker=None if bar else work)
     allowed = heartbeat_timeout(timedelta(minutes=settings.poll_interval_minutes)).total_seconds()
     claims = ClaimManager(engine, holder, utc_now, lambda: (work.stalest() or ("", 0.0))[1] > allowed)
     # What rests on claims. The inbox and the outbox have claims of their own, which the database keeps.

@@ -23,10 +23,11 @@ from collector.sync.inbox import InboxProcessor
 from core.counters import CounterName, SummaryName, TimestampName
 from core.formatting import pluralize
 from core.work import TaskTracker
+from db.collection.heartbeat_detail import RateLimitDetail
 from db.engine import session_scope
 from db.enums import CompletenessState
 from db.repositories.repository_queries import resolved_repositories
-from health.completeness.collection_status import NO_COUNTS, list_completeness
+from health.completeness.service import NO_COUNTS, list_completeness
 from health.insights.finding_queries import refresh_fingerprints
 from health.metrics.rollups.refresh import refresh_rollups
 
@@ -317,12 +318,6 @@ class CollectorJobs:
         log.warning("%s", message)
         self._progress.finish("waiting", message, rate_limit=self._limit())
 
-    def _limit(self) -> dict[str, int | str | None]:
+    def _limit(self) -> RateLimitDetail:
         state = self._client.rate.state
-        reset = state.reset_at.isoformat() if state.reset_at else None
-        return {
-            "limit": state.limit,
-            "remaining": state.remaining,
-            "reset_at": reset,
-            "reserve": self._client.rate.reserved,
-        }
+        return RateLimitDetail(state.limit, state.remaining, state.reset_at, self._client.rate.reserved)

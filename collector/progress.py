@@ -5,6 +5,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,8 @@ from core.counters import CounterRegistry
 from core.text import clean
 from core.work import TaskTracker, report_progress
 from db.collection.claims import has_other_collectors
-from db.collection.sync_state import COLLECTOR_HEARTBEAT, bump_data_version, record_heartbeat
+from db.collection.heartbeat_detail import COLLECTOR_HEARTBEAT, HeartbeatDetail, collector_heartbeat
+from db.collection.sync_state import bump_data_version, record_heartbeat
 from db.engine import describe_failure, write_scope
 from db.repositories.repository_queries import HeartbeatRow, heartbeat
 
@@ -28,13 +30,13 @@ _ALIVE_WITHIN = timedelta(minutes=1)
 
 
 class Progress:
-    """`facts` are parts of the heartbeat that do not change: demo, poll_seconds, version."""
+    """`detail` holds the fields of the heartbeat that do not change: demo, poll_seconds, version."""
 
     def __init__(
         self,
         engine: Engine,
         clock: Callable[[], datetime],
-        heartbeat_fields: dict[str, Any],
+        detail: HeartbeatDetail,
         *,
         bar: bool = False,
         name: str | None = None,
@@ -46,7 +48,9 @@ class Progress:
         # A command beside a service: the counters are that one's.
         self._command, self._guest = bar, False
         self._beating = threading.Lock()
-        self._engine, self._clock, self._facts = engine, clock, heartbeat_fields
+        self._engine, self._clock, self._detail = engine, clock, detail
+        # Fields that several threads set; a dictionary, because each thread sets other fields.
+        self._fields: dict[str, Any] = {}
         self._bar: tqdm[Any] | None = None
         self._with_bar = bar and sys.stderr.isatty()
         self._started_at = clock()
@@ -77,7 +81,7 @@ class Progress:
         if self._bar is not None:
             self._bar.update(by)
         if self._total:
-            self._state["progress"] = {"done": min(self._done, self._total), "total": self._total}
+            self._state["progress"] = min(self._done, self._total), self._total
         self.beat()
 
     def end(self) -> None:
@@ -89,13 +93,13 @@ class Progress:
     def finish(self, state: str, message: str | None = None, **more: Any) -> None:
         """The pass is over: `idle`, `waiting` for GitHub, or `error`."""
         self.end()
-        self._facts.update(more)
+        self._fields.update(more)
         self._rest = (state, message)
         self._set_state(state, message)
 
     def set_heartbeat_fields(self, **more: Any) -> None:
         """Told with the next sign of life."""
-        self._facts.update(more)
+        self._fields.update(more)
 
     def restore_state(self) -> None:
         """Back to what the last pass came to."""
@@ -127,22 +131,29 @@ class Progress:
             # What was counted before is added once, however many threads beat at the start.
             with self._beating, write_scope(self._engine) as session:
                 before = self._previous_heartbeat(session)
-                told = {**self._facts, **self._state, "command": self._command, "tally": self._tally.as_dict()}
-                told |= self._oldest_task(now)
-                if before and self._guest:
-                    told = {**before.detail, **self._state, "tally": before.detail.get("tally")}
+                guest_detail = before.detail if before and self._guest else None
+                detail = replace(guest_detail, **self._state) if guest_detail else self._current_detail(now)
                 stopped_at = None if self._guest else self._stopped_at
                 for name in self._heartbeat_names(session, now):
-                    record_heartbeat(session, now, told, started_at=self._started_at, name=name, stopped_at=stopped_at)
+                    record_heartbeat(
+                        session, now, detail, started_at=self._started_at, name=name, stopped_at=stopped_at
+                    )
             self.heartbeat_at = now
         except SQLAlchemyError as error:
             log.warning("%s", describe_failure(self._engine, error))
 
-    def _oldest_task(self, now: datetime) -> dict[str, Any]:
-        """Since when the oldest piece of work has made no progress, and which it is."""
-        name, seconds = self._work.stalest() or (None, None)
+    def _current_detail(self, now: datetime) -> HeartbeatDetail:
+        work, seconds = self._work.stalest() or (None, None)
         self.work_since = now - timedelta(seconds=seconds) if seconds is not None else None
-        return {"work": name, "work_since": self.work_since.isoformat() if self.work_since else None}
+        return replace(
+            self._detail,
+            **self._fields,
+            **self._state,
+            command=self._command,
+            counters=self._tally.as_dict(),
+            work=work,
+            work_since=self.work_since,
+        )
 
     def _previous_heartbeat(self, session: Session) -> HeartbeatRow | None:
         """The sign of life that is there, for who must know it."""
@@ -152,18 +163,18 @@ class Progress:
         if not self._resumed:
             self._guest = self._command and before is not None and self._is_running_service(before)
             if not self._guest:
-                self._tally.restore(before.detail.get("tally") if before else None)
+                self._tally.restore(before.detail.counters if before else None)
             self._resumed = True
         return before
 
     def _is_running_service(self, before: HeartbeatRow) -> bool:
         """One that is at work."""
         at_work = before.stopped_at is None and self._clock() - before.seen_at < _ALIVE_WITHIN
-        return at_work and not before.detail.get("command")
+        return at_work and not before.detail.command
 
     @property
     def _own_heartbeat_name(self) -> str:
-        return f"{COLLECTOR_HEARTBEAT}/{self.name}" if self.name else COLLECTOR_HEARTBEAT
+        return collector_heartbeat(self.name) if self.name else COLLECTOR_HEARTBEAT
 
     def _heartbeat_names(self, session: Session, now: datetime) -> list[str]:
         """Who ends speaks for all only where nobody else goes on."""

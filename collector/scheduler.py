@@ -138,7 +138,7 @@ class CollectorService:
         self._schedule(_RULES_SECONDS, passes.alert_worker.request_evaluation, "rules")
         self._schedule(_BEAT_SECONDS, self._beat, "beat", first=now)
         self._schedule(_BACKLOG_SECONDS, passes.report_backlog, "standing")
-        passes.set_heartbeat_fields(next_prune_at=(passes.now() + _FIRST_PRUNE_DELAY).isoformat())
+        passes.set_heartbeat_fields(next_prune_at=passes.now() + _FIRST_PRUNE_DELAY)
         self._schedule(_PRUNE_CHECK_INTERVAL.total_seconds(), self._prune, "prune", first=now + _FIRST_PRUNE_DELAY)
         self._scheduler.start()
         _start_thread(self._watch_clock)
@@ -216,7 +216,7 @@ class CollectorService:
         leads = self._passes.claims.assignment.is_leader
         if not leads:
             self._prune_at = now + _PRUNE_CHECK_INTERVAL
-            self._passes.set_heartbeat_fields(next_prune_at=self._prune_at.isoformat())
+            self._passes.set_heartbeat_fields(next_prune_at=self._prune_at)
         if not leads or now < self._prune_at:
             return
         self._prune_at = now + _PRUNE_INTERVAL
@@ -224,10 +224,10 @@ class CollectorService:
             ahead = self._passes.clock_ahead
             if why := check_prune(self._engine, now, self._retention, self._log_retention, ahead):
                 self._prune_at = now + (_PRUNE_CHECK_INTERVAL if why.transient else _BLOCKED_RETRY)
-                self._passes.set_heartbeat_fields(next_prune_at=self._prune_at.isoformat())
+                self._passes.set_heartbeat_fields(next_prune_at=self._prune_at)
                 log.warning("retention: nothing is deleted: %s", why.reason)
                 return
-            self._passes.set_heartbeat_fields(next_prune_at=self._prune_at.isoformat())
+            self._passes.set_heartbeat_fields(next_prune_at=self._prune_at)
             logs = self._run_batches(prune_logs(self._engine, now - self._log_retention))
             total = self._run_batches(prune(self._engine, now - self._retention, now))
             prune_hours(self._engine, now)

@@ -1,3 +1,3 @@
-"""The product's version, shown in /health, the heartbeat and the User-Agent."""
+"""Settings, logging, text, time and HTTP for all programs. VERSION appears in /health, heartbeats and User-Agent."""
 
 VERSION = "0.1.0"

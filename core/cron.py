@@ -1,8 +1,8 @@
-"""When a scheduled run was due. Pure.
+"""Due times of cron schedules with time zones. Pure.
 
-A line of `on.schedule` is `cron` (POSIX) and, beside it, an optional `timezone` (IANA); without one it is UTC
+An entry has `cron` (POSIX) and an optional `timezone` (IANA, default UTC), as `on.schedule` of GitHub Actions
 (docs.github.com, "Events that trigger workflows", schedule). A time that a change to daylight saving time skips moves
-to the next valid time; of an hour that comes twice the first counts, so that each time is due once."""
+to the next valid time; of a repeated hour the first pass counts, so that each time is due once."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -18,17 +18,18 @@ _MINUTE = timedelta(minutes=1)
 
 
 def last_due(lines: Iterable[Any], before: datetime) -> datetime | None:
-    """The latest time (UTC) before that at which one of the lines holds. A line is a text, which is UTC, or a mapping
-    of `cron` and `timezone`; lines that cannot be read are left out."""
+    """The latest time (UTC) before `before` that matches one of the lines; null without one. A line is a text, in UTC,
+    or a mapping of `cron` and `timezone`; invalid lines are skipped."""
     return max((due for line in lines if (due := _last_due_of_line(line, before))), default=None)
 
 
 def invalid_lines(lines: Iterable[Any]) -> list[str]:
-    """What is wrong with lines that cannot be read, one text each, for people."""
+    """One message per invalid line."""
     return [reason for line in lines if (reason := _line_error(line))]
 
 
 def cron_of(line: Any) -> str:
+    """The cron expression of a line."""
     return str(line.get("cron")) if isinstance(line, dict) else str(line)
 
 
@@ -38,7 +39,7 @@ def _line_error(line: Any) -> str | None:
     try:
         CronSim(cron_of(line), datetime(2000, 1, 1))
     except CronSimError as error:
-        return f"{cron_of(line)!r} is no cron line ({error})"
+        return f"{cron_of(line)!r} is not a cron expression ({error})"
     return None
 
 
@@ -56,20 +57,20 @@ def _last_due_of_line(line: Any, before: datetime) -> datetime | None:
 
 
 def _zone_of(line: Any) -> ZoneInfo | None:
-    """Null where the time zone is none."""
+    """Null for an unknown time zone."""
     name = line.get("timezone", "UTC") if isinstance(line, dict) else "UTC"
     return ZoneInfo(name) if isinstance(name, str) and name in _known_zones() else None
 
 
 @lru_cache(maxsize=1)
 def _known_zones() -> frozenset[str]:
-    """IANA's names; beside them a machine may have a file for its own time, and one for no time at all."""
+    """IANA names, without further files in the zone directories of some systems."""
     return frozenset(available_timezones()) - {"localtime", "posixrules", "Factory"}
 
 
 def _latest_wall_time(before: datetime, zone: ZoneInfo) -> datetime:
-    """No earlier than any time on the clock of the zone whose instant lies before that: in the second pass of an hour
-    that comes twice, all of the first pass do."""
+    """The latest wall time of the zone whose instant may lie before `before`. In the second pass of a repeated hour
+    that is the end of the first pass, all of whose instants lie before."""
     local = before.astimezone(zone)
     first, second = local.replace(fold=0).utcoffset(), local.replace(fold=1).utcoffset()
     repeated = first - second if local.fold and first and second else timedelta(0)
@@ -77,8 +78,7 @@ def _latest_wall_time(before: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The first moment (UTC) at which the clock of the zone shows that time, or, where it never does, the next one that
-    it shows."""
+    """The first instant (UTC) of a wall time; for a skipped wall time, the instant of the next valid one."""
     moment = wall.replace(tzinfo=zone).astimezone(UTC)
     while moment.astimezone(zone).replace(tzinfo=None) != wall:
         wall += _MINUTE

@@ -1,9 +1,8 @@
-"""How a figure is written. UI, API and messages take these strings, so that they are the same everywhere.
+"""Numbers, durations and times as text, in the same form on the dashboard, in the API and in notifications.
 
-Times and counts as text. Times are UTC.
-"""
+All times are UTC. A missing value is written as NO_DATA."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 NO_DATA = "–"
 
@@ -68,13 +67,19 @@ def timestamp(moment: datetime | None) -> str:
 
 
 def relative(seconds: float) -> str:
-    """How long ago, roughly: 75 → 1 min ago."""
+    """A rough age: 75 → 1 min ago."""
     if seconds < 5:
         return "just now"
     for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{int(seconds // size)} {name} ago"
     return f"{int(seconds)} s ago"
+
+
+def iso_timestamp(moment: datetime, *, timespec: str = "auto") -> str:
+    """ISO 8601 in UTC with the suffix Z. `timespec` as in datetime.isoformat: "auto" writes microseconds only where
+    they are not 0, "seconds" drops them."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def format_day(moment: datetime) -> str:
@@ -88,12 +93,12 @@ def format_minute(moment: datetime) -> str:
 
 
 def format_time(moment: datetime, now: datetime) -> str:
-    """10:02 UTC; of another day than now, 3 Nov 10:02 UTC."""
+    """10:02 UTC; on another day than `now`, 3 Nov 10:02 UTC."""
     return f"{moment:%H:%M} UTC" if moment.date() == now.date() else f"{format_minute(moment)} UTC"
 
 
 def format_time_span(since: datetime, until: datetime) -> str:
-    """3 Nov 10:02 and 10:40; of two days, both are named."""
+    """3 Nov 10:02 and 10:40; with both days where they differ."""
     end = f"{until:%H:%M}" if since.date() == until.date() else format_minute(until)
     return f"{format_minute(since)} and {end}"
 

@@ -1,10 +1,8 @@
-"""What every log line says of the work in which it is written. Follows a request into the threads that answer it.
+"""Logging to standard error, including that of libraries: one line per record.
 
-One record, one line: readable in development, a JSON object in production. Text from outside can neither break a
-line nor forge one: what is not printable is written as an escape.
-
-Where log lines go: to standard error, those of libraries too, in the form that BACKEND_ENV asks for.
-"""
+The line is plain text in development and a JSON object in production (BACKEND_ENV). Characters that are not printable
+are escaped, so that untrusted text can neither break a line nor forge one. Context fields, such as a request id, follow
+the work into the threads that Starlette and AnyIO start for it."""
 
 import json
 import logging
@@ -19,19 +17,32 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from core.text import make_redactor
+from core.formatting import iso_timestamp
+from core.text import DIRECTION_MARKS, SURROGATES, ZERO_WIDTH, make_redactor
 
-# Names of the fields beside the message, in their order; docs/monitoring.md says what each means.
+# Fields beside the message, in the order of output; docs/monitoring.md documents them.
 FIELDS = (
-    "request_id", "delivery_id", "event", "outcome", "task", "repository", "run_id", "job_id", "alert_ids", "channel",
-    "method", "path", "status", "seconds",
-)  # fmt: skip
+    "request_id",
+    "delivery_id",
+    "event",
+    "outcome",
+    "task",
+    "repository",
+    "run_id",
+    "job_id",
+    "alert_ids",
+    "channel",
+    "method",
+    "path",
+    "status",
+    "seconds",
+)
 _fields: ContextVar[dict[str, Any] | None] = ContextVar("log_fields", default=None)
 
 
 @contextmanager
 def log_context(**fields: Any) -> Iterator[None]:
-    """Lines written inside carry these fields, beside those of the blocks around."""
+    """Adds fields to all lines that are logged within the block; nested blocks combine."""
     token = _fields.set({**(_fields.get() or {}), **fields})
     try:
         yield
@@ -40,11 +51,10 @@ def log_context(**fields: Any) -> Iterator[None]:
 
 
 def bind(**fields: Any) -> None:
-    """From here on the innermost block's lines carry these, too; the one that ends it as well. Nothing outside of
-    any."""
-    found = _fields.get()
-    if found is not None:
-        found.update(fields)
+    """Adds fields to the innermost `log_context` block, until its end. Does nothing outside of a block."""
+    current = _fields.get()
+    if current is not None:
+        current.update(fields)
 
 
 def current_fields() -> dict[str, Any]:
@@ -53,9 +63,11 @@ def current_fields() -> dict[str, Any]:
 
 Redact = Callable[[str], str]
 _MAX_MESSAGE, _MAX_TRACE = 8_000, 32_000
-# Control characters, line and paragraph separators, what turns the direction of text, halves of surrogate pairs.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
-# In development these alone stand beside the message, which names the others itself.
+# Control characters, line and paragraph separators, joiners, and all other invisible characters.
+_UNPRINTABLE = re.compile(
+    f"[\x00-\x1f\x7f-\x9f\u200c\u200d\u2028\u2029\u2065{DIRECTION_MARKS}{ZERO_WIDTH}{SURROGATES}]"
+)
+# The plain format appends only these; the other fields repeat what the message says.
 _PLAIN_FIELDS = ("request_id", "delivery_id")
 
 
@@ -66,27 +78,27 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
+            "ts": iso_timestamp(datetime.fromtimestamp(record.created, UTC), timespec="milliseconds"),
             "level": record.levelname.lower(),
             "service": self._service,
             "logger": record.name,
             "message": _truncate(self._redact(_message(record)), _MAX_MESSAGE),
         }
-        line |= {name: self._plain(value) for name, value in fields_of(record).items()}
+        line |= {name: self._json_value(value) for name, value in fields_of(record).items()}
         if trace := _trace(self, record):
             line["exception"] = _truncate(self._redact(trace), _MAX_TRACE)
-        return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(line, ensure_ascii=False))
+        return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(line, ensure_ascii=False))
 
-    def _plain(self, value: Any) -> Any:
+    def _json_value(self, value: Any) -> Any:
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, list | tuple | set | frozenset):
-            return [self._plain(each) for each in value]
+            return [self._json_value(item) for item in value]
         return _truncate(self._redact(str(value)), _MAX_MESSAGE)
 
 
 class PlainFormatter(logging.Formatter):
-    """The lines of a trace are indented, so that none of them looks like a record."""
+    """Indents the lines of a traceback, so that none of them looks like a record."""
 
     def __init__(self, redact: Redact) -> None:
         super().__init__("%(asctime)s %(levelname)-7s ", datefmt="%H:%M:%S")
@@ -94,25 +106,25 @@ class PlainFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         record.asctime = self.formatTime(record, self.datefmt)
-        message, found = _message(record), fields_of(record)
-        message += "".join(f", {name} {found[name]}" for name in _PLAIN_FIELDS if name in found)
+        message, fields = _message(record), fields_of(record)
+        message += "".join(f", {name} {fields[name]}" for name in _PLAIN_FIELDS if name in fields)
         lines = [self.formatMessage(record) + _escaped(_truncate(self._redact(message), _MAX_MESSAGE))]
         trace = _truncate(self._redact(_trace(self, record)), _MAX_TRACE)
-        return "\n".join(lines + [f"    {_escaped(each)}" for each in trace.split("\n") if each])
+        return "\n".join(lines + [f"    {_escaped(line)}" for line in trace.split("\n") if line])
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Those of the work around, and those that the record was given by `extra`."""
-    around = current_fields()
-    found = {name: getattr(record, name, around.get(name)) for name in FIELDS}
-    return {name: value for name, value in found.items() if value is not None}
+    """Fields of the record's `extra` argument and of the surrounding `log_context` blocks."""
+    context = current_fields()
+    values = {name: getattr(record, name, context.get(name)) for name in FIELDS}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception as error:  # a line that is badly made is a line nevertheless
-        return f"{record.msg} (cannot be filled in: {type(error).__name__})"
+    except Exception as error:  # a faulty log call must not lose its line
+        return f"{record.msg} (cannot be formatted: {type(error).__name__})"
 
 
 def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
@@ -128,8 +140,8 @@ def _escaped(text: str) -> str:
     return _UNPRINTABLE.sub(_escape, text)
 
 
-def _escape(found: re.Match[str]) -> str:
-    number = ord(found[0])
+def _escape(match: re.Match[str]) -> str:
+    number = ord(match[0])
     return {9: "\\t", 10: "\\n", 13: "\\r"}.get(number, f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}")
 
 
@@ -138,13 +150,19 @@ def _truncate(text: str, max_length: int) -> str:
 
 
 PROD = "prod"
-# Their own handlers are taken away; below a warning they tell of every request, migration and poll.
+# Their handlers are removed. Below WARNING they log every request, migration and poll.
 _LIBRARY_LEVELS = {
-    "uvicorn": "WARNING", "uvicorn.access": "WARNING", "uvicorn.error": "WARNING", "uvicorn.asgi": "WARNING",
-    "alembic": "WARNING", "urllib3": "WARNING", "sqlalchemy": "WARNING", "websockets": "WARNING",
-    # A poll that falls due while a long first pass runs is skipped; that is no news.
+    "uvicorn": "WARNING",
+    "uvicorn.access": "WARNING",
+    "uvicorn.error": "WARNING",
+    "uvicorn.asgi": "WARNING",
+    "alembic": "WARNING",
+    "urllib3": "WARNING",
+    "sqlalchemy": "WARNING",
+    "websockets": "WARNING",
+    # It warns of every poll that is skipped because the previous one still runs, which is normal during a backfill.
     "apscheduler": "ERROR",
-}  # fmt: skip
+}
 
 
 def formatter(service: str, backend_env: str, secrets: Iterable[str] = ()) -> logging.Formatter:
@@ -153,12 +171,12 @@ def formatter(service: str, backend_env: str, secrets: Iterable[str] = ()) -> lo
 
 
 def logging_config(service: str, backend_env: str, secrets: Iterable[str] = ()) -> dict[str, Any]:
-    """In the shape of logging.config.dictConfig, which uvicorn takes. `service` is collector, api or app."""
-    made = formatter(service, backend_env, secrets)
+    """Configuration for logging.config.dictConfig, which uvicorn accepts. `service` is collector, api or app."""
+    line_formatter = formatter(service, backend_env, secrets)
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": lambda: made}},
+        "formatters": {"line": {"()": lambda: line_formatter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
         "root": {"level": "INFO", "handlers": ["stderr"]},
         "loggers": {
@@ -174,7 +192,7 @@ def configure_logging(service: str, backend_env: str, secrets: Iterable[str] = (
 
 
 def capture_warnings_and_errors() -> None:
-    """Warnings, and errors that nobody caught, as lines like all others."""
+    """Logs Python warnings and uncaught exceptions of all threads."""
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = lambda args: _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
@@ -183,4 +201,6 @@ def capture_warnings_and_errors() -> None:
 def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     if error is None or issubclass(kind, KeyboardInterrupt | SystemExit):
         return
-    logging.getLogger("uncaught").critical("this ended the program or a thread", exc_info=(kind, error, trace))
+    logging.getLogger("uncaught").critical(
+        "an uncaught exception ended the program or a thread", exc_info=(kind, error, trace)
+    )

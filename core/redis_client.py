@@ -1,8 +1,7 @@
-"""A client of Redis whose answers have a limit of time and of bytes: the timeout of a socket holds between two pieces
-of an answer alone.
+"""A Redis client with limits for the time and size of each reply, and a pause after failures.
 
-Redis, which may go away: without it everything is slower, nothing breaks.
-"""
+The timeout of a socket applies to each read, so that a reply which arrives byte by byte would never time out. Redis is
+optional: while it is unavailable, callers continue without it."""
 
 import logging
 import time
@@ -17,8 +16,8 @@ from core.http.client import Exchange, ResponseLimitExceeded, ResponseLimits
 
 
 def bounded_redis(url: str, timeout: float, limits: ResponseLimits) -> redis.Redis:
-    """Tries once. `timeout` in seconds, to connect and between two pieces; `limits` are those of one answer. Raises
-    ValueError for what is no Redis URL."""
+    """A client without retries. `timeout` in seconds applies to connecting and to each read, `limits` to one reply.
+    Raises ValueError for an invalid Redis URL."""
     pool = redis.ConnectionPool.from_url(
         url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
     )
@@ -28,34 +27,34 @@ def bounded_redis(url: str, timeout: float, limits: ResponseLimits) -> redis.Red
 
 
 class _Socket:
-    """Counts what is received for the answer that is waited for."""
+    """Counts the bytes and the time of the reply that is being received."""
 
-    def __init__(self, taken: Any) -> None:
-        self._taken = taken
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
         self.exchange: Exchange | None = None
 
     def recv(self, size: int) -> bytes:
         if self.exchange is None:
-            received: bytes = self._taken.recv(size)
+            received: bytes = self._sock.recv(size)
             return received
-        usual = self._taken.gettimeout()
+        timeout = self._sock.gettimeout()
         try:
-            left = self.exchange.remaining_seconds()
-            self._taken.settimeout(left if usual is None else min(left, usual))
-            received = self._taken.recv(size)
+            remaining = self.exchange.remaining_seconds()
+            self._sock.settimeout(remaining if timeout is None else min(remaining, timeout))
+            received = self._sock.recv(size)
             self.exchange.count_bytes(len(received))
         except ResponseLimitExceeded as error:
-            raise OSError(f"the answer {error}") from None
+            raise OSError(f"the reply {error}") from None
         finally:
-            self._taken.settimeout(usual)
+            self._sock.settimeout(timeout)
         return received
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._taken, name)
+        return getattr(self._sock, name)
 
 
 class _BoundedConnection:
-    """Comes first among the bases of a connection."""
+    """A mixin for connection classes, which comes first among their bases."""
 
     def __init__(self, *args: Any, limits: ResponseLimits, **named: Any) -> None:
         self._limits = limits
@@ -65,14 +64,14 @@ class _BoundedConnection:
         return _Socket(super()._connect())  # type: ignore[misc]
 
     def read_response(self, *args: Any, **named: Any) -> Any:
-        taken = getattr(self, "_sock", None)
-        if not isinstance(taken, _Socket):
+        sock = getattr(self, "_sock", None)
+        if not isinstance(sock, _Socket):
             return super().read_response(*args, **named)  # type: ignore[misc]
-        taken.exchange = Exchange(self._limits)
+        sock.exchange = Exchange(self._limits)
         try:
             return super().read_response(*args, **named)  # type: ignore[misc]
         finally:
-            taken.exchange = None
+            sock.exchange = None
 
 
 class _RedisTcpConnection(_BoundedConnection, Connection):
@@ -97,14 +96,15 @@ _BOUNDED: dict[type, type] = {
 log = logging.getLogger(__name__)
 ERRORS = (redis.RedisError, OSError)
 _TIMEOUT_SECONDS = 0.25
-# Of one answer: what this program keeps there is smaller, and comes from a network nearby.
+# Of one reply. Stored values are smaller, and Redis is in the local network.
 LIMITS = ResponseLimits(max_seconds=2.0, max_bytes=2**26)
 _RETRY_SECONDS = 5.0
 _LOG_INTERVAL_SECONDS = 60.0
 
 
 class RedisClient:
-    """After a failure nobody asks it for a few seconds, so that a Redis that hangs is not waited for by everybody."""
+    """A client that is unavailable for a few seconds after a failure, so that not every request waits for a Redis that
+    hangs."""
 
     def __init__(self, url: str) -> None:
         self.client = bounded_redis(url, _TIMEOUT_SECONDS, LIMITS)
@@ -114,13 +114,13 @@ class RedisClient:
         return time.monotonic() >= self._retry_at
 
     def mark_down(self, error: Exception) -> None:
-        """The name of the error says enough, its text may hold the URL."""
+        """Starts the pause. Logs only the type of the error, because its text may contain the URL."""
         now = time.monotonic()
         self._retry_at = now + _RETRY_SECONDS
         if now - self._logged_at > _LOG_INTERVAL_SECONDS:
             self._logged_at = now
             log.warning(
-                "REDIS_URL: Redis cannot be used (%s); answers and request counts are kept in this process",
+                "REDIS_URL: Redis is unavailable (%s); the cache and request counts are limited to this process",
                 type(error).__name__,
             )
 

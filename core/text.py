@@ -1,13 +1,10 @@
-"""Secrets are kept out of the log: those of the settings by their values, and whatever looks like one. Pure.
+"""Untrusted text: redaction of secrets, removal of control characters, one-line form, escaping for spreadsheets.
 
-Text that servers, libraries and files hand in, made fit to become the text of an error, a stored text, a log line or
-a line on a terminal: one line of limited length, without control characters and without secrets.
+Text from servers, libraries and files passes through `clean` before it becomes part of an error, a log line, a stored
+message or terminal output: one line of limited length, without control characters and without secrets.
 
-The secrets are those of this process: settings register theirs when they are loaded, and whoever is given one by a
-server (a GitHub App's token) or by its caller (a channel's password) registers it as well.
-
-Text in CSV files that people open in a spreadsheet.
-"""
+The secrets are those of this process. Settings register theirs when they are loaded; code that obtains one later (a
+GitHub App's token, a channel's password) registers it with `register_secrets`."""
 
 import json
 import re
@@ -19,14 +16,14 @@ from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
-# A shorter one may be part of many a word; then only its place gives it away.
+# Shorter values are also parts of ordinary words; they are masked only as whole words.
 _MIN_SECRET_LENGTH = 8
-# So long, it is taken where it stands as a word by itself.
+# Values of at least this length are masked as whole words; shorter ones only in the patterns below.
 _MIN_WORD_LENGTH = 6
-# Passwords of many a database for development, known to all, and words of other lines (postgresql://, "password
-# authentication failed"): taken by themselves they would make those unreadable. In a URL their place gives them away.
+# Well-known passwords of development databases that are also ordinary words ("password authentication failed"):
+# masking them would make messages unreadable. In a URL the pattern masks them by their position.
 _COMMON_WORDS = frozenset({"postgres", "password", "health"})
-# Each begins with something fixed, so that no text makes them slow.
+# Each pattern begins with a literal, which keeps the search linear for any text.
 _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -35,7 +32,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         (r"\b(xox[a-z]-|xapp-)[\w-]{8,255}", rf"\1{MASK}"),
         (r"(hooks\.slack\.com/)[^\s\"')\]}]{1,400}", rf"\1{MASK}"),
         (r"\b([Bb]earer|[Bb]asic|[Tt]oken) [A-Za-z0-9._~+/=-]{16,4000}", rf"\1 {MASK}"),
-        # Takes the whole first part even where nothing follows: it is not read again from each `eyJ` within it.
+        # Consumes the first segment even without the others, so that the search does not restart at each `eyJ` in it.
         (r"\beyJ[\w-]{10,}+(\.[\w-]{10,}+\.[\w-]{10,}+)?", lambda match: MASK if match[1] else match[0]),
         (r"([?&](?i:sig|signature|token|access_token|key|secret|password|x-amz-(?:signature|credential|security-token))"
          r"=)[^&\s\"')]{1,4000}", rf"\1{MASK}"),
@@ -46,8 +43,8 @@ _IN_URL = re.compile(r"://[^\s:/@]{0,200}+:([^\s@]{1,400}+)@")
 
 
 def make_redactor(secrets: Iterable[str]) -> Callable[[str], str]:
-    """Takes the values out of a text, with the passwords of those that are URLs and the parts of those that are lists
-    with commas between, and then all that looks like a secret."""
+    """Returns a function that masks the given secrets, their passwords where they are URLs, the items where they are
+    comma-separated lists, and everything that matches a known form of secret."""
     values = _values(secrets)
 
     def redact(text: str) -> str:
@@ -61,22 +58,22 @@ def make_redactor(secrets: Iterable[str]) -> Callable[[str], str]:
 
 
 def _parts(secret: str) -> list[str]:
-    found = [secret.strip(), *(part.strip() for part in secret.split(","))]
-    # Of a key in PEM: whoever repeats it may break its lines elsewhere.
-    found += [line.strip() for line in secret.splitlines() if not line.startswith("-----")]
+    parts = [secret.strip(), *(part.strip() for part in secret.split(","))]
+    # Lines of a PEM key: other programs may wrap it differently.
+    parts += [line.strip() for line in secret.splitlines() if not line.startswith("-----")]
     if match := _IN_URL.search(secret):
-        found += [match[1], unquote(match[1])]
-    return [part for part in found if len(part) >= _MIN_WORD_LENGTH and part.lower() not in _COMMON_WORDS]
+        parts += [match[1], unquote(match[1])]
+    return [part for part in parts if len(part) >= _MIN_WORD_LENGTH and part.lower() not in _COMMON_WORDS]
 
 
 def _encodings(value: str) -> Iterator[str]:
-    """A value as others may write it: in an address, in JSON, and as a part of what is encoded in Base64, as headers
-    and logins are."""
+    """The value itself, percent-encoded, as part of a JSON string, and as part of a Base64 text at each of the three
+    alignments (as in Authorization headers)."""
     yield from (value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1])
     raw = value.encode("utf-8", "replace")
     if len(raw) >= _MIN_SECRET_LENGTH:
         for before in range(3):
-            # The characters that hold nothing but bits of the value.
+            # Only the characters that depend on nothing but the value.
             encoded = b64encode(b"\0" * before + raw).decode()
             first, last = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
             yield encoded[first:last]
@@ -92,45 +89,54 @@ def _values(secrets: Iterable[str]) -> re.Pattern[str] | None:
 
 
 MAX_LENGTH = 1_000
-# What is longer is cut before anything looks at it.
+# Longer input is truncated before it is searched.
 _MAX_INPUT = 40_000
-# Tokens that are renewed, by the hour.
-_MAX_RENEWED = 50
-# C0 and C1 but tab and line breaks, which PostgreSQL does not store (NUL) or terminals obey; what turns the direction
-# of reading around (Unicode, UAX #9); what is not seen and no script needs, tags among it.
-_FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
-    "\U000e0000-\U000e0fff]"
-)
-# Control sequences and strings (ECMA-48), which would leave their parameters behind.
-_SEQUENCE = re.compile(
+# Short-lived tokens, renewed about once an hour.
+_MAX_EXPIRING = 50
+
+# Sets of characters, for use within [] of a regular expression.
+# Marks that change the direction of the text around them (Unicode Standard Annex #9), and the byte order mark.
+DIRECTION_MARKS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"
+# Other characters without width that no script needs.
+ZERO_WIDTH = "\xad\u200b\u2060-\u2064\u206a-\u206f"
+SURROGATES = "\ud800-\udfff"
+_TAGS = "\U000e0000-\U000e0fff"
+
+# C0 controls, DEL and unpaired surrogates: not allowed in names, filters and other text of a single line.
+CONTROL_CHARACTERS = re.compile(f"[\x00-\x1f\x7f{SURROGATES}]")
+# PostgreSQL stores no NUL, and UTF-8 encodes no unpaired surrogate.
+UNSTORABLE_CHARACTERS = re.compile(f"[\x00{SURROGATES}]")
+# C0 and C1 controls except tab and line breaks, and invisible characters.
+_NOT_PRINTABLE = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{DIRECTION_MARKS}{ZERO_WIDTH}{_TAGS}]")
+# Control sequences and control strings (ECMA-48), which are removed together with their parameters.
+_CONTROL_SEQUENCE = re.compile(
     "(?:\x1b\\[|\x9b)[0-?]*+[ -/]*+[@-~]|(?:\x1b\\]|\x9d)[^\x07\x1b\x9b-\x9d\n]*+(?:\x07|\x1b\\\\|\x9c)"
 )
 
 
 class _SecretRegistry:
-    """Safe to use from several threads."""
+    """Secrets of this process. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._lasting: frozenset[str] = frozenset()
-        self._renewed: deque[str] = deque(maxlen=_MAX_RENEWED)
+        self._permanent: frozenset[str] = frozenset()
+        self._expiring: deque[str] = deque(maxlen=_MAX_EXPIRING)
         self.redact: Callable[[str], str] = make_redactor(())
 
-    def add(self, values: Iterable[str | None], *, renewed: bool) -> None:
-        new = {value for value in values if value} - self._lasting
+    def add(self, values: Iterable[str | None], *, expires: bool) -> None:
+        new = {value for value in values if value} - self._permanent
         with self._lock:
-            if renewed:
-                self._renewed.extend(sorted(new - set(self._renewed)))
+            if expires:
+                self._expiring.extend(sorted(new - set(self._expiring)))
             else:
-                self._lasting |= new
+                self._permanent |= new
             if new:
-                self.redact = make_redactor((*self._lasting, *self._renewed))
+                self.redact = make_redactor((*self._permanent, *self._expiring))
 
     def clear(self) -> None:
         with self._lock:
-            self._lasting = frozenset()
-            self._renewed.clear()
+            self._permanent = frozenset()
+            self._expiring.clear()
             self.redact = make_redactor(())
 
 
@@ -138,50 +144,59 @@ _secrets = _SecretRegistry()
 
 
 def register_secrets(*values: str | None, expires: bool = False) -> None:
-    """From now on no cleaned text of this process holds one of these. `renewed`: a token that is valid for a while; of
-    those the last ones are remembered."""
-    _secrets.add(values, renewed=expires)
+    """Masks these values in all text that `clean` returns from now on. `expires`: short-lived tokens, of which the
+    latest 50 are remembered."""
+    _secrets.add(values, expires=expires)
 
 
 def clear_secrets() -> None:
-    """Of all that was registered, for a process that loads other settings."""
+    """Forgets all registered secrets, before a process loads other settings."""
     _secrets.clear()
 
 
 def printable(text: str) -> str:
-    """Lines and tabs stay. Half a surrogate pair, which no encoding and no database takes, becomes a question mark."""
-    return _FORBIDDEN.sub("", text).encode("utf-8", "replace").decode()
+    """Removes control characters and invisible characters; line breaks and tabs stay. An unpaired surrogate becomes a
+    question mark."""
+    return _NOT_PRINTABLE.sub("", text).encode("utf-8", "replace").decode()
 
 
 def strip_control_sequences(text: str) -> str:
-    """What a terminal would show of a text: without control sequences, too."""
-    return printable(_SEQUENCE.sub("", text))
+    """As `printable`, also without control sequences."""
+    return printable(_CONTROL_SEQUENCE.sub("", text))
+
+
+def collapse_whitespace(text: object) -> str:
+    """The text on one line: each run of spaces and line breaks becomes one space."""
+    return " ".join(str(text).split())
 
 
 def one_line(text: object) -> str:
-    # Separators of lines are among the control characters.
-    return " ".join(printable(" ".join(str(text).split())).split())
+    """The printable text on one line."""
+    # Whitespace first: some line separators are control characters, which `printable` removes without a space.
+    return collapse_whitespace(printable(collapse_whitespace(text)))
 
 
 def clean(text: object, max_length: int = MAX_LENGTH) -> str:
-    """One line of at most `longest` characters. Secrets are looked for in what would be seen, as control characters
-    within one hide it, and before it is cut, as a part of one is a secret, too."""
-    given = str(text)
-    if len(given) > _MAX_INPUT:
-        # Without the word that is cut in two.
-        given = given[:_MAX_INPUT].rpartition(" ")[0] + "…"
-    found = _secrets.redact(one_line(_SEQUENCE.sub("", given)))
-    return found if len(found) <= max_length else f"{found[: max_length - 1]}…"
+    """Returns one line of at most `max_length` characters, with secrets masked.
+
+    Control characters are removed before secrets are searched, because they would split a secret; the line is truncated
+    afterwards, because a part of a secret is no longer recognized."""
+    source = str(text)
+    if len(source) > _MAX_INPUT:
+        # Up to the last whole word.
+        source = source[:_MAX_INPUT].rpartition(" ")[0] + "…"
+    line = _secrets.redact(one_line(_CONTROL_SEQUENCE.sub("", source)))
+    return line if len(line) <= max_length else f"{line[: max_length - 1]}…"
 
 
-# https://owasp.org/www-community/attacks/CSV_Injection; also behind what a spreadsheet does not show.
-_FORMULA = ("=", "+", "-", "@")
+# https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA_PREFIXES = ("=", "+", "-", "@")
 
 
 def escape_formula(value: str) -> str:
-    """The value, with an apostrophe in front where a spreadsheet would take it for a formula: also after spaces and
-    invisible characters, and in the full-width forms, which some turn into the usual ones."""
+    """The value for a CSV file, with a leading apostrophe where a spreadsheet would evaluate it as a formula: also
+    after spaces and invisible characters, and in full-width forms, which some spreadsheets normalize."""
     for character in value:
         if unicodedata.category(character)[0] not in "ZC":
-            return f"'{value}" if unicodedata.normalize("NFKC", character).startswith(_FORMULA) else value
+            return f"'{value}" if unicodedata.normalize("NFKC", character).startswith(_FORMULA_PREFIXES) else value
     return value

@@ -1,8 +1,8 @@
-"""Which pieces of work are under way in this process, and since when the oldest made no progress.
+"""Tracks the running tasks of this process and when each of them last made progress.
 
-A sign of life that is sent by a thread of its own says that the process runs, not that its work goes on: it therefore
-tells of the oldest piece, too. A piece is one run of a job, or one of the things that a job fetches at once; each
-answer, page or log is a step of it."""
+A heartbeat that a separate thread sends shows that the process runs, not that its work progresses. It therefore
+includes the task without progress for the longest time. A task is one run of a job, or one of its parallel subtasks;
+each response, page or log that it processes counts as progress."""
 
 import threading
 import time
@@ -16,8 +16,9 @@ from core.clock import uptime
 
 @dataclass(eq=False)
 class TrackedTask:
-    """`stepped_at` in seconds of time.monotonic: its beginning, or its latest step. `waits`: for pieces of its own,
-    which then count instead. `begun_at` in seconds of uptime(), as that of the piece that began it."""
+    """`started_at`: start of the task, or of the task that started it, in seconds of core.clock.uptime.
+    `progressed_at`: its latest progress, in seconds of time.monotonic. `waiting_children`: while it waits for subtasks,
+    those are monitored instead of it."""
 
     name: str
     tracker: "TaskTracker"
@@ -26,69 +27,68 @@ class TrackedTask:
     waiting_children: int = 0
 
 
-_current_task: ContextVar[TrackedTask | None] = ContextVar("piece", default=None)
+_current_task: ContextVar[TrackedTask | None] = ContextVar("task", default=None)
 
 
 class TaskTracker:
     """Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._pieces: set[TrackedTask] = set()
+        self._tasks: set[TrackedTask] = set()
         self._lock = threading.Lock()
 
     @contextmanager
     def track(self, name: str, parent: TrackedTask | None = None) -> Iterator[TrackedTask]:
-        """What happens within, in this thread; begun by `parent`, or now."""
-        made = TrackedTask(name, self, parent.started_at if parent else uptime())
+        """Tracks the block, in this thread, as a task of that name. `parent` is the task that started it, if any."""
+        task = TrackedTask(name, self, parent.started_at if parent else uptime())
         with self._lock:
-            self._pieces.add(made)
-        before = _current_task.set(made)
+            self._tasks.add(task)
+        token = _current_task.set(task)
         try:
-            yield made
+            yield task
         finally:
-            _current_task.reset(before)
+            _current_task.reset(token)
             with self._lock:
-                self._pieces.discard(made)
+                self._tasks.discard(task)
 
     def stalest(self) -> tuple[str, float] | None:
-        """Name of the piece whose latest step is the longest ago, and how many seconds; null where nothing is under
-        way."""
+        """Name of the task without progress for the longest time, and that time in seconds; null without a task."""
         with self._lock:
-            pieces = [each for each in self._pieces if not each.waiting_children]
-        first = min(pieces, key=lambda each: each.progressed_at, default=None)
-        return (first.name, time.monotonic() - first.progressed_at) if first else None
+            tasks = [task for task in self._tasks if not task.waiting_children]
+        stalest = min(tasks, key=lambda task: task.progressed_at, default=None)
+        return (stalest.name, time.monotonic() - stalest.progressed_at) if stalest else None
 
 
 def current_task() -> TrackedTask | None:
-    """The piece of this thread."""
+    """The task of this thread; null outside of a tracked block."""
     return _current_task.get()
 
 
 def report_progress() -> None:
-    """The work of this thread goes on."""
-    piece = _current_task.get()
-    if piece is not None:
-        piece.progressed_at = time.monotonic()
+    """Records progress of the task of this thread."""
+    task = _current_task.get()
+    if task is not None:
+        task.progressed_at = time.monotonic()
 
 
 @contextmanager
 def waiting_for_subtasks() -> Iterator[None]:
-    """The piece of this thread waits for others that it began."""
-    piece = _current_task.get()
-    if piece is None:
+    """Marks the task of this thread as waiting for its subtasks within the block."""
+    task = _current_task.get()
+    if task is None:
         yield
         return
-    piece.waiting_children += 1
+    task.waiting_children += 1
     try:
         yield
     finally:
-        piece.progressed_at = time.monotonic()
-        piece.waiting_children -= 1
+        task.progressed_at = time.monotonic()
+        task.waiting_children -= 1
 
 
 @contextmanager
 def subtask_of(parent: TrackedTask | None) -> Iterator[None]:
-    """A piece of its own in this thread, begun by that one."""
+    """Tracks the block as a subtask of `parent`, which may belong to another thread; does nothing without one."""
     if parent is None:
         yield
         return

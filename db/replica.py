@@ -18,6 +18,7 @@ from sqlalchemy import Connection, DateTime, Engine, ExceptionContext, event, te
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from db.collection.heartbeat_detail import COLLECTOR_HEARTBEAT
 from db.engine import describe_failure, make_engine
 from db.migrate import head_revision, revision_of
 
@@ -40,7 +41,11 @@ _REPLAY_POSITION = """
 SELECT pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() END, '0/0'),
        extract(epoch FROM now() - pg_last_xact_replay_timestamp()), NULL
 """
-_HEARTBEAT = text("SELECT data_version, seen_at FROM heartbeats WHERE name = 'collector'").columns(seen_at=DateTime())
+_HEARTBEAT = (
+    text("SELECT data_version, seen_at FROM heartbeats WHERE name = :name")
+    .bindparams(name=COLLECTOR_HEARTBEAT)
+    .columns(seen_at=DateTime())
+)
 _REPLICA_FAILURE_ATTRIBUTE = "ask_again"
 _UNREACHABLE, _DISCONNECTED = "DATABASE_REPLICA_URL: cannot use it; the log says why", "it broke off; the log says why"
 
@@ -65,6 +70,11 @@ class _DatabaseState:
     version: int
     heartbeat_at: datetime | None
     revision: str | None
+
+
+def reads_replica(session: Session) -> bool:
+    """True where the statements of this session run on the replica."""
+    return bool(session.info.get("replica"))
 
 
 class ReplicaRouter:

@@ -155,7 +155,7 @@ def test_the_example_does_not_run_with_its_own_secrets(
     settings[container].load()
     for name, file in placeholders.items():
         monkeypatch.setenv(name, str(file))
-        with pytest.raises(ConfigError, match=rf"^{name}: .* holds the example's change-me"):
+        with pytest.raises(ConfigError, match=rf"^{name}: .* contains the example value change-me"):
             settings[container].load()
         monkeypatch.setenv(name, str(tmp_path / "real"))
 

@@ -1,1 +1,1 @@
-"""What /metrics says, family by family; routes.prometheus puts it together."""
+"""Metric families of GET /metrics; api.routes.prometheus renders them."""

@@ -1,4 +1,4 @@
-"""Everything that comes from the database, kept for some seconds: several who scrape cost as much as one."""
+"""All metrics from the database, cached for seconds: several scrapers cost as much as one."""
 
 import threading
 import time
@@ -14,16 +14,17 @@ from core import VERSION
 from db.definitions.scope import Window
 from db.replica import ReplicaRouter, ReplicaStatus
 from db.storage import count_invalidated_days, database_bytes, free_bytes, list_channels, schema_revision
-from health.completeness.collection_status import RowCounts, count_rows, heartbeats_by_collector
+from health.completeness.collection_status import heartbeats_by_collector
+from health.completeness.service import RowCounts, count_rows
 
 CACHE_SECONDS = 5.0
-# What cannot be known without reading a whole index, or all of the database's files.
+# Counts and sizes that require a scan of an index or of the database's files are read less often.
 COUNT_INTERVAL_SECONDS = 300.0
 _LOOKBACK = timedelta(hours=24)
 
 
 class CachedExporter:
-    """Of the database that answers, be it a replica."""
+    """Renders the metrics of the database that serves reads, which may be the replica."""
 
     def __init__(self, reader: ReplicaRouter, schema_guard: SchemaGuard) -> None:
         self._reader, self._schema_guard = reader, schema_guard
@@ -33,9 +34,8 @@ class CachedExporter:
         self._counts, self._size = RowCounts({}, {}), 0
 
     def render(self, now: datetime) -> bytes:
-        """As /metrics gives it. Raises what the gate and the database raise."""
+        """Returns the metrics in the text format. Raises DatabaseUnavailable, NotMigrated or SQLAlchemyError."""
         with self._lock:
-            # Costs nothing while the database is well.
             self._schema_guard.check()
             if time.monotonic() - self._rendered_at >= CACHE_SECONDS:
                 with self._reader.session() as session:
@@ -45,15 +45,17 @@ class CachedExporter:
 
     def _read(self, session: Session, now: datetime) -> list[Metric]:
         self._count(session)
-        beats = heartbeats_by_collector(session)
-        # Every collector of a database has the same channels, or should.
-        configured = {str(name) for beat in beats.values() for name in beat.detail.get("channels") or ()}
+        heartbeats = heartbeats_by_collector(session)
+        # All collectors of a database should have the same channels.
+        configured = {name for heartbeat in heartbeats.values() for name in heartbeat.detail.channels or ()}
         version = {(VERSION, schema_revision(session) or ""): 1.0}
         return [
-            gauges("build_info", "The version of the API and of the database's schema", ["version", "schema"], version),
+            gauges(
+                "build_info", "Version of the API and revision of the database schema", ["version", "schema"], version
+            ),
             *pipelines(session, Window(now - _LOOKBACK, now)),
             *collection(session, self._counts, now),
-            *collectors(beats, now),
+            *collectors(heartbeats, now),
             *outbox(list_channels(session, sorted(configured)), now),
             *storage(count_invalidated_days(session), self._size, free_bytes(self._reader.engine), self._replica()),
         ]

@@ -1,9 +1,6 @@
-"""Families of series by the label's value. All names begin with pipeline_health_.
+"""Construction of metric families, and the families of runs, outbox and storage.
 
-The outbox of messages, the sums that are to be made, and the database itself.
-
-The last 24 hours by repository and workflow.
-"""
+All names begin with pipeline_health_."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,14 +18,14 @@ from db.storage import ChannelQueue
 from health.metrics import service
 
 PREFIX = "pipeline_health_"
-# Label values to a number; null ones are left out.
+# Label values to a number; a null number makes no series.
 Samples = Mapping[Any, float | None]
 
 
 def gauge(
     name: str, documentation: str, values: Mapping[Any, float | None] | float | None, label: str | None = None
 ) -> GaugeMetricFamily:
-    """`values` by the label's value; null ones are left out."""
+    """One series per value of `label`, or a single series without one. Null values make no series."""
     family = GaugeMetricFamily(PREFIX + name, documentation, labels=[label] if label else None)
     for key, value in values.items() if isinstance(values, Mapping) else [(None, values)]:
         if value is not None:
@@ -37,6 +34,7 @@ def gauge(
 
 
 def gauges(name: str, documentation: str, labels: Iterable[str], samples: Samples) -> GaugeMetricFamily:
+    """One series per combination of label values."""
     family = GaugeMetricFamily(PREFIX + name, documentation, labels=list(labels))
     for values, number in samples.items():
         if number is not None:
@@ -45,7 +43,7 @@ def gauges(name: str, documentation: str, labels: Iterable[str], samples: Sample
 
 
 def counter(name: str, documentation: str, labels: Iterable[str], samples: Samples) -> Metric:
-    """`name` without _total, which the format adds."""
+    """`name` is without the suffix _total, which the text format adds."""
     family = CounterMetricFamily(PREFIX + name, documentation, labels=list(labels))
     for values, number in samples.items():
         if number is not None:
@@ -56,20 +54,20 @@ def counter(name: str, documentation: str, labels: Iterable[str], samples: Sampl
 def summary(
     name: str, documentation: str, labels: Iterable[str], samples: Mapping[tuple[str, ...], tuple[float, float]]
 ) -> Metric:
-    """How often, and seconds in all."""
+    """`samples`: number of observations, and their sum in seconds."""
     family = SummaryMetricFamily(PREFIX + name, documentation, labels=list(labels))
-    for values, (often, total) in samples.items():
-        family.add_metric(values, count_value=int(often), sum_value=total)
+    for values, (number, total) in samples.items():
+        family.add_metric(values, count_value=int(number), sum_value=total)
     return family
 
 
 def render(families: Iterable[Metric]) -> bytes:
-    """In Prometheus' text format."""
+    """The families in the Prometheus text format."""
     return generate_latest(_StaticCollector(families))
 
 
 class _StaticCollector:
-    """Families that are already there, in the shape that generate_latest reads."""
+    """Adapts a list of families to the collector that generate_latest expects."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
@@ -83,62 +81,98 @@ def timestamp(moment: datetime | None) -> float | None:
 
 
 def outbox(channels: Sequence[ChannelQueue], now: datetime) -> list[Metric]:
+    """The outbox of notifications, by channel."""
+
     def lag(queue: ChannelQueue) -> float:
         return max((now - queue.oldest_at).total_seconds(), 0.0) if queue.oldest_at else 0.0
 
     return [
-        gauge("outbox_waiting", "Messages that their channel has not taken yet",
-              {each.channel: each.pending for each in channels}, "channel"),
-        gauge("outbox_lag_seconds", "Since the oldest waiting message was written; 0 when none waits",
-              {each.channel: lag(each) for each in channels}, "channel"),
-        gauge("channel_failures", "Failures in a row; 0 while the channel takes messages",
-              {each.channel: each.failures for each in channels}, "channel"),
-    ]  # fmt: skip
+        gauge(
+            "outbox_waiting",
+            "Notifications that are not sent yet, by channel",
+            {queue.channel: queue.pending for queue in channels},
+            "channel",
+        ),
+        gauge(
+            "outbox_lag_seconds",
+            "Age of the oldest notification that is not sent; 0 if none waits",
+            {queue.channel: lag(queue) for queue in channels},
+            "channel",
+        ),
+        gauge(
+            "channel_failures",
+            "Consecutive failed sends of the channel; 0 after a success",
+            {queue.channel: queue.failures for queue in channels},
+            "channel",
+        ),
+    ]
 
 
-def storage(marked_days: int, size: int, free: int | None, replica: ReplicaStatus | None) -> list[Metric]:
-    """`replica` is null where there is none."""
+def storage(invalidated_days: int, size: int, free: int | None, replica: ReplicaStatus | None) -> list[Metric]:
+    """`replica` is null without a replica, `free` for a database that is not a local file."""
     return [
-        gauge("rollup_marks_waiting", "Days of a repository whose sums are to be made anew", marked_days),
-        gauge("database_size_bytes", "What the database's files take", size),
-        gauge("database_free_bytes", "Room on the disk of the SQLite file", free),
-        gauge("replica_lag_seconds", "How far DATABASE_REPLICA_URL is behind; absent while that is not known",
-              replica.lag_seconds if replica else None),
-        gauge("replica_answers", "1 where the replica answers, 0 where the database itself does in its place",
-              float(replica.from_replica) if replica else None),
-    ]  # fmt: skip
+        gauge("rollup_marks_waiting", "Days of repositories whose roll-ups are to be recomputed", invalidated_days),
+        gauge("database_size_bytes", "Size of the database", size),
+        gauge("database_free_bytes", "Free space on the disk of the SQLite file", free),
+        gauge(
+            "replica_lag_seconds",
+            "Lag of DATABASE_REPLICA_URL; absent while unknown",
+            replica.lag_seconds if replica else None,
+        ),
+        gauge(
+            "replica_answers",
+            "1 if the replica serves reads, 0 if the primary database does",
+            float(replica.from_replica) if replica else None,
+        ),
+    ]
 
 
 _CONCLUSIONS = ("success", "failure", "cancelled", "skipped", "other", "in_progress")
 
 
 def pipelines(session: Session, window: Window) -> list[Metric]:
+    """Runs created in the window, by repository and workflow."""
     labels = ["repo", "workflow"]
     runs = GaugeMetricFamily(
-        "pipeline_health_runs_24h", "Runs created in the last 24 hours", labels=[*labels, "conclusion"]
+        "pipeline_health_runs_24h", "Runs created in the last 24 hours, by conclusion", labels=[*labels, "conclusion"]
     )
-    rate = GaugeMetricFamily("pipeline_health_success_ratio_24h", "Success / decided, last 24 hours", labels=labels)
-    p50 = GaugeMetricFamily("pipeline_health_duration_seconds_p50_24h", "Median duration", labels=labels)
-    p95 = GaugeMetricFamily("pipeline_health_duration_seconds_p95_24h", "95th percentile of duration", labels=labels)
+    rate = GaugeMetricFamily(
+        "pipeline_health_success_ratio_24h", "Share of decided runs that succeeded, last 24 hours", labels=labels
+    )
+    p50 = GaugeMetricFamily(
+        "pipeline_health_duration_seconds_p50_24h", "Median duration of runs, last 24 hours", labels=labels
+    )
+    p95 = GaugeMetricFamily(
+        "pipeline_health_duration_seconds_p95_24h",
+        "95th percentile of the duration of runs, last 24 hours",
+        labels=labels,
+    )
     first = GaugeMetricFamily(
-        "pipeline_health_success_ratio_first_attempt_24h", "First attempts that passed / decided ones", labels=labels
+        "pipeline_health_success_ratio_first_attempt_24h",
+        "Share of decided first attempts that passed, last 24 hours",
+        labels=labels,
     )
     passed = GaugeMetricFamily(
-        "pipeline_health_success_duration_seconds_p50_24h", "Median duration of successful runs", labels=labels
+        "pipeline_health_success_duration_seconds_p50_24h",
+        "Median duration of successful runs, last 24 hours",
+        labels=labels,
     )
     groups = service.groups(session, Scope(), window, GroupBy.WORKFLOW)
     names = Counter((group.repo, group.key) for group in groups)
     for group in groups:
-        # Two workflows of one name would be the same series twice, which Prometheus refuses.
-        twice = names[group.repo, group.key] > 1
-        key = [group.repo or "", f"{group.key} ({group.workflow_id})" if twice else group.key or ""]
+        # Two workflows with one name would make duplicate series, which Prometheus rejects.
+        ambiguous = names[group.repo, group.key] > 1
+        key = [group.repo or "", f"{group.key} ({group.workflow_id})" if ambiguous else group.key or ""]
         for conclusion in _CONCLUSIONS:
             runs.add_metric([*key, conclusion], getattr(group.metrics.runs, conclusion))
-        found, times = group.metrics, group.metrics.duration_seconds
+        metrics, duration = group.metrics, group.metrics.duration_seconds
         for family, value in (
-            (rate, found.success_rate), (p50, times.p50), (p95, times.p95), (first, found.success_rate_first_attempt),
-            (passed, found.success_duration_seconds.p50),
-        ):  # fmt: skip
+            (rate, metrics.success_rate),
+            (p50, duration.p50),
+            (p95, duration.p95),
+            (first, metrics.success_rate_first_attempt),
+            (passed, metrics.success_duration_seconds.p50),
+        ):
             if value is not None:
                 family.add_metric(key, value)
     return [runs, rate, first, p50, p95, passed]

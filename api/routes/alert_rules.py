@@ -1,4 +1,4 @@
-"""Rules of alerts: what they are, and what they would have done."""
+"""Alerting rules and their backtest."""
 
 from typing import Annotated, Any
 
@@ -22,16 +22,20 @@ from health.alerts.storage.stored_rules import (
 router = APIRouter(prefix="/api/alerts/rules", tags=["Alerts"], dependencies=[Depends(reject_unknown_parameters)])
 RuleId = Annotated[int, Path(examples=[3])]
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    403: {"model": schemas.ProblemDocument, "description": "Sent by a page of another site"},
-    404: {"model": schemas.ProblemDocument, "description": "There is no such rule"},
-    409: {"model": schemas.ProblemDocument, "description": "The built-in rule is what ALERT_THRESHOLD says"},
+    403: {"model": schemas.ProblemDocument, "description": "The request comes from a page of another site"},
+    404: {"model": schemas.ProblemDocument, "description": "Unknown rule"},
+    409: {
+        "model": schemas.ProblemDocument,
+        "description": "ALERT_THRESHOLD defines the built-in rule, and the request changes it",
+    },
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: _PROBLEMS[404]}
 
 
-@router.get("", operation_id="list_rules", response_model=schemas.Rules, summary="Rules, the built-in one first")
-def rules(session: SessionDep) -> Any:
-    return {"items": [schemas.rule_fields(each) for each in list_rules(session)]}
+@router.get("", operation_id="list_rules", response_model=schemas.Rules, summary="List alerting rules")
+def rules(session: SessionDep) -> schemas.Rules:
+    """The built-in rule first."""
+    return schemas.Rules(items=[schemas.Rule.from_rule(rule) for rule in list_rules(session)])
 
 
 @router.post(
@@ -39,37 +43,43 @@ def rules(session: SessionDep) -> Any:
     operation_id="add_rule",
     response_model=schemas.Rule,
     status_code=201,
-    summary="Add a rule",
+    summary="Add an alerting rule",
     responses={403: _PROBLEMS[403]},
 )
-def add(request: Request, now: NowDep, body: schemas.RuleBody) -> Any:
-    """It is looked at within half a minute."""
+def add(request: Request, now: NowDep, body: schemas.RuleBody) -> schemas.Rule:
+    """The collector evaluates it within 30 seconds."""
     with write_session(request) as session:
         return _rule_response(get_rule(session, add_rule(session, _parse_rule(body), now)))
 
 
-@router.post(
-    "/replay", operation_id="replay_rule", response_model=schemas.Replay, summary="What a rule would have done"
-)
-def replay_rule(session: SessionDep, now: NowDep, body: schemas.RuleBody) -> Any:
-    """Over the stored runs of the last 30 days; nothing is saved. Takes seconds where there are very many."""
-    return schemas.replay_fields(body.kind, backtest(session, _parse_rule(body), now))
+@router.post("/replay", operation_id="replay_rule", response_model=schemas.Replay, summary="Backtest an alerting rule")
+def replay_rule(session: SessionDep, now: NowDep, body: schemas.RuleBody) -> schemas.Replay:
+    """Returns the alerts that the rule would have opened in the last 30 days, from the stored runs. Nothing is saved.
+    Takes seconds for very many runs."""
+    return schemas.Replay.from_backtest(body.kind, backtest(session, _parse_rule(body), now))
 
 
 @router.get(
-    "/{rule_id}", operation_id="get_rule", response_model=schemas.Rule, summary="One rule", responses=_NOT_FOUND
+    "/{rule_id}",
+    operation_id="get_rule",
+    response_model=schemas.Rule,
+    summary="Get an alerting rule",
+    responses=_NOT_FOUND,
 )
-def rule(session: SessionDep, rule_id: RuleId) -> Any:
+def rule(session: SessionDep, rule_id: RuleId) -> schemas.Rule:
     return _rule_response(get_rule(session, validate_id(rule_id)), rule_id)
 
 
 @router.put(
-    "/{rule_id}", operation_id="change_rule", response_model=schemas.Rule, summary="Change a rule",
+    "/{rule_id}",
+    operation_id="change_rule",
+    response_model=schemas.Rule,
+    summary="Replace an alerting rule",
     responses=_PROBLEMS,
-)  # fmt: skip
-def change(request: Request, now: NowDep, rule_id: RuleId, body: schemas.RuleBody) -> Any:
-    """All of it: what is left out becomes the usual value. Of the built-in rule `severity`, `channels`,
-    `repeat_seconds` and `enabled` can be changed; the rest must be as it is."""
+)
+def change(request: Request, now: NowDep, rule_id: RuleId, body: schemas.RuleBody) -> schemas.Rule:
+    """Fields that are left out get their defaults. Only `severity`, `channels`, `repeat_seconds` and `enabled` of the
+    built-in rule can change; its other fields must have their current values."""
     with write_session(request) as session:
         try:
             changed = update_rule(session, validate_id(rule_id), _parse_rule(body), now)
@@ -79,18 +89,21 @@ def change(request: Request, now: NowDep, rule_id: RuleId, body: schemas.RuleBod
 
 
 @router.delete(
-    "/{rule_id}", operation_id="delete_rule", response_model=schemas.Rule, summary="Delete a rule",
+    "/{rule_id}",
+    operation_id="delete_rule",
+    response_model=schemas.Rule,
+    summary="Delete an alerting rule",
     responses=_PROBLEMS,
-)  # fmt: skip
-def delete(request: Request, now: NowDep, rule_id: RuleId) -> Any:
-    """Answers what it was. Its alerts stay as history; what still fires is closed without a message."""
+)
+def delete(request: Request, now: NowDep, rule_id: RuleId) -> schemas.Rule:
+    """Returns the deleted rule. Its alerts stay in the history; firing alerts are resolved without a notification."""
     with write_session(request) as session:
-        was = get_rule(session, validate_id(rule_id))
+        deleted = get_rule(session, validate_id(rule_id))
         try:
             delete_rule(session, validate_id(rule_id), now)
         except BuiltInRuleError as error:
             raise Problem(409, str(error)) from None
-        return _rule_response(was, rule_id)
+        return _rule_response(deleted, rule_id)
 
 
 def _parse_rule(body: schemas.RuleBody) -> Rule:
@@ -103,7 +116,8 @@ def _parse_rule(body: schemas.RuleBody) -> Rule:
         raise bad_parameter(error.field, str(error)) from None
 
 
-def _rule_response(row: Rule | None, rule_id: int = 0) -> dict[str, Any]:
+def _rule_response(row: Rule | None, rule_id: int = 0) -> schemas.Rule:
+    """Raises a 404 problem if `row` is null."""
     if row is None:
         raise not_found(f"rule {rule_id}")
-    return schemas.rule_fields(row)
+    return schemas.Rule.from_rule(row)

@@ -1,4 +1,4 @@
-"""Alerts, and the test of their channels."""
+"""Alerts and test messages."""
 
 from typing import Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from api.deps import (
     write_session,
 )
 from api.errors import Problem, bad_parameter
+from api.limits import ChannelTestLimiter
 from api.settings import ApiSettings
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.enums import AlertState, Severity
@@ -31,41 +32,38 @@ from health.metrics.definitions.catalogue import FIGURES, display
 
 router = APIRouter(prefix="/api/alerts", tags=["Alerts"], dependencies=[Depends(reject_unknown_parameters)])
 AlertId = Annotated[int, Path(examples=[12])]
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {
-    404: {"model": schemas.ProblemDocument, "description": "There is no such alert"}
-}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": schemas.ProblemDocument, "description": "Unknown alert"}}
 _TEST_FIGURES = ("success_rate", "runs", "success_duration_p50", "recovery_p50")
 
 
-@router.get(
-    "", operation_id="list_alerts", response_model=schemas.Alerts, summary="Alerts: firing ones first, then the newest"
-)
+@router.get("", operation_id="list_alerts", response_model=schemas.Alerts, summary="List alerts")
 def alerts(  # noqa: PLR0913, PLR0917 - its filters
     request: Request,
     session: SessionDep,
     now: NowDep,
-    state: Annotated[list[AlertState] | None, Query(description="All of them without it; repeatable")] = None,
+    state: Annotated[list[AlertState] | None, Query(description="Default: all; repeatable")] = None,
     repo: Annotated[list[str] | None, Query(description="owner/name; repeatable")] = None,
-    workflow: Annotated[list[str] | None, Query(description="A workflow's name; repeatable")] = None,
+    workflow: Annotated[list[str] | None, Query(description="Name of a workflow; repeatable")] = None,
     severity: Annotated[list[Severity] | None, Query(description="Repeatable")] = None,
-    rule: Annotated[list[int] | None, Query(description="A rule's id; repeatable")] = None,
+    rule: Annotated[list[int] | None, Query(description="Id of a rule; repeatable")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+    cursor: Annotated[str | None, Query(max_length=200, description="Value of `next` of the previous page")] = None,
 ) -> Response:
-    """Each alert is in one state: `silenced` and `acknowledged` ones fire, too."""
-    asked = AlertFilter(
+    """Firing alerts first, then the newest. Each alert has one state; `silenced` and `acknowledged` alerts are firing,
+    too."""
+    filters = AlertFilter(
         states=tuple(state or ()),
         repos=repo_scope(session, repo or []).repos,
         workflows=parse_list("workflow", workflow or []),
         severities=tuple(severity or ()),
-        rule_ids=tuple(validate_id(each) for each in rule or ()),
+        rule_ids=tuple(validate_id(rule_id) for rule_id in rule or ()),
     )
     try:
-        page = alert_page(session, asked, now, limit=limit, cursor=cursor)
+        page = alert_page(session, filters, now, limit=limit, cursor=cursor)
     except InvalidCursor as error:
         raise bad_parameter("cursor", str(error)) from None
-    items = [schemas.alert_fields(row) for row in page.items]
-    return with_etag(request, schemas.Alerts.model_validate({"items": items, "next": page.next}))
+    items = [schemas.Alert.from_alert(row) for row in page.items]
+    return with_etag(request, schemas.Alerts(items=items, next=page.next))
 
 
 @router.post(
@@ -74,10 +72,10 @@ def alerts(  # noqa: PLR0913, PLR0917 - its filters
     response_model=schemas.TestResults,
     summary="Send a test message",
     responses={
-        403: {"model": schemas.ProblemDocument, "description": "Sent by a page of another site"},
+        403: {"model": schemas.ProblemDocument, "description": "The request comes from a page of another site"},
         409: {"model": schemas.ProblemDocument, "description": "No channel is configured"},
-        429: {"model": schemas.ProblemDocument, "description": "The channel had one within the last minute"},
-        502: {"model": schemas.TestFailed, "description": "No channel took the message"},
+        429: {"model": schemas.ProblemDocument, "description": "The channel got a test message within the last minute"},
+        502: {"model": schemas.TestFailed, "description": "The message could not be sent to any channel"},
     },
 )
 def send_test(
@@ -85,11 +83,11 @@ def send_test(
     now: NowDep,
     channel: Annotated[
         list[Literal["slack", "email", "webhook"]] | None,
-        Query(description="All that are configured without it; repeatable"),
+        Query(description="Default: all configured channels; repeatable"),
     ] = None,
-) -> Any:
-    """Goes out at once, past the outbox: whoever asks wants to see whether it arrives. At most one a minute for each
-    channel."""
+) -> schemas.TestResults:
+    """Sends the message at once, without the outbox, and returns the result of each channel. At most one message per
+    channel and minute."""
     settings: ApiSettings = request.app.state.settings
     channels = configured_channels(settings)
     if not channels:
@@ -98,71 +96,75 @@ def send_test(
     for name in names:
         if name not in channels:
             raise Problem(409, f"The channel {name} is not configured; configured: {', '.join(channels)}.")
-    request.app.state.test_messages.note(names)
+    limiter: ChannelTestLimiter = request.app.state.test_limiter
+    limiter.check_and_record(names)
     message = _test_message(request, Window(now - DEFAULT_SPAN, now), settings.app_url)
     results = [_send_to_channel(channels[name], message) for name in names]
-    if not any(result["ok"] for result in results):
-        raise Problem(502, "No channel took the message.", extra={"results": results})
-    return {"results": results}
+    if not any(result.ok for result in results):
+        failures = [result.model_dump() for result in results]
+        raise Problem(502, "No channel took the message.", extra={"results": failures})
+    return schemas.TestResults(results=results)
 
 
 @router.get(
     "/{alert_id}",
     operation_id="get_alert",
     response_model=schemas.Alert,
-    summary="One alert with its messages",
+    summary="Get an alert with its deliveries",
     responses=_NOT_FOUND,
 )
 def alert(request: Request, session: SessionDep, now: NowDep, alert_id: AlertId) -> Response:
-    return with_etag(request, _alert_response(get_alert(session, validate_id(alert_id), now), alert_id))
+    row = get_alert(session, validate_id(alert_id), now)
+    return with_etag(request, _alert_response(row, alert_id))
 
 
 @router.post(
     "/{alert_id}/acknowledge",
     operation_id="acknowledge_alert",
     response_model=schemas.Alert,
-    summary="Say that somebody knows",
+    summary="Acknowledge an alert",
     responses={
         **_NOT_FOUND,
-        403: {"model": schemas.ProblemDocument, "description": "Sent by a page of another site"},
-        409: {"model": schemas.ProblemDocument, "description": "It is over"},
+        403: {"model": schemas.ProblemDocument, "description": "The request comes from a page of another site"},
+        409: {"model": schemas.ProblemDocument, "description": "The alert is resolved"},
     },
 )
 def acknowledge_alert(
     request: Request, now: NowDep, alert_id: AlertId, body: schemas.Acknowledgement | None = None
 ) -> schemas.Alert:
-    """No repeats from now on; the recovery is told. Who says so last stands there."""
-    said = body or schemas.Acknowledgement()
+    """Stops repeated notifications; the recovery is still notified. A later acknowledgement replaces an earlier one."""
+    acknowledgement = body or schemas.Acknowledgement()
     with write_session(request) as session:
-        known = acknowledge(session, validate_id(alert_id), said.by, said.comment, now)
-        found = _alert_response(get_alert(session, validate_id(alert_id), now), alert_id)
-    if not known:
-        raise Problem(409, f"Alert {alert_id} is over.")
-    return found
+        firing = acknowledge(session, validate_id(alert_id), acknowledgement.by, acknowledgement.comment, now)
+        alert = _alert_response(get_alert(session, validate_id(alert_id), now), alert_id)
+    if not firing:
+        raise Problem(409, f"Alert {alert_id} is resolved.")
+    return alert
 
 
 def _alert_response(row: AlertRow | None, alert_id: int) -> schemas.Alert:
+    """Raises a 404 problem if `row` is null."""
     if row is None:
         raise not_found(f"alert {alert_id}")
-    return schemas.Alert.model_validate(schemas.alert_fields(row))
+    return schemas.Alert.from_alert(row)
 
 
-def _send_to_channel(channel: Channel, message: Message) -> dict[str, Any]:
+def _send_to_channel(channel: Channel, message: Message) -> schemas.TestResult:
     try:
         receipt = run_with_timeout(SEND_SECONDS, lambda: channel.send(message))
     except DeliveryFailed as error:
-        return {"channel": channel.name, "ok": False, "error": str(error)}
-    return {"channel": channel.name, "ok": True, "error": receipt.note}
+        return schemas.TestResult(channel=channel.name, ok=False, error=str(error))
+    return schemas.TestResult(channel=channel.name, ok=True, error=receipt.note)
 
 
 def _test_message(request: Request, window: Window, app_url: str) -> Message:
-    """With the figures of the dashboard, so that a person can compare them. Holds no session while it is sent."""
+    """Contains figures, for comparison with the dashboard. The session is closed before the message is sent."""
     with open_session(request) as session:
-        written = display(service.snapshot(session, Scope(), window, commits=False))
+        figures = display(service.snapshot(session, Scope(), window, commits=False))
     return Message(
         subject="Pipeline Health: test message",
         headline="This is a test: alerts of Pipeline Health arrive here",
-        fields=tuple((f"{FIGURES[name].label}, 30 days", written[name]) for name in _TEST_FIGURES),
+        fields=tuple((f"{FIGURES[name].label}, 30 days", figures[name]) for name in _TEST_FIGURES),
         links=(("Dashboard", app_url),),
         resolved=True,
     )

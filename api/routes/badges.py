@@ -1,7 +1,4 @@
-"""Badges as SVG, in the proportions that shields.io made usual.
-
-Badges for README files.
-"""
+"""SVG badges for README files, in the proportions of shields.io."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -11,8 +8,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from api.cache import etag_matches, etag_of
 from api.deps import NowDep, SessionDep, reject_unknown_parameters, validate_text
+from core.http.headers import etag_matches, etag_of
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.repositories.repository_queries import list_repositories
 from health.completeness.service import RepositoryOverview, read_completeness, read_overview
@@ -21,8 +18,8 @@ from health.metrics.branch_status import catching_up, workflow_statuses
 from health.metrics.definitions.catalogue import display
 from health.metrics.definitions.episodes import WorkflowStatus, combined_status
 
-# Widths of Verdana at 11 px, in tenths of a pixel, by class of character; the text is stretched to the sum, so that a
-# font that is missing changes nothing.
+# Widths of Verdana at 11 px, in tenths of a pixel, by class of character. textLength stretches the text to their sum,
+# so that the layout does not depend on the installed fonts.
 _NARROW, _WIDE, _REGULAR = 42, 98, 69
 _NARROW_CHARACTERS = set("ijl.,:;'|!()[]{}It fr/\\-`")
 _MAX_LENGTH = 60
@@ -30,14 +27,15 @@ PASSING, FAILING, UNKNOWN = "#1f7a3d", "#b3261e", "#6b7280"
 
 
 def badge(label: str, message: str, color: str) -> str:
-    """`label` and `message` are plain text from anybody."""
+    """`label` and `message` are untrusted plain text."""
     label, message = _truncate(label), _truncate(message)
     left, right = _width(label) + 10, _width(message) + 10
-    spoken = escape(f"{label}: {message}")
+    description = escape(f"{label}: {message}")
     texts = _text(label, 5, left - 10) + _text(message, left + 5, right - 10)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" aria-label="{spoken}">'
-        f"<title>{spoken}</title>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" '
+        f'aria-label="{description}">'
+        f"<title>{description}</title>"
         f'<clipPath id="r"><rect width="{left + right}" height="20" rx="3"/></clipPath>'
         f'<g clip-path="url(#r)"><rect width="{left}" height="20" fill="#3f4651"/>'
         f'<rect x="{left}" width="{right}" height="20" fill="{color}"/></g>'
@@ -50,15 +48,20 @@ def _text(text: str, x: int, width: int) -> str:
 
 
 def _truncate(text: str) -> str:
-    """Without what XML does not take."""
+    """Replaces characters that XML does not allow."""
     plain = "".join(char if char.isprintable() else " " for char in text).strip() or " "
     return plain if len(plain) <= _MAX_LENGTH else plain[: _MAX_LENGTH - 1] + "…"
 
 
 def _width(text: str) -> int:
-    tenths = sum(_NARROW if char in _NARROW_CHARACTERS else _WIDE if char in "mwMW@%" or ord(char) > 0x2E80 else _REGULAR
-                 for char in text)  # fmt: skip
-    return (tenths + 9) // 10
+    """In pixels, rounded up."""
+    return (sum(_character_width(character) for character in text) + 9) // 10
+
+
+def _character_width(character: str) -> int:
+    if character in _NARROW_CHARACTERS:
+        return _NARROW
+    return _WIDE if character in "mwMW@%" or ord(character) > 0x2E80 else _REGULAR
 
 
 router = APIRouter(prefix="/api/badge", tags=["Badges"], dependencies=[Depends(reject_unknown_parameters)])
@@ -79,11 +82,11 @@ _BADGES = {
     "/{owner}/{name}.svg",
     response_class=Response,
     operation_id="get_badge",
-    summary="A badge of the default branch's health",
+    summary="Get a badge with the health of the default branch",
     responses={
         200: {"content": {"image/svg+xml": {"schema": {"type": "string"}, "example": "<svg …>…</svg>"}}},
         404: {
-            "description": "Such a repository is not monitored; the image says so too",
+            "description": "The repository is not monitored; the body is a badge with the text `unknown`",
             "content": {"image/svg+xml": {"schema": {"type": "string"}}},
         },
     },
@@ -94,24 +97,26 @@ def get_badge(
     now: NowDep,
     owner: Annotated[str, Path(max_length=100, examples=["acme"])],
     name: Annotated[str, Path(max_length=200, examples=["web-app"])],
-    workflow: Annotated[str | None, Query(max_length=300, description="A name or an id; all without it")] = None,
+    workflow: Annotated[
+        str | None, Query(max_length=300, description="Name or id of a workflow; default: all workflows")
+    ] = None,
     label: Annotated[str | None, Query(max_length=100, description="Text of the left half")] = None,
     show: Annotated[
         Literal["state", "success_rate"],
-        Query(description="The state now, or the success rate of 30 days there"),
+        Query(description="Current state, or success rate of the last 30 days"),
     ] = "state",
 ) -> Response:
-    """Needs no key, so that it can be shown anywhere. `failing`: the last decided run of a workflow on the default
-    branch failed; `no runs`: none was decided there in the last 90 days; `disabled`, `deleted`, `archived`: the
-    workflow cannot run; `catching up`: runs are still being read, and none read so far failed. A badge is green only
-    when all runs of the last 90 days have been read."""
-    wanted, text = validate_text("workflow", workflow or ""), validate_text("label", label or "")
+    """Requires no key, so that a badge can be embedded anywhere. `failing`: the latest decided run of a workflow on the
+    default branch failed; `no runs`: no decided run there in the last 90 days; `disabled`, `deleted`, `archived`: the
+    workflow cannot run; `catching up`: runs are still being collected, and no collected run failed. A badge is green
+    only if all runs of the last 90 days are collected."""
+    name_or_id, text = validate_text("workflow", workflow or ""), validate_text("label", label or "")
     known = {row.repo.lower(): row for row in list_repositories(session)}
     repo = known.get(f"{owner}/{name}".lower())
-    left = text or wanted or "pipeline health"
+    left = text or name_or_id or "pipeline health"
     if repo is None:
         return Response(badge(left, "unknown", UNKNOWN), 404, _HEADERS, "image/svg+xml")
-    scope = Scope(repos=(repo.repo,), workflows=(wanted,) if wanted else ())
+    scope = Scope(repos=(repo.repo,), workflows=(name_or_id,) if name_or_id else ())
     overview = read_overview(session)
     incomplete = bool(catching_up(session, [repo.id], now, overview))
     shown = (
@@ -130,8 +135,8 @@ def get_badge(
 def _state(
     session: Session, scope: Scope, now: datetime, overview: RepositoryOverview, *, incomplete: bool
 ) -> tuple[str, str]:
-    """The words and the colour. `incomplete`: runs of the repository are still being read."""
-    states = [each.status for each in workflow_statuses(session, scope, now, overview).values()]
+    """Text and colour. `incomplete`: runs of the repository are still being collected."""
+    states = [workflow.status for workflow in workflow_statuses(session, scope, now, overview).values()]
     failing = states.count(WorkflowStatus.FAILING)
     if failing > 1:
         return f"{failing} failing", FAILING
@@ -141,7 +146,7 @@ def _state(
 def _rate(
     session: Session, scope: Scope, branch: str, now: datetime, overview: RepositoryOverview, *, incomplete: bool
 ) -> tuple[str, str]:
-    """As _state, of the success rate on the default branch."""
+    """Text and colour for the success rate on the default branch."""
     on_branch = replace(scope, branches=(branch,), own_branches=True)
     window = Window(now - DEFAULT_SPAN, now)
     completeness = read_completeness(session, on_branch, window, overview)

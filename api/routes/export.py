@@ -1,8 +1,7 @@
-"""Runs as files, written as they are read: memory does not grow with their number, nor with the number of readers who
-take nothing by more than a portion for each.
+"""Export of runs as CSV, NDJSON or Parquet.
 
-Runs as a file.
-"""
+Responses are streamed: each holds one batch of rows in memory, however many runs it has and however slowly it is
+read."""
 
 import csv
 import io
@@ -17,26 +16,26 @@ from fastapi.responses import StreamingResponse
 
 from api import schemas
 from api.deps import FilterDep, SessionDep, TextQuery, reject_unknown_parameters, validate_text
-from api.schemas.base import iso
+from core.formatting import iso_timestamp
 from core.text import escape_formula
+from db.replica import ReplicaRouter
 from db.runs.run_lists import ExportRow, export_runs
 from health.completeness.service import read_completeness
 
 _CHUNK_BYTES = 64 * 1024
-# In memory; a quarter of it or less in the file. Smaller groups are slow to read and pack badly.
+# Size in memory; in the file it is a quarter or less. Smaller groups are slow to read and compress badly.
 _ROW_GROUP_BYTES = 2**20
 _COLUMNS = [field.name for field in fields(ExportRow)]
 
 
 def as_csv(batches: Iterable[list[ExportRow]]) -> Iterator[bytes]:
-    """RFC 4180, UTF-8. Text that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, "CSV
-    Injection"): titles, branches and names are written by anybody."""
+    """RFC 4180, UTF-8. Formulas are escaped (OWASP, "CSV Injection"): titles, branches and names are untrusted."""
     yield _lines([_COLUMNS])
     yield from _encode(batches, lambda rows: _lines([_cell(getattr(row, name)) for name in _COLUMNS] for row in rows))
 
 
 def as_ndjson(batches: Iterable[list[ExportRow]]) -> Iterator[bytes]:
-    """A run of /api/runs on each line, and what it used."""
+    """One ExportedRun per line."""
 
     def lines(rows: list[ExportRow]) -> bytes:
         return b"".join(schemas.ExportedRun.model_validate(row).model_dump_json().encode() + b"\n" for row in rows)
@@ -46,14 +45,17 @@ def as_ndjson(batches: Iterable[list[ExportRow]]) -> Iterator[bytes]:
 
 def as_parquet(batches: Iterable[list[ExportRow]]) -> Iterator[bytes]:
     """Row groups of about _ROW_GROUP_BYTES; times are UTC microseconds."""
-    # Half a second and 60 MB that only this format needs.
+    # Imported on use: it takes half a second and 60 MB, which only this format needs.
     import pyarrow as pa
     from pyarrow import parquet
 
     kinds = {
-        "int": pa.int64(), "str": pa.string(), "bool": pa.bool_(), "float": pa.float64(),
+        "int": pa.int64(),
+        "str": pa.string(),
+        "bool": pa.bool_(),
+        "float": pa.float64(),
         "datetime": pa.timestamp("us", tz="UTC"),
-    }  # fmt: skip
+    }
     schema = pa.schema([(name, kinds[_type_name(name)]) for name in _COLUMNS])
     sink = _ChunkSink()
     with parquet.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd") as writer:
@@ -75,13 +77,13 @@ def as_parquet(batches: Iterable[list[ExportRow]]) -> Iterator[bytes]:
 def _encode(batches: Iterable[list[ExportRow]], write: Callable[[list[ExportRow]], bytes]) -> Iterator[bytes]:
     for rows in batches:
         data = write(rows)
-        # Until the reader has taken the bytes, they are all that is kept.
+        # Frees the rows before the client reads the bytes.
         del rows
         yield from _chunks(data)
 
 
 def _chunks(data: bytes) -> Iterator[bytes]:
-    """At most _PIECE_BYTES each: the connection takes one more than it can send."""
+    """At most _CHUNK_BYTES each: the server buffers one chunk more than the connection can send."""
     for start in range(0, len(data), _CHUNK_BYTES):
         yield data[start : start + _CHUNK_BYTES]
 
@@ -93,7 +95,7 @@ def _type_name(name: str) -> str:
 
 
 class _ChunkSink(io.RawIOBase):
-    """Takes what is written, to be sent at once."""
+    """A file object that collects what is written until `take`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,8 +109,8 @@ class _ChunkSink(io.RawIOBase):
         return len(self._parts[-1])
 
     def take(self) -> bytes:
-        taken, self._parts = b"".join(self._parts), []
-        return taken
+        data, self._parts = b"".join(self._parts), []
+        return data
 
 
 def _lines(rows: Iterable[list[Any]]) -> bytes:
@@ -121,7 +123,7 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str):
         return escape_formula(value)
     if isinstance(value, datetime):
-        return iso(value)
+        return iso_timestamp(value)
     return str(value).lower() if isinstance(value, bool) else value
 
 
@@ -137,17 +139,18 @@ _FORMATS = {
     "/runs",
     response_class=StreamingResponse,
     operation_id="export_runs",
-    summary="All runs of a filter as a file",
+    summary="Export runs as a file",
     responses={
         200: {
-            "description": "The file, as it is read",
+            "description": "The file, streamed",
             "headers": {
                 "X-Data-Complete-Since": {
-                    "description": "Every run of the filter created since then is known; empty while a history is read",
+                    "description": "Every matching run created since this time is stored; "
+                    "empty while a backfill is running",
                     "schema": {"type": "string"},
                 },
                 "X-Data-Gaps": {
-                    "description": "How many things are known to be missing from the window",
+                    "description": "Number of known gaps in the window",
                     "schema": {"type": "integer"},
                 },
             },
@@ -172,29 +175,29 @@ def runs(
     format: Annotated[Literal["csv", "ndjson", "parquet"], Query(description="csv, ndjson or parquet")] = "csv",
     q: TextQuery = "",
 ) -> StreamingResponse:
-    """Newest first, one row a run, with what it used. The connection breaks where the rest cannot be read: a file
-    that ends well is whole. `X-Data-Complete-Since` says since when every run of the filter is known (empty while a
-    history is read), `X-Data-Gaps` how many things are known to be missing from the window."""
+    """One row per run, newest first, with its job time and cost. The connection is aborted if the remaining rows cannot
+    be read, so that a complete response is a complete file."""
     write, media_type = _FORMATS[format]
-    portions = export_runs(request.app.state.reader.session, query.scope, query.window, text=validate_text("q", q))
-    known = read_completeness(session, query.scope, query.window)
-    # What is wrong with the database is an answer, not a file that breaks off.
-    first = list(islice(portions, 1))
+    reader: ReplicaRouter = request.app.state.reader
+    batches = export_runs(reader.session, query.scope, query.window, text=validate_text("q", q))
+    coverage = read_completeness(session, query.scope, query.window)
+    # Read before the response starts, so that a database error gets an error status.
+    first = list(islice(batches, 1))
     name = f"runs-{query.window.since:%Y%m%d}-{query.window.until:%Y%m%d}.{format}"
     return StreamingResponse(
-        write(_chain(first, portions)),
+        write(_chain(first, batches)),
         media_type=media_type,
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',
             "Cache-Control": "no-store",
-            "X-Data-Complete-Since": iso(known.complete_since) if known.complete_since else "",
-            "X-Data-Gaps": str(len(known.gaps)),
+            "X-Data-Complete-Since": iso_timestamp(coverage.complete_since) if coverage.complete_since else "",
+            "X-Data-Gaps": str(len(coverage.gaps)),
         },
     )
 
 
 def _chain(first: list[list[ExportRow]], rest: Iterator[list[ExportRow]]) -> Iterator[list[ExportRow]]:
-    """Keeps nothing of what it gave away."""
+    """Yields `first`, then `rest`, without keeping references to yielded batches."""
     while first:
         yield first.pop()
     yield from rest

@@ -1,4 +1,4 @@
-"""Findings: what is flaky, why runs fail, what got worse, and what needs a person now."""
+"""Insights: flaky workflows, causes of failures, regressions, and items that need attention."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,81 +22,79 @@ from health.insights.flaky import MAX_RUNS_FOR_JOBS, RERUN_DELAY
 from health.insights.regressions import LOOK_BACK, evaluation_time
 
 router = APIRouter(prefix="/api/insights", tags=["Insights"], dependencies=[Depends(reject_unknown_parameters)])
-Limit = Annotated[int, Query(ge=1, le=500, description="At most so many items; `total` says how many there are")]
+Limit = Annotated[int, Query(ge=1, le=500, description="Maximum number of items; `total` is the number of all")]
 _CAUSE_NOT_FOUND: dict[int | str, dict[str, Any]] = {
-    404: {"model": schemas.ProblemDocument, "description": "No failed run of the window has this cause"}
+    404: {"model": schemas.ProblemDocument, "description": "No failed run in the window has this cause"}
 }
 
 
-@router.get("/flaky", operation_id="list_flaky", response_model=schemas.Flaky, summary="What fails and then passes")
+@router.get("/flaky", operation_id="list_flaky", response_model=schemas.Flaky, summary="List flaky workflows")
 def flaky(request: Request, session: SessionDep, query: FilterDep, now: NowDep, limit: Limit = 100) -> Response:
-    """Workflows of which an attempt of a run failed and a later one of the same run passed, the surest first: by the
-    lower bound of the share of runs that flake whether or not somebody re-runs them."""
+    """Workflows with runs of which one attempt failed and a later one passed. They are sorted by the lower bound of the
+    estimated share of flaky runs, which includes failures that nobody re-ran."""
 
-    def make() -> schemas.Flaky:
+    def build() -> schemas.Flaky:
         periods = read_periods(session, query.scope, query.window)
-        found = flaky_workflows.flaky(session, query.scope, query.window, periods=periods)
-        notes = _flaky_notes(sum(each.flaky_runs for each in found), query.window, now)
+        workflows = flaky_workflows.flaky(session, query.scope, query.window, periods=periods)
+        notes = _flaky_notes(sum(workflow.flaky_runs for workflow in workflows), query.window, now)
         return schemas.Flaky.model_validate(
             {
                 "window": query.window,
-                **_list_fields(found, limit, "workflows", notes),
+                **_list_fields(workflows, limit, "workflows", notes),
                 "data": periods.current,
             }
         )
 
-    return cached_response(request, session, make)
+    return cached_response(request, session, build)
 
 
-@router.get(
-    "/flaky/runs", operation_id="list_flaky_runs", response_model=schemas.RunPage, summary="Flaky runs, newest first"
-)
+@router.get("/flaky/runs", operation_id="list_flaky_runs", response_model=schemas.RunPage, summary="List flaky runs")
 def flaky_runs(
     request: Request,
     session: SessionDep,
     query: FilterDep,
     limit: Limit = 50,
-    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+    cursor: Annotated[str | None, Query(max_length=200, description="Value of `next` of the previous page")] = None,
 ) -> Response:
-    """Each run that is counted as flaky, page by page; the attempts of one are at `/api/runs/{run_id}`."""
+    """Newest first. `/api/runs/{run_id}` has the attempts of a run."""
 
-    def make() -> schemas.RunPage:
+    def build() -> schemas.RunPage:
         try:
             page = list_runs(session, query.scope, query.window, limit=limit, cursor=cursor, flaky=True)
         except InvalidCursor as error:
             raise bad_parameter("cursor", str(error)) from None
         return schemas.RunPage.model_validate(page)
 
-    return cached_response(request, session, make)
+    return cached_response(request, session, build)
 
 
-@router.get("/failures", operation_id="list_failures", response_model=schemas.Failures, summary="Why runs fail")
+@router.get(
+    "/failures", operation_id="list_failures", response_model=schemas.Failures, summary="List causes of failures"
+)
 def failures(request: Request, session: SessionDep, query: FilterDep, now: NowDep, limit: Limit = 100) -> Response:
-    """Causes of failures: the telling lines of the logs of failed jobs, clustered, that of the most runs first. They
-    stay when GitHub has deleted the logs."""
+    """Clusters of the error lines in the logs of failed jobs, the most frequent first. They are kept when GitHub
+    deletes the logs."""
 
-    def make() -> schemas.Failures:
+    def build() -> schemas.Failures:
         periods = read_periods(session, query.scope, query.window)
-        found = failure_causes.causes(session, query.scope, query.window, now, limit=limit, periods=periods)
-        notes = _truncated_jobs_note(found.truncated) + _truncation_note(limit, found.total, "causes")
-        return schemas.Failures.model_validate(
-            {
-                **vars(found),
-                "items": [_cause_fields(each) for each in found.items],
-                "window": query.window,
-                "note": _join_notes(notes),
-                "data": periods.current,
-            }
+        causes = failure_causes.causes(session, query.scope, query.window, now, limit=limit, periods=periods)
+        notes = _truncated_jobs_note(causes.truncated) + _truncation_note(limit, causes.total, "causes")
+        return schemas.Failures.from_row(
+            causes,
+            items=[schemas.Cause.from_cause(cause) for cause in causes.items],
+            window=query.window,
+            note=_join_notes(notes),
+            data=periods.current,
         )
 
-    return cached_response(request, session, make)
+    return cached_response(request, session, build)
 
 
 @router.get(
     "/failures/{fingerprint}",
     operation_id="get_failure",
     response_model=schemas.Failure,
-    summary="One cause with its runs",
+    summary="Get a cause of failures with its runs",
     responses=_CAUSE_NOT_FOUND,
 )
 def failure(
@@ -105,89 +103,92 @@ def failure(
     query: FilterDep,
     now: NowDep,
     fingerprint: Annotated[
-        str, Path(max_length=64, description="Of any line of the cause", examples=["8c5e0f1b7a3d9e42"])
+        str, Path(max_length=64, description="Fingerprint of any line of the cause", examples=["8c5e0f1b7a3d9e42"])
     ],
     limit: Limit = 50,
 ) -> Response:
-    """Its runs in the window, newest first, with the line in the log of each."""
+    """The runs in the window are sorted by time, newest first; each has the line of its log."""
 
-    def make() -> schemas.Failure:
-        found = failure_causes.cause_runs(session, fingerprint, query.scope, query.window, now, limit=limit)
-        if found is None:
-            raise Problem(404, "No failed run of this window and filter has this cause.")
-        items = [{**vars(run), "job_id": job.job_id, "line": job.line} for run, job in found.runs]
-        notes = _truncated_jobs_note(found.truncated) + _truncation_note(limit, found.cause.runs, "runs")
-        return schemas.Failure.model_validate({
-            "window": query.window, "cause": _cause_fields(found.cause), "items": items, "total": found.cause.runs,
-            "note": _join_notes(notes), "data": read_completeness(session, query.scope, query.window),
-        })  # fmt: skip
+    def build() -> schemas.Failure:
+        result = failure_causes.cause_runs(session, fingerprint, query.scope, query.window, now, limit=limit)
+        if result is None:
+            raise Problem(404, "No failed run that matches the window and the filters has this cause.")
+        notes = _truncated_jobs_note(result.truncated) + _truncation_note(limit, result.cause.runs, "runs")
+        return schemas.Failure.model_validate(
+            {
+                "window": query.window,
+                "cause": schemas.Cause.from_cause(result.cause),
+                "items": [schemas.FailedRun.from_run(run, job) for run, job in result.runs],
+                "total": result.cause.runs,
+                "note": _join_notes(notes),
+                "data": read_completeness(session, query.scope, query.window),
+            }
+        )
 
-    return cached_response(request, session, make)
+    return cached_response(request, session, build)
 
 
 @router.get(
     "/regressions",
     operation_id="list_regressions",
     response_model=schemas.Regressions,
-    summary="What fails more often or got slower",
+    summary="List regressions",
 )
 def regressions(request: Request, session: SessionDep, scope: ScopeDep, now: NowDep, limit: Limit = 100) -> Response:
-    """On default branches: success rates of the last 7, 14 or 21 days against the days before, and steps in durations,
-    of 37 days in all, each with its first run. At most a tenth of the reported success rates are chance, among all
-    monitored workflows: a filter does not change which are reported. The days are fixed, and both ends of a failure
-    belong to it: no `since`, `until`, `conclusion` or `status`."""
+    """Lower success rates and longer durations on default branches, each with the first affected run. Success rates of
+    the last 7, 14 or 21 days are compared with the days before; durations are searched for steps. Both use the last 37
+    days, so that there is no `since` and `until`; they need failures and successes, so that there is no `conclusion`
+    and `status`. The false discovery rate of success rates is at most 10 % over all monitored workflows; filters do not
+    change which regressions are detected."""
 
-    def make() -> schemas.Regressions:
+    def build() -> schemas.Regressions:
         until = evaluation_time(now)
-        found = regression_detector.regressions(session, scope, until)
+        detected = regression_detector.regressions(session, scope, until)
         window = Window(until - LOOK_BACK, until)
         return schemas.Regressions.model_validate(
             {
                 "window": window,
-                **_list_fields(found, limit, "regressions"),
+                **_list_fields(detected, limit, "regressions"),
                 "data": read_completeness(session, scope, window),
             }
         )
 
-    return cached_response(request, session, make)
+    return cached_response(request, session, build)
 
 
 @router.get(
-    "/attention", operation_id="list_attention", response_model=schemas.AttentionList, summary="What needs a person now"
+    "/attention",
+    operation_id="list_attention",
+    response_model=schemas.AttentionList,
+    summary="List items that need attention",
 )
 def attention(request: Request, session: SessionDep, scope: ScopeDep, now: NowDep, limit: Limit = 100) -> Response:
-    """Broken default branches, firing alerts, regressions, runs that stand still, runners that are short; the highest
-    score first, what was acknowledged last, and one thing once. It is about now: no `since`, `until`, `conclusion` or
-    `status`. Alerts know no event and no actor: `event` and `actor` do not narrow them."""
+    """Failing default branches, firing alerts, regressions, stuck runs and queues of jobs, sorted by score. An item is
+    listed once, and acknowledged items come last. The list describes the current state, so that there is no `since`,
+    `until`, `conclusion` and `status`. Alerts have no event and no actor: `event` and `actor` do not filter them."""
 
-    def make() -> schemas.AttentionList:
-        worse = regression_detector.regressions(session, scope, evaluation_time(now))
-        found = attention_list.attention(session, scope, now, known_regressions=worse)
+    def build() -> schemas.AttentionList:
+        until = evaluation_time(now)
+        known_regressions = regression_detector.regressions(session, scope, until)
+        items = attention_list.attention(session, scope, now, known_regressions=known_regressions)
         return schemas.AttentionList.model_validate(
-            {"at": now, **_list_fields(found, limit, "things"), "data": read_completeness(session, scope)}
+            {"at": now, **_list_fields(items, limit, "items"), "data": read_completeness(session, scope)}
         )
 
-    return cached_response(request, session, make)
-
-
-def _cause_fields(cause: failure_causes.Cause) -> dict[str, Any]:
-    places = [{"repo": repo, "workflow": name, "workflow_id": number} for repo, name, number in cause.workflows]
-    return {**vars(cause), "workflows": places}
+    return cached_response(request, session, build)
 
 
 def _flaky_notes(runs: int, window: Window, now: datetime) -> list[str]:
-    notes = (
-        [f"For jobs only the newest {MAX_RUNS_FOR_JOBS:,} flaky runs were looked at."]
-        if runs > MAX_RUNS_FOR_JOBS
-        else []
-    )
+    notes = []
+    if runs > MAX_RUNS_FOR_JOBS:
+        notes.append(f"The jobs are those of the newest {MAX_RUNS_FOR_JOBS:,} flaky runs.")
     if runs and window.until > now - RERUN_DELAY:
-        notes.append("Runs of the last 24 hours may still be re-run: their number of flaky ones is not final.")
+        notes.append("Runs of the last 24 hours may still be re-run: their number of flaky runs is not final.")
     return notes
 
 
-def _truncated_jobs_note(cut: bool) -> list[str]:
-    return [f"Only the newest {MAX_JOBS:,} failed jobs of the window were looked at."] if cut else []
+def _truncated_jobs_note(truncated: bool) -> list[str]:
+    return [f"Only the newest {MAX_JOBS:,} failed jobs of the window were evaluated."] if truncated else []
 
 
 def _list_fields(items: Sequence[Any], limit: int, noun: str, notes: Sequence[str] = ()) -> dict[str, Any]:
@@ -196,8 +197,7 @@ def _list_fields(items: Sequence[Any], limit: int, noun: str, notes: Sequence[st
 
 
 def _truncation_note(limit: int, total: int, noun: str) -> list[str]:
-    """Of a list that is longer than asked for."""
-    return [f"The first {limit:,} of {total:,} {noun}; limit takes up to 500."] if total > limit else []
+    return [f"The first {limit:,} of {total:,} {noun}; limit can be up to 500."] if total > limit else []
 
 
 def _join_notes(notes: Sequence[str]) -> str | None:

@@ -1,6 +1,5 @@
-"""Figures."""
+"""Metrics, their time series and groups, and the comparison with the previous period."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -10,106 +9,128 @@ from api.cache import cached_response
 from api.deps import FilterDep, NowDep, SessionDep, reject_unknown_parameters
 from api.errors import bad_parameter
 from db.enums import GroupBy, Interval
-from health.completeness.gaps import Completeness
 from health.metrics import service
-from health.metrics.definitions.catalogue import display
 from health.metrics.definitions.formulas import Metrics
 from health.metrics.definitions.losses import limit_gaps
 
 router = APIRouter(prefix="/api/metrics", tags=["Metrics"], dependencies=[Depends(reject_unknown_parameters)])
 _MAX_POINTS = 5_000
+_NESTED_FIGURES = (
+    "runs",
+    "duration_seconds",
+    "queue_seconds",
+    "recovery_seconds",
+    "success_duration_seconds",
+    "failure_duration_seconds",
+    "first_attempts",
+    "commits",
+    "waste",
+)
 
 
-@router.get("", operation_id="get_metrics", response_model=schemas.MetricsAnswer, summary="The figures of a filter")
+@router.get("", operation_id="get_metrics", response_model=schemas.MetricsAnswer, summary="Get metrics")
 def metrics(request: Request, session: SessionDep, now: NowDep, query: FilterDep) -> Response:
-    """What each figure means stands in docs/metrics.md; `data` says how complete the data behind them is."""
+    """docs/metrics.md defines each figure. `data` has the completeness of the data behind them."""
 
-    def make() -> schemas.MetricsAnswer:
-        found = service.snapshot(session, query.scope, query.window, now=now)
-        return schemas.MetricsAnswer.model_validate(
-            {**schemas.figure_fields(found), "display": display(found), "window": query.window}
-        )
+    def build() -> schemas.MetricsAnswer:
+        metrics = service.snapshot(session, query.scope, query.window, now=now)
+        return schemas.MetricsAnswer.from_metrics(metrics, query.window)
 
-    return cached_response(request, session, make)
+    return cached_response(request, session, build)
 
 
 @router.get(
     "/compare",
     operation_id="compare_metrics",
     response_model=schemas.ComparedMetrics,
-    summary="The figures against the previous period",
+    summary="Compare metrics with the previous period",
 )
 def compare(request: Request, session: SessionDep, query: FilterDep) -> Response:
-    """The previous period has the same weekdays and hours, the fewest whole weeks earlier with which it does not
-    overlap the window: 30 days are compared with the 30 that begin 35 days earlier."""
+    """The previous period has the same weekdays and hours. It lies the smallest number of whole weeks earlier that
+    avoids an overlap: 30 days are compared with the 30 days that begin 35 days earlier."""
 
-    def make() -> schemas.ComparedMetrics:
-        return schemas.ComparedMetrics.model_validate(
-            schemas.comparison_fields(service.compare(session, query.scope, query.window))
-        )
+    def build() -> schemas.ComparedMetrics:
+        return schemas.ComparedMetrics.from_comparison(service.compare(session, query.scope, query.window))
 
-    return cached_response(request, session, make)
+    return cached_response(request, session, build)
 
 
-@router.get("/series", operation_id="get_series", response_model=schemas.Series, summary="The figures over time")
+@router.get("/series", operation_id="get_series", response_model=schemas.Series, summary="Get a time series of metrics")
 def series(
     request: Request,
     session: SessionDep,
     now: NowDep,
     query: FilterDep,
-    interval: Annotated[Interval, Query(description="Hours, days or ISO weeks in UTC")] = Interval.DAY,
+    interval: Annotated[
+        Interval, Query(description="Length of a bucket: hour, day or ISO week, in UTC")
+    ] = Interval.DAY,
 ) -> Response:
-    """A bucket without runs is a point with zero runs and null rates."""
+    """One point per bucket. A bucket without runs has zero runs and null rates."""
     if len(query.window.buckets(interval)) > _MAX_POINTS:
-        raise bad_parameter(
-            "interval", f"more than {_MAX_POINTS:,} points; ask for a longer interval or a shorter window"
-        )
+        raise bad_parameter("interval", f"more than {_MAX_POINTS:,} points; use a longer interval or a shorter window")
 
-    def make() -> dict[str, Any]:
+    def build() -> dict[str, Any]:
         points = service.series(session, query.scope, query.window, interval, now=now)
         data = points[0].metrics.data
-        figures = _items_figures(data)
-        listed = [{**figures(each.metrics), "start": each.start, "partial": each.partial} for each in points]
-        return {"interval": interval, "window": query.window, "points": listed, "data": data}
+        item_data = limit_gaps(data)
+        items = [
+            {**_plain_figures(point.metrics), "data": item_data, "start": point.start, "partial": point.partial}
+            for point in points
+        ]
+        return {"interval": interval, "window": query.window, "points": items, "data": data}
 
-    return cached_response(request, session, make)
+    return cached_response(request, session, build)
 
 
 @router.get(
     "/groups",
     operation_id="get_groups",
     response_model=schemas.Groups,
-    summary="The figures by repository, workflow, branch, …",
+    summary="Get metrics by repository, workflow, branch, event, actor or runner",
 )
 def groups(
     request: Request,
     session: SessionDep,
     now: NowDep,
     query: FilterDep,
-    by: Annotated[GroupBy, Query(description="What to group by")],
+    by: Annotated[GroupBy, Query(description="Attribute to group by")],
     limit: Annotated[
-        int, Query(ge=1, le=500, description="Largest number of groups to return; `total` is the number of all groups")
+        int, Query(ge=1, le=500, description="Maximum number of groups; `total` is the number of all groups")
     ] = 500,
 ) -> Response:
-    """The group with the most runs first. `key` is null for runs without such a value. `rest` has the figures of all
-    groups beyond the limit together: of the same runs as `items`, nothing is left out of the sums."""
+    """Sorted by number of runs, largest first. `key` is null for runs without a value. `rest` has the figures of all
+    groups beyond the limit together, so that `items` and `rest` cover all runs."""
 
-    def make() -> dict[str, Any]:
-        found = service.largest_groups(session, query.scope, query.window, by, limit=limit, now=now)
-        figures = _items_figures(found.data)
-        listed = [
-            {**figures(each.metrics), "key": each.key, "repo": each.repo, "workflow_id": each.workflow_id}
-            for each in found.groups
+    def build() -> dict[str, Any]:
+        groups = service.largest_groups(session, query.scope, query.window, by, limit=limit, now=now)
+        item_data = limit_gaps(groups.data)
+        items = [
+            {
+                **_plain_figures(group.metrics),
+                "data": item_data,
+                "key": group.key,
+                "repo": group.repo,
+                "workflow_id": group.workflow_id,
+            }
+            for group in groups.groups
         ]
-        rest = figures(found.rest) if found.rest else None
-        told = {"by": by, "window": query.window, "items": listed, "total": found.total, "rest": rest}
-        return {**told, "data": found.data}
+        return {
+            "by": by,
+            "window": query.window,
+            "items": items,
+            "total": groups.total,
+            "rest": {**_plain_figures(groups.rest), "data": item_data} if groups.rest else None,
+            "data": groups.data,
+        }
 
-    return cached_response(request, session, make)
+    return cached_response(request, session, build)
 
 
-def _items_figures(data: Completeness) -> Callable[[Metrics], dict[str, Any]]:
-    """Figures of items, which all have the completeness of the whole answer: shortened, because there are thousands of
-    items and there may be a gap for each repository."""
-    brief = limit_gaps(data)
-    return lambda metrics: {**schemas.figure_fields(metrics), "data": brief}
+def _plain_figures(metrics: Metrics) -> dict[str, Any]:
+    """The figures with their parts as dictionaries. A series has up to 5,000 points: serializing dictionaries takes
+    half the time of dataclasses and a seventh of the time of validated models."""
+    figures = dict(vars(metrics))
+    for name in _NESTED_FIGURES:
+        if figures[name] is not None:
+            figures[name] = vars(figures[name])
+    return figures

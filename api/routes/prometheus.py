@@ -1,4 +1,4 @@
-"""Prometheus text: few series, by repository and workflow, and everything else in totals."""
+"""GET /metrics: Prometheus metrics by repository and workflow, and totals."""
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -8,6 +8,7 @@ from api.auth import require_metrics_key
 from api.deps import NowDep
 from api.exporter.cached import CachedExporter
 from api.exporter.metrics import gauge, render
+from api.schema_guard import SchemaGuard
 from api.schemas import ProblemDocument
 from db.engine import DatabaseUnavailable
 from db.migrate import NotMigrated
@@ -20,25 +21,26 @@ _EXAMPLE = 'pipeline_health_runs_24h{conclusion="failure",repo="acme/web-app",wo
 @router.get(
     "/metrics",
     operation_id="get_prometheus_metrics",
-    summary="Prometheus metrics",
+    summary="Get Prometheus metrics",
     response_class=Response,
     dependencies=[Depends(require_metrics_key)],
     responses={
         200: {"content": {"text/plain": {"example": _EXAMPLE}}},
-        401: {"model": ProblemDocument, "description": "METRICS_KEY is set and was not sent"},
+        401: {"model": ProblemDocument, "description": "METRICS_KEY is set, and the request has no valid key"},
     },
 )
 def metrics(request: Request, now: NowDep) -> Response:
-    """The last 24 hours by repository and workflow, the state of collection, collectors, queues and database, and this
-    process. Answers without the database too: pipeline_health_database_up is 0 then."""
-    measures: CachedExporter = request.app.state.measures
+    """Metrics of the last 24 hours by repository and workflow, and of collection, collectors, queues, the database and
+    this process. Without the database the response has the metrics of the process and pipeline_health_database_up 0."""
+    exporter: CachedExporter = request.app.state.exporter
+    schema_guard: SchemaGuard = request.app.state.schema_guard
     try:
-        stored, up = measures.render(now), 1
+        stored, up = exporter.render(now), 1
     except (DatabaseUnavailable, NotMigrated, SQLAlchemyError) as error:
         if is_replica_failure(error):
             raise
-        request.app.state.gate.shut()
+        schema_guard.invalidate()
         stored, up = b"", 0
-    said = render([gauge("database_up", "1 where the database can be used", up)])
-    own = generate_latest(request.app.state.registry)
-    return Response(said + stored + own, media_type=CONTENT_TYPE_LATEST)
+    up_metric = render([gauge("database_up", "1 if the database is available, else 0", up)])
+    process_metrics = generate_latest(request.app.state.registry)
+    return Response(up_metric + stored + process_metrics, media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""What is monitored."""
+"""Monitored repositories and their workflows."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from api import schemas
 from api.cache import with_etag
 from api.deps import NowDep, SessionDep, reject_unknown_parameters, repo_scope
 from db.repositories.repository_queries import heartbeat, list_workflows, unresolved_targets
-from health.completeness.collection_status import list_completeness
+from health.completeness.service import list_completeness
 
 router = APIRouter(prefix="/api", tags=["Repositories"], dependencies=[Depends(reject_unknown_parameters)])
 
@@ -17,27 +17,26 @@ router = APIRouter(prefix="/api", tags=["Repositories"], dependencies=[Depends(r
     "/repositories",
     operation_id="list_repositories",
     response_model=schemas.Repositories,
-    summary="Repositories and how complete they are",
+    summary="List repositories with their completeness",
 )
 def repositories(request: Request, session: SessionDep, now: NowDep) -> Response:
-    """By name. `summary` says in a sentence whether everything is there; what the states and gaps mean, and what to
-    do, stands in docs/completeness.md."""
-    ledgers, beat = list_completeness(session), heartbeat(session)
-    unread = unresolved_targets(session, [each.repo for each in ledgers])
-    found = schemas.repository_fields(ledgers, unread, now, heartbeat=beat)
-    return with_etag(request, schemas.Repositories.model_validate(found))
+    """Sorted by name. `summary` has the completeness of all repositories together; docs/completeness.md explains
+    states, gaps and remedies."""
+    repositories = list_completeness(session)
+    unresolved = unresolved_targets(session, [repository.repo for repository in repositories])
+    return with_etag(request, schemas.Repositories.from_completeness(repositories, unresolved, now, heartbeat(session)))
 
 
 @router.get(
     "/workflows",
     operation_id="list_workflows",
     response_model=schemas.Workflows,
-    summary="Workflows of the monitored repositories",
+    summary="List workflows of the monitored repositories",
 )
 def workflows(
     request: Request,
     session: SessionDep,
     repo: Annotated[list[str] | None, Query(description="owner/name; repeatable")] = None,
 ) -> Response:
-    found = list_workflows(session, repo_scope(session, repo or []))
-    return with_etag(request, schemas.Workflows.model_validate({"items": found}))
+    rows = list_workflows(session, repo_scope(session, repo or []))
+    return with_etag(request, schemas.Workflows.model_validate({"items": rows}))

@@ -1,4 +1,4 @@
-"""Runs."""
+"""Runs, their attempts and jobs."""
 
 from typing import Annotated, Any
 
@@ -15,9 +15,11 @@ from api.deps import (
     TextQuery,
     not_found,
     reject_unknown_parameters,
+    validate_id,
     validate_text,
 )
 from api.errors import bad_parameter
+from core.numbers import MAX_INT64
 from db.enums import Conclusion
 from db.runs.run_queries import (
     AttemptRow,
@@ -32,36 +34,36 @@ from db.runs.run_queries import (
 
 router = APIRouter(tags=["Runs"], dependencies=[Depends(reject_unknown_parameters)])
 _MISSING: dict[int | str, dict[str, Any]] = {
-    404: {"model": schemas.ProblemDocument, "description": "There is no such run or attempt"}
+    404: {"model": schemas.ProblemDocument, "description": "Unknown run or attempt"}
 }
 
 
-@router.get("/api/runs", operation_id="list_runs", response_model=schemas.RunPage, summary="Runs, newest first")
+@router.get("/api/runs", operation_id="list_runs", response_model=schemas.RunPage, summary="List runs")
 def runs(
     request: Request,
     session: SessionDep,
     query: FilterDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+    cursor: Annotated[str | None, Query(max_length=200, description="Value of `next` of the previous page")] = None,
     q: TextQuery = "",
 ) -> Response:
-    """Pages stay right while new runs arrive: the cursor is a place in time, not a number of rows."""
+    """Newest first. Pages stay consistent while runs are added: the cursor is a position in time, not a row number."""
 
-    def make() -> schemas.RunPage:
+    def build() -> schemas.RunPage:
         try:
             page = list_runs(session, query.scope, query.window, limit=limit, cursor=cursor, text=validate_text("q", q))
         except InvalidCursor as error:
             raise bad_parameter("cursor", str(error)) from None
         return schemas.RunPage.model_validate(page)
 
-    return cached_response(request, session, make)
+    return cached_response(request, session, build)
 
 
 @router.get(
     "/api/runs/{run_id}",
     operation_id="get_run",
     response_model=schemas.RunDetail,
-    summary="One run with its attempts and jobs",
+    summary="Get a run with its attempts and jobs",
     responses=_MISSING,
 )
 def run(
@@ -70,20 +72,19 @@ def run(
     run_id: RunId,
     attempt: AttemptNumber = None,
 ) -> Response:
-    """All jobs of the latest attempt, or of the given one; a run may have thousands, which `/api/runs/{run_id}/jobs`
-    answers by pages."""
-    found = _run(session, run_id)
-    attempts, number = _attempts(session, found, attempt)
+    """With all jobs of the given attempt, by default the latest. For runs with thousands of jobs use the pages of
+    `/api/runs/{run_id}/jobs`."""
+    row = _run(session, run_id)
+    attempts, number = _attempts(session, row, attempt)
     jobs = list_jobs(session, run_id, number)
-    detail = schemas.RunDetail.model_validate({**vars(found), "attempts": attempts, "jobs": jobs})
-    return with_etag(request, detail)
+    return with_etag(request, schemas.RunDetail.from_row(row, attempts=attempts, jobs=jobs))
 
 
 @router.get(
     "/api/runs/{run_id}/jobs",
     operation_id="list_jobs",
     response_model=schemas.JobPage,
-    summary="Jobs of a run, page by page",
+    summary="List jobs of a run",
     responses=_MISSING,
 )
 def jobs(
@@ -93,29 +94,32 @@ def jobs(
     attempt: AttemptNumber = None,
     conclusion: Annotated[
         list[Conclusion] | None,
-        Query(description="Conclusion of a job; without it, all jobs, unfinished ones too; repeatable"),
+        Query(description="Conclusion of a job; repeatable. Default: all jobs, including unfinished ones"),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[int | None, Query(ge=0, lt=2**63, description="`next` of the page before")] = None,
+    cursor: Annotated[
+        int | None, Query(ge=0, lt=MAX_INT64 + 1, description="Value of `next` of the previous page")
+    ] = None,
 ) -> Response:
     """Jobs of one attempt with their steps, by ascending id."""
-    found = _run(session, run_id)
-    _, number = _attempts(session, found, attempt)
+    row = _run(session, run_id)
+    _, number = _attempts(session, row, attempt)
     page = list_jobs_page(session, run_id, number, limit=limit, after=cursor, conclusions=conclusion or ())
-    return with_etag(request, schemas.JobPage.model_validate({"attempt": number, **vars(page)}))
+    return with_etag(request, schemas.JobPage.from_row(page, attempt=number))
 
 
 def _run(session: Session, run_id: int) -> RunRow:
-    """Raises 404 where it is not known."""
-    found = get_run(session, run_id) if 0 <= run_id < 2**63 else None
-    if found is None:
+    """Raises a 404 problem for an unknown run."""
+    row = get_run(session, validate_id(run_id))
+    if row is None:
         raise not_found(f"run {run_id}")
-    return found
+    return row
 
 
 def _attempts(session: Session, run: RunRow, attempt: int | None) -> tuple[list[AttemptRow], int]:
-    """All attempts of a run, and the number of the given one, else of the latest. Raises 404 where it is not known."""
+    """All attempts of a run, and the number of the given attempt or else of the latest. Raises a 404 problem for an
+    unknown attempt."""
     attempts = list_attempts(session, run.id)
-    if attempt and attempt not in {each.attempt for each in attempts}:
+    if attempt and attempt not in {row.attempt for row in attempts}:
         raise not_found(f"attempt {attempt} of run {run.id}")
     return attempts, attempt or run.attempt

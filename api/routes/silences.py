@@ -1,4 +1,4 @@
-"""Silences: no messages about what they match."""
+"""Silences, which suppress the notifications of matching alerts."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -10,25 +10,28 @@ from api.deps import NowDep, SessionDep, not_found, reject_unknown_parameters, v
 from api.errors import Problem, bad_parameter
 from db.enums import SilenceState
 from health.alerts.rules.rules import InvalidRule, check_patterns
-from health.alerts.rules.targets import Patterns
+from health.alerts.rules.targets import Patterns, Silence
 from health.alerts.storage.silences import add_silence, end_silence, get_silence, list_silences
 from health.alerts.storage.stored_rules import get_rule
 
 router = APIRouter(prefix="/api/alerts/silences", tags=["Alerts"], dependencies=[Depends(reject_unknown_parameters)])
 _MAX_SPAN = timedelta(days=366)
-_FORBIDDEN: dict[str, Any] = {"model": schemas.ProblemDocument, "description": "Sent by a page of another site"}
+_FORBIDDEN: dict[str, Any] = {
+    "model": schemas.ProblemDocument,
+    "description": "The request comes from a page of another site",
+}
 
 
-@router.get("", operation_id="list_silences", response_model=schemas.Silences, summary="Silences, the latest end first")
+@router.get("", operation_id="list_silences", response_model=schemas.Silences, summary="List silences")
 def silences(
     session: SessionDep,
     now: NowDep,
-    state: Annotated[list[SilenceState] | None, Query(description="Those not ended without it; repeatable")] = None,
-) -> Any:
-    """The newest 500."""
-    wanted = state or [SilenceState.ACTIVE, SilenceState.PENDING]
-    found = list_silences(session, not_ended_at=None if SilenceState.ENDED in wanted else now)
-    return {"items": [schemas.silence_fields(each, now) for each in found if each.state(now) in wanted]}
+    state: Annotated[list[SilenceState] | None, Query(description="Default: active and pending; repeatable")] = None,
+) -> schemas.Silences:
+    """At most 500, the latest end first."""
+    states = state or [SilenceState.ACTIVE, SilenceState.PENDING]
+    rows = list_silences(session, not_ended_at=None if SilenceState.ENDED in states else now)
+    return schemas.Silences(items=[schemas.Silence.from_silence(row, now) for row in rows if row.state(now) in states])
 
 
 @router.post(
@@ -36,11 +39,12 @@ def silences(
     operation_id="add_silence",
     response_model=schemas.Silence,
     status_code=201,
-    summary="Silence what matches",
+    summary="Add a silence",
     responses={403: _FORBIDDEN},
 )
-def add(request: Request, now: NowDep, body: schemas.SilenceBody) -> Any:
-    """Alerts open and close as ever and show as silenced; what still fires at the end is told then."""
+def add(request: Request, now: NowDep, body: schemas.SilenceBody) -> schemas.Silence:
+    """Matching alerts still open and resolve, and have the state `silenced`. An alert that still fires when the silence
+    ends is notified then."""
     scope, (starts_at, ends_at) = _scope(body), _span(body, now)
     with write_session(request) as session:
         if body.rule_id is not None and get_rule(session, validate_id(body.rule_id)) is None:
@@ -55,26 +59,28 @@ def add(request: Request, now: NowDep, body: schemas.SilenceBody) -> Any:
     "/{silence_id}",
     operation_id="end_silence",
     response_model=schemas.Silence,
-    summary="End a silence now",
+    summary="End a silence",
     responses={
         403: _FORBIDDEN,
-        404: {"model": schemas.ProblemDocument, "description": "There is no such silence"},
-        409: {"model": schemas.ProblemDocument, "description": "It has ended"},
+        404: {"model": schemas.ProblemDocument, "description": "Unknown silence"},
+        409: {"model": schemas.ProblemDocument, "description": "The silence has already ended"},
     },
 )
-def end(request: Request, now: NowDep, silence_id: Annotated[int, Path(examples=[4])]) -> Any:
+def end(request: Request, now: NowDep, silence_id: Annotated[int, Path(examples=[4])]) -> schemas.Silence:
     with write_session(request) as session:
         ended = end_silence(session, validate_id(silence_id), now)
-        found = _silence_response(get_silence(session, validate_id(silence_id)), silence_id, now)
+        silence = _silence_response(get_silence(session, validate_id(silence_id)), silence_id, now)
         if not ended:
-            raise Problem(409, f"Silence {silence_id} has ended.")
-        return found
+            raise Problem(409, f"Silence {silence_id} has already ended.")
+        return silence
 
 
 def _scope(body: schemas.SilenceBody) -> Patterns:
     scope = Patterns(tuple(body.repos), tuple(body.workflows), tuple(body.branches))
     if scope == Patterns() and body.rule_id is None:
-        raise bad_parameter("repos", "say what to silence: repos, workflows, branches or rule_id; * is everything")
+        raise bad_parameter(
+            "repos", "give at least one of repos, workflows, branches and rule_id; * matches everything"
+        )
     for field in ("repos", "workflows", "branches"):
         try:
             check_patterns(field, getattr(scope, field))
@@ -101,7 +107,8 @@ def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _silence_response(row: Any, silence_id: int, now: datetime) -> dict[str, Any]:
+def _silence_response(row: Silence | None, silence_id: int, now: datetime) -> schemas.Silence:
+    """Raises a 404 problem if `row` is null."""
     if row is None:
         raise not_found(f"silence {silence_id}")
-    return schemas.silence_fields(row, now)
+    return schemas.Silence.from_silence(row, now)

@@ -1,4 +1,4 @@
-"""Webhooks of GitHub. They carry a signature instead of a key, and nothing but the inbox is written here."""
+"""Receiver of GitHub webhooks: verifies the signature, which replaces an API key, and stores the raw delivery."""
 
 import asyncio
 import hashlib
@@ -16,6 +16,7 @@ from api.errors import Problem, bad_parameter
 from api.settings import ApiSettings
 from api.webhook_buffer import WebhookBuffer
 from core.logging import bind
+from core.numbers import parse_digits
 from db.webhook_inbox import NewDelivery
 
 router = APIRouter(tags=["Webhooks"])
@@ -28,12 +29,22 @@ _NAME = re.compile(r"[\x21-\x7e]{1,100}")
 _TEXT = {"type": "string"}
 _HEADERS = [
     {"in": "header", "name": "X-GitHub-Event", "required": True, "schema": _TEXT, "example": "workflow_run"},
-    {"in": "header", "name": "X-GitHub-Delivery", "required": True, "schema": {**_TEXT, "maxLength": 100},
-     "example": "72d3162e-cc78-11e3-81ab-4c9367dc0958"},
-    {"in": "header", "name": "X-Hub-Signature-256", "required": True, "schema": _TEXT,
-     "description": "sha256= and the HMAC-SHA256 of the raw body under GITHUB_WEBHOOK_SECRET, in hex",
-     "example": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"},
-]  # fmt: skip
+    {
+        "in": "header",
+        "name": "X-GitHub-Delivery",
+        "required": True,
+        "schema": {**_TEXT, "maxLength": 100},
+        "example": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+    },
+    {
+        "in": "header",
+        "name": "X-Hub-Signature-256",
+        "required": True,
+        "schema": _TEXT,
+        "description": "`sha256=` and the hexadecimal HMAC-SHA256 of the raw body, keyed by GITHUB_WEBHOOK_SECRET",
+        "example": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+    },
+]
 _BODY = {
     "required": True,
     "content": {
@@ -50,18 +61,18 @@ _BODY = {
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.ProblemDocument, "description": description}
     for status, description in {
-        401: "The signature is missing or is not that of this body",
+        401: "The signature is missing or wrong",
         404: "GITHUB_WEBHOOK_SECRET is not set",
-        408: "The body did not come within ten seconds",
+        408: "The body did not arrive within 10 seconds",
         413: "The body is larger than 25 MB",
-        422: "X-GitHub-Event or X-GitHub-Delivery is missing or cannot be used",
-        503: "It could not be stored; send it again",
+        422: "X-GitHub-Event or X-GitHub-Delivery is missing or invalid",
+        503: "The delivery could not be stored; send it again",
     }.items()
 }
 
 
 async def received_at() -> datetime:
-    """A coroutine, so that it waits for none of the threads that other routes use."""
+    """A coroutine, so that it does not wait for a worker thread."""
     return datetime.now(UTC)
 
 
@@ -70,40 +81,45 @@ async def received_at() -> datetime:
     operation_id="receive_delivery",
     status_code=202,
     response_model=schemas.Received,
-    summary="Take a delivery of GitHub's webhook",
+    summary="Receive a delivery of a GitHub webhook",
     responses=_PROBLEMS,
     openapi_extra={"parameters": _HEADERS, "requestBody": _BODY},
 )
 async def receive(request: Request, moment: Annotated[datetime, Depends(received_at)]) -> JSONResponse:
-    """Stores `workflow_run` and `workflow_job`, and answers once that is committed; the collector applies them. Other
-    events, `ping` among them, are acknowledged and not stored. A delivery that was stored before changes nothing."""
+    """Stores events of the types `workflow_run` and `workflow_job` and responds after the commit; the collector applies
+    them. Other events, such as `ping`, are acknowledged and not stored. A repeated delivery changes nothing."""
     settings: ApiSettings = request.app.state.settings
-    intake: WebhookBuffer | None = request.app.state.intake
-    if settings.github_webhook_secret is None or intake is None:
-        raise Problem(404, "Webhooks are not taken here: GITHUB_WEBHOOK_SECRET is not set.")
+    buffer: WebhookBuffer | None = request.app.state.webhook_buffer
+    if settings.github_webhook_secret is None or buffer is None:
+        raise Problem(404, "Webhooks are disabled: GITHUB_WEBHOOK_SECRET is not set.")
     signature = request.headers.get("x-hub-signature-256")
     if not signature:
-        raise Problem(401, "The header X-Hub-Signature-256 is missing: give the webhook a secret on GitHub.")
+        raise Problem(
+            401, "The header X-Hub-Signature-256 is missing: set a secret in the webhook's settings on GitHub."
+        )
     mac = hmac.new(settings.github_webhook_secret.get_secret_value().encode(), digestmod=hashlib.sha256)
     body = bytearray()
     try:
-        await _read(request, intake, body, mac)
+        await _read(request, buffer, body, mac)
         if not hmac.compare_digest(b"sha256=" + mac.hexdigest().encode(), signature.encode("latin-1", "replace")):
-            raise Problem(401, "The signature is not that of this body: the secrets here and on GitHub differ.")
+            raise Problem(
+                401, "The signature does not match the body: GITHUB_WEBHOOK_SECRET differs from the secret on GitHub."
+            )
         event, delivery = _header(request, "X-GitHub-Event"), _header(request, "X-GitHub-Delivery")
         bind(delivery_id=delivery, event=event)
         if event not in EVENTS:
             return _receipt("ignored", delivery)
-        fresh = await intake.store(NewDelivery(delivery, event, bytes(body), moment))
+        fresh = await buffer.store(NewDelivery(delivery, event, bytes(body), moment))
         return _receipt("stored" if fresh else "duplicate", delivery)
     finally:
-        intake.release(len(body))
+        buffer.release(len(body))
 
 
 async def _read(request: Request, buffer: WebhookBuffer, body: bytearray, mac: hmac.HMAC) -> None:
-    """Fills `body`; reads no further than it has to."""
-    announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MAX_BYTES:
+    """Appends to `body` and updates `mac`. Raises Problem at the first byte beyond MAX_BYTES, before it reads where
+    Content-Length is larger."""
+    length = request.headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and parse_digits(length, MAX_BYTES) is None:
         raise _too_large()
     try:
         async with asyncio.timeout(_READ_TIMEOUT_SECONDS):
@@ -114,19 +130,19 @@ async def _read(request: Request, buffer: WebhookBuffer, body: bytearray, mac: h
                 body += chunk
                 mac.update(chunk)
     except TimeoutError:
-        raise Problem(408, "The body did not come within ten seconds.") from None
+        raise Problem(408, "The body did not arrive within 10 seconds.") from None
     except ClientDisconnect:
-        raise Problem(400, "The request ended before its body did.") from None
+        raise Problem(400, "The connection was closed before the end of the body.") from None
 
 
 def _too_large() -> Problem:
-    return Problem(413, "The body is larger than the 25 MB that GitHub sends at most.")
+    return Problem(413, "The body is larger than 25 MB, the maximum size of a GitHub delivery.")
 
 
 def _header(request: Request, name: str) -> str:
     value = request.headers.get(name, "")
     if not _NAME.fullmatch(value):
-        raise bad_parameter(name, "the header is missing, or not 1 to 100 printable characters without spaces")
+        raise bad_parameter(name, "the header is missing, or is not 1 to 100 printable characters without spaces")
     return value
 
 

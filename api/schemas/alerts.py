@@ -1,14 +1,14 @@
-"""Alerts and the test of their channels."""
+"""Alerts, their acknowledgement, and results of test messages."""
 
 import re
-from typing import Any
+from typing import Any, Self
 
-from pydantic import AliasChoices, ConfigDict, Field, field_serializer
+from pydantic import ConfigDict, Field, field_serializer
 
 from api.schemas.base import MultiLineText, ProblemDocument, Schema, SingleLineText, Time, example
 from db.enums import AlertState
 from health.alerts.notifications.text import headline, measurement_text
-from health.alerts.storage.alert_queries import AlertRow
+from health.alerts.storage.alert_queries import AlertRow, NotificationRow
 
 _ALERT: dict[str, Any] = {
     "id": 12, "repo": "acme/web-app", "workflow": "CI", "branch": "main",
@@ -29,30 +29,35 @@ _ALERT: dict[str, Any] = {
     ],
     "deliveries_total": 2,
 }  # fmt: skip
-_TAKEN: dict[str, Any] = {"channel": "slack", "ok": True, "error": None}
-_REFUSED: dict[str, Any] = {
+_DELIVERED: dict[str, Any] = {"channel": "slack", "ok": True, "error": None}
+_REJECTED: dict[str, Any] = {
     "channel": "email", "ok": False,
     "error": "The mail server smtp.example.com:587 refused user or password; check SMTP_URL",
 }  # fmt: skip
 
 
-_UTC = re.compile(r"(?<=T\d\d:\d\d:\d\d)(\.\d+)?\+00:00$")
+_UTC_OFFSET = re.compile(r"(?<=T\d\d:\d\d:\d\d)(\.\d+)?\+00:00$")
 
 
 class Delivery(Schema):
     id: int
     channel: str = Field(description="slack, email or webhook")
     reason: str = Field(description="first, repeat or resolved")
-    state: str = Field(description="pending, sent, dead (given up), or folded: another message brings its news")
-    tries: int
+    state: str = Field(
+        description="pending; sent; dead: all attempts failed; folded: its content is part of another message"
+    )
+    tries: int = Field(description="Number of attempts to send it")
     created_at: Time
     sent_at: Time | None
-    error: str | None = Field(description="Why it was not taken the last time")
-    note: str | None = Field(description="What went wrong although it was taken, such as a refused recipient")
-    folded_into: int | None = Field(
-        validation_alias=AliasChoices("folded_into", "merged_into"),
-        description="The id of the delivery that brings its news",
+    error: str | None = Field(description="Error of the latest failed attempt")
+    note: str | None = Field(
+        description="Problem with a message that was sent, such as a recipient that the mail server refused"
     )
+    folded_into: int | None = Field(description="Id of the delivery that has its content; null unless it is folded")
+
+    @classmethod
+    def from_notification(cls, row: NotificationRow) -> Self:
+        return cls.from_row(row, folded_into=row.merged_into)
 
 
 class Acknowledged(Schema):
@@ -60,64 +65,65 @@ class Acknowledged(Schema):
     by: str
     comment: str
 
+    @classmethod
+    def from_alert(cls, row: AlertRow) -> Self | None:
+        """Null for an alert that is not acknowledged."""
+        if row.acknowledged_at is None:
+            return None
+        return cls(at=row.acknowledged_at, by=row.acknowledged_by or "", comment=row.acknowledged_comment or "")
+
 
 class Alert(Schema):
     model_config = example(_ALERT)
     id: int
     repo: str
-    workflow: str | None = Field(description="Null for a rule over a whole repository")
-    branch: str | None = Field(description="Null where it is about several branches together")
+    workflow: str | None = Field(description="Null for a rule that covers a whole repository")
+    branch: str | None = Field(description="Null where the alert covers several branches")
     headline: str
-    measured: str = Field(description="The figures behind it; may be empty")
-    rule: str = Field(description="The kind of the rule")
-    rule_id: int | None = Field(description="Null when the rule was deleted")
+    measured: str = Field(description="Measured value, as text; may be empty")
+    rule: str = Field(description="Kind of the rule")
+    rule_id: int | None = Field(description="Null if the rule was deleted")
     rule_name: str | None
     severity: str
     threshold: str
     state: str = Field(description="firing, acknowledged, silenced or resolved")
     opened_at: Time
     resolved_at: Time | None
-    told_at: Time | None = Field(description="The last message; null while there was none")
+    told_at: Time | None = Field(description="Time of the latest notification; null before the first")
     acknowledged: Acknowledged | None
-    silenced_until: Time | None
-    group_id: int | None = Field(description="The first of the alerts that were told in one message")
-    detail: dict[str, Any]
+    silenced_until: Time | None = Field(description="Latest end of the silences that match it now")
+    group_id: int | None = Field(description="Id of the first alert of those that share one notification")
+    detail: dict[str, Any] = Field(description="Values that the rule evaluated; the keys depend on the kind of rule")
     deliveries: list[Delivery] = Field(description="The newest 100, oldest first")
-    deliveries_total: int = Field(description="How many there are")
+    deliveries_total: int = Field(description="Number of all deliveries")
+
+    @classmethod
+    def from_alert(cls, row: AlertRow) -> Self:
+        return cls.from_row(
+            row,
+            headline=headline(row.rule, row.alert_target, resolved=row.state == AlertState.RESOLVED),
+            measured=measurement_text(row.rule, row.detail),
+            told_at=row.notified_at,
+            detail=row.detail.to_dict(),
+            acknowledged=Acknowledged.from_alert(row),
+            deliveries=[Delivery.from_notification(delivery) for delivery in row.deliveries],
+        )
 
     @field_serializer("detail")
     def _times_end_in_z(self, detail: dict[str, Any]) -> dict[str, Any]:
-        return {name: _UTC.sub("Z", value) if isinstance(value, str) else value for name, value in detail.items()}
+        return {
+            name: _UTC_OFFSET.sub("Z", value) if isinstance(value, str) else value for name, value in detail.items()
+        }
 
 
 class Alerts(Schema):
     model_config = example({"items": [_ALERT], "next": None})
     items: list[Alert]
-    next: str | None = Field(description="The cursor of the next page; null at the end")
-
-
-def alert_fields(row: AlertRow) -> dict[str, Any]:
-    """What Alert validates."""
-    over = row.state == AlertState.RESOLVED
-    known = None
-    if row.acknowledged_at:
-        known = {
-            "at": row.acknowledged_at,
-            "by": row.acknowledged_by or "",
-            "comment": row.acknowledged_comment or "",
-        }
-    return {
-        **vars(row),
-        "told_at": row.notified_at,
-        "headline": headline(row.rule, row.alert_target, resolved=over),
-        "measured": measurement_text(row.rule, row.detail),
-        "detail": row.detail.to_dict(),
-        "acknowledged": known,
-    }
+    next: str | None = Field(description="Cursor of the next page; null on the last page")
 
 
 class Acknowledgement(Schema):
-    """Who knows of it, and what is being done."""
+    """Who acknowledges the alert, with an optional comment."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"by": "ann", "comment": "reverting #1234"}}
@@ -130,12 +136,12 @@ class TestResult(Schema):
     __test__ = False
     channel: str
     ok: bool
-    error: str | None = Field(description="Why not; or what went wrong although it was taken")
+    error: str | None = Field(description="Why sending failed; for a sent message, what its channel reported")
 
 
 class TestResults(Schema):
     __test__ = False
-    model_config = example({"results": [_TAKEN, _REFUSED]})
+    model_config = example({"results": [_DELIVERED, _REJECTED]})
     results: list[TestResult]
 
 
@@ -147,7 +153,7 @@ class TestFailed(ProblemDocument):
             "title": "Bad Gateway",
             "status": 502,
             "detail": "No channel took the message.",
-            "results": [_REFUSED],
+            "results": [_REJECTED],
         }
     )
     results: list[TestResult]

@@ -1,44 +1,50 @@
-"""What all answers share."""
+"""Base class of all schemas, field types they share, and the problem document."""
 
-import re
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
+from core.formatting import iso_timestamp
+from core.text import CONTROL_CHARACTERS, collapse_whitespace
 
-def iso(moment: datetime) -> str:
-    text = moment.astimezone(UTC).isoformat(timespec="microseconds" if moment.microsecond else "seconds")
-    return text.replace("+00:00", "Z")
+Time = Annotated[
+    datetime, PlainSerializer(iso_timestamp, return_type=str), Field(json_schema_extra={"format": "date-time"})
+]
 
 
-Time = Annotated[datetime, PlainSerializer(iso, return_type=str), Field(json_schema_extra={"format": "date-time"})]
-
-
-def _printable(text: str) -> str:
-    """PostgreSQL takes no NUL, and no database takes half a surrogate pair."""
-    if _INVALID_CHARACTERS.search(text):
+def _check_storable(text: str) -> str:
+    """Line breaks are allowed."""
+    if CONTROL_CHARACTERS.search(text.replace("\n", "")):
         raise ValueError("the text holds characters that cannot be stored")
     return text
 
 
-def _one_line(text: str) -> str:
+def _check_single_line(text: str) -> str:
     if not text.strip() or "\n" in text:
         raise ValueError("allowed is one line that is not empty")
-    return " ".join(text.split())
+    return collapse_whitespace(text)
 
 
-_INVALID_CHARACTERS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
-SingleLineText = Annotated[str, Field(max_length=200), AfterValidator(_printable), AfterValidator(_one_line)]
-MultiLineText = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
+SingleLineText = Annotated[
+    str, Field(max_length=200), AfterValidator(_check_storable), AfterValidator(_check_single_line)
+]
+MultiLineText = Annotated[str, Field(max_length=1000), AfterValidator(_check_storable)]
 
 
 class Schema(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
+    @classmethod
+    def from_row(cls, row: object, **computed: Any) -> Self:
+        """Builds the model from the attributes of `row` that have the names of its fields, except for those that
+        `computed` gives. Raises AttributeError where `row` lacks a field."""
+        attributes = {name: getattr(row, name) for name in cls.model_fields if name not in computed}
+        return cls.model_validate(attributes | computed)
+
 
 def example(value: dict[str, Any]) -> ConfigDict:
-    """An answer in its true form, for /docs; a test holds it against its schema."""
+    """Model configuration with a complete response as the example in /docs; a test validates it against the schema."""
     return ConfigDict(from_attributes=True, json_schema_extra={"example": value})
 
 
@@ -48,7 +54,7 @@ class ParameterError(Schema):
 
 
 class ProblemDocument(Schema):
-    """RFC 9457."""
+    """RFC 9457 problem document."""
 
     model_config = example(
         {
@@ -68,7 +74,7 @@ class ProblemDocument(Schema):
     title: str
     status: int
     detail: str
-    errors: list[ParameterError] | None = Field(None, description="The parameters that cannot be used")
+    errors: list[ParameterError] | None = Field(None, description="The invalid parameters")
 
 
 class Window(Schema):

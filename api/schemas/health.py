@@ -1,7 +1,4 @@
-"""What GitHub is told about a delivery.
-
-Workflows and health.
-"""
+"""Health checks, workflows, and receipts of webhook deliveries."""
 
 from typing import Any, Literal
 
@@ -13,8 +10,9 @@ from api.schemas.base import Schema, Time, example
 class Received(Schema):
     model_config = example({"status": "stored", "delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958"})
     status: Literal["stored", "duplicate", "ignored"] = Field(
-        description="stored: the collector applies it within a second; duplicate: it came before; ignored: this event "
-        "is not used here"
+        description="stored: the collector applies it within a second; duplicate: it was stored before; ignored: "
+        "events "
+        "of this type are not used"
     )
     delivery: str = Field(description="X-GitHub-Delivery")
 
@@ -49,8 +47,8 @@ class Workflow(Schema):
     name: str
     path: str
     state: str = Field(
-        description="As GitHub names it; `deleted` is also what a complete list of workflows does not name any more, "
-        "`unlisted` what only runs name"
+        description="State on GitHub; `deleted` also for a workflow that GitHub no longer lists, `unlisted` for one "
+        "that is known from runs only"
     )
 
 
@@ -60,7 +58,7 @@ class Workflows(Schema):
 
 
 class Check(Schema):
-    """`status` is ok, degraded or error; `detail` says why in one line."""
+    """`status` is ok, degraded or error; `detail` gives the reason in one line."""
 
     model_config = example(_DATABASE)
     status: str
@@ -68,52 +66,52 @@ class Check(Schema):
 
 
 class ReplicaCheck(Check):
-    """Where there is a replica of the database."""
+    """Only where DATABASE_REPLICA_URL is set."""
 
     model_config = example(_REPLICA)
-    reads_from: Literal["replica", "database"] = Field(description="What answers now")
-    lag_seconds: float | None = Field(description="How far the replica is behind; null where that is not known")
+    reads_from: Literal["replica", "database"] = Field(description="Source of responses now")
+    lag_seconds: float | None = Field(description="Replication lag in seconds; null where unknown")
 
 
 class Collector(Schema):
-    """One of those that share the work, with what it says of itself."""
+    """One collector process, from its heartbeat."""
 
     name: str
-    alive: bool = Field(description="It renews its claims")
+    alive: bool = Field(description="True while it renews its claims")
     seen_at: Time | None
-    repositories: int = Field(description="That it looks after now")
-    state: str | None = Field(description="`stopped` or `stale` where it is not alive; else what it says of itself")
+    repositories: int = Field(description="Number of repositories that it collects now")
+    state: str | None = Field(description="`stopped` or `stale` where it is not alive; else the state in its heartbeat")
     message: str | None
     stopped_at: Time | None = Field(
-        None, description="When it ended in order; left out while it runs, and after a crash"
+        None, description="Time of its orderly stop; left out while it runs and after a crash"
     )
 
 
 class CollectorCheck(Check):
     model_config = example(_COLLECTOR)
     state: Literal["never", "live", "stale", "stopped"] | None = Field(
-        None, description="Of the collectors together; `stale`: none ended in order, and none is heard of"
+        None, description="State of all collectors; `stale`: no heartbeat, and no orderly stop"
     )
     seen_at: Time | None = None
-    stopped_at: Time | None = Field(None, description="When the last one ended in order; null while one runs")
-    synced_at: Time | None = Field(None, description="The oldest last look of a repository")
-    catching_up: int | None = Field(None, description="Repositories with history or jobs that are still to be read")
-    repositories: int | None = Field(None, description="Monitored repositories")
-    collectors: list[Collector] = Field(default=[], description="Those of the last hour")
+    stopped_at: Time | None = Field(None, description="Time of the last orderly stop; null while a collector runs")
+    synced_at: Time | None = Field(None, description="The oldest of the latest syncs of the repositories")
+    catching_up: int | None = Field(None, description="Number of repositories whose backfill or jobs are not complete")
+    repositories: int | None = Field(None, description="Number of monitored repositories")
+    collectors: list[Collector] = Field(default=[], description="Collectors of the last hour")
 
 
 class InboxCheck(Check):
-    """Deliveries of webhooks."""
+    """Queue of webhook deliveries."""
 
     model_config = example(_INBOX)
-    waiting: int | None = None
-    failed: int | None = Field(None, description="Could not be applied, in the last 7 days")
-    oldest_seconds: float | None = Field(None, description="How long the oldest one waits; null where none does")
+    waiting: int | None = Field(None, description="Deliveries that are not applied yet")
+    failed: int | None = Field(None, description="Deliveries of the last 7 days that could not be applied")
+    oldest_seconds: float | None = Field(None, description="Age of the oldest waiting delivery; null if none waits")
 
 
 class Checks(Schema):
     database: Check
-    replica: ReplicaCheck | None = Field(None, description="Left out where there is none")
+    replica: ReplicaCheck | None = Field(None, description="Left out without a replica")
     collector: CollectorCheck
     inbox: InboxCheck
 

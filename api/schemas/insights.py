@@ -1,6 +1,6 @@
-"""Findings: what is flaky, why runs fail, what got worse, and what needs a person."""
+"""Insights: flaky workflows, causes of failures, regressions, and items that need attention."""
 
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -8,6 +8,9 @@ from api.schemas.alerts import Acknowledged
 from api.schemas.base import Schema, Time, Window, example
 from api.schemas.metrics import Data
 from api.schemas.runs import Run
+from db.runs.run_queries import RunRow
+from health.insights.causes import Cause as CauseRow
+from health.insights.finding_queries import FailedJob
 
 _WINDOW = {"since": "2026-11-19T12:00:00Z", "until": "2026-11-23T12:00:00Z"}
 _RUN: dict[str, Any] = {
@@ -53,144 +56,170 @@ _ATTENTION: dict[str, Any] = {
     "workflow_id": 90001001, "run_id": 7398123499, "alert_id": 12, "first": _RUN, "failures": 3,
     "acknowledged": {"at": "2026-11-23T11:58:00Z", "by": "ann", "comment": "reverting #1234"},
 }  # fmt: skip
-_TOTAL = "How many were found; `items` holds the first `limit` of them"
+_TOTAL = "Number of all items; `items` has the first `limit` of them"
 _DATA: dict[str, Any] = {"complete_since": "2026-10-24T12:00:00Z", "synced_at": "2026-11-23T11:59:58Z", "gaps": []}
-_KNOWN = "How complete the data behind the answer is, as beside metrics"
-_NOTE = "What was left out, in a sentence; null when nothing was"
-_BY_DAY = "Runs on each day (UTC) that the window touches, the oldest first; all attempts of a run count once"
+_COMPLETENESS = "Completeness of the data behind the response, as in /api/metrics"
+_NOTE = "What the response leaves out, as text; null if nothing"
+_BY_DAY = "Number of runs on each day (UTC) of the window, oldest first; all attempts of a run count once"
+_WINDOW_DESCRIPTION = "The requested period; runs belong to it by created_at"
 
 
 class FlakyJob(Schema):
-    name: str = Field(description="As GitHub has it, with its matrix")
-    runs: int = Field(description="Runs in which it failed before the latest attempt")
+    name: str = Field(description="Name of the job on GitHub, with its matrix values")
+    runs: int = Field(description="Number of runs in which it failed before the latest attempt")
 
 
 class FlakyWorkflow(Schema):
     model_config = example(_FLAKY)
     repo: str = Field(description="owner/name")
-    workflow: str = Field(description="The name of the workflow")
+    workflow: str = Field(description="Name of the workflow")
     workflow_id: int = Field(description="GitHub's id of the workflow")
-    flaky_runs: int = Field(description="Runs of which an attempt failed and a later one passed")
-    decided: int = Field(description="Runs that succeeded or failed; the whole of `rate`")
-    rate: float | None = Field(description="flaky_runs / decided, 0 to 1")
-    lower_bound: float = Field(description="Lower bound of the 95 % interval of `rate` (Wilson), 0 to 1")
-    upper_bound: float = Field(description="Upper bound of the same interval")
+    flaky_runs: int = Field(description="Number of runs of which an attempt failed and a later one succeeded")
+    decided: int = Field(description="Number of runs that succeeded or failed: the denominator of `rate`")
+    rate: float | None = Field(description="flaky_runs / decided, from 0 to 1")
+    lower_bound: float = Field(
+        description="Lower bound of the 95 % confidence interval of `rate` (Wilson), from 0 to 1"
+    )
+    upper_bound: float = Field(description="Upper bound of the confidence interval of `rate`")
     rerun_failures: int = Field(
-        description="Runs of which a failed attempt was run again; the whole of `rate_per_rerun`"
+        description="Number of runs with a failed attempt that was re-run: the denominator of `rate_per_rerun`"
     )
     rate_per_rerun: float | None = Field(
-        description="flaky_runs / rerun_failures, 0 to 1: does not depend on how often people re-run"
+        description="flaky_runs / rerun_failures, from 0 to 1; independent of how often failures are re-run"
     )
     estimate: float | None = Field(
-        description="Share of runs that flake, re-run or not: share of runs that fail at first × share of re-run "
-        "failures that pass, of the last 28 days of the window; null where no failure was re-run in them"
+        description="Estimated share of flaky runs, whether or not they are re-run: share of runs whose first attempt "
+        "fails × share of re-run failures that pass, over the last 28 days of the window; null without re-run failures"
     )
     estimate_low: float = Field(
-        description="Lower bound of `estimate`, by the lower bounds of its factors (Wilson, 95 %); the list is ranked "
+        description="Lower bound of `estimate`, from the lower bounds of its factors (Wilson, 95 %); the list is "
+        "sorted "
         "by it"
     )
-    called: bool = Field(description="`estimate_low` is at least 1 %, by two flaky runs or more")
+    called: bool = Field(description="True where `estimate_low` is at least 1 % and there are at least two flaky runs")
     same_commit: int = Field(
-        description="Commits of the last 14 days of the window on which one run failed and another passed"
+        description="Number of commits of the last 14 days of the window with a failed and a successful run"
     )
-    jobs: list[FlakyJob] = Field(description="The ten that failed most often")
-    last_at: Time = Field(description="created_at of the newest flaky run of the window")
-    last_run_id: int = Field(description="The newest flaky run of the window")
+    jobs: list[FlakyJob] = Field(description="The ten jobs that failed most often")
+    last_at: Time = Field(description="created_at of the newest flaky run in the window")
+    last_run_id: int = Field(description="Id of the newest flaky run in the window")
     by_day: list[int] = Field(description=_BY_DAY)
-    wasted_seconds: float = Field(description="Length of the jobs of their failed attempts, in seconds")
-    before: int | None = Field(description="Flaky runs of the period before; null where that was not collected")
+    wasted_seconds: float = Field(description="Job time of their failed attempts, in seconds")
+    before: int | None = Field(
+        description="Number of flaky runs in the previous period; null where it was not collected"
+    )
 
 
 class Flaky(Schema):
     model_config = example({"window": _WINDOW, "items": [_FLAKY], "total": 1, "note": None, "data": _DATA})
-    window: Window = Field(description="What was asked for: runs that were created in it")
-    items: list[FlakyWorkflow] = Field(description="The surest first")
+    window: Window = Field(description=_WINDOW_DESCRIPTION)
+    items: list[FlakyWorkflow] = Field(description="Sorted by `estimate_low`, highest first")
     total: int = Field(description=_TOTAL)
     note: str | None = Field(description=_NOTE)
-    data: Data = Field(description=_KNOWN)
+    data: Data = Field(description=_COMPLETENESS)
 
 
-class CausePlace(Schema):
+class AffectedWorkflow(Schema):
     repo: str = Field(description="owner/name")
-    workflow: str = Field(description="The name of the workflow")
+    workflow: str = Field(description="Name of the workflow")
     workflow_id: int = Field(description="GitHub's id of the workflow")
 
 
 class Cause(Schema):
     model_config = example(_CAUSE)
     fingerprint: str = Field(
-        description="Names the cause: that of its most frequent line in the window, so it may be another one in another"
+        description="Identifies the cause: fingerprint of its most frequent line in the window; it may differ between "
+        "windows"
     )
-    line: str = Field(description="The line as it stood in the newest log of the window")
-    jobs: int = Field(description="Failed jobs of the window with this cause")
-    runs: int = Field(description="Runs of the window with such a job")
-    repos: list[str] = Field(description="Where it was seen in the window, the latest first")
-    workflows: list[CausePlace] = Field(description="Where it was seen in the window, the latest first")
+    line: str = Field(description="The error line as in the newest log of the window")
+    jobs: int = Field(description="Number of failed jobs with this cause in the window")
+    runs: int = Field(description="Number of runs with such a job")
+    repos: list[str] = Field(description="Repositories with this cause in the window, the latest first")
+    workflows: list[AffectedWorkflow] = Field(description="Workflows with this cause in the window, the latest first")
     first_at: Time = Field(
-        description="created_at of the first stored run that matches the filters with one of its lines, even long "
-        "before the window"
+        description="created_at of the first stored run with this cause that matches the filters, also before the "
+        "window"
     )
-    last_at: Time = Field(description="The same of the last one, even after the window")
-    last_run_id: int = Field(description="The newest run of the window with it")
-    last_job_id: int = Field(description="The job of that run; its log holds `line`")
+    last_at: Time = Field(description="created_at of the last such run, also after the window")
+    last_run_id: int = Field(description="Id of the newest run with this cause in the window")
+    last_job_id: int = Field(description="Id of the job of that run whose log has `line`")
     by_day: list[int] = Field(description=_BY_DAY)
-    open: bool = Field(description="A workflow that is broken on its default branch now failed of it last")
-    runs_before: int | None = Field(
-        description="Runs with it in the period before; null where that was not collected, and for a single cause"
+    open: bool = Field(
+        description="True where it is the latest failure of a workflow that fails on its default branch now"
     )
+    runs_before: int | None = Field(
+        description="Number of runs with this cause in the previous period; null where it was not collected, and for a "
+        "single cause"
+    )
+
+    @classmethod
+    def from_cause(cls, cause: CauseRow) -> Self:
+        workflows = [
+            AffectedWorkflow(repo=repo, workflow=name, workflow_id=workflow_id)
+            for repo, name, workflow_id in cause.workflows
+        ]
+        return cls.from_row(cause, workflows=workflows)
 
 
 class Failures(Schema):
     model_config = example(
         {"window": _WINDOW, "items": [_CAUSE], "total": 1, "looked_at": 9, "unnamed": 2, "note": None, "data": _DATA}
     )
-    window: Window = Field(description="What was asked for: runs that were created in it")
-    items: list[Cause] = Field(description="The cause of the most runs first")
+    window: Window = Field(description=_WINDOW_DESCRIPTION)
+    items: list[Cause] = Field(description="Sorted by number of runs, highest first")
     total: int = Field(description=_TOTAL)
-    looked_at: int = Field(description="Failed jobs of the window whose logs name a cause; at most the newest 20,000")
-    unnamed: int = Field(description="Failed runs of the window of which no stored log names a cause")
+    looked_at: int = Field(
+        description="Number of failed jobs in the window with a known cause; at most the newest 20,000"
+    )
+    unnamed: int = Field(description="Number of failed runs in the window without a known cause")
     note: str | None = Field(description=_NOTE)
-    data: Data = Field(description=_KNOWN)
+    data: Data = Field(description=_COMPLETENESS)
 
 
 class FailedRun(Run):
     model_config = example(_FAILED)
-    job_id: int = Field(description="The job whose log names the cause")
-    line: str = Field(description="The line in the log of this job")
+    job_id: int = Field(description="Id of the job with this cause")
+    line: str = Field(description="The error line in the log of this job")
+
+    @classmethod
+    def from_run(cls, run: RunRow, job: FailedJob) -> Self:
+        return cls.from_row(run, job_id=job.job_id, line=job.line)
 
 
 class Failure(Schema):
     model_config = example(
         {"window": _WINDOW, "cause": _CAUSE, "items": [_FAILED], "total": 1, "note": None, "data": _DATA}
     )
-    window: Window = Field(description="What was asked for: runs that were created in it")
-    cause: Cause = Field(description="As in the list of causes")
-    items: list[FailedRun] = Field(description="Its runs in the window, newest first")
+    window: Window = Field(description=_WINDOW_DESCRIPTION)
+    cause: Cause = Field(description="The cause, as in /api/insights/failures")
+    items: list[FailedRun] = Field(description="Runs with this cause in the window, newest first")
     total: int = Field(description=_TOTAL)
     note: str | None = Field(description=_NOTE)
-    data: Data = Field(description=_KNOWN)
+    data: Data = Field(description=_COMPLETENESS)
 
 
 class Regression(Schema):
     model_config = example(_REGRESSION)
-    kind: str = Field(description="success: fails more often; duration: got slower")
+    kind: str = Field(description="success: lower success rate; duration: longer duration")
     repo: str = Field(description="owner/name")
-    workflow: str = Field(description="The name of the workflow")
+    workflow: str = Field(description="Name of the workflow")
     workflow_id: int = Field(description="GitHub's id of the workflow")
     branch: str = Field(description="The default branch")
     since: Time = Field(description="created_at of `first_run`")
-    since_earliest: Time = Field(description="The change began from then")
-    since_latest: Time = Field(description="to then, with 90 % probability")
-    first_run: Run = Field(description="The most probable first run of the change, with its commit")
-    before: float = Field(description="success: success rate, 0 to 1; duration: median in seconds")
-    after: float = Field(description="The same since the change")
-    sample_before: int = Field(description="Runs behind `before`")
-    sample_after: int = Field(description="Runs behind `after`")
-    p_value: float | None = Field(
-        description="success: of Fisher's exact test, one-sided, where a streak of failures counts once; else null"
+    since_earliest: Time = Field(description="Start of the 90 % interval of the time of the change")
+    since_latest: Time = Field(description="End of the 90 % interval of the time of the change")
+    first_run: Run = Field(description="The most likely first run after the change, with its commit")
+    before: float = Field(
+        description="Before the change: success rate from 0 to 1 (success) or median in seconds (duration)"
     )
-    t: float | None = Field(description="duration: the step in standard errors; else null")
-    text: str = Field(description="The same in words")
+    after: float = Field(description="As `before`, since the change")
+    sample_before: int = Field(description="Number of runs behind `before`")
+    sample_after: int = Field(description="Number of runs behind `after`")
+    p_value: float | None = Field(
+        description="success: one-sided Fisher's exact test, in which a streak of failures counts once; else null"
+    )
+    t: float | None = Field(description="duration: size of the change in standard errors; else null")
+    text: str = Field(description="The change as text")
 
 
 class Regressions(Schema):
@@ -203,49 +232,52 @@ class Regressions(Schema):
             "data": _DATA,
         }
     )
-    window: Window = Field(description="What was looked at: always the last 37 days, up to a full ten minutes")
-    items: list[Regression] = Field(description="Success rates first, then durations; the largest change first")
+    window: Window = Field(description="The evaluated period: the last 37 days, up to the last full ten minutes")
+    items: list[Regression] = Field(description="Success rates, then durations; each with the largest change first")
     total: int = Field(description=_TOTAL)
     note: str | None = Field(description=_NOTE)
-    data: Data = Field(description=_KNOWN)
+    data: Data = Field(description=_COMPLETENESS)
 
 
 class Attention(Schema):
     model_config = example(_ATTENTION)
     kind: str = Field(
-        description="broken: a default branch fails; alert: one fires; success, duration: a regression; stuck: a run "
-        "stands still; queue: runners are short"
+        description="broken: a default branch fails; alert: a firing alert; success, duration: a regression; stuck: a "
+        "run makes no progress; queue: jobs wait unusually long for a runner"
     )
     severity: str = Field(
-        description="critical: a default branch fails repeatedly, or an alert of that severity; warning: a single "
-        "failure, a branch on which nothing runs any more, what got worse; info: what waits"
+        description="critical: repeated failures on a default branch, or an alert of that severity; warning: a single "
+        "failure, a failing branch without recent runs, a regression; info: waiting jobs"
     )
-    tone: str = Field(description="The colour of the severity: red, orange or blue")
+    tone: str = Field(description="Colour of the severity: red, orange or blue")
     score: float = Field(
-        description="0 to 110; the list is ranked by it: severity, how new it is, runs a week, failures in a row, less "
-        "where somebody acknowledged it"
+        description="From 0 to 110, by severity, age, runs per week and consecutive failures; lower for acknowledged "
+        "items. The list is sorted by it"
     )
-    failures: int = Field(description="Failed runs in a row; 0 for what does not fail")
-    acknowledged: Acknowledged | None = Field(description="Who knows of it; null where nobody said so")
-    headline: str = Field(description="What it is, in a sentence")
-    why: str = Field(description="The figures behind it")
-    since: Time = Field(description="Since when it is so")
-    repo: str | None = Field(description="owner/name; null where it is about a runner")
-    workflow: str | None = Field(description="The name of the workflow; null where it is about no single one")
+    failures: int = Field(description="Number of consecutive failed runs; 0 for other kinds")
+    acknowledged: Acknowledged | None = Field(description="Acknowledgement of its alert; null without one")
+    headline: str = Field(description="Summary in one sentence")
+    why: str = Field(description="Measured values, as text")
+    since: Time = Field(description="Start of the condition")
+    repo: str | None = Field(description="owner/name; null for an item about a runner")
+    workflow: str | None = Field(
+        description="The name of the workflow; null for an item that is not about a single workflow"
+    )
     workflow_id: int | None = Field(description="GitHub's id of the workflow")
-    run_id: int | None = Field(description="The run to look at; null where there is none")
+    run_id: int | None = Field(description="Id of the related run; null without one")
     alert_id: int | None = Field(
-        description="The alert, for `/api/alerts/{alert_id}`: of the kind alert, or acknowledged; else null"
+        description="Id of the alert, for kind alert and for acknowledged items (see `/api/alerts/{alert_id}`); else "
+        "null"
     )
-    first: Run | None = Field(description="The first bad run, with its commit; null where there is none")
+    first: Run | None = Field(description="The first failed run, with its commit; null without one")
 
 
 class AttentionList(Schema):
     model_config = example(
         {"at": "2026-11-23T12:00:00Z", "items": [_ATTENTION], "total": 1, "note": None, "data": _DATA}
     )
-    at: Time = Field(description="The moment that it is said of")
-    items: list[Attention] = Field(description="The highest score first")
+    at: Time = Field(description="Time of the evaluation")
+    items: list[Attention] = Field(description="Sorted by `score`, highest first")
     total: int = Field(description=_TOTAL)
     note: str | None = Field(description=_NOTE)
-    data: Data = Field(description=_KNOWN)
+    data: Data = Field(description=_COMPLETENESS)

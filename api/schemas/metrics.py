@@ -1,24 +1,17 @@
-"""Figures.
+"""Metrics, their time series and groups, and the comparison with the previous period."""
 
-Figures against the previous period.
-"""
-
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field
 
 from api.schemas.base import Schema, Time, Window, example
 from api.schemas.repositories import RepositoryGap
-from health.metrics.definitions.catalogue import FIGURES
-from health.metrics.definitions.change import Change as ChangeFigures
-from health.metrics.definitions.formulas import Metrics as MetricsFigures
+from db.definitions.scope import Window as WindowRow
+from health.metrics.definitions.catalogue import FIGURES, display
+from health.metrics.definitions.change import Change as FigureChange
+from health.metrics.definitions.formulas import Metrics as MetricsRow
 from health.metrics.service import Comparison
 
-# Figures of several parts. `data` stays as it is: it is that of all items of an answer.
-_NESTED_FIGURES = (
-    "runs", "duration_seconds", "queue_seconds", "recovery_seconds", "success_duration_seconds",
-    "failure_duration_seconds", "first_attempts", "commits", "waste",
-)  # fmt: skip
 _WINDOW = {"since": "2026-10-24T12:00:00Z", "until": "2026-11-23T12:00:00Z"}
 _METRICS: dict[str, Any] = {
     "runs": {"total": 1280, "completed": 1274, "success": 1090, "failure": 121, "cancelled": 48,
@@ -43,7 +36,7 @@ _METRICS: dict[str, Any] = {
     "cost_unknown_minutes": 120,
     "data": {"complete_since": "2026-10-24T12:00:00Z", "synced_at": "2026-11-23T12:00:00Z", "gaps": [
         {"repo": "acme/web-app", "kind": "jobs", "since": "2026-11-22T08:15:00Z", "until": "2026-11-23T11:40:00Z",
-         "detail": "12 runs still without their jobs: their durations and costs are estimates or missing"},
+         "detail": "12 runs still without jobs: durations and costs are estimates or missing"},
     ]},
 }  # fmt: skip
 
@@ -57,8 +50,8 @@ _DISPLAY = {
     "cost_usd": "$71.42", "cost_unknown_minutes": "120 min",
 }  # fmt: skip
 _DATA = (
-    "How complete the data behind all items is. `data` of an item is the same with the first ten gaps; all others "
-    "are one, of the kind `more`"
+    "Completeness of the data behind all items. `data` of an item has the first ten gaps; the others are combined into "
+    "one gap of the kind `more`"
 )
 _POINT = {**_METRICS, "start": "2026-10-24T00:00:00Z", "partial": True}
 _GROUP = {**_METRICS, "key": "CI", "repo": "acme/web-app", "workflow_id": 90001001}
@@ -71,50 +64,53 @@ class Counts(Schema):
     failure: int = Field(description="failure, timed_out and startup_failure")
     cancelled: int
     skipped: int
-    other: int = Field(description="neutral, action_required, stale and conclusions not known today")
+    other: int = Field(description="neutral, action_required, stale and unknown conclusions")
     in_progress: int
 
 
 class Distribution(Schema):
-    """Seconds, of decided runs; null where there is none."""
+    """Seconds, over decided runs (success or failure); null without such runs."""
 
     mean: float | None
     p50: float | None
     p90: float | None
     p95: float | None
     n: int | None = Field(
-        description="Runs behind these values; null where that is not known. Percentiles of fewer than 20 are marked "
-        "on the dashboard"
+        description="Number of runs; null where unknown. The dashboard marks percentiles of fewer than 20 runs"
     )
     p50_interval: tuple[float, float] | None = Field(
-        description="95 % confidence interval of p50; null where there are too few runs for one, and in series"
+        description="95 % confidence interval of p50; null where there are too few runs, and in series"
     )
-    p95_interval: tuple[float, float] | None = Field(description="The same of p95")
+    p95_interval: tuple[float, float] | None = Field(
+        description="95 % confidence interval of p95; null as p50_interval"
+    )
 
 
-class Passed(Schema):
+class PassCounts(Schema):
     success: int
     decided: int
 
 
 class Waste(Schema):
-    """Seconds of jobs by the reason of waste; null where it is not known."""
+    """Job time in seconds by reason of waste; null where unknown."""
 
     flaky_seconds: float | None = Field(description="Failed attempts of runs that passed later, on the same commit")
     cancelled_seconds: float | None
-    superseded_seconds: float | None = Field(description="Attempts that were run again although they had not failed")
+    superseded_seconds: float | None = Field(description="Attempts that were re-run although they had not failed")
     defect_seconds: float | None = Field(description="Failed attempts that found a defect, which is not waste")
-    never_started_jobs: int | None = Field(description="Jobs that no runner took; they have no compute and no cost")
+    never_started_jobs: int | None = Field(
+        description="Jobs that no runner picked up; they have no compute time and no cost"
+    )
 
 
 class Recovery(Schema):
-    mean: float | None = Field(description="Seconds, of episodes that are over; null where there is none")
+    mean: float | None = Field(description="Seconds, over closed episodes; null without such episodes")
     p50: float | None
-    open: int = Field(description="Branches of workflows that are still broken")
+    open: int = Field(description="Number of open episodes: branches of workflows that still fail")
     median_with_open: float | None = Field(
-        description="Kaplan-Meier median: open episodes count as lasting at least until now; null where it is not known"
+        description="Kaplan-Meier median in seconds, in which open episodes are right-censored; null where unknown"
     )
-    episodes: int = Field(description="Those that are over and those that are open")
+    episodes: int = Field(description="Number of closed and open episodes")
 
 
 class Gap(RepositoryGap):
@@ -122,15 +118,19 @@ class Gap(RepositoryGap):
 
 
 class Data(Schema):
-    complete_since: Time | None = Field(description="Every run since then is known; null while a history is read")
-    synced_at: Time | None
-    gaps: list[Gap] = Field(description="Known to be missing from this window")
+    """Completeness of the data behind figures."""
+
+    complete_since: Time | None = Field(
+        description="Every run created since this time is stored; null while a backfill is running"
+    )
+    synced_at: Time | None = Field(description="The oldest of the latest syncs of the repositories")
+    gaps: list[Gap] = Field(description="Data that is known to be missing in this window")
 
 
 class Metrics(Schema):
     model_config = example(_METRICS)
     runs: Counts
-    success_rate: float | None = Field(description="success / (success + failure); null when nothing is decided")
+    success_rate: float | None = Field(description="success / (success + failure); null without decided runs")
     failure_rate: float | None
     duration_seconds: Distribution
     queue_seconds: Distribution
@@ -139,39 +139,42 @@ class Metrics(Schema):
     recovery_seconds: Recovery
     compute_seconds: float
     wasted_seconds: float
-    cost_usd: float = Field(description="Jobs without a known price are left out: see `cost_unknown_minutes`")
+    cost_usd: float = Field(description="Without jobs of unknown price: see `cost_unknown_minutes`")
     success_duration_seconds: Distribution = Field(description="Durations of successful runs")
     failure_duration_seconds: Distribution = Field(description="Durations of failed runs")
     success_rate_first_attempt: float | None = Field(
-        description="Share of decided first attempts that passed; runs whose first attempt is not known are left out"
+        description="Share of decided first attempts that passed; runs with an unknown first attempt are left out"
     )
     success_rate_by_commit: float | None = Field(
-        description="Share of commits with decided runs in the window all of whose runs there passed; null in series "
+        description="Share of the commits with decided runs whose decided runs in the window all passed; null in "
+        "series "
         "and groups, for windows longer than 35 days, and where runs were pruned"
     )
-    first_attempts: Passed | None = Field(description="The sample of `success_rate_first_attempt`")
-    commits: Passed | None = Field(description="The sample of `success_rate_by_commit`")
+    first_attempts: PassCounts | None = Field(description="Sample of `success_rate_first_attempt`")
+    commits: PassCounts | None = Field(description="Sample of `success_rate_by_commit`")
     rerun_rate_without_approvals: float | None = Field(
-        description="As `rerun_rate`, without second attempts that only an approval created"
+        description="`rerun_rate` without attempts that an approval created"
     )
-    flaky_rate_per_rerun: float | None = Field(
-        description="Flaky runs / runs with a failed attempt that was run again: how many re-runs after a failure pass"
-    )
+    flaky_rate_per_rerun: float | None = Field(description="Flaky runs / runs with a failed attempt that was re-run")
     waste: Waste
-    cost_unknown_minutes: int | None = Field(description="Billed minutes of jobs without a known price")
+    cost_unknown_minutes: int | None = Field(description="Billed minutes of jobs of unknown price")
     data: Data
 
 
 class MetricsAnswer(Metrics):
     model_config = example({**_METRICS, "display": _DISPLAY, "window": _WINDOW})
-    display: dict[str, str] = Field(description="The same figures as the dashboard and the messages write them")
+    display: dict[str, str] = Field(description="The figures as text, as in the dashboard and in notifications")
     window: Window
+
+    @classmethod
+    def from_metrics(cls, metrics: MetricsRow, window: WindowRow) -> Self:
+        return cls.from_row(metrics, display=display(metrics), window=window)
 
 
 class Point(Metrics):
     model_config = example(_POINT)
     start: Time
-    partial: bool = Field(description="The window cuts this bucket short")
+    partial: bool = Field(description="True where the window covers the bucket only in part")
 
 
 class Series(Schema):
@@ -191,9 +194,9 @@ class Series(Schema):
 
 class Group(Metrics):
     model_config = example(_GROUP)
-    key: str | None = Field(description="Null for runs without such a value")
-    repo: str | None = Field(None, description="Set where the groups are workflows")
-    workflow_id: int | None = Field(None, description="Set where the groups are workflows")
+    key: str | None = Field(description="Null for runs without a value")
+    repo: str | None = Field(None, description="Only for groups by workflow")
+    workflow_id: int | None = Field(None, description="Only for groups by workflow")
 
 
 class Groups(Schema):
@@ -210,22 +213,12 @@ class Groups(Schema):
     by: str
     window: Window
     items: list[Group]
-    total: int = Field(description="Number of groups that have runs in the window")
+    total: int = Field(description="Number of groups with runs in the window")
     rest: Metrics | None = Field(
-        description="Figures of all groups that are not among `items` together, percentiles over all their runs; null "
-        "where there are none"
+        description="Figures of all other groups together, with percentiles over all their runs; null without other "
+        "groups"
     )
     data: Data = Field(description=_DATA)
-
-
-def figure_fields(metrics: MetricsFigures) -> dict[str, Any]:
-    """Ready for the schemas above. Parts of a figure are plain dictionaries, too: a long series has thousands of them,
-    and a dataclass takes twice as long to be written as JSON."""
-    found = dict(vars(metrics))
-    for name in _NESTED_FIGURES:
-        if found[name] is not None:
-            found[name] = vars(found[name])
-    return found
 
 
 _PREVIOUS = {"since": "2026-09-19T12:00:00Z", "until": "2026-10-19T12:00:00Z"}
@@ -248,63 +241,59 @@ _EXAMPLE = {
 
 
 class Change(Schema):
-    difference: float | None = Field(description="In `unit`; null where a side has too few runs")
+    difference: float | None = Field(description="In `unit`; null where one period has too few runs")
     unit: str = Field(description="pp (percentage points) for rates, % for everything else")
-    text: str = Field(description="As the dashboard writes it; “not enough runs” where a side has too few")
-    n: int = Field(description="Runs (commits for the rate by commit) behind the figure now")
-    n_before: int
+    text: str = Field(description="As shown on the dashboard; “not enough runs” where one period has too few")
+    n: int = Field(description="Sample size: runs, or commits for the rate by commit")
+    n_before: int = Field(description="Sample size in the previous period")
     interval: tuple[float, float] | None = Field(
-        description="95 % confidence interval of the difference; null for amounts, and where there are too few runs"
+        description="95 % confidence interval of the difference; null for amounts and where there are too few runs"
     )
     verdict: str = Field(
-        description="better or worse: the interval excludes zero; not_enough: fewer than 10 runs on a side (20 for a "
-        "p95); undecided: everything else"
+        description="better or worse: the interval excludes zero; not_enough: fewer than 10 runs in one period (20 for "
+        "a p95); undecided: all other cases"
     )
+
+    @classmethod
+    def from_change(cls, name: str, change: FigureChange | None) -> Self | None:
+        """`name` is that of the figure in the catalogue. Null where one period has no value."""
+        if change is None:
+            return None
+        verdict = "undecided" if change.is_improvement is None else "better" if change.is_improvement else "worse"
+        return cls.from_row(
+            change,
+            unit="pp" if FIGURES[name].is_rate else "%",
+            verdict=verdict if change.has_enough_runs else "not_enough",
+        )
 
 
 class DurationChange(Schema):
-    """Of the same workflows: the weighted geometric mean of the ratios of their median durations of successes."""
+    """Weighted geometric mean, over workflows, of the ratios of their median durations of successful runs."""
 
-    ratio: float = Field(description="1.07: 7 % longer")
+    ratio: float = Field(description="1.07 means 7 % longer")
     interval: tuple[float, float] = Field(description="95 % confidence interval of the ratio")
-    workflows: int = Field(description="Workflows with at least 5 successes in both windows")
-    share: float = Field(description="Share of the window's runs that are of these workflows")
+    workflows: int = Field(description="Number of workflows with at least 5 successful runs in both periods")
+    share: float = Field(description="Share of the runs of the window that belong to these workflows")
 
 
 class ComparedMetrics(Schema):
     model_config = example(_EXAMPLE)
     window: Window
-    previous_window: Window = Field(description="The same weekdays and hours, by whole weeks earlier")
-    comparable: bool = Field(description="False where the previous window was not collected to its start")
+    previous_window: Window = Field(description="The same weekdays and hours, a whole number of weeks earlier")
+    comparable: bool = Field(description="False where the previous period was not collected from its start")
     current: Metrics
-    previous: Metrics | None = Field(description="Null where the windows are not comparable")
+    previous: Metrics | None = Field(description="Null where the periods are not comparable")
     changes: dict[str, Change | None] = Field(
-        description="By figure, as in `display` of /api/metrics; null where one side has no value"
+        description="By name of the figure, as in `display` of /api/metrics; null where one period has no value"
     )
     duration_change: DurationChange | None = Field(
-        description="Null where no workflow has enough successes in both windows"
+        description="Null where no workflow has enough successful runs in both periods"
     )
 
-
-def comparison_fields(comparison: Comparison) -> dict[str, Any]:
-    """Ready for the schema above."""
-    return {
-        "window": comparison.window,
-        "previous_window": comparison.previous_window,
-        "comparable": comparison.comparable,
-        "current": figure_fields(comparison.current),
-        "previous": figure_fields(comparison.previous) if comparison.comparable else None,
-        "changes": {name: _change_fields(name, comparison.change(name)) for name in FIGURES},
-        "duration_change": comparison.duration_change,
-    }
-
-
-def _change_fields(name: str, change: ChangeFigures | None) -> dict[str, Any] | None:
-    if change is None:
-        return None
-    verdict = "undecided" if change.is_improvement is None else "better" if change.is_improvement else "worse"
-    return {
-        **{field: getattr(change, field) for field in ("difference", "text", "n", "n_before", "interval")},
-        "unit": "pp" if FIGURES[name].is_rate else "%",
-        "verdict": verdict if change.has_enough_runs else "not_enough",
-    }
+    @classmethod
+    def from_comparison(cls, comparison: Comparison) -> Self:
+        return cls.from_row(
+            comparison,
+            previous=comparison.previous if comparison.comparable else None,
+            changes={name: Change.from_change(name, comparison.change(name)) for name in FIGURES},
+        )

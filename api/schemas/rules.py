@@ -1,16 +1,13 @@
-"""Rules of alerts, and what they would have done.
-
-Silences.
-"""
+"""Alerting rules, their backtest, and silences."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ConfigDict, Field
 
 from api.schemas.base import MultiLineText, Schema, SingleLineText, Time, example
 from db.enums import RuleKind, RuleScope, Severity
-from health.alerts.measurement.backtest import Backtest as Replayed
+from health.alerts.measurement.backtest import Backtest, BacktestAlert
 from health.alerts.rules import rules
 from health.alerts.rules.targets import Patterns
 from health.alerts.rules.targets import Silence as StoredSilence
@@ -28,27 +25,31 @@ _RULE: dict[str, Any] = {
 
 
 class RuleBody(Schema):
-    """What is null or left out is the usual value of the kind (docs/alerts.md)."""
+    """A field that is null or left out has the default of the rule's kind (docs/alerts.md)."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _BODY})
     name: SingleLineText
     kind: RuleKind
-    open_at: float | None = Field(None, description="An alert opens from this value on")
-    close_at: float | None = Field(None, description="It goes on firing while the value is at least this")
+    open_at: float | None = Field(None, description="An alert opens when the value is at least this")
+    close_at: float | None = Field(None, description="The alert stays firing while the value is at least this")
     window_seconds: float | None = None
-    minimum: int | None = Field(None, description="The smallest sample that may open an alert")
-    objective: float | None = Field(None, description="error_budget: the success rate that is wanted")
-    per: RuleScope | None = Field(None, description="What one alert is about")
-    repos: list[str] = Field([], description="Shell-style patterns; none: all")
-    workflows: list[str] = Field([], description="Shell-style patterns; none: all")
-    branches: list[str] = Field([], description="Shell-style patterns; none: as docs/alerts.md says of the kind")
+    minimum: int | None = Field(None, description="Minimum number of samples that can open an alert")
+    objective: float | None = Field(None, description="error_budget: target success rate, from 0.5 to 0.9999")
+    per: RuleScope | None = Field(None, description="Scope of one alert")
+    repos: list[str] = Field([], description="Shell-style patterns; empty: all repositories")
+    workflows: list[str] = Field([], description="Shell-style patterns; empty: all workflows")
+    branches: list[str] = Field(
+        [], description="Shell-style patterns; empty: the default of the rule's kind (docs/alerts.md)"
+    )
     severity: Severity = Severity.WARNING
-    channels: list[str] = Field([], description="slack, email, webhook; none: all that are configured")
-    repeat_seconds: float | None = Field(None, description="Null: told once")
+    channels: list[str] = Field([], description="slack, email, webhook; empty: all configured channels")
+    repeat_seconds: float | None = Field(
+        None, description="Interval between repeated notifications of a firing alert; null: one notification"
+    )
     enabled: bool = True
 
     def to_rule(self) -> rules.Rule:
-        """Raises BadRule for what cannot be used."""
+        """Raises InvalidRule for the first field that is invalid."""
         spec = RULE_TYPES[self.kind]
         return rules.validate_rule(
             rules.Rule(
@@ -87,11 +88,22 @@ class Rule(Schema):
     channels: list[str]
     repeat_seconds: float | None
     enabled: bool
-    built_in: bool = Field(description="True for ALERT_THRESHOLD, which cannot be deleted")
-    label: str
-    threshold: str
-    closes_at: float = Field(description="close_at, or what is usual")
+    built_in: bool = Field(description="True for the rule of ALERT_THRESHOLD, which cannot be deleted")
+    label: str = Field(description="Name of the rule's kind")
+    threshold: str = Field(description="`open_at` as text, with its unit")
+    closes_at: float = Field(description="`close_at`, or the default of the rule's kind")
     updated_at: Time
+
+    @classmethod
+    def from_rule(cls, rule: rules.Rule) -> Self:
+        return cls.from_row(
+            rule,
+            repos=rule.scope.repos,
+            workflows=rule.scope.workflows,
+            branches=rule.scope.branches,
+            label=rule.rule_type.label,
+            closes_at=rule.resolve_threshold,
+        )
 
 
 class Rules(Schema):
@@ -104,10 +116,21 @@ class ReplayedAlert(Schema):
     workflow: str | None
     branch: str | None
     opened_at: Time
-    resolved_at: Time | None = Field(description="Null: it would still fire")
+    resolved_at: Time | None = Field(description="Null: the alert would still fire")
     value: float
     measured: str
-    run_id: int | None = Field(description="The run whose end opened it")
+    run_id: int | None = Field(description="Run whose completion opened the alert")
+
+    @classmethod
+    def from_alert(cls, kind: RuleKind, alert: BacktestAlert) -> Self:
+        target = alert.target
+        return cls.from_row(
+            alert,
+            repo=target.repo,
+            workflow=target.workflow,
+            branch=target.branch,
+            measured=format_value(kind, alert.value),
+        )
 
 
 class Replay(Schema):
@@ -120,41 +143,31 @@ class Replay(Schema):
             "note": None,
             "items": [
                 {
-                    "repo": "acme/web-app", "workflow": "CI", "branch": "main", "opened_at": "2026-11-10T09:12:40Z",
-                    "resolved_at": "2026-11-10T11:02:00Z", "value": 0.3, "measured": "30%", "run_id": 7398123456,
+                    "repo": "acme/web-app",
+                    "workflow": "CI",
+                    "branch": "main",
+                    "opened_at": "2026-11-10T09:12:40Z",
+                    "resolved_at": "2026-11-10T11:02:00Z",
+                    "value": 0.3,
+                    "measured": "30%",
+                    "run_id": 7398123456,
                 }
             ],
         }
-    )  # fmt: skip
-    fired: int
+    )
+    fired: int = Field(description="Number of alerts that the rule would have opened")
     since: Time
     until: Time
-    runs: int = Field(description="Stored runs that were read for it")
-    note: str | None = Field(description="Why it says nothing, or not of the whole time")
+    runs: int = Field(description="Number of stored runs that were evaluated")
+    note: str | None = Field(description="Why there is no result, or only one for a part of the period")
     items: list[ReplayedAlert] = Field(description="The newest 200")
 
-
-def rule_fields(row: rules.Rule) -> dict[str, Any]:
-    """What Rule validates."""
-    scope = {
-        "repos": list(row.scope.repos),
-        "workflows": list(row.scope.workflows),
-        "branches": list(row.scope.branches),
-    }
-    derived = {"label": row.rule_type.label, "threshold": row.threshold, "closes_at": row.resolve_threshold}
-    return {**vars(row), **scope, **derived, "channels": list(row.channels)}
+    @classmethod
+    def from_backtest(cls, kind: RuleKind, backtest: Backtest) -> Self:
+        return cls.from_row(backtest, items=[ReplayedAlert.from_alert(kind, alert) for alert in backtest.items])
 
 
-def replay_fields(kind: RuleKind, result: Replayed) -> dict[str, Any]:
-    """What Replay validates."""
-    items = [
-        {**vars(each.target), **vars(each), "measured": format_value(kind, each.value)}
-        for each in result.items
-    ]  # fmt: skip
-    return {**vars(result), "items": items}
-
-
-_BODY_SILENCES: dict[str, Any] = {
+_SILENCE_BODY: dict[str, Any] = {
     "repos": ["acme/web-app"], "workflows": ["Deploy*"], "branches": [], "rule_id": None, "starts_at": None,
     "ends_at": None, "duration_seconds": 14400, "comment": "moving to new runners", "author": "ann",
 }  # fmt: skip
@@ -166,15 +179,15 @@ _SILENCE: dict[str, Any] = {
 
 
 class SilenceBody(Schema):
-    """Shell-style patterns; at least one of `repos`, `workflows`, `branches` and `rule_id`. Either `ends_at` or
+    """At least one of `repos`, `workflows`, `branches` (shell-style patterns) and `rule_id`, and either `ends_at` or
     `duration_seconds`."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _BODY_SILENCES})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _SILENCE_BODY})
     repos: list[str] = Field(default_factory=list)
     workflows: list[str] = Field(default_factory=list)
     branches: list[str] = Field(default_factory=list)
     rule_id: int | None = None
-    starts_at: datetime | None = Field(None, description="Now without it; a time without a zone is UTC")
+    starts_at: datetime | None = Field(None, description="Default: now. A time without an offset is UTC")
     ends_at: datetime | None = None
     duration_seconds: float | None = None
     comment: MultiLineText = ""
@@ -188,25 +201,25 @@ class Silence(Schema):
     repos: list[str]
     workflows: list[str]
     branches: list[str]
-    rule_id: int | None = Field(description="Null: of any rule")
+    rule_id: int | None = Field(description="Null: all rules")
     starts_at: Time
     ends_at: Time
     comment: str
     author: str
     created_at: Time
 
+    @classmethod
+    def from_silence(cls, silence: StoredSilence, now: datetime) -> Self:
+        """`state` is the one at `now`."""
+        return cls.from_row(
+            silence,
+            state=silence.state(now),
+            repos=silence.scope.repos,
+            workflows=silence.scope.workflows,
+            branches=silence.scope.branches,
+        )
+
 
 class Silences(Schema):
     model_config = example({"items": [_SILENCE]})
     items: list[Silence]
-
-
-def silence_fields(row: StoredSilence, now: datetime) -> dict[str, Any]:
-    """What Silence validates."""
-    return {
-        **vars(row),
-        "state": row.state(now),
-        "repos": list(row.scope.repos),
-        "workflows": list(row.scope.workflows),
-        "branches": list(row.scope.branches),
-    }

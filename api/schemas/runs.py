@@ -1,13 +1,13 @@
-"""Runs, their attempts and jobs.
+"""Runs, their attempts and jobs, and the logs of jobs."""
 
-Logs.
-"""
-
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field
 
 from api.schemas.base import ProblemDocument, Schema, Time, example
+from core.terminal import visible_text
+from db.enums import LogState
+from db.logs.log_queries import JobLogRow
 
 _RUN: dict[str, Any] = {
     "id": 7398123456, "repo": "acme/web-app", "workflow": "CI", "workflow_id": 90001001, "run_number": 1750,
@@ -44,16 +44,16 @@ class Run(Schema):
     workflow: str
     workflow_id: int
     run_number: int
-    attempt: int = Field(description="The latest one; a run counts once, by it")
+    attempt: int = Field(description="Number of the latest attempt; figures count a run once, by this attempt")
     title: str
     event: str
     branch: str | None
     head_sha: str
-    actor: str | None = Field(description="Login of whoever started the run, as GitHub's `actor`")
+    actor: str | None = Field(description="Login of the user who started the run (GitHub's `actor`)")
     status: str
     conclusion: str | None
     outcome: str = Field(description="success, failure, cancelled, skipped, other or in_progress")
-    flaky: bool = Field(description="An attempt failed and a later one succeeded")
+    flaky: bool = Field(description="True where an attempt failed and a later one succeeded")
     created_at: Time
     started_at: Time | None = Field(description="Start of the latest attempt")
     completed_at: Time | None
@@ -61,9 +61,9 @@ class Run(Schema):
     queue_seconds: float | None
     html_url: str
     triggering_actor: str | None = Field(
-        description="Login of whoever started the latest attempt, for example by a re-run; null where it is unknown"
+        description="Login of the user who started the latest attempt, for example by a re-run; null where unknown"
     )
-    commit_author: str | None = Field(description="Name of the head commit's author; null where it is unknown")
+    commit_author: str | None = Field(description="Name of the head commit's author; null where unknown")
     commit_message: str | None = Field(
         description="Message of the head commit, at most 2,000 characters, without e-mail addresses"
     )
@@ -78,26 +78,26 @@ _ATTEMPTS: dict[str, Any] = {
 
 class ExportedRun(Run):
     model_config = example({**_RUN, "compute_seconds": 812.0, "wasted_seconds": 0.0, "cost_usd": 0.112, **_ATTEMPTS})
-    compute_seconds: float = Field(description="Of its jobs, all attempts together")
+    compute_seconds: float = Field(description="Job time over all attempts")
     wasted_seconds: float
     cost_usd: float
     first_outcome: str | None = Field(
-        description="How attempt 1 ended; null where it is the latest attempt, or not known"
+        description="Outcome of attempt 1; null where it is the latest attempt or unknown"
     )
-    reruns: int = Field(description="Later attempts, without one that only an approval created")
-    failed_then_rerun: bool = Field(description="A failed attempt was run again")
+    reruns: int = Field(description="Number of later attempts, without attempts that an approval created")
+    failed_then_rerun: bool = Field(description="True where a failed attempt was re-run")
     wasted_flaky_seconds: float
     wasted_cancelled_seconds: float
     wasted_superseded_seconds: float
-    defect_seconds: float = Field(description="Of failed attempts that found a defect")
-    unpriced_minutes: int = Field(description="Billed minutes without a known price, left out of cost_usd")
-    never_started: int = Field(description="Jobs that no runner took")
+    defect_seconds: float = Field(description="Job time of failed attempts that found a defect")
+    unpriced_minutes: int = Field(description="Billed minutes of unknown price, which `cost_usd` leaves out")
+    never_started: int = Field(description="Number of jobs that no runner picked up")
 
 
 class RunPage(Schema):
     model_config = example({"items": [_RUN], "next": "MjAyNi0xMS0yMFQwOToxNDowMiswMDowMHw3Mzk4MTIzNDU2"})
     items: list[Run]
-    next: str | None = Field(description="Give it back as `cursor` for the next page; null at the end")
+    next: str | None = Field(description="Value of `cursor` for the next page; null on the last page")
 
 
 class Attempt(Schema):
@@ -109,11 +109,11 @@ class Attempt(Schema):
     completed_at: Time | None
     duration_seconds: float | None
     queue_seconds: float | None
-    actor: str | None = Field(description="Login of whoever started this attempt")
+    actor: str | None = Field(description="Login of the user who started this attempt")
 
 
 class Step(Schema):
-    """Stored as GitHub told it: a field that it left out is null."""
+    """As GitHub reports it: a field that GitHub leaves out is null."""
 
     model_config = example(_STEP)
     number: int
@@ -137,15 +137,17 @@ class Job(Schema):
     queue_seconds: float | None
     runner: str | None
     runner_group: str | None = Field(
-        description="The group of the runner that took it; null where none did or GitHub does not name it"
+        description="Runner group; null where no runner picked up the job or GitHub reports none"
     )
     labels: list[str]
-    copied: bool = Field(description="Carried over from an earlier attempt: not counted")
+    copied: bool = Field(description="True for a job that was reused from an earlier attempt; figures leave it out")
     end_unknown: bool = Field(
-        description="GitHub never closed this job of a finished attempt: `status` is what it says, and nothing will "
-        "follow; do not wait for its end"
+        description="True for a job that GitHub never completed although its attempt is complete: `status` is the last "
+        "one that GitHub reported and does not change any more"
     )
-    phantom: bool = Field(description="A report that a program posted as a check run: not counted")
+    phantom: bool = Field(
+        description="True for a check run that a program posted, without a runner; figures leave it out"
+    )
     steps: list[Step]
     html_url: str | None
 
@@ -154,7 +156,7 @@ class JobPage(Schema):
     model_config = example({"attempt": 1, "items": [_JOB], "next": 20877123001})
     attempt: int
     items: list[Job]
-    next: int | None = Field(description="Give it back as `cursor` for the next page; null at the end")
+    next: int | None = Field(description="Value of `cursor` for the next page; null on the last page")
 
 
 class RunDetail(Run):
@@ -163,7 +165,7 @@ class RunDetail(Run):
     jobs: list[Job]
 
 
-_JOB_LOGS: dict[str, Any] = {
+_JOB_LOG: dict[str, Any] = {
     "job_id": 20877123001, "name": "test (3.11)", "conclusion": "failure", "state": "stored",
     "excerpt": {"first_line": 412, "lines": ["E   assert 3 == 4", "##[error]Process completed with exit code 1."]},
     "text": "Current runner version: '2.330.0'\n…",
@@ -171,32 +173,42 @@ _JOB_LOGS: dict[str, Any] = {
 
 
 class Excerpt(Schema):
-    first_line: int | None = Field(description="Number of the first line of the excerpt within the log, from 1")
+    first_line: int | None = Field(description="Line number of the first line of the excerpt within the log, from 1")
     lines: list[str]
 
 
 class JobLog(Schema):
-    model_config = example(_JOB_LOGS)
+    model_config = example(_JOB_LOG)
     job_id: int
     name: str
     conclusion: str | None
     state: str = Field(description="stored, pending, expired, missing or pruned")
     excerpt: Excerpt
     text: str | None = Field(
-        description="Null where none is stored; also of a stored log where the answer is long enough without it: ask "
-        "for that one with `job_id`"
+        description="Null where no log is stored, and for stored logs beyond the size limit of the response: request "
+        "such a log with `job_id`"
     )
+
+    @classmethod
+    def from_log(cls, row: JobLogRow) -> Self:
+        """A log that the collector has not tried to fetch yet is pending."""
+        return cls.from_row(
+            row,
+            state=row.state or LogState.PENDING,
+            excerpt=Excerpt(first_line=row.excerpt_first_line, lines=row.excerpt),
+            text=None if row.text is None else visible_text(row.text),
+        )
 
 
 class Logs(Schema):
-    model_config = example({"run_id": 7398123456, "attempt": 1, "jobs": [_JOB_LOGS]})
+    model_config = example({"run_id": 7398123456, "attempt": 1, "jobs": [_JOB_LOG]})
     run_id: int
     attempt: int
     jobs: list[JobLog]
 
 
 class LogsGone(ProblemDocument):
-    """The problem, and the jobs it is about."""
+    """The problem, with the jobs whose logs are gone."""
 
     model_config = example(
         {
@@ -206,7 +218,7 @@ class LogsGone(ProblemDocument):
             "detail": "GitHub has deleted the logs of run 7398123456, and none was stored before that.",
             "run_id": 7398123456,
             "attempt": 1,
-            "jobs": [{**_JOB_LOGS, "state": "expired", "excerpt": {"first_line": None, "lines": []}, "text": None}],
+            "jobs": [{**_JOB_LOG, "state": "expired", "excerpt": {"first_line": None, "lines": []}, "text": None}],
         }
     )
     run_id: int

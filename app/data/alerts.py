@@ -70,7 +70,7 @@ def alert_overview() -> AlertOverview:
     with read_session() as session:
         silences = list_silences(session)
         beat = heartbeat(session)
-        channels = beat.detail.get("channels") if beat else None
+        channels = beat.detail.channels if beat else None
         open_now = alert_page(session, AlertFilter(states=_OPEN_STATES), now, limit=MAX_FIRING).items
         return AlertOverview(
             at=now,
@@ -80,7 +80,7 @@ def alert_overview() -> AlertOverview:
             silences=[silence for silence in silences if silence.ends_at > now],
             ended_silences=[silence for silence in silences if silence.ends_at <= now][:_MAX_ENDED],
             undelivered=dead_notifications(session, now - _DEAD_WINDOW),
-            channels=[str(name) for name in channels] if isinstance(channels, list) else None,
+            channels=None if channels is None else list(channels),
             test_deliveries=latest_test_notifications(session),
             first_bad_runs=_first_bad_runs(session, open_now),
         )

@@ -9,12 +9,14 @@ import streamlit as st
 from app.data.connection import read_session, utc_now
 from app.data.outages import serve_stale
 from db import storage as db_storage
+from db.collection.heartbeat_detail import HeartbeatDetail
 from db.enums import Liveness
 from db.repositories import repository_queries
-from health.completeness import collection_status
-from health.completeness.descriptions import ServiceFact, next_prune, storage_facts
-from health.completeness.gaps import BackfillProgress, MissingRunNumbers, RepositoryCompleteness, backfill_progress
-from health.completeness.status import CompletenessStatus, completeness_status
+from health.completeness import collection_status, service
+from health.completeness.collection_facts import ServiceFact, storage_facts
+from health.completeness.descriptions import CompletenessStatus, completeness_status
+from health.completeness.gaps import MissingRunNumbers
+from health.completeness.status import BackfillProgress, RepositoryCompleteness, backfill_progress
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Collection:
 @st.cache_data(ttl=3, max_entries=1, show_spinner=False)
 def load_collection() -> Collection:
     with read_session() as session:
-        ledgers = collection_status.list_completeness(session)
+        ledgers = service.list_completeness(session)
         return Collection(
             at=utc_now(),
             ledgers=ledgers,
@@ -63,7 +65,7 @@ def load_collection() -> Collection:
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def missing_numbers(repository_id: int) -> list[MissingRunNumbers]:
     with read_session() as session:
-        return collection_status.list_missing_numbers(session, repository_id)
+        return service.list_missing_numbers(session, repository_id)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class StorageOverview:
     at: datetime
     storage: db_storage.StorageSize
     pending_deletion: db_storage.PendingDeletion | None
-    detail: dict[str, Any]
+    detail: HeartbeatDetail
 
     @property
     def facts(self) -> list[ServiceFact]:
@@ -86,12 +88,11 @@ def storage_overview() -> StorageOverview:
     now = utc_now()
     with read_session() as session:
         heartbeat = repository_queries.heartbeat(session)
-        detail = heartbeat.detail if heartbeat else {}
-        days, log_days = detail.get("retention_days"), detail.get("log_retention_days")
-        next_prune_at = next_prune(detail) if detail.get("next_prune_at") else None
+        detail = heartbeat.detail if heartbeat else HeartbeatDetail()
+        days, log_days = detail.retention_days, detail.log_retention_days
         pending = None
-        if next_prune_at and days and log_days:
+        if detail.next_prune_at and days and log_days:
             pending = db_storage.pending_deletion(
-                session, next_prune_at, timedelta(days=days), timedelta(days=log_days)
+                session, detail.next_prune_at, timedelta(days=days), timedelta(days=log_days)
             )
         return StorageOverview(now, db_storage.storage(session, now), pending, detail)

@@ -9,6 +9,7 @@ import streamlit as st
 from app.data.connection import FailedOver, read_session, reader, utc_now
 from app.data.outages import current_outage, serve_stale
 from core.formatting import format_time
+from db.collection.heartbeat_detail import HeartbeatDetail
 from db.enums import Liveness
 from db.repositories.repository_queries import (
     HeartbeatRow,
@@ -87,17 +88,16 @@ def load_status() -> CollectionStatus:
         catching_up = count_catching_up(session, beat)
     if is_stale_read:
         raise FailedOver("The replica of the database fell behind; reload the page to read from the primary.")
-    detail: dict[str, Any] = beat.detail if beat else {}
-    progress = detail.get("progress")
+    detail = beat.detail if beat else HeartbeatDetail()
     now = utc_now()
     alive = liveness(beat, now)
     stale = _stale_reason(beat, alive, repositories, targets, now)
     summary, tone = _summary(beat, alive, catching_up, now)
     return CollectionStatus(
         version=version,
-        demo=bool(detail.get("demo")),
-        syncing=detail.get("message") if alive is Liveness.LIVE and detail.get("state") == "syncing" else None,
-        progress=(progress["done"], progress["total"]) if progress and alive is Liveness.LIVE else None,
+        demo=detail.demo,
+        syncing=detail.message if alive is Liveness.LIVE and detail.state == "syncing" else None,
+        progress=detail.progress if alive is Liveness.LIVE else None,
         synced_at=min((row.synced_at for row in repositories if row.synced_at), default=None),
         stale=stale,
         liveness=alive,
@@ -126,7 +126,7 @@ def _summary(
     if catching_up.repositories:
         return f"catching up, {catching_up.repositories:,} of {catching_up.total:,}", "blue"
     # A single command is live only while it runs, which its heartbeat does not show.
-    return (None, "gray") if beat.detail.get("command") else ("live", "green")
+    return (None, "gray") if beat.detail.command else ("live", "green")
 
 
 def _stale_reason(
@@ -149,7 +149,7 @@ def _stale_reason(
     errors += [f"{target.name}: {target.error}" for target in targets if target.name.lower() not in names]
     if errors:
         return errors[0] + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else "")
-    waiting = beat.detail.get("state") == "waiting" and beat.detail.get("message")
+    waiting = beat.detail.state == "waiting" and beat.detail.message
     return f"Collection is waiting: {waiting}" if waiting else None
 
 

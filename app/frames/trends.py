@@ -56,8 +56,8 @@ class Bucket(Protocol):
 def partial_notes(
     points: Sequence[Bucket], zone: ZoneInfo, window: Window | None = None, now: datetime | None = None
 ) -> list[str]:
-    """For each bucket: an empty string if it is complete, `so far` for the current one, `from 30 Nov 10:19` or `until
-    …` if the window starts or ends in it. Without a window, the last bucket counts as the current one."""
+    """For each bucket: an empty string if it is complete, `so far` for the current one, and `from 30 Nov 10:19` or
+    `until 30 Nov 10:19` if the window starts or ends in it. Without a window, the last bucket is the current one."""
     return [_partial_note(point, point is points[-1], zone, window, now) if point.partial else "" for point in points]
 
 

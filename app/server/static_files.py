@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.routes import PAGES
 from app.server.request_checks import base_path
 from app.streamlit_patches.document import STREAMLIT, document
+from core.http.headers import accepts_gzip
 
 _COMPRESSIBLE_SUFFIXES = (".css", ".js", ".json", ".svg")
 MIN_COMPRESS_BYTES = 1_000
@@ -112,11 +113,3 @@ def compress_all() -> None:
     for file in static_files().values():
         if _is_compressible(file):
             compress_file(file)
-
-
-def accepts_gzip(accept_encoding: str) -> bool:
-    for coding in accept_encoding.lower().split(","):
-        name, _, quality = coding.partition(";")
-        if name.strip() in ("gzip", "*"):
-            return quality.replace(" ", "").rstrip("0").rstrip(".") != "q="
-    return False

@@ -8,7 +8,7 @@ from bench.detectors import first
 from bench.detectors.table import ResultRow
 from bench.detectors.worlds import HOUR, pool
 from health.insights.flaky import flakiness
-from health.insights.statistics import find_shortage
+from health.insights.runner_shortage import find_shortage
 from health.metrics.definitions.distribution import Floats
 
 _WEEK, _SPAN = 168 * HOUR, 3 * HOUR

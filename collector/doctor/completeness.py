@@ -14,16 +14,10 @@ from db.enums import CompletenessState
 from db.repositories.repository_queries import TargetRow, unresolved_targets
 from db.storage import ChannelQueue, list_channels
 from db.webhook_inbox import InboxSummary
-from health.completeness.collection_status import (
-    CollectionReport,
-    collection_report,
-    is_heartbeat_stale,
-    list_completeness,
-    list_missing_numbers,
-    stall_message,
-)
-from health.completeness.gaps import RepositoryCompleteness, remediation
-from health.completeness.status import Tone, completeness_entries, completeness_status, incomplete_repositories
+from health.completeness.collection_status import CollectionReport, collection_report, is_heartbeat_stale, stall_message
+from health.completeness.descriptions import Tone, completeness_entries, completeness_status, remediation
+from health.completeness.service import list_completeness, list_missing_numbers
+from health.completeness.status import RepositoryCompleteness, incomplete_repositories
 
 # Repositories with trouble that are named one by one.
 _MAX_LISTED = 10
@@ -68,7 +62,7 @@ def _collector(told: CollectionReport, now: datetime, silent: bool) -> DoctorChe
 
 
 def _versions(told: CollectionReport) -> Iterator[DoctorCheck]:
-    running = {each.name: str(each.detail.get("version")) for each in told.collectors if each.alive}
+    running = {each.name: str(each.detail.version) for each in told.collectors if each.alive}
     other = [f"{name} runs {version}" for name, version in running.items() if version not in (VERSION, "None")]
     if other:
         yield DoctorCheck("Version", None, f"this is {VERSION}, but {', '.join(other)}: bring all to one version")

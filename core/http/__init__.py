@@ -1,2 +1,4 @@
-"""The front layer of both servers, ahead of any routing: by which names they answer, which pages may send to them, how
-large and how slow a request may be, and how many connections there are. Knows nothing of runs, keys or logins."""
+"""HTTP for all programs.
+
+Servers: ASGI middleware of API and dashboard that checks host names, origins, bodies and the number of connections
+before routing. Clients: requests and urllib with limits for the time and size of responses."""

@@ -1,7 +1,4 @@
-"""Refusals of the front layer: RFC 9457 problem documents, for HTTP and for the handshake of a websocket.
-
-Bodies of requests: how large, how slow, of which type; and what becomes of one that nobody read.
-"""
+"""Limits of request bodies (size, time, media type) and problem documents for rejected requests."""
 
 import asyncio
 import json
@@ -11,6 +8,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.http.origins import SAFE_METHODS
+from core.numbers import parse_digits
 
 MEDIA_TYPE = b"application/problem+json"
 
@@ -18,32 +16,36 @@ MEDIA_TYPE = b"application/problem+json"
 async def send_problem(
     scope: Scope, receive: Receive, send: Send, status: int, detail: str, headers: Mapping[str, str] | None = None
 ) -> None:
-    """`detail` is one line: what is wrong and what to do."""
-    kind = ""
+    """Sends an RFC 9457 problem document as an HTTP response or as the rejection of a WebSocket handshake. `detail` is
+    one line with the problem and the remedy."""
+    message_prefix = ""
     if scope["type"] == "websocket":
         await receive()
         if "websocket.http.response" not in scope.get("extensions", {}):
             await send({"type": "websocket.close", "code": 1008, "reason": detail[:120]})
             return
-        kind = "websocket."
+        message_prefix = "websocket."
     title = HTTPStatus(status).phrase
     body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
-    sent = {"content-length": str(len(body)), "cache-control": "no-store", **(headers or {})}
-    raw = [(b"content-type", MEDIA_TYPE), *((name.lower().encode(), value.encode()) for name, value in sent.items())]
-    await send({"type": f"{kind}http.response.start", "status": status, "headers": raw})
-    await send({"type": f"{kind}http.response.body", "body": b"" if scope.get("method") == "HEAD" else body})
+    all_headers = {"content-length": str(len(body)), "cache-control": "no-store", **(headers or {})}
+    raw = [
+        (b"content-type", MEDIA_TYPE),
+        *((name.lower().encode(), value.encode()) for name, value in all_headers.items()),
+    ]
+    await send({"type": f"{message_prefix}http.response.start", "status": status, "headers": raw})
+    await send({"type": f"{message_prefix}http.response.body", "body": b"" if scope.get("method") == "HEAD" else body})
 
 
 MAX_BYTES = 64 * 1024
 READ_TIMEOUT_SECONDS = 10.0
-# A client that is refused while it sends would otherwise see its connection break instead of the answer.
+# Without draining, a client that is rejected while it sends would see a broken connection instead of the response.
 _DRAIN_BYTES, _DRAIN_SECONDS = 8 * 2**20, 2.0
 
 
 class RequestBodyMiddleware:
-    """Reads a body before anything else does, at most MOST_BYTES in SECONDS. `own`: paths of routes that read with
-    limits of their own. `takes_forms`: is this a request that no page can have made? All others must send JSON, which a
-    form of another site cannot."""
+    """Reads each body before the application runs: at most MAX_BYTES within READ_TIMEOUT_SECONDS. Bodies must be JSON,
+    which forms on pages of other sites cannot send. `exempt_paths`: routes with their own limits. `allow_forms` returns
+    whether a request cannot come from a page, so that it may send a form."""
 
     def __init__(
         self,
@@ -68,20 +70,20 @@ class RequestBodyMiddleware:
             async with asyncio.timeout(READ_TIMEOUT_SECONDS):
                 body = await _read(scope, receive)
         except TimeoutError:
-            late = f"The body did not come within {READ_TIMEOUT_SECONDS:.0f} seconds; send it again."
+            late = f"The body did not arrive within {READ_TIMEOUT_SECONDS:.0f} seconds; send it again."
             await send_problem(scope, receive, send, 408, late)
             return
         except _TooLarge:
             limit = f"{MAX_BYTES // 1024} KB"
-            await send_problem(scope, receive, send, 413, f"The body is larger than the {limit} that are taken here.")
+            await send_problem(scope, receive, send, 413, f"The body is larger than {limit}, the limit of this route.")
             return
         if body is not None:
             await self._app(scope, _replay_body(body, receive), send)
 
 
 class BodyDrainMiddleware:
-    """Ends a connection whose request was answered before its body had come. What still comes is thrown away for a
-    moment, so that the client gets to read the answer."""
+    """Closes the connection of a request whose response was sent before its body was complete. The rest of the body is
+    discarded for a moment, so that the client can read the response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -111,18 +113,19 @@ class BodyDrainMiddleware:
 
 
 def has_body(scope: Scope) -> bool:
+    """True where the headers of the request announce a body."""
     headers = dict(scope["headers"])
     return b"transfer-encoding" in headers or headers.get(b"content-length", b"0").strip(b" 0") != b""
 
 
 class _TooLarge(Exception):
-    """More than MOST_BYTES are announced or have come."""
+    """The announced or received body is larger than MAX_BYTES."""
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes | None:
-    """Null where the client went away before the end."""
-    announced = dict(scope["headers"]).get(b"content-length", b"0").strip()
-    if announced.isdigit() and (len(announced) > 18 or int(announced) > MAX_BYTES):
+    """The body; null where the client disconnected before its end. Raises _TooLarge."""
+    length = dict(scope["headers"]).get(b"content-length", b"0").strip().decode("latin-1")
+    if length.isascii() and length.isdigit() and parse_digits(length, MAX_BYTES) is None:
         raise _TooLarge
     body = bytearray()
     while True:
@@ -163,9 +166,10 @@ async def _drain(receive: Receive) -> None:
 
 
 def _is_form(scope: Scope) -> bool:
-    """A page's form names its type even where it sends nothing. Without a type nothing is read as JSON."""
-    kind = dict(scope["headers"]).get(b"content-type")
-    if scope["method"] in SAFE_METHODS or kind is None:
+    """True for a media type other than JSON: forms have one even if they are empty. A body without a type is not parsed
+    as JSON, so that it is harmless."""
+    media_type = dict(scope["headers"]).get(b"content-type")
+    if scope["method"] in SAFE_METHODS or media_type is None:
         return False
-    name = kind.partition(b";")[0].strip().lower()
+    name = media_type.partition(b";")[0].strip().lower()
     return not (name == b"application/json" or (name.startswith(b"application/") and name.endswith(b"+json")))

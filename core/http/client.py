@@ -1,11 +1,8 @@
-"""HTTP answers with a limit of time and of bytes, whoever sends them and however slowly.
+"""HTTP clients with limits for the time and size of a whole response, for requests and for urllib.
 
-Timeouts of sockets hold between two pieces of an answer alone: one that comes byte by byte passes them for ever. Here
-every read of a connection is counted, from the first byte of the head on, and waits no longer than what is left of
-the answer's time. Connecting and TLS are limited by their own timeout.
-
-Requests of urllib whose answers have a limit of time and of bytes, for libraries that are built on it.
-"""
+The timeout of a socket applies to each read, so that a response which arrives byte by byte never times out. Here each
+read from the connection is counted, from the first byte of the status line on, and waits at most for the remaining time
+of the response. Connecting and the TLS handshake have their own timeout."""
 
 import http.client
 import io
@@ -34,19 +31,19 @@ from urllib.request import (
 import requests
 from requests.adapters import HTTPAdapter
 
-# One of several encodings would be unpacked several times over.
+# A response with several encodings is rejected: decompression could multiply its size several times.
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 _CHUNK_BYTES = 65_536
 
 
 class ResponseLimitExceeded(Exception):
-    """An answer beyond its limits; the message is what was exceeded, in words that follow "the answer …"."""
+    """A response exceeds its limits. The message completes the phrase "the response …"."""
 
 
 @dataclass(frozen=True)
 class ResponseLimits:
-    """An answer takes `seconds` at most; where `bytes_per_second` is given, as much longer as its bytes take at that
-    rate, up to `longest` seconds. It has `size` bytes at most, as sent and unpacked."""
+    """A response takes at most `max_seconds`; with `bytes_per_second`, the time for its bytes at that rate is added, up
+    to `max_total_seconds`. It has at most `max_bytes`, both compressed and decompressed."""
 
     max_seconds: float
     max_bytes: int
@@ -55,21 +52,21 @@ class ResponseLimits:
 
 
 class Exchange:
-    """One request and its answer."""
+    """The remaining limits of one request and its response."""
 
     def __init__(self, limits: ResponseLimits) -> None:
         self.limits = limits
-        self._begun, self._received = time.monotonic(), 0
+        self._started_at, self._received = time.monotonic(), 0
 
     def remaining_seconds(self) -> float:
-        """Seconds. Raises TooMuch where none are left."""
+        """Remaining time of the response. Raises ResponseLimitExceeded where none is left."""
         limits, allowed = self.limits, self.limits.max_seconds
         if limits.bytes_per_second:
             allowed = min(allowed + self._received / limits.bytes_per_second, limits.max_total_seconds)
-        left = self._begun + allowed - time.monotonic()
-        if left <= 0:
+        remaining = self._started_at + allowed - time.monotonic()
+        if remaining <= 0:
             raise ResponseLimitExceeded(f"was not complete after {allowed:.0f} s")
-        return left
+        return remaining
 
     def count_bytes(self, count: int) -> None:
         self._received += count
@@ -89,25 +86,25 @@ _thread = _Thread()
 
 @contextmanager
 def limited(limits: ResponseLimits) -> Iterator[Exchange]:
-    """The request that is sent within by a BoundedAdapter, or a connection of `response_class`, has these limits."""
-    before, _thread.exchange = _thread.exchange, Exchange(limits)
+    """Applies the limits to requests that this thread sends within the block, by a BoundedAdapter or by `open_url`."""
+    outer, _thread.exchange = _thread.exchange, Exchange(limits)
     try:
         yield _thread.exchange
     finally:
-        _thread.exchange = before
+        _thread.exchange = outer
 
 
 class CountedResponse(HTTPResponse):
-    """What http.client reads from a socket, counted for the exchange of this thread."""
+    """A response of http.client whose reads count for the exchange of this thread."""
 
     def __init__(self, sock: Any, *args: Any, **named: Any) -> None:
         super().__init__(sock, *args, **named)
         if _thread.exchange is not None:
-            # http.client and urllib3 read all of an answer from here: head, sizes of chunks, body and trailers.
-            self.fp = io.BufferedReader(_Counted(self.fp.detach(), sock, _thread.exchange), _CHUNK_BYTES)
+            # http.client and urllib3 read everything from `fp`: headers, chunk sizes, body and trailers.
+            self.fp = io.BufferedReader(_CountedStream(self.fp.detach(), sock, _thread.exchange), _CHUNK_BYTES)
 
 
-class _Counted(io.RawIOBase):
+class _CountedStream(io.RawIOBase):
     def __init__(self, raw: Any, sock: Any, exchange: Exchange) -> None:
         super().__init__()
         self._raw, self._sock, self._exchange = raw, sock, exchange
@@ -117,11 +114,12 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        left = self._exchange.remaining_seconds()
-        self._sock.settimeout(left if self._timeout is None else min(left, self._timeout))
+        remaining = self._exchange.remaining_seconds()
+        self._sock.settimeout(remaining if self._timeout is None else min(remaining, self._timeout))
         try:
             count = int(self._raw.readinto(buffer) or 0)
         except TimeoutError:
+            # Raises ResponseLimitExceeded if the time of the whole response is over.
             self._exchange.remaining_seconds()
             raise
         self._exchange.count_bytes(count)
@@ -134,38 +132,38 @@ class _Counted(io.RawIOBase):
 
 
 class BoundedResponse(requests.Response):
-    """Its body is read within the limits, by `content`, `json` and `iter_content` alike; each raises TooMuch."""
+    """Its body is read within the limits: `content`, `json` and `iter_content` raise ResponseLimitExceeded."""
 
     exchange: Exchange
 
     def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[Any]:
         encoding = self.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in _ENCODINGS:
-            raise ResponseLimitExceeded(f"is packed as {encoding[:40]!r}, which nobody asked for")
+            raise ResponseLimitExceeded(f"has the encoding {encoding[:40]!r}, which was not requested")
         size = 0
-        for piece in super().iter_content(chunk_size, decode_unicode):
-            size += len(piece)
+        for chunk in super().iter_content(chunk_size, decode_unicode):
+            size += len(chunk)
             self.exchange.check_length(size)
-            yield piece
+            yield chunk
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Sends within the limits of `limited`."""
+    """An adapter of requests that applies the limits of the surrounding `limited` block."""
 
     def init_poolmanager(self, *args: Any, **named: Any) -> None:
         super().init_poolmanager(*args, **named)
         self.poolmanager.pool_classes_by_scheme = self.pools(self.poolmanager.pool_classes_by_scheme)
 
     def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
-        known = proxy in self.proxy_manager
+        exists = proxy in self.proxy_manager
         manager = super().proxy_manager_for(proxy, **named)
-        if not known:
+        if not exists:
             manager.pool_classes_by_scheme = bounded_pools(manager.pool_classes_by_scheme)
         return manager
 
-    def pools(self, usual: Mapping[str, Any]) -> dict[str, Any]:
-        """By scheme, of connections without a proxy."""
-        return bounded_pools(usual)
+    def pools(self, pool_classes: Mapping[str, Any]) -> dict[str, Any]:
+        """Classes of connection pools by scheme, for connections without a proxy."""
+        return bounded_pools(pool_classes)
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         response = super().build_response(req, resp)
@@ -175,19 +173,20 @@ class BoundedAdapter(HTTPAdapter):
         return response
 
 
-def bounded_pools(usual: Mapping[str, Any], *mixins: type) -> dict[str, Any]:
-    return {scheme: _bounded(pool, mixins) for scheme, pool in usual.items()}
+def bounded_pools(pool_classes: Mapping[str, Any], *mixins: type) -> dict[str, Any]:
+    """By scheme, subclasses of the pool classes whose connections count. `mixins` come first among the bases of the
+    connections."""
+    return {scheme: _bounded(pool, mixins) for scheme, pool in pool_classes.items()}
 
 
 @cache
 def _bounded(pool: Any, mixins: tuple[type, ...]) -> Any:
-    """The same kind of pool, whose connections count; `mixins` come first among their bases."""
-    usual = pool.ConnectionCls
-    connection = type(f"Bounded{usual.__name__}", (*mixins, usual), {"response_class": CountedResponse})
+    base = pool.ConnectionCls
+    connection = type(f"Bounded{base.__name__}", (*mixins, base), {"response_class": CountedResponse})
     return type(f"Bounded{pool.__name__}", (pool,), {"ConnectionCls": connection})
 
 
-# Of a channel's answer as a whole: what it says in a line, or a page of a proxy.
+# Of the response of a notification channel: a short status, or an error page of a proxy.
 LIMITS = ResponseLimits(max_seconds=30.0, max_bytes=1_000_000)
 
 
@@ -211,17 +210,24 @@ class _HttpsHandler(HTTPSHandler):
 
 @cache
 def _opener() -> OpenerDirector:
-    """As urllib's own, for http and https alone, wherever a redirect leads."""
-    made = OpenerDirector()
-    for handler in (ProxyHandler, UnknownHandler, _HttpHandler, _HttpsHandler, HTTPDefaultErrorHandler, HTTPRedirectHandler,
-                    HTTPErrorProcessor):  # fmt: skip
-        made.add_handler(handler())
-    return made
+    """As urllib's default opener, but only for http and https, also after redirects."""
+    opener = OpenerDirector()
+    for handler in (
+        ProxyHandler,
+        UnknownHandler,
+        _HttpHandler,
+        _HttpsHandler,
+        HTTPDefaultErrorHandler,
+        HTTPRedirectHandler,
+        HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    return opener
 
 
 def open_url(request: Request, timeout: float) -> Any:
-    """The answer, as of urllib.request.urlopen, to be used within `core.http.client.limited`; raises the same, and
-    TooMuch. The body of an HTTPError has been read."""
+    """As urllib.request.urlopen, within the limits of the surrounding `limited` block. Also raises
+    ResponseLimitExceeded. The body of an HTTPError is read before it is raised."""
     try:
         return _opener().open(request, timeout=timeout)
     except HTTPError as error:
@@ -231,7 +237,8 @@ def open_url(request: Request, timeout: float) -> Any:
 
 
 def read_text(response: Any) -> str:
-    """Its body, and it is closed. Raises LookupError and UnicodeError where its encoding is none."""
+    """Reads and decodes the body, and closes the response. Raises LookupError for an unknown encoding, UnicodeError for
+    an invalid body."""
     charset: str = response.headers.get_content_charset() or "utf-8"
     with response:
         body: bytes = response.read()

@@ -1,8 +1,7 @@
-"""Connections of uvicorn, which has limits for none of this: how long headers may take and an answer may wait for its
-reader, how many connections there are, and a line in the log where descriptors are used up.
+"""Limits of connections, which uvicorn lacks: time for headers, time for slow readers, and number of connections.
 
-The programs are started by uvicorn's and Streamlit's own commands, too, which offer no place for a protocol of ours:
-its methods are extended where they are."""
+The programs can also be started by the commands of uvicorn and Streamlit, which do not accept another protocol class.
+Therefore the methods of uvicorn's protocol class are replaced in place."""
 
 import asyncio
 import errno
@@ -22,11 +21,11 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 log = logging.getLogger(__name__)
-# In the scope of a request: address and port of the connection itself, whoever it says that it speaks for.
+# In the scope of a request: address and port of the peer of the connection, whatever X-Forwarded-For says.
 PEER = "pipeline_health.peer"
 HEADER_SECONDS = 10.0
-# A reader that takes less than so many bytes in so many seconds is cut off, and with it what is kept in memory for it:
-# a byte a minute would hold that as long as nothing at all.
+# A connection is aborted where its client reads less than MIN_BYTES_TAKEN in STALLED_SECONDS: the unsent response would
+# stay in memory, and a client that reads a byte per minute is no better than one that reads nothing.
 STALLED_SECONDS, MIN_BYTES_TAKEN = 60.0, 32 * 1024
 _MAX_CONNECTIONS, _MIN_CONNECTIONS = 1_000, 32
 _LOG_INTERVAL_SECONDS = 60.0
@@ -37,7 +36,7 @@ _UNAVAILABLE_RESPONSE = (
 
 
 def max_connections() -> int:
-    """Half of the descriptors that the process may have: a websocket and the question behind it take more than one."""
+    """Half of the file descriptors of the process: a WebSocket and the query behind it need more than one."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return (
         _MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(_MIN_CONNECTIONS, min(_MAX_CONNECTIONS, soft // 2))
@@ -45,21 +44,22 @@ def max_connections() -> int:
 
 
 class ConnectionLimiter:
-    """Those of one process. `waiting`: the ones whose headers are not complete, the oldest first."""
+    """Limits the connections of one process. `_waiting` has those without complete headers, the oldest first."""
 
     def __init__(self, capacity: int) -> None:
-        self._most = capacity
+        self._capacity = capacity
         self._waiting: dict[Any, asyncio.TimerHandle] = {}
         self._stalled: dict[Any, asyncio.TimerHandle] = {}
-        self._complained_at = float("-inf")
+        self._logged_at = float("-inf")
 
     def register(self, protocol: Any) -> None:
+        """Adds a new connection. Beyond the capacity the oldest one without complete headers is closed."""
         self.await_headers(protocol)
-        if len(protocol.connections) <= self._most:
+        if len(protocol.connections) <= self._capacity:
             return
         self._log_warning(
-            "%d connections are open, as many as this process takes: the oldest that sent no request are closed.",
-            self._most,
+            "%d connections are open, the maximum of this process: the oldest ones without a request are closed.",
+            self._capacity,
         )
         oldest = next(iter(self._waiting), protocol)
         if oldest is protocol:
@@ -70,7 +70,7 @@ class ConnectionLimiter:
         self.remove(oldest)
 
     def await_headers(self, protocol: Any) -> None:
-        """For complete headers, from now on."""
+        """Starts the time for complete headers, if it does not run yet."""
         if protocol not in self._waiting:
             self._waiting[protocol] = protocol.loop.call_later(HEADER_SECONDS, self._time_out, protocol)
 
@@ -80,16 +80,17 @@ class ConnectionLimiter:
             handle.cancel()
 
     def mark_stalled(self, protocol: Any) -> None:
+        """The client reads more slowly than the response is written."""
         if protocol not in self._stalled:
             self._schedule_check(protocol)
 
     def _schedule_check(self, protocol: Any) -> None:
-        waiting = _unsent_bytes(protocol.transport)
-        self._stalled[protocol] = protocol.loop.call_later(STALLED_SECONDS, self._check_stalled, protocol, waiting)
+        unsent = _unsent_bytes(protocol.transport)
+        self._stalled[protocol] = protocol.loop.call_later(STALLED_SECONDS, self._check_stalled, protocol, unsent)
 
-    def _check_stalled(self, protocol: Any, waiting_before: int) -> None:
-        """Nothing is written to a connection while it is stalled: what waits for the reader only gets less."""
-        if waiting_before - _unsent_bytes(protocol.transport) >= MIN_BYTES_TAKEN:
+    def _check_stalled(self, protocol: Any, unsent_before: int) -> None:
+        """While a connection is stalled nothing is written to it, so that the unsent bytes can only decrease."""
+        if unsent_before - _unsent_bytes(protocol.transport) >= MIN_BYTES_TAKEN:
             self._schedule_check(protocol)
             return
         self._stalled.pop(protocol, None)
@@ -111,22 +112,22 @@ class ConnectionLimiter:
             protocol.transport.close()
 
     def _log_warning(self, message: str, *values: object) -> None:
-        if time.monotonic() - self._complained_at > _LOG_INTERVAL_SECONDS:
-            self._complained_at = time.monotonic()
+        if time.monotonic() - self._logged_at > _LOG_INTERVAL_SECONDS:
+            self._logged_at = time.monotonic()
             log.warning(message, *values)
 
 
 def _unsent_bytes(transport: Any) -> int:
-    """What the other end has not received: the buffers of this process and, where the system says it, those of the
-    connection. They are megabytes, and let nothing follow until a third of them is free."""
-    waiting, connection = int(transport.get_write_buffer_size()), transport.get_extra_info("socket")
+    """Bytes that the client has not received: in the buffer of the transport and, where the system supports it, in the
+    send buffer of the socket. That buffer has megabytes and accepts nothing until a third of it is free."""
+    unsent, connection = int(transport.get_write_buffer_size()), transport.get_extra_info("socket")
     with suppress(OSError, ValueError, AttributeError):
-        waiting += struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
-    return waiting
+        unsent += struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+    return unsent
 
 
 def command_host() -> str | None:
-    """The address that uvicorn's own command was told to listen at; null where another program serves this one."""
+    """The --host of uvicorn's command line; null where another program runs the server."""
     name = Path(sys.argv[0])
     if "uvicorn" not in (name.stem, name.parent.name):
         return None
@@ -136,19 +137,19 @@ def command_host() -> str | None:
 
 
 def limit_connections(protocol: Any = HttpToolsProtocol) -> None:
-    """Of this process, whoever starts its server. A second call changes nothing."""
+    """Applies the limits to all servers of this process. A second call has no effect."""
     if getattr(protocol, "pipeline_health_limits", None) is None:
         protocol.pipeline_health_limits = limits = ConnectionLimiter(max_connections())
         _extend(protocol, limits)
 
 
 def _extend(protocol: Any, limits: ConnectionLimiter) -> None:
-    made, lost, received = protocol.connection_made, protocol.connection_lost, protocol.data_received
+    connected, lost, received = protocol.connection_made, protocol.connection_lost, protocol.data_received
     began, complete = protocol.on_message_begin, protocol.on_headers_complete
     paused, resumed = protocol.pause_writing, protocol.resume_writing
 
     def connection_made(self: Any, transport: Any) -> None:
-        made(self, transport)
+        connected(self, transport)
         limits.register(self)
 
     def connection_lost(self: Any, exc: Exception | None) -> None:
@@ -157,10 +158,10 @@ def _extend(protocol: Any, limits: ConnectionLimiter) -> None:
 
     def data_received(self: Any, data: bytes) -> None:
         received(self, data)
-        # Whatever came was no complete request: the time until the next one runs.
+        # Restarts the time for headers where the data did not complete a request.
         idle = self.cycle is None or self.cycle.response_complete
-        ends = self.timeout_keep_alive_task is not None or self.transport.is_closing()
-        if self in self.connections and idle and not ends:
+        closing = self.timeout_keep_alive_task is not None or self.transport.is_closing()
+        if self in self.connections and idle and not closing:
             limits.await_headers(self)
 
     def on_message_begin(self: Any) -> None:
@@ -180,24 +181,30 @@ def _extend(protocol: Any, limits: ConnectionLimiter) -> None:
         resumed(self)
 
     for method in (
-        connection_made, connection_lost, data_received, on_message_begin, on_headers_complete, pause_writing,
+        connection_made,
+        connection_lost,
+        data_received,
+        on_message_begin,
+        on_headers_complete,
+        pause_writing,
         resume_writing,
-    ):  # fmt: skip
+    ):
         setattr(protocol, method.__name__, method)
 
 
 async def watch_descriptors(every_seconds: float = 1.0) -> None:
-    """Without end: a line in the log, once a minute, while the process has no descriptor left. The event loop closes
-    new connections then without a word."""
-    told_at = float("-inf")
+    """Runs until cancelled. Logs, once per minute, that the process has no free file descriptor: the event loop then
+    closes new connections silently."""
+    logged_at = float("-inf")
     while True:
-        if not _has_descriptor() and time.monotonic() - told_at > _LOG_INTERVAL_SECONDS:
-            told_at = time.monotonic()
+        if not _has_descriptor() and time.monotonic() - logged_at > _LOG_INTERVAL_SECONDS:
+            logged_at = time.monotonic()
             soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
             log.error(
                 "All %d file descriptors are in use: new connections are refused until some are closed; raise the "
-                "limit (ulimit -n, LimitNOFILE) if this lasts.", soft
-            )  # fmt: skip
+                "limit (ulimit -n, LimitNOFILE) if this lasts.",
+                soft,
+            )
         await asyncio.sleep(every_seconds)
 
 

@@ -1,8 +1,7 @@
-"""Which names a server answers to. A page whose own name was rebound to this machine's address sends that name.
+"""Host names of a server and origins of requests, against DNS rebinding and cross-site requests.
 
-Does a request come from a page of another site? Browsers say so by Origin and Sec-Fetch-Site; programs send
-neither.
-"""
+A page whose name is rebound to the address of this server sends its own name as Host. Browsers send Origin and
+Sec-Fetch-Site, from which cross-site requests are recognized; other programs send neither."""
 
 import ipaddress
 import re
@@ -19,7 +18,7 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Authority:
-    """`host`: lower case, an IPv6 address without brackets. `port` is null where none is named."""
+    """`host`: lower case, an IPv6 address without brackets. `port`: null where the authority has none."""
 
     host: str
     port: int | None
@@ -30,7 +29,7 @@ class Authority:
 
 @dataclass(frozen=True)
 class Origin:
-    """Of a page, as browsers name it: scheme, host and port."""
+    """The origin of a page: scheme, host and port."""
 
     scheme: str
     host: str
@@ -38,54 +37,55 @@ class Origin:
 
 
 def parse_authority(text: str) -> Authority | None:
-    """The value of a Host header; null for what is none."""
-    found = _AUTHORITY.fullmatch(text)
-    if found is None:
+    """Parses a Host header; null for an invalid one."""
+    match = _AUTHORITY.fullmatch(text)
+    if match is None:
         return None
-    port = int(found["port"]) if found["port"] else None
+    port = int(match["port"]) if match["port"] else None
     if port is not None and port > 65535:
         return None
-    if found["six"] is None:
-        return Authority(found["name"].lower(), port)
+    if match["six"] is None:
+        return Authority(match["name"].lower(), port)
     try:
-        return Authority(str(ipaddress.IPv6Address(found["six"])), port)
+        return Authority(str(ipaddress.IPv6Address(match["six"])), port)
     except ValueError:
         return None
 
 
 def parse_origin(text: str) -> Origin | None:
-    """Of an Origin header or a URL; null for `null` and for what is none."""
+    """Parses an Origin header or a URL; null for `null` and for invalid values."""
     try:
         parts = urlsplit(text)
     except ValueError:
         return None
-    known = parse_authority(parts.netloc)
-    if parts.scheme not in ("http", "https") or known is None:
+    authority = parse_authority(parts.netloc)
+    if parts.scheme not in ("http", "https") or authority is None:
         return None
-    return Origin(parts.scheme, known.host, known.port_for(parts.scheme))
+    return Origin(parts.scheme, authority.host, authority.port_for(parts.scheme))
 
 
 def request_authority(scope: Scope) -> Authority | None:
-    """Null where the request has no Host header, several, or an unusable one."""
+    """The Host header; null where the request has none, several, or an invalid one."""
     values = [value for name, value in scope["headers"] if name == b"host"]
     return parse_authority(values[0].decode("latin-1")) if len(values) == 1 else None
 
 
 def is_reachable(scope: Scope) -> bool:
-    """True where the connection came to an address that other machines reach."""
+    """True where the connection was made to an address that other machines can reach."""
     address = _own_address(scope)
     return address is not None and not address.is_loopback
 
 
 class AllowedHosts:
-    """`names` are further ones beside those of this machine. The port is never looked at: a rebound name keeps it."""
+    """Host names of a server: `names` and those of the local machine. Ports are not compared, as rebinding keeps
+    them."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = frozenset(LOCAL_NAMES) | frozenset(names)
 
     def allows(self, authority: Authority, scope: Scope) -> bool:
-        """An address that the connection itself came to is one, too: probes of Kubernetes name the pod's, and no
-        page's name can be rebound to look like an address."""
+        """Also allows the address to which the connection was made: Kubernetes probes use the address of the pod, and
+        the name of a page cannot be an address."""
         if authority.host in self._names:
             return True
         own = _own_address(scope)
@@ -96,11 +96,12 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def _own_address(scope: Scope) -> _Address | None:
-    """An IPv4 address that a socket for both families shows as an IPv6 one is taken as what it is."""
+    """The address to which the connection was made; null where unknown. An IPv4 address is returned as such where a
+    dual-stack socket shows it as a mapped IPv6 address."""
     server = scope.get("server")
-    found = _address(str(server[0])) if server else None
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return mapped or found
+    address = _address(str(server[0])) if server else None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 def _address(host: str) -> _Address | None:
@@ -115,23 +116,24 @@ _OWN_SITE = (b"same-origin", b"none")
 
 
 def is_cross_site(scope: Scope, authority: Authority, public_origins: frozenset[Origin] = frozenset()) -> bool:
-    """`asked`: the host of the request. `public`: origins under which a proxy shows this server, whatever Host it
-    sends. Ports of one host are different sites; so are http and https where the server knows that it is https."""
+    """True where a page of another site may have sent the request. `authority`: its Host header. `public_origins`:
+    origins under which a proxy publishes this server, whatever Host it sends. Different ports of a host count as
+    different sites, and so do http and https where the server knows that it is reached by https."""
     origins, sites = _values(scope, b"origin"), _values(scope, b"sec-fetch-site")
-    if any(each.lower() not in _OWN_SITE for each in sites):
+    if any(site.lower() not in _OWN_SITE for site in sites):
         return True
     if not origins:
         return False
     if len(origins) > 1:
         return True
-    known = parse_origin(origins[0].decode("latin-1"))
-    return known is None or not (
-        known in public_origins or _matches_host(known, authority, scope.get("scheme", "http"))
+    origin = parse_origin(origins[0].decode("latin-1"))
+    return origin is None or not (
+        origin in public_origins or _matches_host(origin, authority, scope.get("scheme", "http"))
     )
 
 
 def _matches_host(origin: Origin, authority: Authority, scheme: str) -> bool:
-    """A server behind a proxy that ends TLS takes itself for http: an https origin of the same host is its own."""
+    """An https origin also matches a server that is reached by http: a proxy in front may terminate TLS."""
     if scheme in ("https", "wss") and origin.scheme != "https":
         return False
     return (origin.host, origin.port) == (authority.host, authority.port_for(origin.scheme))

@@ -1,7 +1,7 @@
-"""Which addresses may get a secret: encrypted ones, those of this machine, and hosts that ALLOW_PLAIN_HTTP names.
+"""Settings of HTTP clients and servers: plain HTTP for secrets, host names, and protection of reachable servers.
 
-Settings of a program that listens: by which names it is addressed, and whether anything guards it.
-"""
+Secrets are sent only by https, to this machine, or to hosts in ALLOW_PLAIN_HTTP. A server that other machines can reach
+must have keys, a login, or a proxy that authenticates (ACCESS_BY_PROXY)."""
 
 import ipaddress
 import re
@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, field_validator
 
 from core.http.middleware import HostPolicy
-from core.http.origins import AllowedHosts, Origin, parse_origin
+from core.http.origins import AllowedHosts, parse_origin
 from core.settings import ConfigError, DashboardUrlSettings, EnvironmentSettings, Port, accepts_remote_connections
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?[0-9A-Fa-f:.]{2,45}\]?", re.ASCII)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody stands between this machine and that host."""
+    """True for localhost and loopback addresses."""
     try:
         return host.lower() == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -29,7 +29,8 @@ def is_loopback(host: str) -> bool:
 
 
 def is_safe(url: str, allowed: Collection[str] = ()) -> bool:
-    """Encrypted, within this machine, or to one of the hosts that are allowed."""
+    """True where a secret may be sent to the URL: by https without user information, or by http to this machine or to a
+    host in `allowed`."""
     try:
         parts = urlsplit(url.strip())
         host = (parts.hostname or "").lower()
@@ -41,7 +42,7 @@ def is_safe(url: str, allowed: Collection[str] = ()) -> bool:
 
 
 class PlainHttpSettings(EnvironmentSettings):
-    """Of programs that send secrets."""
+    """Settings of programs that send secrets."""
 
     allow_plain_http: str = ""
 
@@ -54,15 +55,15 @@ class PlainHttpSettings(EnvironmentSettings):
     def _validate_hosts(cls, value: str) -> str:
         for part in (part.strip() for part in value.split(",")):
             if part and not _HOST.fullmatch(part):
-                raise ValueError(f"{part[:60]!r} is no host; write names without scheme and port, commas between")
+                raise ValueError(f"{part[:60]!r} is not a host name; use comma-separated names without scheme and port")
         return value
 
     def encryption_remediation(self, url: str) -> str | None:
-        """What is to be done where a secret must not be sent to this URL; null where it may be."""
+        """The remedy for a URL to which no secret may be sent; null for other URLs."""
         if is_safe(url, self.plain_hosts):
             return None
         host = urlsplit(url.strip()).hostname
-        return f"use https://, or name {host} in ALLOW_PLAIN_HTTP where nobody else reads the network in between"
+        return f"use https://, or add {host} to ALLOW_PLAIN_HTTP if the network in between is trusted"
 
 
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
@@ -84,12 +85,12 @@ class ProxySettings(DashboardUrlSettings):
 
 class ServerSettings(ProxySettings):
     allowed_hosts: str = ""
-    # uvicorn's own: proxies whose X-Forwarded-For names the client. Nobody is believed without it.
+    # Also read by uvicorn: proxies whose X-Forwarded-For is trusted. Default: none.
     forwarded_allow_ips: str = ""
 
     @property
     def hosts(self) -> frozenset[str]:
-        """Of ALLOWED_HOSTS and APP_URL; lower case, IPv6 addresses without brackets."""
+        """Host names of ALLOWED_HOSTS and APP_URL in lower case, IPv6 addresses without brackets."""
         own = urlsplit(self.app_url).hostname
         return frozenset(_hosts(self.allowed_hosts)) | ({own.lower()} if own else set())
 
@@ -102,8 +103,9 @@ class ServerSettings(ProxySettings):
 
 @dataclass(frozen=True)
 class ListenAddress:
-    """Where a program listens, by the settings that say so. `bound`: the address, null where nobody knows it.
-    `published`: ADDRESS:PORT of its container, empty where it is in none. `guard`: the setting that guards it."""
+    """The address on which a program listens, and the settings that determine it. `bind_address`: null where unknown.
+    `published`: ADDRESS:PORT under which its container is published, empty without a container. `guard`: the setting
+    that protects the program; `missing`: a clause for the error that it is not set."""
 
     bind_address: str | None
     published: str
@@ -115,17 +117,18 @@ class ListenAddress:
 
     @property
     def is_open(self) -> bool:
-        """Do other machines reach it?"""
+        """True where other machines can reach the address."""
         if self.published:
             return accepts_remote_connections(_published_at(self.published))
         return self.bind_address is not None and accepts_remote_connections(self.bind_address)
 
     @property
     def display_address(self) -> str:
-        """Where it is published, or listens."""
+        """The published address, else the bind address."""
         return self.published or self.bind_address or "it"
 
     def advice(self) -> str:
+        """The error for a program without protection, with the remedies."""
         name, value = (
             (self.publish_variable, self.published)
             if self.published
@@ -133,26 +136,30 @@ class ListenAddress:
         )
         local = f"127.0.0.1:{self.port}" if self.published else "127.0.0.1"
         return (
-            f"{self.guard}: {name}={value} lets other machines in and {self.missing}; set {self.guard}, or {name} to "
-            f"{local}, or ACCESS_BY_PROXY=true where a proxy in front asks who somebody is."
+            f"{self.guard}: {name}={value} accepts connections from other machines and {self.missing}; set "
+            f"{self.guard}, or {name} to {local}, or ACCESS_BY_PROXY=true if a proxy in front authenticates users."
         )
 
 
 class ApiAddressSettings(ProxySettings):
-    """Where the API listens: its own, and those of who checks them for it."""
+    """Address of the API, for the API itself and for programs that check it."""
 
     api_host: str = "127.0.0.1"
     api_port: Port = 3000
-    # In a container API_HOST says nothing: this is where its port is published, ADDRESS:PORT.
+    # ADDRESS:PORT under which the container's port is published; in a container API_HOST does not matter.
     api_publish: str = ""
 
     def listen_address(self, *, bind_address: str | None = "") -> ListenAddress:
-        """`bound`: the address where it is not API_HOST; null where nobody knows it."""
+        """`bind_address`: an address that replaces API_HOST; null where it is unknown."""
         return ListenAddress(
-            bind_address=self.api_host if bind_address == "" else bind_address, published=self.api_publish, port=self.api_port,
-            bind_variable="API_HOST" if bind_address == "" else "--host", publish_variable="API_PUBLISH", guard="API_KEYS",
+            bind_address=self.api_host if bind_address == "" else bind_address,
+            published=self.api_publish,
+            port=self.api_port,
+            bind_variable="API_HOST" if bind_address == "" else "--host",
+            publish_variable="API_PUBLISH",
+            guard="API_KEYS",
             missing="no key is set",
-        )  # fmt: skip
+        )
 
     @field_validator("api_host")
     @classmethod
@@ -163,8 +170,9 @@ class ApiAddressSettings(ProxySettings):
 
 
 def require_protection(settings: ProxySettings, address: ListenAddress, *, guarded: bool) -> None:
-    """One rule for all programs, whatever BACKEND_ENV says: raises ConfigError where other machines reach one that
-    neither keys nor a login nor a proxy guards, or in production one whose keys or secrets can be guessed."""
+    """Raises ConfigError where other machines can reach a program that has neither keys nor a login nor an
+    authenticating proxy, and in production also where its keys or secrets are too short. `guarded`: it has keys or a
+    login."""
     if not address.is_open:
         return
     if not guarded and not settings.access_by_proxy:
@@ -174,31 +182,29 @@ def require_protection(settings: ProxySettings, address: ListenAddress, *, guard
 
 
 def host_policy(settings: ServerSettings, address: ListenAddress, *, guarded: bool, public: str = "") -> HostPolicy:
-    """`public`: a URL under which a proxy shows this program. Where nobody knows at which address the program listens,
-    and nothing guards it, connections of other machines are refused one by one."""
-    shown = parse_origin(public)
-    own = [
-        each
-        for each in (address.bind_address, _published_at(address.published))
-        if each and accepts_remote_connections(each)
+    """`public`: a URL under which a proxy publishes this program. An unprotected program whose address may be unknown
+    rejects each connection from another machine."""
+    public_origin = parse_origin(public)
+    reachable = [
+        host
+        for host in (address.bind_address, _published_at(address.published))
+        if host and accepts_remote_connections(host)
     ]
-    unknown = not guarded and not settings.access_by_proxy and not address.published
+    own_names = [_host(host) for host in reachable if not _is_wildcard(host)]
+    local_only = not guarded and not settings.access_by_proxy and not address.published
+    reason = f"{address.guard}: {address.missing}, so that only connections from this machine are accepted."
     return HostPolicy(
-        hosts=AllowedHosts([*settings.hosts, *(_host(each) for each in own if not _is_wildcard(each)), *_names(shown)]),
-        public_origins=frozenset([shown]) if shown is not None and not is_loopback(shown.host) else frozenset(),
+        hosts=AllowedHosts([*settings.hosts, *own_names, *([public_origin.host] if public_origin else [])]),
+        public_origins=(
+            frozenset([public_origin]) if public_origin and not is_loopback(public_origin.host) else frozenset()
+        ),
         behind_proxy=bool(settings.forwarded_allow_ips.strip()),
-        refusal_reason=f"{address.guard}: {address.missing}, so that this machine alone is answered."
-        if unknown
-        else None,
+        refusal_reason=reason if local_only else None,
     )
 
 
-def _names(public_origin: Origin | None) -> list[str]:
-    return [public_origin.host] if public_origin else []
-
-
 def _published_at(published: str) -> str:
-    """The address of ADDRESS:PORT; empty for a port alone, which stands for all addresses."""
+    """The address of ADDRESS:PORT; empty for a port without address, which means all addresses."""
     return published.rpartition(":")[0].strip("[]")
 
 
@@ -210,24 +216,24 @@ def _is_wildcard(host: str) -> bool:
 
 
 def _hosts(value: str) -> list[str]:
-    """A port alone, as in a proxy's SITE_ADDRESS=:80, names no host."""
-    parts = (each.strip() for each in value.split(","))
+    """Host names of a comma-separated list, without entries that are only a port, such as SITE_ADDRESS=:80."""
+    parts = (part.strip() for part in value.split(","))
     return [_host(part) for part in parts if part and not _PORT_ALONE.fullmatch(part)]
 
 
 def _host(text: str) -> str:
-    """Of a name, an address, or either with a port or as a URL: the host alone matters."""
+    """The host of a name, an address, or a URL, with or without a port. Raises ValueError for other text."""
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
         pass
     try:
         host = urlsplit(text if "://" in text else f"//{text}").hostname or ""
-        found = str(ipaddress.ip_address(host)) if ":" in host else host
+        host = str(ipaddress.ip_address(host)) if ":" in host else host
     except ValueError:
-        found = ""
-    if ":" not in found and not _NAME.fullmatch(found):
+        host = ""
+    if ":" not in host and not _NAME.fullmatch(host):
         raise ValueError(
-            f"given was {text[:60]!r}; allowed are host names and addresses such as health.example.com, commas between"
+            f"given was {text[:60]!r}; allowed are host names and addresses such as health.example.com, comma-separated"
         )
-    return found
+    return host

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from db.collection.heartbeat_detail import COLLECTOR_HEARTBEAT, COLLECTOR_PREFIX, HeartbeatDetail
 from db.enums import ErrorCode
 from db.models import Heartbeat, SyncState
 from db.sql import insert_ignore
 
-COLLECTOR_HEARTBEAT = "collector"
 # The column has 63 bits.
 _FIRST_VERSION_AT, _VERSION_STEP = datetime(2026, 1, 1, tzinfo=UTC), timedelta(seconds=0.25)
 
@@ -76,12 +76,19 @@ def _locked_state(session: Session, repository_id: int) -> SyncState:
 
 
 def record_heartbeat(
-    session: Session, now: datetime, detail: dict[str, Any], *, started_at: datetime | None = None,
-    name: str = COLLECTOR_HEARTBEAT, stopped_at: datetime | None = None,
-) -> None:  # fmt: skip
-    """The collector is alive, or with `stopped_at` ends in order. `detail` is shown to people as it is: no secrets."""
+    session: Session,
+    now: datetime,
+    detail: HeartbeatDetail | dict[str, Any],
+    *,
+    started_at: datetime | None = None,
+    name: str = COLLECTOR_HEARTBEAT,
+    stopped_at: datetime | None = None,
+) -> None:
+    """Records that the collector runs or, with `stopped_at`, that it stopped in an orderly way. A mapping is stored
+    as it is."""
     row = _heartbeat(session, now, name)
-    row.seen_at, row.detail, row.stopped_at = now, detail, stopped_at
+    row.seen_at, row.stopped_at = now, stopped_at
+    row.detail = detail.to_dict() if isinstance(detail, HeartbeatDetail) else detail
     row.started_at = started_at or row.started_at
 
 
@@ -96,7 +103,9 @@ def bump_data_version(session: Session, now: datetime) -> int:
 def prune_heartbeats(session: Session, older_than: datetime) -> None:
     """Of collectors that ended long ago."""
     session.execute(
-        delete(Heartbeat).where(Heartbeat.name.like(f"{COLLECTOR_HEARTBEAT}/%"), Heartbeat.seen_at < older_than)
+        delete(Heartbeat).where(
+            Heartbeat.name.startswith(COLLECTOR_PREFIX, autoescape=True), Heartbeat.seen_at < older_than
+        )
     )
 
 

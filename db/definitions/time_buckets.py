@@ -13,7 +13,7 @@ HOUR, DAY = 0, 1
 BUCKET_HOURS = (1, 24, 4 * 24, 16 * 24, 64 * 24)
 COARSEST = len(BUCKET_HOURS) - 1
 RESOLUTION_SHIFT = 32
-HOURS_PER_WEEK = 168
+SECONDS_PER_HOUR, HOURS_PER_WEEK = 3600, 168
 # 1970 began on a Thursday: its first hour is this hour of a week that begins on Monday.
 EPOCH_HOUR_OF_WEEK = 72
 

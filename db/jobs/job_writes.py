@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session, defer
 from sqlalchemy.orm.interfaces import ORMOption
 
 from db.collection.claims import lock_repository
+from db.collection.heartbeat_detail import PRICES_HEARTBEAT
 from db.definitions import job_times
 from db.definitions.prices import PriceList
 from db.definitions.records import AttemptRecord, JobRecord, RunDetailsRecord
 from db.engine import write_scope
 from db.enums import Conclusion, Status
 from db.jobs.pending_jobs import job_list_of, record_job_lists
-from db.jobs.price_list import PRICES_HEARTBEAT, price_list, price_list_detail, price_list_from_detail
+from db.jobs.price_list import price_list, price_list_detail, price_list_from_detail
 from db.jobs.run_sums import recompute_run, set_spans
 from db.models import Attempt, Heartbeat, Job, Repository, Run
 from db.runs.merge import merge_attempt, merge_job

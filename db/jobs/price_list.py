@@ -10,11 +10,10 @@ import yaml
 from sqlalchemy.orm import Session
 
 from core.text import clean
+from db.collection.heartbeat_detail import PRICES_HEARTBEAT
 from db.definitions.prices import EMPTY_PRICE_LIST, PriceList
 from db.models import Heartbeat
 
-# The row of table heartbeats; its detail is the list.
-PRICES_HEARTBEAT = "prices"
 _SECTIONS = ("labels", "groups", "names")
 _MAX_FILE_BYTES, _MAX_USD = 1_000_000, 1000.0
 _SESSION_KEY = "price list"

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from db.collection.heartbeat_detail import COLLECTOR_HEARTBEAT, HeartbeatDetail
 from db.definitions.scope import Scope
 from db.models import Claim, Heartbeat, Repository, Run, SyncState, Target, Workflow
 from db.runs.run_filters import in_scope, repository_ids
@@ -90,12 +91,14 @@ class HeartbeatRow:
     started_at: datetime
     seen_at: datetime
     data_version: int
-    detail: dict[str, Any]
+    detail: HeartbeatDetail
     stopped_at: datetime | None = None
 
 
 def heartbeat_row(row: Heartbeat) -> HeartbeatRow:
-    return HeartbeatRow(row.name, row.started_at, row.seen_at, row.data_version, dict(row.detail), row.stopped_at)
+    return HeartbeatRow(
+        row.name, row.started_at, row.seen_at, row.data_version, HeartbeatDetail.from_dict(row.detail), row.stopped_at
+    )
 
 
 def list_repositories(session: Session, *, monitored_only: bool = True) -> list[RepositoryRow]:
@@ -148,14 +151,14 @@ def _latest_values(session: Session, scope: Scope, since: datetime, column: Any,
     return query.order_by(Run.created_at.desc()).limit(_MAX_RUNS).subquery().c
 
 
-def heartbeat(session: Session, name: str = "collector") -> HeartbeatRow | None:
+def heartbeat(session: Session, name: str = COLLECTOR_HEARTBEAT) -> HeartbeatRow | None:
     row = session.get(Heartbeat, name, populate_existing=True)
     return heartbeat_row(row) if row else None
 
 
 def data_version(session: Session) -> int:
     """It grows with every change of the stored data, whoever made it."""
-    return session.scalar(select(Heartbeat.data_version).where(Heartbeat.name == "collector")) or 0
+    return session.scalar(select(Heartbeat.data_version).where(Heartbeat.name == COLLECTOR_HEARTBEAT)) or 0
 
 
 def unresolved_targets(session: Session, repos: Collection[str]) -> list[TargetRow]:

@@ -16,12 +16,13 @@ from health.alerts.notifications import text
 from health.alerts.storage.alert_queries import AlertFilter, AlertRow, alert_page
 from health.insights import finding_queries
 from health.insights.regressions import Regression, regressions
-from health.insights.statistics import HOURS, find_shortage, may_be_short
+from health.insights.runner_shortage import HOURS, find_shortage, may_be_short
 from health.metrics.branch_status import Streak, failing_streaks, inactive_names
 from health.metrics.definitions.distribution import percentile
 from health.metrics.queries import executor
 from health.metrics.queries.grouping import MetricsQuery
 from health.metrics.queries.job_queries import job_waits
+from health.metrics.queries.names import repository_names
 
 # Maximum of each term of the score.
 SEVERITY_SCORES = {Severity.CRITICAL: 50.0, Severity.WARNING: 35.0, Severity.INFO: 15.0}
@@ -156,7 +157,7 @@ class _WeeklyRunCounts:
 
     def __init__(self, session: Session, scope: Scope, now: datetime) -> None:
         week = MetricsQuery(scope.for_sequences(), Window(now - _WEEK, now), GroupBy.WORKFLOW)
-        names = executor.repository_names(session)
+        names = repository_names(session)
         self._by_workflow: dict[tuple[str, int], int] = {}
         self._by_repo: dict[str, int] = {}
         for (key, _), counts in executor.outcomes(session, week).items():

@@ -1,223 +1,306 @@
-"""Who is collecting, and what with: for people. Pure.
+"""Completeness in sentences: of all repositories together, and of one repository with remedies. Times are UTC. Pure."""
 
-How large the stored data is, for people. Pure.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from enum import StrEnum
 
 from core import formatting
-from core.formatting import format_time, pluralize
+from core.formatting import format_day, format_minute, format_time, format_time_span, pluralize, run_numbers_text
+from db.enums import CompletenessState, ErrorCode
+from health.completeness.gaps import (
+    BackfillStatus,
+    Gap,
+    MissingRunNumbers,
+    RunNumberGaps,
+    RunsWithoutJobs,
+    runs_without_jobs_text,
+    time_left_text,
+)
+from health.completeness.status import RepositoryCompleteness, backfill_progress
+
+
+class Tone(StrEnum):
+    """NOTE marks what is permanent and no fault."""
+
+    GOOD = "good"
+    BUSY = "busy"
+    BAD = "bad"
+    NOTE = "note"
 
 
 @dataclass(frozen=True)
-class ServiceFact:
-    label: str
-    value: str
-    note: str = ""
+class CompletenessStatus:
+    tone: Tone
+    headline: str
+    detail: str = ""
 
 
-class _Heartbeat(Protocol):
-    @property
-    def seen_at(self) -> datetime: ...
-    @property
-    def stopped_at(self) -> datetime | None: ...
-    @property
-    def detail(self) -> Mapping[str, Any]: ...
-
-
-class _Inbox(Protocol):
-    @property
-    def pending(self) -> int: ...
-    @property
-    def failed(self) -> int: ...
-
-
-class _Collector(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def alive(self) -> bool: ...
-    @property
-    def repositories(self) -> int: ...
-    @property
-    def stopped_at(self) -> datetime | None: ...
-
-
-class _Service(Protocol):
-    @property
-    def heartbeat(self) -> _Heartbeat | None: ...
-    @property
-    def collectors(self) -> Sequence[_Collector]: ...
-    @property
-    def inbox(self) -> _Inbox: ...
-    @property
-    def webhook_at(self) -> datetime | None: ...
-
-
-def service_facts(
-    service: _Service, now: datetime, *, is_stale: bool, stall_text: str | None = None
-) -> list[ServiceFact]:
-    """The collector, GitHub's rate limit, webhooks, and, of several collectors, what each does. `silent` and `stall`:
-    see health.completeness.collection_status."""
-    return [_collector(service.heartbeat, now, is_stale, stall_text), _rate_limit(service.heartbeat, now), _webhooks(service, now),
-            *_collector_items(service.collectors, now)]  # fmt: skip
-
-
-def _collector(beat: _Heartbeat | None, now: datetime, silent: bool, stall: str | None) -> ServiceFact:
-    if beat is None:
-        return ServiceFact("Collector", "Never started", "Start it: make run, or python -m collector.")
-    seen = formatting.relative((now - beat.seen_at).total_seconds())
-    if beat.stopped_at:
-        ended = f"Stopped at {format_time(beat.stopped_at, now)}, {formatting.relative((now - beat.stopped_at).total_seconds())}."
-        return ServiceFact("Collector", "Stopped", f"{ended} Start it: make run, or python -m collector.")
-    if stall:
-        return ServiceFact("Collector", "Making no progress", f"{stall} Check its log and restart it.")
-    if silent:
-        return ServiceFact("Collector", "Not running", f"Last seen {seen}. Start it, and look at its log.")
-    poll = beat.detail.get("poll_seconds")
-    message = beat.detail.get("message")
-    every = f"Looks every {formatting.duration(float(poll))}" if poll else f"Seen {seen}"
-    words = {"syncing": "Reading", "waiting": "Waiting for GitHub", "error": "Running, with errors"}
-    return ServiceFact("Collector", words.get(str(beat.detail.get("state")), "Running"), str(message or every))
-
-
-def _rate_limit(beat: _Heartbeat | None, now: datetime) -> ServiceFact:
-    found = (beat.detail.get("rate_limit") if beat else None) or {}
-    limit, remaining = found.get("limit"), found.get("remaining")
-    if limit is None or remaining is None:
-        return ServiceFact("GitHub's rate limit", "None named", "The server names none, or was not asked yet.")
-    reset, kept = found.get("reset_at"), found.get("reserve")
-    more = (
-        [f"full again in {formatting.duration(_seconds_until(reset, now))}"]
-        if reset and _seconds_until(reset, now)
-        else []
-    )
-    more += [f"{int(kept):,} kept for others"] if kept else []
-    return ServiceFact("GitHub's rate limit", f"{int(remaining):,} of {int(limit):,} left", ", ".join(more))
-
-
-def _webhooks(service: _Service, now: datetime) -> ServiceFact:
-    inbox = service.inbox
-    if service.webhook_at is None:
-        return ServiceFact("Webhooks", "None received", "Runs show with the next look; with webhooks within a second.")
-    last = formatting.relative((now - service.webhook_at).total_seconds())
-    failed = f", {pluralize(inbox.failed, 'delivery', 'deliveries')} could not be applied" if inbox.failed else ""
-    return ServiceFact("Webhooks", f"Last {last}", f"{inbox.pending:,} waiting{failed}")
-
-
-def _collector_items(collectors: Sequence[_Collector], now: datetime) -> Iterator[ServiceFact]:
-    if len(collectors) < 2:
-        return
-    for each in collectors:
-        held = pluralize(each.repositories, "repository", "repositories")
-        if each.alive:
-            yield ServiceFact(f"Collector {each.name}", "Running", f"looks after {held}")
-            continue
-        word = f"Stopped at {format_time(each.stopped_at, now)}" if each.stopped_at else "Gone"
-        yield ServiceFact(f"Collector {each.name}", word, "Others look after its repositories.")
-
-
-def _seconds_until(written: object, now: datetime) -> float:
-    """Seconds; 0 for what is past or no time."""
-    try:
-        return max((datetime.fromisoformat(str(written)) - now).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return 0.0
-
-
-class _Table(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def rows(self) -> int | None: ...
-
-
-class _Storage(Protocol):
-    @property
-    def tables(self) -> Sequence[_Table]: ...
-    @property
-    def total_bytes(self) -> int: ...
-    @property
-    def free_bytes(self) -> int: ...
-    @property
-    def oldest_run(self) -> datetime | None: ...
-    @property
-    def oldest_log(self) -> datetime | None: ...
-    @property
-    def runs_last_day(self) -> int: ...
-
-
-class _PendingDeletion(Protocol):
-    @property
-    def runs(self) -> int: ...
-    @property
-    def logs(self) -> int: ...
-
-
-def storage_facts(
-    storage: _Storage,
-    detail: Mapping[str, Any],
-    pending_deletion: _PendingDeletion | None,
+def completeness_status(
+    repositories: Sequence[RepositoryCompleteness],
+    unresolved: int,
     now: datetime,
     *,
-    count_limit: int,
-) -> list[ServiceFact]:
-    """`detail` is what the collector says of itself; `most` is how far was counted."""
-    return [
-        _size_item(storage),
-        _growth_item(storage),
-        _retention_item(storage, detail),
-        _next_prune_item(detail, pending_deletion, now, count_limit),
-    ]
+    is_stale: bool = False,
+    stopped_at: datetime | None = None,
+) -> CompletenessStatus:
+    """The completeness of all repositories in a headline and a sentence or two. `unresolved` counts entries of
+    GITHUB_REPOS that match no repository; `is_stale`: no collector is running, since `stopped_at` where it was shut
+    down."""
+    total = len(repositories) + unresolved
+    if not total:
+        return CompletenessStatus(
+            Tone.NOTE, "Nothing is monitored yet", "Set GITHUB_REPOS=owner/name and start the collector."
+        )
+    complete = [repository for repository in repositories if repository.is_complete]
+    if len(complete) == total:
+        return _all_complete_status(complete, now, is_stale, stopped_at)
+    failing = unresolved + sum(repository.state == CompletenessState.FAILING for repository in repositories)
+    gaps = sum(repository.state == CompletenessState.GAPS for repository in repositories)
+    catching_up = total - len(complete) - failing - gaps
+    headline = _counts_text(
+        total,
+        (
+            (failing, "cannot be read", "cannot be read"),
+            (gaps, "has gaps", "have gaps"),
+            (catching_up, "is catching up", "are catching up"),
+        ),
+    )
+    details = [_backfill_progress_text(repositories, now)] if catching_up else []
+    if complete:
+        others = "repository is" if len(complete) == 1 else f"{len(complete):,} repositories are"
+        details.append(f"The other {others} complete{_since_text(complete)}.")
+    details.append(_last_sync_text(repositories, now, is_stale, stopped_at))
+    tone = Tone.BAD if failing or gaps or is_stale else Tone.BUSY
+    return CompletenessStatus(tone, headline, " ".join(filter(None, details)))
 
 
-def _size_item(found: _Storage) -> ServiceFact:
-    free = f"{formatting.size(found.free_bytes)} of it free for what comes" if found.free_bytes else ""
-    return ServiceFact("Size of the database", formatting.size(found.total_bytes), free)
-
-
-def _growth_item(found: _Storage) -> ServiceFact:
-    """A day of runs takes what the runs that are there take on average."""
-    runs = next((each.rows for each in found.tables if each.name == "runs"), None)
-    if not runs:
-        return ServiceFact("Growth", formatting.NO_DATA, "No runs are stored yet.")
-    grown = found.total_bytes / runs * found.runs_last_day
-    return ServiceFact(
-        "Growth", f"about {formatting.size(grown)} a day", f"{found.runs_last_day:,} runs in the last 24 hours"
+def _all_complete_status(
+    repositories: Sequence[RepositoryCompleteness], now: datetime, is_stale: bool, stopped_at: datetime | None
+) -> CompletenessStatus:
+    synced_at = min((repository.synced_at for repository in repositories if repository.synced_at), default=now)
+    last_sync = formatting.relative((now - synced_at).total_seconds())
+    if is_stale:
+        return CompletenessStatus(
+            Tone.BAD,
+            f"Data is complete{_since_text(repositories)} up to {format_minute(synced_at)} UTC",
+            f"The last sync was {last_sync}: the collector {_stopped_text(stopped_at, now)}.",
+        )
+    rescanned_at = min((row.rescanned_deep_at or row.synced_at or now for row in repositories), default=now)
+    last_rescan = formatting.relative((now - rescanned_at).total_seconds())
+    return CompletenessStatus(
+        Tone.GOOD,
+        f"Data is complete{_since_text(repositories)}, last sync {last_sync}",
+        f"Last full rescan (31 days) for re-runs and late changes: {last_rescan}.",
     )
 
 
-def _retention_item(found: _Storage, detail: Mapping[str, Any]) -> ServiceFact:
-    runs = f"{found.oldest_run:%d %b %Y}" if found.oldest_run else formatting.NO_DATA
-    days, log_days = detail.get("retention_days"), detail.get("log_retention_days")
-    parts = [f"logs from {found.oldest_log:%d %b %Y}"] if found.oldest_log else []
-    parts += [f"runs are kept {days} days, logs {log_days}"] if days and log_days else []
-    return ServiceFact("Oldest run", runs, "; ".join(parts))
+def _since_text(repositories: Sequence[RepositoryCompleteness]) -> str:
+    latest = max((repository.complete_since for repository in repositories if repository.complete_since), default=None)
+    return f" since {format_day(latest)}" if latest else ""
 
 
-def _next_prune_item(
-    detail: Mapping[str, Any], doomed: _PendingDeletion | None, now: datetime, most: int
-) -> ServiceFact:
-    at = next_prune(detail)
-    if at is None or doomed is None:
-        return ServiceFact("Next pruning", formatting.NO_DATA, "The collector that is running has not said when.")
-    left = (at - now).total_seconds()
-    when = "Now" if left <= 0 else f"In {formatting.duration(left)}"
-    if not doomed.runs and not doomed.logs:
-        return ServiceFact("Next pruning", when, "Nothing is old enough.")
-    told = [
-        f"{'at least ' if number >= most else ''}{pluralize(number, name)}"
-        for number, name in ((doomed.runs, "run"), (doomed.logs, "log"))
-        if number
+def _counts_text(total: int, counts: Sequence[tuple[int, str, str]]) -> str:
+    """For example "1 of 41 repositories cannot be read, 3 have gaps". Each count has its verb for one and for many."""
+    parts: list[str] = []
+    for number, singular, plural in counts:
+        verb = singular if number == 1 else plural
+        if number and parts:
+            parts.append(f"{number:,} {verb}")
+        elif number and total == 1:
+            parts.append(f"The repository {verb}")
+        elif number:
+            parts.append(f"{number:,} of {pluralize(total, 'repository', 'repositories')} {verb}")
+    return ", ".join(parts)
+
+
+def _backfill_progress_text(repositories: Sequence[RepositoryCompleteness], now: datetime) -> str:
+    progress = backfill_progress(repositories, now)
+    if progress is None:
+        return ""
+    return f"{backfill_progress_text(progress.done, progress.expected, progress.seconds_left)}."
+
+
+def backfill_progress_text(done: int, expected: int | None, seconds_left: float | None) -> str:
+    """For example "History: 3,400 of about 12,000 runs read, about 8 min left"."""
+    about = f" of about {max(expected, done):,}" if expected else ""
+    left = time_left_text(seconds_left)
+    return f"History: {done:,}{about} runs read{', ' + left if left else ''}"
+
+
+def _stopped_text(stopped_at: datetime | None, now: datetime) -> str:
+    return f"stopped at {format_time(stopped_at, now)}" if stopped_at else "is not running"
+
+
+def _last_sync_text(
+    repositories: Sequence[RepositoryCompleteness], now: datetime, is_stale: bool, stopped_at: datetime | None
+) -> str:
+    if is_stale:
+        return f"The collector {_stopped_text(stopped_at, now)}."
+    latest = max((repository.synced_at for repository in repositories if repository.synced_at), default=None)
+    return f"Last sync {formatting.relative((now - latest).total_seconds())}." if latest else ""
+
+
+# Gaps in run numbers that are listed one by one.
+MAX_LISTED_GAPS = 12
+_RECHECK_TEXT = (
+    "No action needed: GitHub's lists can lag, so the runs are requested again for seven hours. Runs that are missing "
+    "after that were deleted."
+)
+
+
+@dataclass(frozen=True)
+class CompletenessEntry:
+    """One line about a repository. `remedy` says what to do, or that no action is needed; empty where neither
+    applies."""
+
+    tone: Tone
+    text: str
+    remedy: str = ""
+
+
+def completeness_entries(
+    repository: RepositoryCompleteness, missing: Sequence[MissingRunNumbers], now: datetime
+) -> list[CompletenessEntry]:
+    """The completeness of one repository, line by line. `missing` are its missing run numbers, or the first of them."""
+    return [
+        *_coverage_entries(repository),
+        *_error_entries(repository, now),
+        *(_recorded_gap_entry(gap) for gap in repository.recorded_gaps),
+        *_run_number_entries(missing, repository.missing.number_gaps, still_open=True),
+        *(_backfill_entry(backfill, now) for backfill in repository.missing.backfills),
+        *_runs_without_jobs_entries(repository.missing.runs_without_jobs),
+        *_log_entries(repository),
+        *_run_number_entries(missing, repository.missing.number_gaps, still_open=False),
     ]
-    return ServiceFact("Next pruning", when, f"of {' and '.join(told)}")
 
 
-def next_prune(detail: Mapping[str, Any]) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(detail.get("next_prune_at")))
-    except ValueError:
-        return None
+def _coverage_entries(repository: RepositoryCompleteness) -> Iterator[CompletenessEntry]:
+    if repository.actions_missing_since:
+        since = format_minute(repository.actions_missing_since)
+        text = f"This repository has no GitHub Actions (as of {since} UTC): there is nothing to collect."
+        yield CompletenessEntry(Tone.NOTE, text, "No action needed: collection starts when the repository has Actions.")
+        if repository.complete_since is None:
+            return
+    if repository.complete_since is None or repository.synced_at is None:
+        stored = f" {pluralize(repository.runs, 'run')} so far." if repository.runs else ""
+        remedy = "" if repository.error else "No action needed: the collector continues with it."
+        yield CompletenessEntry(Tone.BUSY, f"The first sync is not finished.{stored}", remedy)
+        return
+    exception = ", except for the gaps below" if repository.gaps else ""
+    yield CompletenessEntry(
+        Tone.GOOD,
+        f"Every run created since {format_day(repository.complete_since)} is stored{exception}: "
+        f"{pluralize(repository.runs, 'run')} in total, "
+        f"as of the last sync on {format_minute(repository.synced_at)} UTC.",
+    )
+
+
+def _error_entries(repository: RepositoryCompleteness, now: datetime) -> Iterator[CompletenessEntry]:
+    if repository.error:
+        error_at = repository.error_at
+        ago = f", {formatting.relative((now - error_at).total_seconds())}," if error_at else ""
+        text = f"The last sync{ago} failed: {repository.error}"
+        yield CompletenessEntry(Tone.BAD, text, remediation(repository.error_code))
+
+
+def remediation(error_code: str | None) -> str:
+    """What an operator can do about a failed sync, by the code that is stored with its error."""
+    return _REMEDIATIONS.get(
+        error_code or "", "No action needed: every sync tries it again, and what is stored is kept."
+    )
+
+
+_REMEDIATIONS: dict[str, str] = {
+    ErrorCode.UNAUTHORIZED: "Renew the token or key of the collector, and restart it. What is stored is kept.",
+    ErrorCode.FORBIDDEN: (
+        "Give the token the permission to read Actions of this repository; if the organization uses single sign-on, "
+        "authorize the token there. What is stored is kept."
+    ),
+    ErrorCode.NOT_FOUND: (
+        "Check the name in GITHUB_REPOS and whether the token can access the repository. If the repository was "
+        "deleted, remove it from GITHUB_REPOS."
+    ),
+    ErrorCode.OWNER_NOT_FOUND: "Check the name in GITHUB_REPOS and whether the token can access its repositories.",
+    ErrorCode.BLOCKED: "GitHub has blocked this repository; remove it from GITHUB_REPOS.",
+}
+
+
+# By kind of gap: how its text begins, and the remedy.
+_RECORDED_GAP_TEXTS = {
+    "capped": ("", "GitHub does not list the others. Webhooks deliver such runs as they happen."),
+    "unreadable": (
+        "GitHub returned an invalid response about a run: ",
+        "No action needed: it is requested again with the next full rescan. If the gap remains, update Pipeline "
+        "Health.",
+    ),
+    "job_lists": (
+        "",
+        "No action needed: the list is requested again for 15 minutes after the run finished, then after 1 h, 6 h and "
+        "one day. The run's page on GitHub shows whether the jobs exist.",
+    ),
+}
+
+
+def _recorded_gap_entry(gap: Gap) -> CompletenessEntry:
+    prefix, remedy = _RECORDED_GAP_TEXTS.get(gap.kind, ("", ""))
+    text = f"{prefix}{gap.detail}"
+    return CompletenessEntry(Tone.BAD, f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}", remedy)
+
+
+def _run_number_entries(
+    missing: Sequence[MissingRunNumbers], number_gaps: Sequence[RunNumberGaps], *, still_open: bool
+) -> Iterator[CompletenessEntry]:
+    listed = [numbers for numbers in missing if numbers.is_open == still_open][:MAX_LISTED_GAPS]
+    totals = [numbers for numbers in number_gaps if numbers.is_open == still_open]
+    tone, remedy = (Tone.BAD, _RECHECK_TEXT) if still_open else (Tone.NOTE, "")
+    for numbers in listed:
+        subject = run_numbers_text(numbers.first, numbers.last).capitalize()
+        period = format_time_span(numbers.created_after, numbers.created_before)
+        verb = "is" if numbers.first == numbers.last else "are"
+        state = "missing" if still_open else "no longer on GitHub"
+        checks = f"requested {pluralize(numbers.checks, 'time')}"
+        yield CompletenessEntry(
+            tone, f"{subject} of {numbers.workflow} between {period} {verb} {state} ({checks}).", remedy
+        )
+    rest = sum(numbers.gap_count for numbers in totals) - len(listed)
+    if rest > 0:
+        missing_numbers = sum(numbers.missing_numbers for numbers in totals)
+        more = pluralize(rest, "more gap", "more gaps")
+        yield CompletenessEntry(tone, f"And {more}: {pluralize(missing_numbers, 'run number')} in total.")
+
+
+def _backfill_entry(backfill: BackfillStatus, now: datetime) -> CompletenessEntry:
+    text = backfill.description
+    left = time_left_text(backfill.seconds_left(now))
+    remedy = "No action needed: it continues, also after a restart." if backfill.is_reading else ""
+    return CompletenessEntry(Tone.BUSY, f"{text[:1].upper()}{text[1:]}{', ' + left if left else ''}.", remedy)
+
+
+def _runs_without_jobs_entries(without_jobs: RunsWithoutJobs | None) -> Iterator[CompletenessEntry]:
+    if without_jobs:
+        since, until = format_day(without_jobs.since), format_day(without_jobs.until)
+        period = f"on {since}" if since == until else f"from {since} to {until}"
+        yield CompletenessEntry(
+            Tone.BUSY,
+            f"{runs_without_jobs_text(without_jobs.runs)}. The runs were created {period}.",
+            "No action needed: jobs are fetched as fast as the rate limit allows, failed runs first.",
+        )
+
+
+def _log_entries(repository: RepositoryCompleteness) -> Iterator[CompletenessEntry]:
+    logs = repository.logs
+    if logs.pending:
+        yield CompletenessEntry(Tone.BUSY, f"{pluralize(logs.pending, 'log is', 'logs are')} still being fetched.")
+    if logs.expired:
+        yield CompletenessEntry(
+            Tone.NOTE,
+            f"GitHub deleted {pluralize(logs.expired, 'log')} that had not been fetched.",
+            "GitHub keeps logs for 90 days, or for your organization's retention period.",
+        )
+    if logs.missing:
+        yield CompletenessEntry(
+            Tone.NOTE,
+            f"GitHub has no log of {pluralize(logs.missing, 'job')}.",
+            "Some cancelled jobs have none. To try again, request the log on the page of the run.",
+        )

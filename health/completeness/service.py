@@ -1,136 +1,112 @@
-"""What the tables say to be missing, of many repositories with one question each.
+"""Completeness of the stored data: of every monitored repository, and behind the metrics of a scope and window."""
 
-Completeness of the figures of a scope and a window, read once for a request or a page.
-"""
-
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import BindParameter, and_, bindparam, case, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
-from db.enums import BackfillPhase, GapState, Status
-from db.models import Backfill, Heartbeat, Repository, Run, RunGap, Workflow
+from db.models import Repository, RunGap, SyncState, Workflow
 from db.repositories.repository_queries import RepositoryRow, TargetRow, list_repositories, unresolved_targets
-from db.sql import execute
+from health.completeness import missing_queries
 from health.completeness.gaps import (
-    BackfillStatus,
     Completeness,
     Gap,
     MissingData,
-    RunNumberGaps,
+    MissingRunNumbers,
     RunsWithoutJobs,
     gaps_in_window,
     list_gaps,
     recorded_gaps,
 )
-
-# Jobs are fetched within seconds of a run's end; until then nothing is called missing.
-_FETCH_DELAY = timedelta(minutes=2)
+from health.completeness.status import LogCounts, RepositoryCompleteness
 
 
-_IDS: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
-_BACKFILLS = (
-    select(
-        Backfill.repository_id, Backfill.since, Backfill.until, Backfill.cursor, Backfill.phase, Backfill.runs_done,
-        Backfill.runs_expected, Backfill.started_at,
+@dataclass(frozen=True)
+class RowCounts:
+    """Stored runs, and logs that are not stored, by repository."""
+
+    runs: Mapping[int, int]
+    logs: Mapping[int, LogCounts]
+
+
+NO_COUNTS = RowCounts({}, {})
+
+
+def count_rows(session: Session) -> RowCounts:
+    """Reads an index of all runs, which takes 0.1 s per million runs."""
+    return RowCounts(missing_queries.count_runs(session), missing_queries.count_missing_logs(session))
+
+
+def list_completeness(session: Session, counts: RowCounts | None = None) -> list[RepositoryCompleteness]:
+    """The completeness of all monitored repositories, by name, with a fixed number of statements. `counts` avoids
+    counting rows where older counts are sufficient."""
+    query = (
+        select(Repository, SyncState)
+        .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
+        .where(Repository.monitored)
+        .order_by(func.lower(Repository.full_name))
     )
-    .where(Backfill.phase != BackfillPhase.DONE)
-    .order_by(Backfill.until.desc(), Backfill.since.desc())
-)  # fmt: skip
-_ALL_NUMBER_GAPS = (
-    select(
-        RunGap.repository_id, RunGap.workflow_id, Workflow.name, RunGap.state, func.count(),
-        func.sum(RunGap.last_number - RunGap.first_number + 1), func.min(RunGap.first_number),
-        func.max(RunGap.last_number), func.min(RunGap.created_after), func.max(RunGap.created_before),
+    rows = [(row[0], row[1]) for row in session.execute(query)]
+    missing = missing_queries.find_missing(session, [repository.id for repository, _ in rows], absent=True)
+    counts = counts or count_rows(session)
+    return [_repository_completeness(repository, state, missing[repository.id], counts) for repository, state in rows]
+
+
+def _repository_completeness(
+    repository: Repository, state: SyncState | None, missing: MissingData, counts: RowCounts
+) -> RepositoryCompleteness:
+    return RepositoryCompleteness(
+        id=repository.id,
+        repo=repository.full_name,
+        html_url=repository.html_url,
+        default_branch=repository.default_branch,
+        private=repository.private,
+        archived=repository.archived,
+        monitored=repository.monitored,
+        complete_since=state.complete_since if state else None,
+        covered_to=state.covered_to if state else None,
+        synced_at=state.synced_at if state else None,
+        rescanned_deep_at=state.rescanned_deep_at if state else None,
+        audited_at=state.audited_at if state else None,
+        error=state.error if state else None,
+        error_code=state.error_code if state else None,
+        error_at=state.error_at if state else None,
+        recorded_gaps=recorded_gaps(repository.full_name, state.gaps) if state else (),
+        missing=missing,
+        runs=counts.runs.get(repository.id, 0),
+        logs=counts.logs.get(repository.id, LogCounts()),
+        actions_missing_since=state.actions_missing_since if state else None,
     )
-    .join(
-        Workflow,
-        and_(Workflow.repository_id == RunGap.repository_id, Workflow.id == RunGap.workflow_id),
-        isouter=True,
+
+
+def list_missing_numbers(session: Session, repository_id: int, *, limit: int = 50) -> list[MissingRunNumbers]:
+    """The gaps in the run numbers of a repository: those that GitHub is still asked for first, then the newest."""
+    query = (
+        select(RunGap, Workflow.name)
+        .join(
+            Workflow,
+            (Workflow.repository_id == RunGap.repository_id) & (Workflow.id == RunGap.workflow_id),
+            isouter=True,
+        )
+        .where(RunGap.repository_id == repository_id)
+        .order_by(RunGap.state.desc(), RunGap.created_before.desc(), RunGap.first_number.desc())
+        .limit(limit)
     )
-    .where(RunGap.repository_id.in_(select(Repository.id)))
-    .group_by(RunGap.repository_id, RunGap.workflow_id, Workflow.name, RunGap.state)
-    .order_by(RunGap.repository_id, RunGap.workflow_id, RunGap.state)
-)  # fmt: skip
-_OPEN_NUMBER_GAPS = _ALL_NUMBER_GAPS.where(RunGap.state == GapState.OPEN)
-# The offset keeps the two questions apart: in one, SQLite takes an index that has it read every run there is.
-_PENDING = (
-    select(Run.repository_id, Run.status, Run.created_at, Run.updated_at)
-    .where(Run.details_pending, Run.repository_id.in_(_IDS))
-    .offset(0)
-    .subquery()
-    .c
-)
-_RUNS_WITHOUT_JOBS = (
-    select(_PENDING.repository_id, func.count(), func.min(_PENDING.created_at), func.max(_PENDING.created_at))
-    .where(_PENDING.status == Status.COMPLETED)
-    .group_by(_PENDING.repository_id)
-)
-_COLLECTOR_SEEN_AT = select(Heartbeat.seen_at).where(Heartbeat.name == "collector")
-
-
-def find_missing(
-    session: Session, repository_ids: Collection[int], *, absent: bool = False
-) -> Mapping[int, MissingData]:
-    """By repository. `absent` adds the run numbers that GitHub does not have."""
-    found = dict(find_backfills_and_number_gaps(session, absent=absent))
-    (without_jobs,) = find_runs_without_jobs(session, repository_ids, _collector_seen_at(session))
-    for repository_id, runs in without_jobs.items():
-        found[repository_id] = replace(found.get(repository_id, MissingData()), runs_without_jobs=runs)
-    return defaultdict(MissingData, found)
-
-
-def find_backfills_and_number_gaps(session: Session, *, absent: bool = False) -> Mapping[int, MissingData]:
-    """By repository, of all of them, without runs that lack their jobs."""
-    histories, holes = _backfills(session), _number_gaps(session, absent)
-    return {
-        repository_id: MissingData(tuple(histories.get(repository_id, ())), tuple(holes.get(repository_id, ())))
-        for repository_id in {*histories, *holes}
-    }
-
-
-def _backfills(session: Session) -> dict[int, list[BackfillStatus]]:
-    found: dict[int, list[BackfillStatus]] = defaultdict(list)
-    for repository_id, *rest in execute(session, _BACKFILLS):
-        found[repository_id].append(BackfillStatus(*rest))
-    return found
-
-
-def _number_gaps(session: Session, absent: bool) -> dict[int, list[RunNumberGaps]]:
-    found: dict[int, list[RunNumberGaps]] = defaultdict(list)
-    for repository_id, workflow_id, name, *rest in execute(session, _ALL_NUMBER_GAPS if absent else _OPEN_NUMBER_GAPS):
-        found[repository_id].append(RunNumberGaps(name or str(workflow_id), *rest))
-    return found
-
-
-def find_runs_without_jobs(
-    session: Session, ids: Collection[int], seen_at: datetime | None, windows: Sequence[Window] = ()
-) -> list[dict[int, RunsWithoutJobs]]:
-    """Returns, by repository, the completed runs whose jobs are not stored although they ended well before `seen_at`,
-    when the collector last ran: one dictionary a window, or a single one of all runs without windows. Windows must not
-    overlap; one statement reads all of them."""
-    query = _RUNS_WITHOUT_JOBS
-    if seen_at:
-        query = query.where(_PENDING.updated_at < seen_at - _FETCH_DELAY)
-    inside = [and_(_PENDING.created_at >= each.since, _PENDING.created_at < each.until) for each in windows]
-    if inside:
-        query = query.where(or_(*inside))
-    parameters = {_IDS.key: list(ids)}
-    if len(inside) < 2:
-        return [{row[0]: RunsWithoutJobs(*row[1:]) for row in execute(session, query, parameters)}]
-    number = case(*((condition, place) for place, condition in enumerate(inside)))
-    by_window: list[dict[int, RunsWithoutJobs]] = [{} for _ in inside]
-    for *row, place in execute(session, query.add_columns(number).group_by(number), parameters):
-        by_window[place][row[0]] = RunsWithoutJobs(*row[1:])
-    return by_window
-
-
-def _collector_seen_at(session: Session) -> datetime | None:
-    return execute(session, _COLLECTOR_SEEN_AT).scalar()
+    return [
+        MissingRunNumbers(
+            workflow=name or str(gap.workflow_id),
+            first=gap.first_number,
+            last=gap.last_number,
+            created_after=gap.created_after,
+            created_before=gap.created_before,
+            state=gap.state,
+            checks=gap.checks,
+        )
+        for gap, name in session.execute(query)
+    ]
 
 
 @dataclass(frozen=True)
@@ -155,9 +131,9 @@ class PeriodCompleteness:
 def read_overview(session: Session) -> RepositoryOverview:
     """Reads the state of all repositories. The number of statements does not depend on how many there are."""
     rows = list_repositories(session, monitored_only=False)
-    missing = find_backfills_and_number_gaps(session)
+    missing = missing_queries.find_backfills_and_number_gaps(session)
     unresolved = unresolved_targets(session, [row.repo for row in rows if row.monitored])
-    return RepositoryOverview(rows, unresolved, missing, _collector_seen_at(session))
+    return RepositoryOverview(rows, unresolved, missing, missing_queries.collector_seen_at(session))
 
 
 def read_completeness(
@@ -192,17 +168,19 @@ def _read_windows(
         for target in overview.unresolved
         if target.name.lower() not in lower_names and (not names or target.name in names)
     ]
-    without_jobs = find_runs_without_jobs(session, [row.id for row in rows], overview.collector_seen_at, windows)
+    without_jobs = missing_queries.find_runs_without_jobs(
+        session, [row.id for row in rows], overview.collector_seen_at, windows
+    )
     complete_since = max((time for time in since if time), default=None) if all(since) else None
     synced_at = min((time for time in synced if time), default=None) if all(synced) else None
     completeness = []
-    for place, by_repository in enumerate(without_jobs):
+    for index, by_repository in enumerate(without_jobs):
         gaps = [gap for row in rows for gap in _gaps(row, overview.missing, by_repository.get(row.id))] + unreadable
-        shown = gaps_in_window(gaps, windows[place]) if windows else tuple(gaps)
+        shown = gaps_in_window(gaps, windows[index]) if windows else tuple(gaps)
         completeness.append(Completeness(complete_since, synced_at, shown))
     return completeness
 
 
 def _gaps(row: RepositoryRow, missing: Mapping[int, MissingData], runs: RunsWithoutJobs | None) -> tuple[Gap, ...]:
-    everything = replace(missing.get(row.id, MissingData()), runs_without_jobs=runs)
-    return list_gaps(row.repo, row.error, row.synced_at, recorded_gaps(row.repo, row.gaps), everything)
+    all_missing = replace(missing.get(row.id, MissingData()), runs_without_jobs=runs)
+    return list_gaps(row.repo, row.error, row.synced_at, recorded_gaps(row.repo, row.gaps), all_missing)

@@ -21,7 +21,7 @@ from health.insights.finding_queries import FailedJob
 from health.insights.fingerprints import clusters, is_current, normalize
 from health.insights.fingerprints import fingerprint as make_fingerprint
 from health.metrics.branch_status import failing_streaks
-from health.metrics.queries import executor
+from health.metrics.queries.names import Names
 from health.metrics.service import was_collected
 
 
@@ -117,7 +117,7 @@ def causes(
     found, cut = _failed_jobs(session, scope, window)
     unnamed = finding_queries.failures_without_cause(session, scope, window)
     broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
-    names, grouped = _Names(session), _group_by_cluster(found)
+    names, grouped = Names(session), _group_by_cluster(found)
     items = [_cause(names, key, jobs, window, broken) for key, jobs in grouped.items()]
     items.sort(key=lambda each: (-each.runs, -each.last_at.timestamp()))
     listed = _with_previous_counts(
@@ -144,7 +144,7 @@ def cause_runs(
         return None
     jobs = {job.run_id: job for job in reversed(found[key])}
     broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
-    (cause,) = _with_history(session, scope, [_cause(_Names(session), key, found[key], window, broken)], found)
+    (cause,) = _with_history(session, scope, [_cause(Names(session), key, found[key], window, broken)], found)
     newest = sorted(jobs, key=lambda run_id: jobs[run_id].created_at, reverse=True)[:limit]
     attempts = finding_queries.attempts_by_job(session, [jobs[run_id] for run_id in newest])
     runs = [(run, jobs[run.id]) for run in finding_queries.list_runs_by_id(session, newest)]
@@ -173,15 +173,6 @@ def _group_by_cluster(found: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:
     for job in found:
         grouped[name_of[job.fingerprint]].append(job)
     return grouped
-
-
-class _Names:
-    def __init__(self, session: Session) -> None:
-        self.repositories, self.workflows = executor.repository_names(session), executor.workflow_names(session)
-
-    def workflow_of(self, job: FailedJob) -> tuple[str, str, int]:
-        key = job.repository_id, job.workflow_id
-        return self.repositories.get(key[0], ""), self.workflows.get(key, str(key[1])), key[1]
 
 
 def _with_history(
@@ -218,9 +209,10 @@ def _with_previous_counts(
     return [replace(each, runs_before=len(runs[each.fingerprint])) for each in found]
 
 
-def _cause(names: _Names, key: str, jobs: Sequence[FailedJob], window: Window, broken: set[int]) -> Cause:
+def _cause(names: Names, key: str, jobs: Sequence[FailedJob], window: Window, broken: set[int]) -> Cause:
     runs = {job.run_id: job.created_at for job in jobs}
-    places = list(dict.fromkeys(names.workflow_of(job) for job in jobs))
+    keys = dict.fromkeys((job.repository_id, job.workflow_id) for job in jobs)
+    places = [(names.repository(key[0]) or "", names.workflow(key), key[1]) for key in keys]
     return Cause(
         fingerprint=key,
         line=terminal.rendered_line(jobs[0].line),

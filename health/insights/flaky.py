@@ -30,6 +30,7 @@ from health.metrics.definitions.change import wilson
 from health.metrics.definitions.distribution import ratio
 from health.metrics.queries import executor
 from health.metrics.queries.grouping import MetricsQuery
+from health.metrics.queries.names import Names
 from health.metrics.service import was_collected
 
 # Called flaky where at least this share of runs flakes, certain to 97.5 % for each factor, by two runs or more.
@@ -121,14 +122,14 @@ def flaky(
     commits = finding_queries.count_same_commit_flakes(session, scope, lately)
     newest, jobs = newest_flaky(session, scope, window), _jobs(session, scope, window)
     sure, before = _classify(session, scope, window, counted), _previous_counts(session, scope, window, periods)
-    repos, names = executor.repository_names(session), executor.workflow_names(session)
+    names = Names(session)
     listed = []
     for key, counts in counted.items():
         whole = max(decided.get(key, 0), counts.flaky)
         low, high = wilson(counts.flaky, whole)
         days = window.buckets(Interval.DAY)
         listed.append(FlakyWorkflow(
-            repo=repos.get(key[0], ""), workflow=names.get(key, str(key[1])), workflow_id=key[1],
+            repo=names.repository(key[0]) or "", workflow=names.workflow(key), workflow_id=key[1],
             flaky_runs=counts.flaky, decided=whole, rate=ratio(counts.flaky, whole), lower_bound=low, upper_bound=high,
             rerun_failures=counts.rerun_failures, rate_per_rerun=ratio(counts.flaky, counts.rerun_failures),
             estimate=sure[key].estimate, estimate_low=sure[key].estimate_low, called=sure[key].called,

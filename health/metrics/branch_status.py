@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, ScalarSelect, and_, or_, select
 from sqlalchemy.orm import Session
 
+from db.collection.heartbeat_detail import COLLECTOR_HEARTBEAT
 from db.definitions.job_times import DECIDED
 from db.definitions.scope import Scope
 from db.enums import DISABLED_PREFIX, Outcome, WorkflowState, is_inactive
@@ -143,11 +144,17 @@ def workflow_statuses(
     last = (
         select(Run.outcome)
         .where(
-            Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id, Run.on_default_branch,
-            Run.created_at >= now - LOOK_BACK, Run.outcome.in_(DECIDED),
+            Run.repository_id == Workflow.repository_id,
+            Run.workflow_id == Workflow.id,
+            Run.on_default_branch,
+            Run.created_at >= now - LOOK_BACK,
+            Run.outcome.in_(DECIDED),
         )
-        .correlate(Workflow).order_by(Run.created_at.desc(), Run.id.desc()).limit(1).scalar_subquery()
-    )  # fmt: skip
+        .correlate(Workflow)
+        .order_by(Run.created_at.desc(), Run.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
     query = (
         select(
             Repository.full_name,
@@ -182,7 +189,7 @@ def catching_up(
     """Returns the repositories of which not all runs since LOOK_BACK are stored yet: their first sync is not complete,
     or a backfill still reads that time. `overview` is read where it is not given."""
     overview = overview or read_overview(session)
-    heartbeat = session.get(Heartbeat, "collector")
+    heartbeat = session.get(Heartbeat, COLLECTOR_HEARTBEAT)
     # Without a collector, as in a copy of a database, a repository that was never synced will not be.
     has_collector = bool(heartbeat and heartbeat.detail)
     incomplete = set()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
+from db.definitions.time_buckets import SECONDS_PER_HOUR
 from health.metrics.definitions.usage import SUMS, busiest_hours, peak_concurrency, runner_label, waits_by_hour
 from health.metrics.definitions.usage import waits_by_label as waits_of
 from health.metrics.queries import usage_queries as queries
@@ -62,7 +63,6 @@ class Queues:
 
 # Labels whose busiest hour is computed.
 _MAX_BUSIEST_LABELS = 8
-_SECONDS_PER_HOUR = 3600
 
 
 def queues(session: Session, scope: Scope, window: Window) -> Queues:
@@ -111,13 +111,13 @@ def week_before(window: Window) -> Window:
 def _busiest_hours(session: Session, scope: Scope, hours: Mapping[str, int]) -> dict[str, tuple[datetime, int, int]]:
     """Takes an hour (whole hours since 1970) a label. Returns the start of the hour, the number of jobs that were
     queued in it, and the largest number that ran at once."""
-    starts = {hour: datetime.fromtimestamp(hour * _SECONDS_PER_HOUR, UTC) for hour in hours.values()}
+    starts = {hour: datetime.fromtimestamp(hour * SECONDS_PER_HOUR, UTC) for hour in hours.values()}
     jobs: dict[str, list[queries.JobInterval]] = defaultdict(list)
     for job in queries.jobs_in_hours(session, scope, sorted(starts.values())):
         jobs[runner_label(job.labels)].append(job)
     load = {}
     for label, hour in hours.items():
-        since, until = hour * _SECONDS_PER_HOUR, (hour + 1) * _SECONDS_PER_HOUR
+        since, until = hour * SECONDS_PER_HOUR, (hour + 1) * SECONDS_PER_HOUR
         queued = sum(since <= job.queued < until for job in jobs[label] if job.queued is not None)
         running = [(job.started, job.ended) for job in jobs[label] if job.started is not None]
         load[label] = starts[hour], queued, peak_concurrency(running, since, until)

@@ -19,8 +19,9 @@ from health.metrics.definitions.distribution import ratio
 from health.metrics.definitions.table import OUTCOMES
 from health.metrics.definitions.usage import SUMS, UsageKey, UsageTable
 from health.metrics.queries import usage_queries as queries
-from health.metrics.queries.executor import aggregates, repository_names, workflow_names
+from health.metrics.queries.executor import aggregates
 from health.metrics.queries.grouping import BucketStarts, MetricsQuery, is_partial
+from health.metrics.queries.names import Names, repository_names
 
 
 class CostGroupBy(StrEnum):
@@ -322,11 +323,11 @@ def _group_namer(session: Session, by: CostGroupBy) -> Callable[[Any], tuple[str
     """Returns a function from the key of a group to `key`, `repo` and `workflow_id` of CostGroup."""
     if by is CostGroupBy.RUNNER:
         return lambda key: (key or None, None, None)
-    repositories = repository_names(session)
     if by is CostGroupBy.REPO:
+        repositories = repository_names(session)
         return lambda key: (repositories.get(key), None, None)
-    workflows = workflow_names(session)
-    return lambda key: (workflows.get(key, str(key[1])), repositories.get(key[0]), key[1])
+    names = Names(session)
+    return lambda key: (names.workflow(key), names.repository(key[0]), key[1])
 
 
 def _change(current: float, previous: float) -> float | None:

@@ -33,6 +33,7 @@ from health.metrics.queries import executor
 from health.metrics.queries.grouping import Key, MetricsQuery, is_partial
 from health.metrics.queries.largest import count_passed_commits, largest_aggregates
 from health.metrics.queries.local_hours import local_hours
+from health.metrics.queries.names import Names
 from health.metrics.queries.plan import plan
 
 __all__ = [
@@ -267,10 +268,10 @@ def groups(
     `completeness` as in snapshot."""
     data = completeness or read_completeness(session, scope, window)
     aggregates, data = _read(session, MetricsQuery(scope, window, by, now=now), data)
-    names = _Names(session)
+    names = Names(session)
     with_runs = [(key, group) for (key, _), group in aggregates.items() if _run_count(group)]
-    with_runs.sort(key=lambda item: (-_run_count(item[1]), names.order(by, item[0])))
-    return [names.group(by, key, metrics(group, data)) for key, group in with_runs]
+    with_runs.sort(key=lambda item: (-_run_count(item[1]), names.sort_key(by, item[0])))
+    return [_group(names, by, key, metrics(group, data)) for key, group in with_runs]
 
 
 def largest_groups(
@@ -278,11 +279,11 @@ def largest_groups(
 ) -> LargestGroups:
     """As groups, but at most `limit` of them and the rest as one: there may be as many branches as runs."""
     data = read_completeness(session, scope, window)
-    names = _Names(session)
+    names = Names(session)
     query = MetricsQuery(scope, window, by, now=now)
-    largest = largest_aggregates(session, query, limit, lambda key: names.order(by, key))
+    largest = largest_aggregates(session, query, limit, lambda key: names.sort_key(by, key))
     data = with_losses(data, largest.losses)
-    listed = [names.group(by, key, metrics(group, data)) for key, group in largest.aggregates.items()]
+    listed = [_group(names, by, key, metrics(group, data)) for key, group in largest.aggregates.items()]
     return LargestGroups(listed, metrics(largest.rest, data) if largest.rest else None, largest.total, data)
 
 
@@ -308,10 +309,10 @@ def workflows(
     rates = _daily_success_rates(session, query)
     recent = recent_outcomes(session, scope, window, [key for key, _ in aggregates])
     streaks = {(streak.repository_id, streak.workflow_id): streak for streak in failing_streaks(session, scope, now)}
-    names = _Names(session)
+    names = Names(session)
     health = [
         WorkflowHealth(
-            repo=names.repositories.get(key[0], ""),
+            repo=names.repository(key[0]) or "",
             workflow=names.workflow(key),
             workflow_id=key[1],
             metrics=metrics(group, data),
@@ -377,26 +378,9 @@ def _run_count(aggregates: Aggregates) -> int:
     return sum(aggregates.outcomes.values())
 
 
-class _Names:
-    """Names of repositories and workflows by id."""
-
-    def __init__(self, session: Session) -> None:
-        self.repositories = executor.repository_names(session)
-        self.workflows = executor.workflow_names(session)
-
-    def workflow(self, key: tuple[int, int]) -> str:
-        return self.workflows.get(key, str(key[1]))
-
-    def order(self, by: GroupBy, key: Any) -> tuple[str, int]:
-        """Returns the sort key of groups with the same number of runs."""
-        if by is GroupBy.WORKFLOW:
-            return self.workflow(key), key[1]
-        return (self.repositories.get(key) if by is GroupBy.REPO else key) or "", 0
-
-    def group(self, by: GroupBy, key: Any, figures: Metrics) -> Group:
-        if by is GroupBy.WORKFLOW:
-            return Group(self.workflow(key), figures, self.repositories.get(key[0]), key[1])
-        return Group(self.repositories.get(key) if by is GroupBy.REPO else key, figures)
+def _group(names: Names, by: GroupBy, key: Any, figures: Metrics) -> Group:
+    name = names.group_name(by, key)
+    return Group(name, figures, names.repository(key[0]), key[1]) if by is GroupBy.WORKFLOW else Group(name, figures)
 
 
 def _severity_key(health: WorkflowHealth) -> tuple[bool, float, str, str]:

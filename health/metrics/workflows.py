@@ -65,7 +65,7 @@ __all__ = [
     "scatter",
     "slowdown",
     "steps",
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True)
@@ -165,9 +165,15 @@ def steps(
 
 
 def slowdown(
-    session: Session, repo: str, workflow_id: int, branch: str | None, window: Window, since: datetime, *,
+    session: Session,
+    repo: str,
+    workflow_id: int,
+    branch: str | None,
+    window: Window,
+    since: datetime,
+    *,
     runs: int = 200,
-) -> Slowdown:  # fmt: skip
+) -> Slowdown:
     """Returns what changed at `since`, a time in the window, from the newest `runs` runs before and after it, fewer
     where they have more than 2,000 jobs."""
     scope = _workflow_scope(repo, workflow_id, branch)

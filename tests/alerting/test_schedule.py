@@ -70,7 +70,7 @@ def test_a_line_whose_zone_is_none_is_left_out_and_told(zone: str) -> None:
 
 def test_a_line_that_is_no_cron_line_is_told() -> None:
     (reason,) = invalid_lines(["61 * * * *", "0 3 * * *", line("0 3 * * *", "UTC")])
-    assert "'61 * * * *' is no cron line" in reason
+    assert "'61 * * * *' is not a cron expression" in reason
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "America/Santiago"])

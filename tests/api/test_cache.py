@@ -99,7 +99,7 @@ def test_without_redis_answers_are_kept_here_with_one_warning(
     assert total(client) == 0
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings == [
-        "REDIS_URL: Redis cannot be used (ConnectionError); answers and request counts are kept in this process"
+        "REDIS_URL: Redis is unavailable (ConnectionError); the cache and request counts are limited to this process"
     ]
 
 

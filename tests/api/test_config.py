@@ -77,7 +77,7 @@ def test_a_short_key_is_reported_once_in_development(make_client: MakeClient, ca
     make_client(api_keys="k1,k2", github_webhook_secret="0123456789abcdef")
     lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert lines == [
-        "API_KEYS: a key is shorter than 16 characters and can be guessed; make one with openssl rand -hex 32. "
-        "It is refused where BACKEND_ENV=prod and other machines reach the API."
+        "API_KEYS: a key is shorter than 16 characters and can be guessed; generate one with openssl rand -hex 32. "
+        "With BACKEND_ENV=prod the API would not start on an address that other machines reach."
     ]
     assert not any("k1" in line for line in lines)

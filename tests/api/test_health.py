@@ -101,14 +101,14 @@ def test_deliveries_that_wait_are_told_and_degrade_it_after_five_minutes(client:
         return dict(client.get("/health").json()["checks"]["inbox"])
 
     collector(engine, state="idle")
-    well = {"status": "ok", "detail": "deliveries are applied as they come"}
+    well = {"status": "ok", "detail": "deliveries are applied as they arrive"}
     assert inbox() == {**well, "waiting": 0, "failed": 0, "oldest_seconds": None}
     add(
         engine, delivery("a", "failed", NOW - timedelta(hours=1)), delivery("b", received_at=NOW - timedelta(minutes=5))
     )
     assert inbox() == {**well, "waiting": 1, "failed": 1, "oldest_seconds": 300.0}
     add(engine, delivery("c", received_at=NOW - timedelta(minutes=6)))
-    line = "2 deliveries of webhooks not applied yet, the oldest since 6 min; polling goes on"
+    line = "2 webhook deliveries waiting, the oldest for 6 min; polling continues"
     assert inbox() == {"status": "degraded", "detail": line, "waiting": 2, "failed": 1, "oldest_seconds": 360.0}
     assert client.get("/health").json()["status"] == "degraded"
     assert client.get("/health").status_code == 200
@@ -138,7 +138,7 @@ def test_repositories_that_are_catching_up_are_never_called_read(client: TestCli
         for number in (1, 2):
             state = sync_state(session, number)
             state.synced_at = state.complete_since = NOW
-    assert check(client) == (200, "ok", "running, everything read")
+    assert check(client) == (200, "ok", "running, everything is collected")
     collector(engine, state="idle", beat_seconds=5, catching_up=1)
     body = client.get("/health").json()["checks"]["collector"]
     assert (body["catching_up"], body["repositories"], body["state"]) == (1, 2, "live")

@@ -75,7 +75,7 @@ def test_without_runs_there_is_no_cause(client: TestClient) -> None:
     answer = client.get(ONE)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["detail"] == "No failed run of this window and filter has this cause."
+    assert answer.json()["detail"] == "No failed run that matches the window and the filters has this cause."
 
 
 def test_flaky_workflows_are_those_of_the_facade(filled: TestClient, engine: Engine) -> None:
@@ -227,7 +227,7 @@ def test_a_list_that_is_cut_says_so(filled: TestClient) -> None:
         assert whole["note"] is None
     one = asked(filled, ONE, limit=1)
     assert ([item["id"] for item in one["items"]], one["total"]) == ([LATEST], 2)
-    assert one["note"] == "The first 1 of 2 runs; limit takes up to 500."
+    assert one["note"] == "The first 1 of 2 runs; limit can be up to 500."
 
 
 def test_jobs_that_were_not_looked_at_are_told(filled: TestClient, engine: Engine) -> None:
@@ -238,7 +238,7 @@ def test_jobs_that_were_not_looked_at_are_told(filled: TestClient, engine: Engin
     ]  # fmt: skip
     with write_scope(engine) as session:
         session.execute(insert(JobLog), rows)
-    told = "Only the newest 20,000 failed jobs of the window were looked at."
+    told = "Only the newest 20,000 failed jobs of the window were evaluated."
     body = asked(filled, LISTS[1])
     assert (body["looked_at"], body["note"]) == (MAX_JOBS, told)
     assert asked(filled, ONE)["note"] == told
@@ -255,8 +255,8 @@ def test_flaky_runs_that_were_not_looked_at_are_told(filled: TestClient, engine:
     body = asked(filled, LISTS[0])
     assert body["items"][0]["flaky_runs"] == MAX_RUNS_FOR_JOBS + 1
     assert body["note"] == (
-        "For jobs only the newest 1,000 flaky runs were looked at. "
-        "Runs of the last 24 hours may still be re-run: their number of flaky ones is not final."
+        "The jobs are those of the newest 1,000 flaky runs. "
+        "Runs of the last 24 hours may still be re-run: their number of flaky runs is not final."
     )
 
 

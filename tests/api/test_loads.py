@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from api.errors import Problem
-from api.limits import ConcurrencyLimits, TestMessageLimiter, WorkPool
+from api.limits import ChannelTestLimiter, ConcurrencyLimits, WorkPool
 from tests.api.conftest import MakeClient
 from tests.front.programs import API, Answer, Server, ask, serving
 
@@ -94,7 +94,7 @@ def test_every_kind_of_work_that_waits_has_a_limit() -> None:
 
 
 def test_a_channel_has_one_test_message_a_minute() -> None:
-    times = TestMessageLimiter()
+    times = ChannelTestLimiter()
     times.check_and_record(["slack"])
     times.check_and_record(["email"])
     with pytest.raises(Problem) as refused:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from api import schemas
-from api.schemas.base import iso
+from core.formatting import iso_timestamp
 from db.collection.sync_state import add_gap, sync_state
 from db.definitions.records import RepositoryRecord, WorkflowRecord
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
@@ -202,7 +202,7 @@ def test_figures_are_compared_with_the_same_weekdays_and_hours(client: TestClien
     body = client.get("/api/metrics/compare?since=8h").json()
     assert body["comparable"] is True
     assert (body["current"]["runs"]["total"], body["previous"]["runs"]["total"]) == (12, 12)
-    assert body["previous_window"]["until"] == iso(NOW - timedelta(days=7))
+    assert body["previous_window"]["until"] == iso_timestamp(NOW - timedelta(days=7))
     assert body["changes"]["success_rate"]["text"] == "0.0 pp"
     assert body["changes"]["success_rate"]["verdict"] == "undecided"
     median = body["changes"]["success_duration_p50"]

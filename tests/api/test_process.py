@@ -88,14 +88,14 @@ def test_it_starts_without_a_migrated_database_and_says_so_once(database_url: st
 def test_a_setting_that_cannot_be_used_is_one_line_and_code_2(database_url: str, command: tuple[str, ...]) -> None:
     code, err = ends(*command, DATABASE_URL=database_url, REDIS_URL="http://:s3cr3t@host")
     assert code == 2
-    assert err.strip() == "REDIS_URL: the value is no Redis URL; write redis://:PASSWORD@HOST:6379/0."
+    assert err.strip() == "REDIS_URL: the value is not a Redis URL; use redis://:PASSWORD@HOST:6379/0."
 
 
 def test_in_production_a_public_address_wants_keys(database_url: str) -> None:
     code, err = ends("api", DATABASE_URL=database_url, BACKEND_ENV="prod", API_HOST="0.0.0.0")
     assert code == 2
     assert len(err.splitlines()) == 1
-    assert err.startswith("API_KEYS: API_HOST=0.0.0.0 lets other machines in")
+    assert err.startswith("API_KEYS: API_HOST=0.0.0.0 accepts connections from other machines")
 
 
 @pytest.mark.parametrize(

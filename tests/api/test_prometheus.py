@@ -209,7 +209,7 @@ def test_many_who_scrape_cost_as_much_as_one(client: TestClient, engine: Engine)
     for _ in range(3):
         assert "pipeline_health_runs_stored 1.0" in client.get("/metrics").text
     assert len(asked) == once
-    client.app.state.measures._at = float("-inf")  # type: ignore[attr-defined]
+    client.app.state.exporter._rendered_at = float("-inf")  # type: ignore[attr-defined]
     client.get("/metrics")
     again = asked[once:]
     assert 0 < len(again) < 40

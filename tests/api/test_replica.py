@@ -112,7 +112,7 @@ def test_whoever_watches_does_not_take_its_death_for_the_databases(
     answer = client.get(path)
     assert (answer.status_code, said in answer.text) == (200, True), answer.text
     wait_for(client, "database")
-    client.app.state.measures._at = float("-inf")  # type: ignore[attr-defined]
+    client.app.state.exporter._rendered_at = float("-inf")  # type: ignore[attr-defined]
     told = client.get("/metrics").text
     assert "pipeline_health_replica_answers 0.0" in told
     assert "\npipeline_health_replica_lag_seconds " not in told
@@ -192,7 +192,7 @@ def test_a_database_that_takes_questions_and_answers_none_is_not_waited_for(
         # Longer than it takes to see that nothing comes.
         time.sleep(3)
         assert ids(client) == [1]
-        assert client.app.state.reader.standing().from_replica  # type: ignore[attr-defined]
+        assert client.app.state.reader.status().from_replica  # type: ignore[attr-defined]
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)

@@ -71,7 +71,7 @@ def test_a_complete_repository_tells_since_when_and_up_to_when(client: TestClien
 def test_the_answer_in_a_sentence_is_yes_only_while_a_collector_is_at_work(client: TestClient, engine: Engine) -> None:
     summary = fetch(client)["summary"]
     assert (summary["complete"], summary["history"]) == (True, None)
-    assert summary["headline"] == "Everything since 19 Oct 2026 is complete, last look just now"
+    assert summary["headline"] == "Data is complete since 19 Oct 2026, last sync just now"
     assert summary["states"] == {
         "complete": 1,
         "archived": 0,
@@ -97,7 +97,7 @@ def test_what_is_missing_is_told_with_its_time(client: TestClient, engine: Engin
     assert found["logs"] == {"pending": 1, "expired": 0, "missing": 0}
     numbers, jobs = found["gaps"]
     assert numbers == {
-        "kind": "run_numbers", "detail": "run numbers 118–121 of CI are missing; GitHub is being asked for them",
+        "kind": "run_numbers", "detail": "run numbers 118–121 of CI are missing; they are being requested from GitHub",
         "since": "2026-11-17T12:00:00Z", "until": "2026-11-17T12:38:00Z",
     }  # fmt: skip
     assert (jobs["kind"], jobs["since"], jobs["until"]) == ("jobs", "2026-11-18T12:00:00Z", "2026-11-18T12:00:00Z")
@@ -122,7 +122,7 @@ def test_what_cannot_be_read_comes_with_what_to_do(client: TestClient, engine: E
     found = fetch(client)
     (repository,), (unreadable,) = found["items"], found["unreadable"]
     assert (repository["state"], repository["error"]) == ("failing", REFUSED)
-    assert repository["advice"].startswith("Give the token the right to read Actions")
+    assert repository["advice"].startswith("Give the token the permission to read Actions")
     assert (unreadable["name"], unreadable["checked_at"]) == ("acme/gone", "2026-11-18T18:00:00Z")
     assert unreadable["advice"].startswith("Check the name in GITHUB_REPOS")
     assert found["summary"]["headline"] == "2 of 2 repositories cannot be read"
@@ -142,7 +142,7 @@ def test_the_figures_name_run_numbers_that_are_missing_from_their_window(client:
     (gap,) = gaps(client)
     assert gap == {
         "repo": "acme/web", "kind": "run_numbers", "since": "2026-11-08T12:00:00Z", "until": "2026-11-08T12:38:00Z",
-        "detail": "run numbers 118–121 of CI are missing; GitHub is being asked for them",
+        "detail": "run numbers 118–121 of CI are missing; they are being requested from GitHub",
     }  # fmt: skip
     assert kinds(client, since="9d") == []
     assert kinds(client, since="20d", until="11d") == []

@@ -191,7 +191,7 @@ def test_a_database_that_cannot_be_written_is_a_503_before_github_gives_up(
         answer = hook.post(PATH, **request(b'{"key": "value of the body"}'))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "locked" in answer.json()["detail"]
-    assert [record for record in caplog.records if "webhook deliveries cannot be stored" in record.message]
+    assert [record for record in caplog.records if "Webhook deliveries cannot be stored" in record.message]
     assert SECRET not in caplog.text
     assert "value of the body" not in caplog.text
     assert hook.post(PATH, **request(b"{}", delivery="d-2")).json()["status"] == "stored"

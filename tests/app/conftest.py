@@ -41,7 +41,7 @@ AUTH = {
 
 @pytest.fixture
 def with_login(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A login is configured."""
+    """Configures a login."""
     for name, value in AUTH.items():
         monkeypatch.setenv(name, value)
     before = config.get_option("server.cookieSecret")
@@ -53,7 +53,7 @@ def with_login(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_template: Path) -> Iterator[Engine]:
-    """A migrated database without anything in it, which the pages read."""
+    """An empty migrated database that the pages read."""
     url = f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'ui.db')}"
     monkeypatch.setenv("DATABASE_URL", url)
     engine = make_engine(url)
@@ -75,7 +75,7 @@ def seeded(empty: Engine, kept: Kept) -> Seeded:
 
 @pytest.fixture(autouse=True, scope="session")
 def _packages_looked_through_once() -> Iterator[None]:
-    """Each AppTest looks through all installed packages for components, which takes longer than most pages."""
+    """Skips the search for components in installed packages, which takes longer than most pages."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
         yield

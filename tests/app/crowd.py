@@ -21,7 +21,7 @@ NAMES = (
 
 
 def crowd(engine: Engine) -> None:
-    """Five workflows each, of which every seventh is broken."""
+    """Five workflows per repository; every seventh is failing."""
     now = datetime.now(UTC).replace(microsecond=0)
     with write_scope(engine) as session:
         for number in range(1, REPOSITORIES + 1):
@@ -44,7 +44,7 @@ def crowd(engine: Engine) -> None:
 
 
 def fail_differently(engine: Engine, now: datetime) -> None:
-    """A failed job for each failed run, each of another cause."""
+    """A failed job for each failed run, with a distinct cause."""
     letters = "bcdfghjklmnpqrstvwxz"
     with write_scope(engine) as session:
         failed = session.execute(select(Run.repository_id, Run.id).where(Run.outcome == Outcome.FAILURE)).all()

@@ -19,7 +19,7 @@ _ROWS = 1_000
 
 
 def matrix(number: int) -> str:
-    """Of one of five jobs of a matrix, by the number of the leg."""
+    """The name of a matrix job, by the number of the leg."""
     return f"{('build', 'test', 'lint', 'call / e2e', 'package')[number % 5]} ({SYSTEMS[number % 3]}, {number})"
 
 

@@ -1,4 +1,4 @@
-"""What a page says, for tests."""
+"""Readers of page contents for tests."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def charts(page: AppTest) -> list[Any]:
 
 
 def viewers(page: AppTest) -> list[dict[str, Any]]:
-    """What each log viewer is told, but where its program is."""
+    """The data of each log viewer, without the path of its script."""
     found = [json.loads(element.proto.json) for element in page.get("bidi_component")]
     return [{key: value for key, value in each.items() if key != "script"} for each in found if "script" in each]
 
@@ -33,21 +33,21 @@ def everything(page: AppTest) -> str:
 
 
 def tiles(page: AppTest) -> dict[str, tuple[str, str]]:
-    """Every key figure by its name: what is written, and the change."""
+    """The value and the change of every metric card, by figure."""
     body = next((block for block in html(page) if 'class="ph-tiles"' in block), "")
     found = re.findall(r'data-figure="(\w+)".*?<b>(.*?)</b>.*?ph-chip[^>]*>(.*?)</span>', body)
     return {name: (unescape(value), unescape(change)) for name, value, change in found}
 
 
 def facts(page: AppTest) -> dict[str, str]:
-    """The figures of one run by their label."""
+    """The key figures of the Run page by label."""
     body = next((block for block in html(page) if "ph-facts-row" in block and "<style>" not in block), "")
     return dict(re.findall(r'ph-label">(.*?)</span><b>(.*?)</b>', body))
 
 
 @dataclass
 class Seen:
-    """A cell: what is read, what it is sorted by, and where it leads."""
+    """A cell: its text, its sort value and its links."""
 
     text: str = ""
     value: str = ""
@@ -55,7 +55,7 @@ class Seen:
 
 
 def table(page: AppTest, name: str) -> list[dict[str, Seen]]:
-    """The rows of a table by the label of their column; a label that comes twice is numbered."""
+    """The rows of a table as dicts by column label; repeated labels are numbered."""
     body = next((block for block in html(page) if f'data-table="{name}"' in block), None)
     if body is None:
         return []
@@ -93,7 +93,7 @@ class _Table(HTMLParser):
 
 
 def octets(page: AppTest) -> int:
-    """How much of a page goes to the browser: all of its elements, as they are sent."""
+    """The size of a page: the bytes of all elements sent to the browser."""
     return sum(_octets(block) for block in page._tree.children.values())
 
 

@@ -1,4 +1,4 @@
-"""A small account on a real database: two repositories, one of them broken, a run with two attempts, hostile names."""
+"""A small account on a real database: two repositories, one of them failing, a run with two attempts, hostile names."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -125,7 +125,7 @@ def job(job_id: int, name: str, at: datetime, *, attempt: int = 1, seconds: floa
 
 
 def _fill(engine: Engine, repository_id: int, records: list[RunRecord], now: datetime) -> None:
-    """One job each, as long as the run."""
+    """One job for each run, as long as the run."""
     details = [
         RunDetailsRecord(
             record.id, (),

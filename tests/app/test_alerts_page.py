@@ -1,4 +1,4 @@
-"""The page of alerts: who knows, what is silent, and rules that show what they would have done."""
+"""The Alerts page: acknowledgements, silences, and rules with their replay."""
 
 import shutil
 import time
@@ -33,7 +33,7 @@ HOSTILE = "<script>x</script> **b** :red[r]"
 
 @pytest.fixture
 def fired(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seeded]:
-    """A repository that is broken by three failures, and the alert of it."""
+    """A repository with three failures in a row, and its alert."""
     path = tmp_path / "alerts.db"
     shutil.copy(sqlite_template, path)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{path}")
@@ -62,7 +62,7 @@ def press(page: AppTest, key: str) -> AppTest:
     return page
 
 
-def test_what_fires_stands_with_its_figures_and_can_be_acknowledged(fired: Seeded, open_page: Open) -> None:
+def test_firing_alert_shows_figures_and_is_acknowledged(fired: Seeded, open_page: Open) -> None:
     (alert,) = alerts(fired.engine)
     page = open_page("alerts")
     assert "CI on main of acme/web is broken" in everything(page)
@@ -81,15 +81,13 @@ def test_what_fires_stands_with_its_figures_and_can_be_acknowledged(fired: Seede
     assert not [button for button in again.button if button.key == f"ack-{alert.id}"]
 
 
-def test_who_is_signed_in_is_who_it_was_whatever_the_browser_says(
-    fired: Seeded, open_page: Open, with_login: None
-) -> None:
+def test_recorded_name_is_that_of_the_signed_in_user(fired: Seeded, open_page: Open, with_login: None) -> None:
     (alert,) = alerts(fired.engine)
     alice = {"email": "alice@example.com", "is_logged_in": True, "iat": time.time()}
     page = press(open_page("alerts", user=alice), f"ack-{alert.id}")
     assert "Recorded as alice" in everything(page)
     assert not [each for each in page.text_input if each.key == "ack-name"]
-    page.session_state["ack-name"] = page.session_state["who"] = "bob@example.com"
+    page.session_state["ack-name"] = page.session_state["user-name"] = "bob@example.com"
     press(page, "ack-send")
     page = press(open_page("alerts", user=alice), f"add-silence-{alert.id}")
     page.session_state["add-silence-name"] = "bob@example.com"
@@ -98,7 +96,7 @@ def test_who_is_signed_in_is_who_it_was_whatever_the_browser_says(
     assert [each.author for each in read(fired.engine, list_silences)] == ["alice@example.com"]
 
 
-def test_an_alert_is_silenced_with_two_clicks_and_the_silence_ended_with_one(fired: Seeded, open_page: Open) -> None:
+def test_alert_is_silenced_in_two_clicks_and_silence_ended_in_one(fired: Seeded, open_page: Open) -> None:
     (alert,) = alerts(fired.engine)
     page = press(open_page("alerts"), f"add-silence-{alert.id}")
     page.segmented_control(key="add-silence-span").set_value("1 day")
@@ -114,7 +112,7 @@ def test_an_alert_is_silenced_with_two_clicks_and_the_silence_ended_with_one(fir
     assert "1 firing · 0 acknowledged · 0 silenced" in everything(open_page("alerts"))
 
 
-def test_a_silence_wants_to_know_what(fired: Seeded, open_page: Open) -> None:
+def test_silence_requires_a_scope(fired: Seeded, open_page: Open) -> None:
     page = press(open_page("alerts", show="silences"), "new-silence-send")
     assert "Choose at least one repository, workflow or branch" in page.error[0].value
     page.multiselect(key="new-silence-repos").set_value(["acme/web"])
@@ -122,7 +120,7 @@ def test_a_silence_wants_to_know_what(fired: Seeded, open_page: Open) -> None:
     assert [each.scope.repos for each in read(fired.engine, list_silences)] == [("acme/web",)]
 
 
-def test_a_rule_shows_what_it_would_have_done_before_it_is_saved(fired: Seeded, open_page: Open) -> None:
+def test_rule_is_replayed_before_it_is_saved(fired: Seeded, open_page: Open) -> None:
     page = open_page("alerts", show="rules", rule="new")
     page.selectbox(key="rule-kind-new").set_value(RuleKind.CONSECUTIVE_FAILURES).run()
     before = everything(page)
@@ -138,7 +136,7 @@ def test_a_rule_shows_what_it_would_have_done_before_it_is_saved(fired: Seeded, 
     assert [row["Rule"].text for row in table(page, "rules")][1].startswith("Nine in a row")
 
 
-def test_a_rule_is_changed_in_its_own_units_and_deleted(fired: Seeded, open_page: Open) -> None:
+def test_rule_is_edited_in_units_of_the_form_and_deleted(fired: Seeded, open_page: Open) -> None:
     with write_scope(fired.engine) as session:
         rule = validate_rule(Rule("Queues", RuleKind.QUEUE_TIME, 600, scope=Patterns(repos=("acme/*",))))
         rule_id = add_rule(session, rule, fired.now)
@@ -159,7 +157,7 @@ def test_a_rule_is_changed_in_its_own_units_and_deleted(fired: Seeded, open_page
     assert len(read(fired.engine, list_rules)) == 1
 
 
-def test_the_built_in_rule_can_only_be_told_otherwise(fired: Seeded, open_page: Open) -> None:
+def test_only_notification_settings_of_the_built_in_rule_can_be_edited(fired: Seeded, open_page: Open) -> None:
     (rule,) = read(fired.engine, list_rules)
     page = open_page("alerts", show="rules", rule=rule.id)
     assert page.number_input(key=f"rule-open-{rule.id}-consecutive_failures").disabled
@@ -170,7 +168,7 @@ def test_the_built_in_rule_can_only_be_told_otherwise(fired: Seeded, open_page: 
     assert (rule.repeat_seconds, rule.open_at) == (14400, 3)
 
 
-def test_a_test_message_goes_the_way_of_alerts(fired: Seeded, open_page: Open) -> None:
+def test_test_message_uses_the_outbox(fired: Seeded, open_page: Open) -> None:
     assert "Channel status unavailable" in everything(open_page("alerts", show="silences"))
     heartbeat(fired.engine, fired.now, channels=["slack"])
     reset_engine()
@@ -185,7 +183,7 @@ def test_a_test_message_goes_the_way_of_alerts(fired: Seeded, open_page: Open) -
     assert "test failed" in everything(open_page("alerts", show="silences"))
 
 
-def test_history_and_messages_that_nobody_got(fired: Seeded, open_page: Open) -> None:
+def test_history_and_undelivered_notifications(fired: Seeded, open_page: Open) -> None:
     (alert,) = alerts(fired.engine)
     with write_scope(fired.engine) as session:
         enqueue(session, alert.id, "repeat", {"email": {"subject": HOSTILE}}, fired.now)
@@ -205,7 +203,7 @@ def test_history_and_messages_that_nobody_got(fired: Seeded, open_page: Open) ->
     assert not open_page("alerts", alert="nonsense").exception
 
 
-def test_silences_of_everything_hide_nothing_from_the_page(fired: Seeded, open_page: Open) -> None:
+def test_silenced_alerts_remain_on_the_page(fired: Seeded, open_page: Open) -> None:
     with write_scope(fired.engine) as session:
         ends = fired.now + timedelta(hours=5)
         add_silence(session, Patterns(("*",)), None, fired.now, ends, comment=HOSTILE, author=HOSTILE, now=fired.now)

@@ -1,4 +1,4 @@
-"""Figures are plain dicts: what they hold is checked here, how they look in a browser."""
+"""The contents of charts, which are plain dicts. Their appearance is tested in a browser."""
 
 import json
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def _points(*, unfinished: bool = False) -> list[Point]:
     ]
 
 
-def test_a_day_without_runs_stays_a_gap() -> None:
+def test_day_without_runs_is_a_gap() -> None:
     figure = trends.success_rate(frames.series(_points()), SINCE, UNTIL)
     assert figure["data"][0]["y"] == [0.9, None, 0.75]
     assert figure["data"][0]["connectgaps"] is False
@@ -51,7 +51,7 @@ def test_the_hover_shows_the_written_rate() -> None:
     assert figure["data"][0]["customdata"][0] == ["90.0%", 10]
 
 
-def test_the_running_bucket_is_drawn_and_marked() -> None:
+def test_current_bucket_is_drawn_and_marked() -> None:
     figure = trends.outcomes(frames.series(_points(unfinished=True)), SINCE, UNTIL)
     whole, running = (trace for trace in figure["data"] if trace["name"] == "Success")
     assert (whole["y"], running["y"]) == ([9, 0], [3])
@@ -61,7 +61,7 @@ def test_the_running_bucket_is_drawn_and_marked() -> None:
     assert "so far" in [trace["name"] for trace in figure["data"]]
 
 
-def test_bars_add_up_to_all_runs_of_the_window_also_those_that_run() -> None:
+def test_bars_add_up_to_all_runs_including_unfinished_ones() -> None:
     outcomes = ["success"] * 4 + ["failure"] * 2 + ["cancelled", "skipped", "other", "in_progress"]
     points = [replace(each, metrics=figures([fact(name) for name in outcomes])) for each in _points(unfinished=True)]
     points[0] = replace(points[0], partial=True)
@@ -69,7 +69,7 @@ def test_bars_add_up_to_all_runs_of_the_window_also_those_that_run() -> None:
     assert sum(value or 0 for trace in drawn for value in trace["y"]) == 3 * len(outcomes)
 
 
-def test_lines_are_dashed_into_the_running_bucket() -> None:
+def test_line_to_the_current_bucket_is_dashed() -> None:
     points = [*_points(), Point(START + timedelta(days=3), True, _metrics(1, 1, [30.0]))]
     whole, dashed, circle = trends.success_rate(frames.series(points), SINCE, UNTIL)["data"]
     assert whole["y"] == [0.9, None, 0.75, None]
@@ -80,7 +80,7 @@ def test_lines_are_dashed_into_the_running_bucket() -> None:
     assert sum(bool(trace.get("showlegend")) for trace in traces if trace.get("name") == "so far") == 1
 
 
-def test_what_the_window_begins_in_is_no_running_bucket() -> None:
+def test_bucket_at_the_start_of_the_window_is_not_the_current_one() -> None:
     since, now = START + timedelta(hours=10, minutes=19), START + timedelta(days=2, hours=3)
     points = _points(unfinished=True)
     points[0] = replace(points[0], partial=True)
@@ -91,7 +91,7 @@ def test_what_the_window_begins_in_is_no_running_bucket() -> None:
     assert list(over["note"]) == ["from 02 Nov 10:19", "", "until 04 Nov 03:00"]
 
 
-def test_minutes_have_the_running_bucket_too() -> None:
+def test_compute_minutes_include_the_current_bucket() -> None:
     points = [
         CostPoint(START, False, 600.0, 60.0, 0.0, 1.0),
         CostPoint(START + timedelta(days=1), True, 1200.0, 0.0, 0.0, 2.0),
@@ -116,18 +116,18 @@ def test_a_branch_has_no_line_across_days_without_runs() -> None:
 
 
 @pytest.mark.parametrize("draw", [trends.success_rate, trends.durations, trends.outcomes])
-def test_a_chart_of_nothing_says_so_instead_of_showing_axes(draw: Callable[..., dict[str, Any]]) -> None:
+def test_empty_chart_shows_a_message_instead_of_axes(draw: Callable[..., dict[str, Any]]) -> None:
     figure = draw(frames.series([Point(START, False, _metrics(0, 0, []))]), SINCE, UNTIL)
     assert not figure["data"]
     assert figure["layout"]["xaxis"]["visible"] is figure["layout"]["yaxis"]["visible"] is False
     assert "period" in figure["layout"]["annotations"][0]["text"]
 
 
-def test_no_line_is_drawn_that_nothing_explains() -> None:
+def test_no_target_line_is_drawn() -> None:
     assert not trends.success_rate(frames.series(_points()), SINCE, UNTIL)["layout"]["shapes"]
 
 
-def test_the_axis_stands_still_within_an_hour() -> None:
+def test_axis_range_is_constant_within_an_hour() -> None:
     until = START + timedelta(hours=9, minutes=7)
     first = frames.axis(Window(until - timedelta(days=30), until))
     later = until + timedelta(minutes=40)
@@ -140,7 +140,7 @@ def test_the_axis_has_room_for_the_whole_first_bar() -> None:
     assert frames.axis(days, interval=Interval.DAY) == ("2026-11-01T12:00:00", "2026-11-05T01:00:00")
 
 
-def test_the_axis_has_room_for_the_running_bar_and_the_one_that_the_window_cuts() -> None:
+def test_axis_has_room_for_partial_bars_at_both_ends() -> None:
     weeks = Window(START - timedelta(days=4, hours=-2), START + timedelta(minutes=20))
     assert frames.axis(weeks, interval=Interval.WEEK) == ("2026-10-22T12:00:00", "2026-11-05T12:00:00")
 
@@ -174,7 +174,7 @@ def test_a_rate_of_few_runs_is_not_drawn() -> None:
     assert figure["data"][0]["z"][6][23] == 0.2
 
 
-def test_names_in_the_timeline_stay_text_and_apart() -> None:
+def test_timeline_names_are_escaped_and_distinct() -> None:
     rows = [["<b>x</b>", 0.0, 5.0, 65.0, "success", "1m 00s", "<b>x</b> · <i>", True]] * 2
     columns = ["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical"]
     bars = timeline.timeline(pd.DataFrame(rows, columns=columns))["data"][1]
@@ -191,7 +191,7 @@ def test_names_in_the_timeline_do_not_grow_with_the_number_of_jobs() -> None:
     assert max(map(len, names)) <= len("same name") + 12
 
 
-def test_of_many_jobs_the_failed_and_then_the_longest_are_drawn_in_their_order() -> None:
+def test_timeline_of_many_jobs_draws_failed_then_longest_jobs() -> None:
     jobs = [_job_row(number, 10.0 + number % 50) for number in range(200)]
     jobs[3], jobs[150] = _job_row(3, 1.0, conclusion="failure"), _job_row(150, 2.0, conclusion="timed_out")
     drawn = frames.timeline(jobs, START, START, 6)
@@ -214,7 +214,7 @@ def _job_row(job_id: int, seconds: float | None, **changed: Any) -> JobRow:
     return JobRow(**(values | changed))
 
 
-def test_a_job_whose_end_is_unknown_does_not_go_on_in_the_timeline() -> None:
+def test_job_with_unknown_end_is_not_drawn_as_running() -> None:
     step = {"number": 1, "name": "Wait", "status": "in_progress", "started_at": None, "completed_at": None}
     orphan = _job_row(2, None, status="in_progress", conclusion=None, end_unknown=True, steps=[step])
     queued = _job_row(3, None, status="queued", conclusion=None, end_unknown=True)
@@ -242,13 +242,13 @@ def test_every_figure_is_plain_json_without_a_network_reference() -> None:
         assert figure["layout"]["xaxis"]["title"]["text"] == ""
 
 
-def test_failed_and_succeeded_never_share_a_colour() -> None:
+def test_failure_and_success_have_different_colours() -> None:
     assert outcome_colour("failure") != outcome_colour("success") != outcome_colour("cancelled")
     assert outcome_colour("something new") == OTHER
 
 
 def test_a_skipped_step_has_no_length() -> None:
-    """GitHub gives it times as well."""
+    """GitHub returns times for skipped steps as well."""
     times = {"started_at": "2026-11-18T10:00:00Z", "completed_at": "2026-11-18T10:00:05Z", "status": "completed"}
     listed = [{"name": "test", "conclusion": "failure", **times}, {"name": "upload", "conclusion": "skipped", **times}]
     spans = job_timeline.steps(_job_row(1, None), listed)

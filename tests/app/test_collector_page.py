@@ -1,4 +1,4 @@
-"""The Collector page: what is known to be complete, and what to do where it is not."""
+"""The Collector page: completeness, and remedies for gaps."""
 
 import re
 from datetime import timedelta
@@ -18,17 +18,17 @@ def told(page: AppTest) -> str:
     return "\n".join(block.proto.body for block in page.get("html"))
 
 
-def test_everything_complete_is_said_in_a_sentence(seeded: Seeded, open_page: Open) -> None:
+def test_complete_data_is_stated_in_one_sentence(seeded: Seeded, open_page: Open) -> None:
     page = open_page("collector")
     since = (seeded.now - timedelta(days=90)).strftime("%b %Y")
-    assert "Everything since" in told(page)
+    assert "Data is complete since" in told(page)
     assert since in told(page)
     frame = page.dataframe[0].value
     assert [state[0] for state in frame["state"]] == ["✓ Complete", "✓ Complete"]
     assert list(frame["repo"]) == ["acme/api", "acme/web"]
 
 
-def test_a_repository_that_cannot_be_read_comes_first_with_what_to_do(seeded: Seeded, open_page: Open) -> None:
+def test_unreadable_repository_comes_first_with_a_remedy(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         state = sync_state(session, 1)
         state.error, state.error_at = "GitHub refused <b>it</b> (403 Forbidden)", seeded.now
@@ -37,10 +37,10 @@ def test_a_repository_that_cannot_be_read_comes_first_with_what_to_do(seeded: Se
     assert "1 of 2 repositories cannot be read" in told(page)
     assert next(iter(page.dataframe[0].value["repo"])) == "acme/web"
     assert "GitHub refused &lt;b&gt;it&lt;/b&gt; (403 Forbidden)" in told(page)
-    assert "Give the token the right to read Actions" in told(page)
+    assert "Give the token the permission to read Actions" in told(page)
 
 
-def test_a_gap_is_named_in_the_ledger_of_its_repository(seeded: Seeded, open_page: Open) -> None:
+def test_gap_is_listed_for_its_repository(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         add_gap(session, 2, "capped", "1,200 runs were created within one second")
     page = open_page("collector", of="acme/api")
@@ -48,7 +48,7 @@ def test_a_gap_is_named_in_the_ledger_of_its_repository(seeded: Seeded, open_pag
     assert "1,200 runs were created" not in told(open_page("collector", of="acme/web"))
 
 
-def test_history_that_is_read_shows_how_far(seeded: Seeded, open_page: Open) -> None:
+def test_backfill_shows_its_progress(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         since = seeded.now - timedelta(days=400)
         request_backfill(session, 1, since, seeded.now, seeded.now)
@@ -58,14 +58,14 @@ def test_history_that_is_read_shows_how_far(seeded: Seeded, open_page: Open) -> 
     assert len(page.get("progress")) == 1
 
 
-def test_a_silent_collector_is_said_so(seeded: Seeded, open_page: Open) -> None:
+def test_stale_heartbeat_is_reported(seeded: Seeded, open_page: Open) -> None:
     heartbeat(seeded.engine, seeded.now - timedelta(hours=3))
     page = open_page("collector")
     assert "Not running" in told(page)
     assert "the collector is not running" in told(page)
 
 
-def test_one_that_stopped_says_when(seeded: Seeded, open_page: Open) -> None:
+def test_stopped_collector_shows_the_time(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         record_heartbeat(session, seeded.now, {"beat_seconds": 5}, stopped_at=seeded.now)
     page = told(open_page("collector"))
@@ -88,7 +88,7 @@ def test_names_are_text(seeded: Seeded, open_page: Open) -> None:
     assert "<img" not in told(page)
 
 
-def test_a_name_that_leads_nowhere_is_listed(seeded: Seeded, open_page: Open) -> None:
+def test_unresolved_target_is_listed(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         record_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", seeded.now)
     page = open_page("collector")
@@ -96,18 +96,18 @@ def test_a_name_that_leads_nowhere_is_listed(seeded: Seeded, open_page: Open) ->
     assert "1 of 3 repositories cannot be read" in told(page)
 
 
-def test_without_any_repository_it_says_what_to_set(empty: object, open_page: Open) -> None:
+def test_page_without_repositories_names_the_setting(empty: object, open_page: Open) -> None:
     page = open_page("collector")
     assert "Nothing is monitored yet" in told(page)
     assert "Never started" in told(page)
 
 
-def test_it_says_what_the_stored_data_takes_and_what_goes_next(seeded: Seeded, open_page: Open) -> None:
+def test_storage_shows_sizes_and_next_deletion(seeded: Seeded, open_page: Open) -> None:
     soon = (seeded.now + timedelta(hours=5)).isoformat()
     with write_scope(seeded.engine) as session:
         record_heartbeat(session, seeded.now, {"retention_days": 30, "log_retention_days": 7, "next_prune_at": soon})
     page = told(open_page("collector"))
     assert "Size of the database" in page
     assert "runs are kept 30 days, logs 7" in page
-    assert re.search(r"<p>of \d+ runs</p>", page.split("Next pruning")[1])
+    assert re.search(r"<p>\d+ runs</p>", page.split("Next pruning")[1])
     assert "<code>runs</code>" in page

@@ -1,4 +1,4 @@
-"""What is drawn unchecked would have passed Plotly's checks."""
+"""Figures that skip Plotly's validation would pass it."""
 
 import json
 
@@ -13,7 +13,7 @@ PAGES = {"": {}, "workflow": {"id": 10}, "cost": {}, "run": {"run_id": RERUN}}
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_plotly_would_take_every_figure(seeded: Seeded, open_page: Open, page: str) -> None:
+def test_every_figure_passes_plotlys_validation(seeded: Seeded, open_page: Open, page: str) -> None:
     found = charts(open_page(page, **PAGES[page]))
     assert found
     for each in found:

@@ -34,9 +34,7 @@ def test_chosen_days_are_both_included(seeded: Seeded, open_page: Open) -> None:
         ("0001-01-01..0001-01-02", "is outside of 2000 to 2099"),
     ],
 )
-def test_days_that_are_none_leave_the_period_and_are_reported(
-    seeded: Seeded, open_page: Open, dates: str, why: str
-) -> None:
+def test_invalid_dates_keep_the_period_and_are_reported(seeded: Seeded, open_page: Open, dates: str, why: str) -> None:
     page = open_page(period="7d", dates=dates)
     assert "vs 7d, 1 week earlier" in everything(page)
     assert why in _warned(page)
@@ -49,7 +47,7 @@ def _warned(page: AppTest) -> str:
     return "\n".join(element.value.replace("\\", "") for element in page.warning)
 
 
-def test_a_period_that_is_none_is_reported(seeded: Seeded, open_page: Open) -> None:
+def test_invalid_period_is_reported(seeded: Seeded, open_page: Open) -> None:
     page = open_page(period="5y")
     assert "period=5y is invalid (expected 24h, 7d, 30d, 90d, 1y)" in _warned(page)
     page.segmented_control(key="period").set_value("7d").run()
@@ -69,9 +67,7 @@ def test_days_that_begin_today_are_today_up_to_now(seeded: Seeded, open_page: Op
 
 
 @pytest.mark.parametrize("page", ["", "runs", "workflow", "failures", "flaky", "cost"])
-def test_days_that_have_not_begun_are_no_error_and_show_nothing_of_others(
-    seeded: Seeded, open_page: Open, page: str
-) -> None:
+def test_future_dates_show_no_runs_and_no_error(seeded: Seeded, open_page: Open, page: str) -> None:
     first = (seeded.now + timedelta(days=5)).date()
     found = open_page(page, dates=f"{first}..{first + timedelta(days=1)}")
     assert "is in the future" in _warned(found)
@@ -89,7 +85,7 @@ def test_chosen_days_end_at_now_and_begin_at_midnight() -> None:
     assert parse_days("2026-03-05..2026-03-09").window(now).span == timedelta(0)
 
 
-def test_the_period_is_chosen_again_when_the_days_go(seeded: Seeded, open_page: Open) -> None:
+def test_clearing_dates_restores_the_period(seeded: Seeded, open_page: Open) -> None:
     day = (seeded.now - timedelta(days=3)).date()
     page = open_page(dates=f"{day}..{day}")
     assert "vs 1 day, 1 week earlier" in everything(page)
@@ -98,7 +94,7 @@ def test_the_period_is_chosen_again_when_the_days_go(seeded: Seeded, open_page: 
     assert "vs 30d, 5 weeks earlier" in everything(page)
 
 
-def test_no_period_is_marked_while_days_are_chosen_and_each_leads_back(seeded: Seeded, open_page: Open) -> None:
+def test_periods_are_unmarked_while_dates_are_set(seeded: Seeded, open_page: Open) -> None:
     day = (seeded.now - timedelta(days=3)).date()
     page = open_page(period="90d", dates=f"{day}..{day}")
     periods = page.segmented_control(key="period-instead")
@@ -109,13 +105,13 @@ def test_no_period_is_marked_while_days_are_chosen_and_each_leads_back(seeded: S
     assert "vs 7d, 1 week earlier" in everything(page)
 
 
-def test_what_is_typed_into_a_filter_finds_what_contains_it(seeded: Seeded, open_page: Open) -> None:
+def test_filter_matches_any_part_of_an_option(seeded: Seeded, open_page: Open) -> None:
     chosen = open_page().multiselect(key="repo").proto
     assert SelectWidgetFilterMode.Name(chosen.filter_mode) == "FILTER_MODE_CONTAINS"
     assert chosen.select_all == 0
 
 
-def test_a_wall_has_figures_and_fields_and_no_controls(seeded: Seeded, open_page: Open) -> None:
+def test_kiosk_mode_has_figures_and_fields_and_no_controls(seeded: Seeded, open_page: Open) -> None:
     page = open_page(wall=1)
     assert not page.multiselect
     assert not tiles(page)
@@ -124,24 +120,24 @@ def test_a_wall_has_figures_and_fields_and_no_controls(seeded: Seeded, open_page
     assert "CI is broken on main of acme/web" in told
 
 
-def test_long_periods_are_shown_by_weeks_and_short_ones_by_hours(seeded: Seeded, open_page: Open) -> None:
+def test_interval_depends_on_the_length_of_the_period(seeded: Seeded, open_page: Open) -> None:
     assert "per week · hatched: so far" in everything(open_page(period="1y"))
     assert "per hour · hatched: so far" in everything(open_page(period="24h"))
 
 
-def test_a_table_as_a_file_has_plain_values_and_no_formula() -> None:
+def test_csv_has_plain_values_and_no_formulas() -> None:
     columns = [Column("Name"), Column("Seconds", "right")]
     rows = [(Cell("<b>x</b>", "=HYPERLINK(1)"), Cell("1m", 60.0)), (Cell("-", None), Cell("–", None))]
     assert as_csv(columns, rows).splitlines() == ["Name,Seconds", "'=HYPERLINK(1),60.0", ","]
 
 
-def test_values_of_cells_cannot_leave_their_attribute() -> None:
+def test_cell_values_are_escaped_in_attributes() -> None:
     shown = table_html("t", [Column('"><script>')], [(Cell("x", '" onmouseover="alert(1)'),)], "c")
     assert "<script>" not in shown
     assert 'data-value="&quot; onmouseover=&quot;alert(1)"' in shown
 
 
-def test_nothing_is_asked_for_a_period_without_runs(seeded: Seeded, open_page: Open) -> None:
+def test_period_without_runs_shows_empty_state(seeded: Seeded, open_page: Open) -> None:
     assert "No matching runs" in markdown(open_page(dates="2020-01-01..2020-01-02"))
 
 
@@ -149,7 +145,7 @@ NAMED_PAGES = ["", "workflow", "runs", "failures", "flaky", "cost"]
 
 
 @pytest.mark.parametrize("page", NAMED_PAGES)
-def test_a_repository_that_is_not_monitored_is_no_all_clear(seeded: Seeded, open_page: Open, page: str) -> None:
+def test_unmonitored_repository_is_no_all_clear(seeded: Seeded, open_page: Open, page: str) -> None:
     found = open_page(page, repo="acme/nope")
     assert "acme/nope is not monitored" in markdown(found).replace("\\", "")
     assert "Nothing needs attention" not in everything(found)
@@ -163,18 +159,18 @@ def test_a_workflow_that_does_not_exist_is_no_all_clear(seeded: Seeded, open_pag
     assert "Nothing needs attention" not in everything(found)
 
 
-def test_a_wall_keeps_to_the_repositories_of_its_address(seeded: Seeded, open_page: Open) -> None:
+def test_kiosk_mode_applies_the_filters_of_the_url(seeded: Seeded, open_page: Open) -> None:
     assert "\n".join(html(open_page(wall=1, repo="acme/api"))).count('class="ph-field ph-') == 2
     assert "is not monitored" in markdown(open_page(wall=1, repo="acme/nope"))
 
 
-def test_what_is_known_beside_an_unknown_name_is_shown_in_any_case(seeded: Seeded, open_page: Open) -> None:
+def test_known_names_beside_unknown_ones_are_shown(seeded: Seeded, open_page: Open) -> None:
     page = open_page("runs", repo=["ACME/Web", "acme/nope"])
     assert "acme/nope is not monitored and is ignored." in _warned(page)
     assert "change 8000" in everything(page)
 
 
-def test_outcomes_to_choose_from_are_words(seeded: Seeded, open_page: Open) -> None:
+def test_conclusion_options_are_words(seeded: Seeded, open_page: Open) -> None:
     offered = open_page("runs").multiselect(key="conclusion").options
     assert {"Startup failure", "Timed out", "Action required", "Failed", "Success"} <= set(offered)
     assert not [each for each in offered if "_" in each]

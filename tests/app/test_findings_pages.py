@@ -23,7 +23,7 @@ from tests.app.seeding import RERUN, SECRET_LINE, Seeded, job, run, store
 from tests.builders import roll_up
 
 
-def test_a_cause_is_listed_with_its_line_and_leads_to_its_runs(seeded: Seeded, open_page: Open) -> None:
+def test_cause_is_listed_with_its_line_and_links_to_its_runs(seeded: Seeded, open_page: Open) -> None:
     row = table(open_page("failures"), "causes")[0]
     assert row["Cause"].value == SECRET_LINE
     assert row["Runs"].text == "1"
@@ -33,11 +33,11 @@ def test_a_cause_is_listed_with_its_line_and_leads_to_its_runs(seeded: Seeded, o
     assert not any("<img" in block for block in html(page) if "<style>" not in block and "ph-image" not in block)
 
 
-def test_a_cause_that_is_not_known_says_so(seeded: Seeded, open_page: Open) -> None:
+def test_unknown_cause_shows_empty_state(seeded: Seeded, open_page: Open) -> None:
     assert "No run with this cause" in markdown(open_page("failures", cause="<b>nope</b>"))
 
 
-def test_failures_without_any_log_say_so(seeded: Seeded, open_page: Open) -> None:
+def test_failures_without_logs_show_empty_state(seeded: Seeded, open_page: Open) -> None:
     page = open_page("failures", repo=["acme/api"])
     assert "No error was extracted from the logs" in markdown(page)
     assert "with no error extracted" in everything(page)
@@ -56,7 +56,7 @@ def _make_flaky(seeded: Seeded, number: int) -> None:
         store_run_details(session, get_repository(session, 2), details)
 
 
-def test_what_failed_and_then_passed_is_called_flaky_with_its_job(seeded: Seeded, open_page: Open) -> None:
+def test_flaky_workflow_is_listed_with_its_job(seeded: Seeded, open_page: Open) -> None:
     assert "No run failed and then passed" in markdown(open_page("flaky"))
     for number in (70_001, 70_002, 70_003):
         _make_flaky(seeded, number)
@@ -74,19 +74,19 @@ def test_what_failed_and_then_passed_is_called_flaky_with_its_job(seeded: Seeded
     assert row["Flaky jobs"].value == "e2e <b> 3×"
 
 
-def test_money_and_minutes_are_those_of_every_other_figure(seeded: Seeded, open_page: Open) -> None:
+def test_cost_and_minutes_agree_with_the_cards(seeded: Seeded, open_page: Open) -> None:
     page = open_page("cost")
     rows = table(page, "spend")
     assert {row["Repository"].value for row in rows} == {"acme/web", "acme/api"}
     total = sum(float(row["Cost"].value) for row in rows)
     assert tiles(page)["cost_usd"][0] == f"${total:,.2f}"
     by_runner = table(open_page("cost", by="Runner"), "spend")
-    assert [row["Repository"].value for row in by_runner] == ["ubuntu-latest"]
+    assert [row["Runner"].value for row in by_runner] == ["ubuntu-latest"]
     assert int(by_runner[0]["Billed minutes"].value) == sum(int(row["Billed minutes"].value) for row in rows) > 0
     assert [row["Runner"].value for row in table(page, "queues")] == ["ubuntu-latest"]
 
 
-def test_waste_defects_and_minutes_without_a_price_stand_apart(seeded: Seeded, open_page: Open) -> None:
+def test_waste_defects_and_unpriced_minutes_are_separate(seeded: Seeded, open_page: Open) -> None:
     at = seeded.now - timedelta(hours=2)
     ended = (run(80_001, at, repo=2, conclusion="failure"), run(80_002, at, repo=2, conclusion="cancelled"))
     store(seeded.engine, 2, *ended)
@@ -114,7 +114,7 @@ def test_waste_defects_and_minutes_without_a_price_stand_apart(seeded: Seeded, o
     assert 'data-figure="defects"' in everything(page)
 
 
-def test_files_of_money_have_one_unit_a_column_and_no_noise() -> None:
+def test_cost_csv_has_one_unit_per_column_and_rounded_values() -> None:
     third = CostGroup(
         "acme/x", None, None, 3, 7, 28, 1650.0000000000091, 20.0 / 3, 1.0, 0.1 + 0.2, 4, 1, 1 / 3, -0.0625
     )
@@ -128,7 +128,7 @@ def test_files_of_money_have_one_unit_a_column_and_no_noise() -> None:
     assert line == "acme/x / CI,1.5,0.1235,25.0,1.0,0.5,0.0,0.05,2"
 
 
-def test_money_of_minutes_without_any_known_price_is_unknown() -> None:
+def test_cost_without_any_known_price_is_unknown() -> None:
     dear = CostGroup("acme/x", None, None, 3, 7, 28, 1650.0, 400.0, 1.0, 0.0, 28, 1, 0.5, None)
     assert (
         as_csv(*spend_csv(CostBreakdown([dear], None), "Repository")).splitlines()[1]
@@ -143,14 +143,14 @@ def test_money_of_minutes_without_any_known_price_is_unknown() -> None:
     assert line == "acme/x / CI,1.5,,25.0,1.0,0.5,0.0,0.05,2"
 
 
-def test_the_busiest_hour_is_told_on_the_clock_of_the_viewer() -> None:
+def test_busiest_hour_is_in_the_time_zone_of_the_viewer() -> None:
     runner = RunnerQueue("ubuntu-latest", 1, 4.0, 4.0, datetime(2026, 11, 26, tzinfo=UTC), 1, None)
     ((_, _, _, _, hour, *_),) = queue_rows([runner], ZoneInfo("America/New_York"))
     assert ">25 Nov, 19:00<" in hour.html
     assert "2026-11-26 00:00:00 UTC" in hour.html
 
 
-def test_runs_stand_side_by_side_with_what_changed(seeded: Seeded, open_page: Open) -> None:
+def test_compared_runs_show_what_changed(seeded: Seeded, open_page: Open) -> None:
     page = open_page("compare", runs="1000,1002")
     row = table(page, "compared-jobs" if table(page, "compared-jobs") else "compared")[0]
     assert row["Job"].value == "build"
@@ -158,13 +158,13 @@ def test_runs_stand_side_by_side_with_what_changed(seeded: Seeded, open_page: Op
     assert float(row["Change"].value) == float(row["#1002"].value) - float(row["#1000"].value)
 
 
-def test_what_cannot_be_compared_says_why(seeded: Seeded, open_page: Open) -> None:
+def test_invalid_comparison_states_the_reason(seeded: Seeded, open_page: Open) -> None:
     assert "2 to 5 different runs can be compared" in markdown(open_page("compare")).replace("\\", "")
     assert "there is no run 5" in markdown(open_page("compare", runs="1000,5")).replace("\\", "")
     assert "Nothing to compare" in markdown(open_page("compare", runs="x,<script>"))
 
 
-def test_a_failed_run_says_what_changed_since_the_last_success(seeded: Seeded, open_page: Open) -> None:
+def test_failed_run_shows_changes_since_the_last_success(seeded: Seeded, open_page: Open) -> None:
     page = open_page("run", run_id=8002)
     told = everything(page)
     assert "Since the last success" in told
@@ -172,7 +172,7 @@ def test_a_failed_run_says_what_changed_since_the_last_success(seeded: Seeded, o
     assert [row["Job"].value for row in table(page, "since-green")] == ["build"]
 
 
-def test_only_successes_are_praised_or_blamed_for_their_duration() -> None:
+def test_only_durations_of_successes_are_coloured() -> None:
     def compared(conclusion: str, delta: float | None) -> ComparedRun:
         row = RunRow(**(dict.fromkeys(RunRow.__dataclass_fields__) | {"conclusion": conclusion}))  # type: ignore[arg-type]
         return ComparedRun(row, delta, None, None)

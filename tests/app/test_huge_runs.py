@@ -1,4 +1,4 @@
-"""Runs of thousands of jobs: pages stay small, and everything can be reached."""
+"""Runs with thousands of jobs: pages stay small, and every job is reachable."""
 
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
@@ -21,7 +21,7 @@ def huge(empty: Engine, kept: Kept) -> None:
 
 
 @pytest.mark.usefixtures("huge")
-def test_thousands_of_jobs_are_a_page_of_groups(open_page: Open) -> None:
+def test_thousands_of_jobs_are_shown_in_groups(open_page: Open) -> None:
     page = open_page("run", run_id=MATRIX)
     assert octets(page) < MOST
     assert octets(page) < 1.05 * octets(open_page("run", run_id=FEWER))
@@ -55,7 +55,7 @@ def test_a_group_opens_to_its_jobs_page_by_page(open_page: Open) -> None:
 
 
 @pytest.mark.usefixtures("huge")
-def test_thousands_of_long_names_are_a_page_of_jobs(open_page: Open) -> None:
+def test_thousands_of_long_names_are_paged(open_page: Open) -> None:
     page = open_page("run", run_id=DISTINCT)
     assert table(page, "job-groups") == []
     assert [row["Status"].value for row in table(page, "run-jobs")] == ["failure"] * 100
@@ -64,7 +64,7 @@ def test_thousands_of_long_names_are_a_page_of_jobs(open_page: Open) -> None:
 
 
 @pytest.mark.usefixtures("huge")
-def test_runs_of_thousands_of_jobs_are_compared_page_by_page(open_page: Open) -> None:
+def test_comparison_of_thousands_of_jobs_is_paged(open_page: Open) -> None:
     page = open_page("compare", runs=f"{GREEN},{MATRIX}")
     rows = table(page, "compared")
     assert len(rows) == 100
@@ -74,7 +74,7 @@ def test_runs_of_thousands_of_jobs_are_compared_page_by_page(open_page: Open) ->
 
 
 @pytest.mark.usefixtures("huge")
-def test_a_job_of_a_thousand_steps_opens_at_the_one_that_failed(open_page: Open) -> None:
+def test_thousand_steps_open_at_the_failed_one(open_page: Open) -> None:
     page = open_page("run", run_id=STEPS)
     (steps,) = [block for block in html(page) if 'class="ph-step"' in block]
     assert steps.count('role="listitem"') == 100
@@ -85,7 +85,7 @@ def test_a_job_of_a_thousand_steps_opens_at_the_one_that_failed(open_page: Open)
 
 
 @pytest.mark.usefixtures("huge")
-def test_one_of_many_attempts_is_chosen_from_a_list(open_page: Open) -> None:
+def test_many_attempts_are_chosen_from_a_list(open_page: Open) -> None:
     page = open_page("run", run_id=ATTEMPTS, attempt=7)
     chosen = page.selectbox(key=f"attempt-{ATTEMPTS}")
     assert (chosen.label, chosen.value, len(chosen.options)) == ("One of 50 attempts", 7, 50)
@@ -93,7 +93,7 @@ def test_one_of_many_attempts_is_chosen_from_a_list(open_page: Open) -> None:
     assert page.query_params["attempt"] == "50"
 
 
-def test_an_address_of_a_group_opens_it_where_most_jobs_share_no_name(empty: Engine, open_page: Open) -> None:
+def test_url_of_a_group_opens_it_without_grouped_default(empty: Engine, open_page: Open) -> None:
     now = datetime.now(UTC)
     add_repository(empty, 1, "acme/web", now)
     huge_run(empty, 510, 30, now, name=lambda number: f"pair {number // 2 if number < 20 else number} ({number})")

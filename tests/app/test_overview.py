@@ -23,19 +23,19 @@ def _written(seeded: Seeded, scope: Scope, span: timedelta) -> list[str]:
     return [figures[name] for name in _SHOWN]
 
 
-def test_the_tiles_show_the_strings_of_the_catalogue(seeded: Seeded, open_page: Open) -> None:
+def test_cards_show_the_strings_of_the_catalogue(seeded: Seeded, open_page: Open) -> None:
     page = open_page()
     assert [value for value, _ in tiles(page).values()] == _written(seeded, Scope(), timedelta(days=30))
 
 
-def test_filters_of_the_address_narrow_the_figures(seeded: Seeded, open_page: Open) -> None:
+def test_url_filters_apply_to_the_figures(seeded: Seeded, open_page: Open) -> None:
     page = open_page(repo=["acme/api"], workflow=["CI"], period="7d")
     expected = _written(seeded, Scope(repos=("acme/api",), workflows=("CI",)), timedelta(days=7))
     assert [value for value, _ in tiles(page).values()] == expected
     assert page.multiselect(key="repo").value == ["acme/api"]
 
 
-def test_a_chosen_filter_goes_into_the_address_and_a_default_leaves_none(seeded: Seeded, open_page: Open) -> None:
+def test_filter_is_written_to_the_url_unless_default(seeded: Seeded, open_page: Open) -> None:
     page = open_page()
     assert not page.query_params
     page.multiselect(key="repo").set_value(["acme/web"]).run()
@@ -44,7 +44,7 @@ def test_a_chosen_filter_goes_into_the_address_and_a_default_leaves_none(seeded:
     assert not page.query_params
 
 
-def test_the_address_wins_where_it_changed_by_itself(seeded: Seeded, open_page: Open) -> None:
+def test_changed_url_overrides_widgets(seeded: Seeded, open_page: Open) -> None:
     page = open_page(repo=["acme/web"])
     page.query_params["repo"] = ["acme/api"]
     page.run()
@@ -54,12 +54,12 @@ def test_the_address_wins_where_it_changed_by_itself(seeded: Seeded, open_page: 
     assert page.multiselect(key="repo").value == []
 
 
-def test_an_unknown_period_in_the_address_is_the_default(seeded: Seeded, open_page: Open) -> None:
+def test_unknown_period_in_the_url_selects_the_default(seeded: Seeded, open_page: Open) -> None:
     page = open_page(period="never")
     assert [value for value, _ in tiles(page).values()] == _written(seeded, Scope(), PERIODS["30d"])
 
 
-def test_what_is_broken_now_comes_first_with_its_first_bad_commit(seeded: Seeded, open_page: Open) -> None:
+def test_failing_branch_comes_first_with_its_first_bad_commit(seeded: Seeded, open_page: Open) -> None:
     page = open_page()
     strip = next(block for block in html(page) if "ph-attention" in block)
     assert "CI is broken on main of acme/web" in strip
@@ -69,19 +69,19 @@ def test_what_is_broken_now_comes_first_with_its_first_bad_commit(seeded: Seeded
     assert "run?run_id=8002" in strip
 
 
-def test_gaps_stand_beside_the_figures(seeded: Seeded, open_page: Open) -> None:
+def test_gaps_are_shown_beside_the_figures(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         set_gaps(session, 1, "runs", ["2 runs <b>missing</b>"])
     page = open_page()
     assert "2 runs \\<b\\>missing\\</b\\>" in markdown(page)
 
 
-def test_complete_figures_say_since_when(seeded: Seeded, open_page: Open) -> None:
+def test_complete_figures_show_the_start_date(seeded: Seeded, open_page: Open) -> None:
     shown = markdown(open_page())
     assert f"Data complete since {seeded.now - timedelta(days=90):%d %b %Y} (UTC)" in shown
 
 
-def test_figures_over_a_time_that_is_not_complete_say_so(seeded: Seeded, open_page: Open) -> None:
+def test_incomplete_figures_are_marked(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         sync_state(session, 1).complete_since = seeded.now - timedelta(days=5)
     assert "Data complete only since" in markdown(open_page())
@@ -91,7 +91,7 @@ def test_figures_over_a_time_that_is_not_complete_say_so(seeded: Seeded, open_pa
     assert "Backfill in progress" in markdown(open_page())
 
 
-def test_every_other_figure_stands_below_the_tiles(seeded: Seeded, open_page: Open) -> None:
+def test_other_figures_are_below_the_cards(seeded: Seeded, open_page: Open) -> None:
     until = window_end(load_status().version)
     with session_scope(seeded.engine) as session:
         figures = display(service.snapshot(session, Scope(), Window(until - timedelta(days=30), until)))
@@ -100,7 +100,7 @@ def test_every_other_figure_stands_below_the_tiles(seeded: Seeded, open_page: Op
         assert f"<b>{figures[name]}</b>" in line
 
 
-def test_no_change_is_claimed_against_a_period_that_was_not_collected(seeded: Seeded, open_page: Open) -> None:
+def test_no_change_is_shown_without_a_complete_previous_period(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         for number in (1, 2):
             sync_state(session, number).complete_since = seeded.now - timedelta(days=31)
@@ -117,7 +117,7 @@ def test_filters_that_match_nothing_offer_to_clear_them(seeded: Seeded, open_pag
     assert "branch" not in page.query_params
 
 
-def test_workflows_link_to_their_page_and_broken_ones_come_first(seeded: Seeded, open_page: Open) -> None:
+def test_workflows_link_to_their_page_and_failing_ones_come_first(seeded: Seeded, open_page: Open) -> None:
     rows = table(open_page(period="90d"), "workflows")
     assert rows[0]["Workflow"].links == ["workflow?id=10&period=90d"]
     assert rows[0]["Default branch"].text == "✕ Failing"

@@ -35,13 +35,13 @@ def test_untrusted_text_is_escaped_everywhere(seeded: Seeded, open_page: Open) -
     assert "\\<b\\>test\\</b\\>" in markdown(page)
 
 
-def test_the_latest_attempt_is_shown_and_says_what_was_carried_over(seeded: Seeded, open_page: Open) -> None:
+def test_latest_attempt_is_shown_with_reused_jobs(seeded: Seeded, open_page: Open) -> None:
     page = open_page("run", run_id=RERUN)
     assert "Reused from an earlier attempt: lint." in markdown(page)
     assert facts(page)["Jobs"] == "1"
 
 
-def test_an_earlier_attempt_can_be_chosen_by_the_address(seeded: Seeded, open_page: Open) -> None:
+def test_url_selects_an_earlier_attempt(seeded: Seeded, open_page: Open) -> None:
     page = open_page("run", run_id=RERUN, attempt=1)
     assert facts(page)["Jobs"] == "2"
     assert "Carried over" not in markdown(page)
@@ -58,7 +58,7 @@ def test_the_log_of_a_failed_job_begins_shortly_before_the_cause(seeded: Seeded,
     ]  # fmt: skip
 
 
-def test_a_failed_run_leads_to_the_other_runs_of_its_cause(seeded: Seeded, open_page: Open) -> None:
+def test_failed_run_links_to_the_runs_with_its_cause(seeded: Seeded, open_page: Open) -> None:
     region = next(block for block in html(open_page("run", run_id=RERUN)) if "Why it failed" in block)
     assert "No other stored run failed with this error." in region
     with write_scope(seeded.engine) as session:
@@ -74,7 +74,7 @@ def test_a_failed_run_leads_to_the_other_runs_of_its_cause(seeded: Seeded, open_
     assert re.search(rf'<a href="failures\?cause=f&amp;dates={days}"[^>]*>{told}</a>', region)
 
 
-def test_a_log_is_asked_for_then_pending_then_there(seeded: Seeded, open_page: Open) -> None:
+def test_log_is_requested_then_pending_then_stored(seeded: Seeded, open_page: Open) -> None:
     page = open_page("run", run_id=UNREAD)
     next(button for button in page.button if button.label == "Fetch this log").click().run()
     assert "The collector is fetching this log" in markdown(page)
@@ -94,26 +94,26 @@ def test_a_log_is_asked_for_then_pending_then_there(seeded: Seeded, open_page: O
     assert [each["base"] for each in viewers(page)] == [f"logs/{UNREAD}/{UNREAD * 10}"]
 
 
-def test_a_log_that_github_deleted_says_so(seeded: Seeded, open_page: Open) -> None:
+def test_expired_log_is_stated(seeded: Seeded, open_page: Open) -> None:
     assert "GitHub deleted this log" in markdown(open_page("run", run_id=EXPIRED))
 
 
-def test_a_run_without_known_jobs_says_so(seeded: Seeded, open_page: Open) -> None:
+def test_run_without_jobs_shows_a_message(seeded: Seeded, open_page: Open) -> None:
     page = open_page("run", run_id=RUNNING)
     assert "No jobs are stored for this attempt" in markdown(page)
     assert any("● Running" in block for block in html(page))
 
 
 @pytest.mark.parametrize("given", ["", "abc", "-1", "99999999999999999999", "²", "1; drop table runs"])
-def test_an_address_without_a_usable_run_leads_to_the_list(seeded: Seeded, open_page: Open, given: str) -> None:
+def test_url_without_a_run_links_to_the_list(seeded: Seeded, open_page: Open, given: str) -> None:
     assert "No run selected" in markdown(open_page("run", run_id=given))
 
 
-def test_an_unknown_run_says_why_it_may_be_missing(seeded: Seeded, open_page: Open) -> None:
+def test_unknown_run_states_possible_reasons(seeded: Seeded, open_page: Open) -> None:
     assert "Run 4711 not found" in markdown(open_page("run", run_id=4711))
 
 
-def test_a_run_of_many_jobs_is_cut_and_says_so(seeded: Seeded, open_page: Open) -> None:
+def test_run_with_many_jobs_is_truncated_with_a_note(seeded: Seeded, open_page: Open) -> None:
     number, total = 77_000, 700
     began = seeded.now - timedelta(hours=2)
     store(seeded.engine, 1, run(number, began, conclusion="failure"))

@@ -33,7 +33,7 @@ def test_times_are_shown_with_utc_on_hover(seeded: Seeded, open_page: Open) -> N
     assert re.search(r'<time title="\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC">\d\d \w{3}, \d\d:\d\d</time>', body)
 
 
-def test_the_address_narrows_the_list(seeded: Seeded, open_page: Open) -> None:
+def test_url_filters_apply_to_the_list(seeded: Seeded, open_page: Open) -> None:
     rows = table(open_page("runs", repo=["acme/web"], conclusion=["failure"], actor=["bob"]), "runs")
     assert {row["Started by"].text for row in rows} == {"bob"}
     assert len(rows) == 3
@@ -56,18 +56,18 @@ def test_pages_older_and_newer_lead_through_all_runs(seeded: Seeded, open_page: 
     assert _links(page) == first
 
 
-def test_another_filter_begins_at_the_newest_again(seeded: Seeded, open_page: Open) -> None:
+def test_new_filter_resets_the_page(seeded: Seeded, open_page: Open) -> None:
     page = open_page("runs", period="90d")
     _press(page, "Older")
     page.multiselect(key="repo").set_value(["acme/api"]).run()
     assert "Page 1" in markdown(page)
 
 
-def test_a_search_without_a_hit_says_so(seeded: Seeded, open_page: Open) -> None:
+def test_search_without_matches_shows_empty_state(seeded: Seeded, open_page: Open) -> None:
     assert "No matching runs" in markdown(open_page("runs", q="no such thing"))
 
 
-def test_the_list_as_a_file_has_every_field_and_no_formula(seeded: Seeded, open_page: Open) -> None:
+def test_csv_of_runs_has_all_fields_and_no_formulas(seeded: Seeded, open_page: Open) -> None:
     open_page("runs")
     page, _ = run_page(Scope(), Window(seeded.now - timedelta(days=90), utc_now()), "", None, 0)
     written = as_csv(*export_rows([page.items[0].__class__(**(vars(page.items[0]) | {"title": "=1+1"}))]))

@@ -1,4 +1,4 @@
-"""Many repositories, long and foreign names: pages stay small, and text stays text."""
+"""Many repositories, long and foreign names: pages stay small, and text is escaped."""
 
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ def many(empty: Engine, kept: Kept) -> Engine:
     return empty
 
 
-def test_a_thousand_workflows_are_a_page_of_kilobytes(many: Engine, open_page: Open) -> None:
+def test_page_of_a_thousand_workflows_is_small(many: Engine, open_page: Open) -> None:
     overview = open_page()
     assert len(table(overview, "workflows")) == 15
     assert "All 1,000 workflows" in "\n".join(html(overview))
@@ -46,7 +46,7 @@ def test_a_thousand_workflows_are_a_page_of_kilobytes(many: Engine, open_page: O
     assert "and 43 more of lower priority" in folded
 
 
-def test_what_is_left_out_of_a_long_list_is_said(many: Engine, open_page: Open) -> None:
+def test_truncated_lists_show_the_total(many: Engine, open_page: Open) -> None:
     assert "120 of 1,000 workflows, worst first" in markdown(open_page(wall=1))
     collector = open_page("collector")
     assert "1 to 100 of 200 repositories" in markdown(collector)

@@ -16,26 +16,26 @@ ALL_PAGES = (*PAGES, "run")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_nothing_configured_says_what_to_set(empty: Engine, open_page: Open, page: str) -> None:
+def test_unconfigured_dashboard_names_the_setting(empty: Engine, open_page: Open, page: str) -> None:
     assert "GITHUB_REPOS=owner/name" in markdown(open_page(page))
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_first_sync_shows_how_far_it_is(empty: Engine, open_page: Open, moment: datetime, page: str) -> None:
+def test_first_sync_shows_its_progress(empty: Engine, open_page: Open, moment: datetime, page: str) -> None:
     heartbeat(empty, moment, state="syncing", message="Reading acme/*", progress={"done": 3, "total": 12})
     shown = open_page(page)
     assert "Reading your workflow runs" in markdown(shown)
     assert shown.get("progress")[0].proto.text == "3 of 12"
 
 
-def test_repositories_without_runs_say_so(empty: Engine, open_page: Open, moment: datetime) -> None:
+def test_repositories_without_runs_show_empty_state(empty: Engine, open_page: Open, moment: datetime) -> None:
     add_repository(empty, 1, "acme/web", moment)
     heartbeat(empty, moment)
     assert "No runs yet" in markdown(open_page())
 
 
 @pytest.mark.parametrize("page", ALL_PAGES)
-def test_every_page_says_that_the_data_is_a_demo(seeded: Seeded, open_page: Open, page: str) -> None:
+def test_every_page_shows_the_demo_banner(seeded: Seeded, open_page: Open, page: str) -> None:
     assert "<b>Demo data</b> from a bundled simulator" in everything(open_page(page))
 
 
@@ -46,12 +46,12 @@ def test_real_data_carries_no_demo_notice(seeded: Seeded, open_page: Open, page:
 
 
 @pytest.mark.parametrize("page", ALL_PAGES)
-def test_a_silent_collector_is_said(seeded: Seeded, open_page: Open, page: str) -> None:
+def test_stale_heartbeat_shows_a_warning(seeded: Seeded, open_page: Open, page: str) -> None:
     heartbeat(seeded.engine, seeded.now - timedelta(seconds=3 * 300 + 120))
     assert "The collector was last seen 17 min ago" in open_page(page).warning[0].value.replace("\\", "")
 
 
-def test_a_collector_that_hangs_is_said_with_its_work(seeded: Seeded, open_page: Open) -> None:
+def test_stalled_collector_is_reported_with_its_activity(seeded: Seeded, open_page: Open) -> None:
     since = seeded.now - timedelta(minutes=17)
     heartbeat(seeded.engine, datetime.now(UTC), beat_seconds=5, work="look", work_since=since.isoformat())
     page = open_page()
@@ -66,7 +66,7 @@ def test_a_collector_within_three_polls_and_a_minute_is_not_stale(seeded: Seeded
 
 
 @pytest.mark.parametrize("page", ALL_PAGES)
-def test_a_collector_that_stopped_is_said_at_once(seeded: Seeded, open_page: Open, page: str) -> None:
+def test_stopped_collector_is_reported_immediately(seeded: Seeded, open_page: Open, page: str) -> None:
     with write_scope(seeded.engine) as session:
         record_heartbeat(session, seeded.now, {"beat_seconds": 5, "poll_seconds": 300.0}, stopped_at=seeded.now)
     shown = open_page(page)
@@ -86,7 +86,7 @@ def test_a_collector_that_stopped_is_said_at_once(seeded: Seeded, open_page: Ope
         (40, {"command": True}, ":gray[●] synced"),
     ],
 )
-def test_the_state_of_the_collector_is_beside_the_time_of_the_last_look(
+def test_state_of_the_collector_is_beside_the_last_sync(
     seeded: Seeded, open_page: Open, seconds: float, detail: dict[str, object], line: str
 ) -> None:
     heartbeat(seeded.engine, datetime.now(UTC) - timedelta(seconds=seconds), beat_seconds=5, **detail)
@@ -94,7 +94,7 @@ def test_the_state_of_the_collector_is_beside_the_time_of_the_last_look(
     assert next(each for each in captions if "synced" in each).startswith(line)
 
 
-def test_a_repository_that_cannot_be_read_is_named_with_the_reason(seeded: Seeded, open_page: Open) -> None:
+def test_unreadable_repository_is_shown_with_the_reason(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         sync_state(session, 1).error = "the token may not read <Actions>"
     shown = open_page().warning[0].value
@@ -103,7 +103,7 @@ def test_a_repository_that_cannot_be_read_is_named_with_the_reason(seeded: Seede
 
 
 @pytest.mark.parametrize("page", ALL_PAGES)
-def test_a_database_that_is_not_migrated_says_how_to(
+def test_unmigrated_database_shows_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_page: Open, page: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'new.db'}")
@@ -112,7 +112,9 @@ def test_a_database_that_is_not_migrated_says_how_to(
     assert "python -m db upgrade" in shown
 
 
-def test_a_database_that_is_away_is_said_without_its_password(monkeypatch: pytest.MonkeyPatch, open_page: Open) -> None:
+def test_unavailable_database_is_reported_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, open_page: Open
+) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://ph:hunter2@127.0.0.1:1/ph")
     shown = markdown(open_page()).replace("\\", "")
     assert "Data unavailable" in shown
@@ -136,7 +138,7 @@ def test_a_page_recovers_when_the_database_is_back(
     assert "No repositories configured" in markdown(page)
 
 
-def test_an_unusable_setting_is_named(monkeypatch: pytest.MonkeyPatch, open_page: Open) -> None:
+def test_invalid_setting_is_named(monkeypatch: pytest.MonkeyPatch, open_page: Open) -> None:
     monkeypatch.setenv("DATABASE_URL", "mysql://x/y")
     assert "DATABASE_URL" in markdown(open_page()).replace("\\", "")
 
@@ -146,9 +148,7 @@ def test_an_unusable_setting_is_named(monkeypatch: pytest.MonkeyPatch, open_page
     [("", {}), ("", {"wall": 1}), ("workflow", {}), ("workflow", {"id": 20}), ("runs", {}), ("failures", {}),
      ("flaky", {}), ("cost", {}), ("alerts", {}), ("run", {"run_id": 2000})],
 )  # fmt: skip
-def test_every_page_says_how_complete_its_figures_are(
-    seeded: Seeded, open_page: Open, page: str, query: dict[str, object]
-) -> None:
+def test_every_page_shows_completeness(seeded: Seeded, open_page: Open, page: str, query: dict[str, object]) -> None:
     assert "Data complete since" in everything(open_page(page, **query))
     with write_scope(seeded.engine) as session:
         sync_state(session, 2).complete_since = None
@@ -162,7 +162,7 @@ def test_every_page_says_how_complete_its_figures_are(
     assert "Data complete since" not in told
 
 
-def test_what_is_complete_is_read_once_for_a_page(seeded: Seeded, open_page: Open) -> None:
+def test_completeness_is_read_once_per_page(seeded: Seeded, open_page: Open) -> None:
     from app.data.connection import current_engine, reader, reset_engine
 
     page, seen = open_page(), []
@@ -177,9 +177,7 @@ def test_what_is_complete_is_read_once_for_a_page(seeded: Seeded, open_page: Ope
     assert len([each for each in seen if not each.startswith("BEGIN")]) <= 105
 
 
-def test_repositories_without_runs_are_named_with_the_time_that_was_read(
-    empty: Engine, open_page: Open, moment: datetime
-) -> None:
+def test_repositories_without_runs_are_named_with_the_period(empty: Engine, open_page: Open, moment: datetime) -> None:
     add_repository(empty, 1, "acme/web", moment)
     with write_scope(empty) as session:
         sync_state(session, 1).complete_since = moment - timedelta(days=30)
@@ -188,7 +186,7 @@ def test_repositories_without_runs_are_named_with_the_time_that_was_read(
 
 
 @pytest.mark.parametrize("page", ["", "workflow", "runs", "failures", "flaky", "cost"])
-def test_a_collector_that_cannot_read_is_not_told_to_be_configured(
+def test_failing_collector_gets_no_configuration_hint(
     empty: Engine, open_page: Open, moment: datetime, page: str
 ) -> None:
     with write_scope(empty) as session:
@@ -201,7 +199,7 @@ def test_a_collector_that_cannot_read_is_not_told_to_be_configured(
     assert "GITHUB_REPOS=" not in told
 
 
-def test_repositories_that_are_still_read_are_counted(empty: Engine, open_page: Open, moment: datetime) -> None:
+def test_repositories_in_backfill_are_counted(empty: Engine, open_page: Open, moment: datetime) -> None:
     for number, name in enumerate(("acme/web", "acme/api", "acme/lib"), 1):
         add_repository(empty, number, name, moment)
     with write_scope(empty) as session:
@@ -226,7 +224,7 @@ def test_alerts_without_data_are_no_all_clear(empty: Engine, open_page: Open, mo
     ],
 )
 @pytest.mark.parametrize("wall", [{}, {"wall": 1}])
-def test_no_problem_in_old_or_partial_data_is_no_all_clear(
+def test_stale_or_partial_data_is_no_all_clear(
     seeded: Seeded, open_page: Open, detail: dict[str, object], stopped: bool, line: str, wall: dict[str, int]
 ) -> None:
     values = {"beat_seconds": 5, "poll_seconds": 300.0, **detail}

@@ -14,7 +14,7 @@ from db.enums import Conclusion, Status
     ["**b**", "[a](javascript:alert(1))", "<script>", "`c`", ":material/bolt:", ":red[x]", "$x$", "# h", "a\n\n- b",
      "![i](https://evil.example/x.png)", "https://evil.example", "| a | b |", "\u202eevil"],
 )  # fmt: skip
-def test_markdown_in_names_is_shown_not_read(text: str) -> None:
+def test_markdown_in_names_is_escaped(text: str) -> None:
     shown = markdown(text)
     for active in "*[]<>`:$#!|_":
         assert all(shown[at - 1] == "\\" for at in range(len(shown)) if shown[at] == active)
@@ -37,11 +37,11 @@ def test_markdown_in_names_is_shown_not_read(text: str) -> None:
         ("release/1.2 @alice a:b c@ www x->y", "release/1.2 @alice a:b c@ www x->y"),
     ],
 )
-def test_nothing_is_left_that_is_looked_for_behind_the_backslashes(text: str, broken: str) -> None:
+def test_autolinks_and_icons_are_broken_up(text: str, broken: str) -> None:
     assert markdown(text).replace("\\", "").replace("\u2060", "~") == broken
 
 
-def test_html_in_names_is_shown_not_read() -> None:
+def test_html_in_names_is_escaped() -> None:
     assert html("<img src=x onerror='a'>\"") == "&lt;img src=x onerror=&#x27;a&#x27;&gt;&quot;"
 
 
@@ -52,7 +52,7 @@ def test_every_state_has_a_sign_and_a_word(state: str) -> None:
     assert name
 
 
-def test_a_state_that_nobody_knows_is_shown_as_it_is() -> None:
+def test_unknown_state_is_shown_as_it_is() -> None:
     assert outcome_label("brand_new") == "· Brand new"
 
 
@@ -61,12 +61,12 @@ def test_the_strip_tells_failures_apart_without_colour() -> None:
     assert len(set(re.findall(r"v(\d+)h-", svg))) == 3
 
 
-def test_a_line_is_broken_where_nothing_is_known() -> None:
+def test_sparkline_has_gaps_for_unknown_values() -> None:
     assert unquote(sparkline([1.0, None, 0.5])).count("M") == 2
     assert sparkline([None, None]) == ""
 
 
-def test_pictures_hold_nothing_that_could_end_an_attribute() -> None:
+def test_pictures_are_safe_in_attributes() -> None:
     for picture in (outcome_strip(["success"]), sparkline([1.0, 2.0]), column_sparkline([0, 3])):
         assert picture.startswith("data:image/svg+xml,")
         assert not set(picture) & set('"<>')

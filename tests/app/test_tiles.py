@@ -1,4 +1,4 @@
-"""Tiles of a few runs, without a database."""
+"""Metric cards, without a database."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ def _metrics(passed: int, failed: int = 0, running: int = 0) -> Metrics:
 
 
 def _drawn(monkeypatch: pytest.MonkeyPatch, now: Metrics, before: Metrics, days: float) -> dict[str, str]:
-    """The text of each tile and of the line below them, by the figure."""
+    """The text of each card by figure, and that of the line below as `rest`."""
     drawn: list[str] = []
     monkeypatch.setattr(metric_cards.st, "html", drawn.append)
     window = Window(NOW - timedelta(days=days), NOW)
@@ -35,7 +35,7 @@ def _drawn(monkeypatch: pytest.MonkeyPatch, now: Metrics, before: Metrics, days:
     return found | {"rest": unescape(re.sub("<[^>]+>", " ", drawn[1]))}
 
 
-def test_percentiles_of_few_runs_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_percentiles_of_few_runs_show_the_sample_size(monkeypatch: pytest.MonkeyPatch) -> None:
     few = _drawn(monkeypatch, _metrics(7, 2), _metrics(7), 30)
     assert "of 7 runs" in few["success_duration_p50"]
     assert "of 2 runs" in few["rest"]
@@ -49,7 +49,7 @@ def test_one_run_against_another_is_no_change(monkeypatch: pytest.MonkeyPatch) -
     assert "pp" not in shown["success_rate"]
 
 
-def test_what_is_not_final_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_provisional_figures_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
     day = _drawn(monkeypatch, _metrics(30, running=4), _metrics(30), 1)
     assert "4 still running" in day["runs"]
     assert re.search(r"Flaky runs\s+0\s+so far", day["rest"])
@@ -58,7 +58,7 @@ def test_what_is_not_final_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "so far" not in month["rest"]
 
 
-def test_a_cost_says_how_many_minutes_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cost_shows_the_minutes_it_excludes(monkeypatch: pytest.MonkeyPatch) -> None:
     unpriced = figures([fact("success", cost_usd=0.0, unpriced_minutes=minutes) for minutes in (7, 5)])
     assert re.search(
         r"Cost\s+\$0.00\s+excludes 12 min without a known price", _drawn(monkeypatch, unpriced, unpriced, 30)["rest"]
@@ -78,7 +78,7 @@ def test_a_figure_is_provisional_while_half_of_its_window_may_change() -> None:
     assert not is_provisional("success_rate", window(timedelta(minutes=5)), NOW)
 
 
-def test_a_cell_is_coloured_only_where_the_change_is_more_than_chance() -> None:
+def test_cell_is_coloured_only_if_the_change_is_significant() -> None:
     rate = FIGURES["success_rate"]
     worse = cells.change_cell(change(rate, _metrics(160, 40), _metrics(190, 10)))
     assert "ph-red" in worse.html
@@ -87,7 +87,7 @@ def test_a_cell_is_coloured_only_where_the_change_is_more_than_chance() -> None:
     assert cells.change_cell(change(rate, _metrics(1), _metrics(90))).value is None
 
 
-def test_an_amount_in_a_table_has_no_colour_however_much_it_grew() -> None:
+def test_changes_of_amounts_have_no_colour() -> None:
     for made, text in ((cells.amount_change(5.0), "+500.0%"), (cells.occurrences(24, 2), "×12"),
                        (cells.occurrences(2, 4), "−50.0%"), (cells.occurrences(1, 0), "new")):  # fmt: skip
         assert made.html == f'<span class="ph-dim">{text}</span>'

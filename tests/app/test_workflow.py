@@ -28,13 +28,13 @@ def test_all_workflows_are_listed_searched_and_ordered(seeded: Seeded, open_page
     assert names == sorted(names)
 
 
-def test_a_search_that_finds_no_workflow_says_so(seeded: Seeded, open_page: Open) -> None:
+def test_search_without_matching_workflows_shows_a_message(seeded: Seeded, open_page: Open) -> None:
     page = open_page("workflow")
     page.text_input(key="workflow-q").set_value("nope").run()
     assert "No workflow with runs in this period matches the search" in markdown(page)
 
 
-def test_the_page_of_one_shows_its_runs_as_points_that_lead_to_them(seeded: Seeded, open_page: Open) -> None:
+def test_runs_of_a_workflow_are_points_with_links(seeded: Seeded, open_page: Open) -> None:
     page = open_page("workflow", id=20)
     spec = next(chart for chart in charts(page) if "opens-dots" in chart.proto.id).proto.spec
     addresses = [point[0] for trace in json.loads(spec)["data"] for point in trace["customdata"]]
@@ -43,13 +43,13 @@ def test_the_page_of_one_shows_its_runs_as_points_that_lead_to_them(seeded: Seed
     assert tiles(page)["runs"][0] == str(len(addresses))
 
 
-def test_jobs_and_steps_are_added_up(seeded: Seeded, open_page: Open) -> None:
+def test_jobs_and_steps_are_aggregated(seeded: Seeded, open_page: Open) -> None:
     page = open_page("workflow", id=20)
     assert [row["Job"].value for row in table(page, "jobs")] == ["build"]
     assert {row["Step"].value for row in table(page, "steps")} == {"build / Set up job", "build / Run tests"}
 
 
-def test_a_broken_workflow_says_so_at_its_head(seeded: Seeded, open_page: Open) -> None:
+def test_failing_workflow_is_marked_in_the_heading(seeded: Seeded, open_page: Open) -> None:
     assert "✕ Failing on the default branch" in everything(open_page("workflow", id=10))
     assert "✓ Passing" in everything(open_page("workflow", id=20))
 
@@ -61,7 +61,7 @@ def test_a_broken_workflow_says_so_at_its_head(seeded: Seeded, open_page: Open) 
         ("disabled_inactivity", "⊘ Disabled after inactivity"), ("disabled_for_a_new_reason", "⊘ Disabled"),
     ],
 )  # fmt: skip
-def test_a_workflow_that_cannot_run_is_neither_broken_nor_passing(
+def test_inactive_workflow_is_neither_failing_nor_passing(
     seeded: Seeded, open_page: Open, state: str, word: str
 ) -> None:
     with write_scope(seeded.engine) as session:
@@ -78,7 +78,7 @@ def test_a_workflow_that_cannot_run_is_neither_broken_nor_passing(
     assert "✕" not in wall
 
 
-def test_a_schedule_that_cannot_be_judged_is_told(seeded: Seeded, open_page: Open) -> None:
+def test_unsupported_schedule_is_reported(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         crons = [{"cron": "0 9 * * *", "timezone": "Asia/<b>Nowhere"}]
         store_schedule(session, (1, 10), crons, None, seeded.now)
@@ -89,14 +89,14 @@ def test_a_schedule_that_cannot_be_judged_is_told(seeded: Seeded, open_page: Ope
     assert "<b>" not in told
 
 
-def test_only_time_and_branch_are_chosen_for_one_workflow(seeded: Seeded, open_page: Open) -> None:
+def test_page_of_one_workflow_has_time_and_branch_filters(seeded: Seeded, open_page: Open) -> None:
     page = open_page("workflow", id=10, branch=["feature"])
     assert [each.key for each in page.multiselect] == ["branch"]
     assert tiles(page)["runs"][0] == "3"
 
 
 @pytest.mark.parametrize("given", ["7", "99999999999999999999", "x", "-1"])
-def test_an_address_of_no_workflow_leads_to_all_of_them(seeded: Seeded, open_page: Open, given: str) -> None:
+def test_url_of_an_unknown_workflow_links_to_all_workflows(seeded: Seeded, open_page: Open, given: str) -> None:
     page = open_page("workflow", id=given)
     assert "not found" in markdown(page) or table(page, "all-workflows")
 
@@ -112,9 +112,7 @@ def test_names_are_text(seeded: Seeded, open_page: Open) -> None:
         assert "<script" not in told
 
 
-def test_a_workflow_without_runs_on_the_default_branch_is_neither_passing_nor_broken(
-    seeded: Seeded, open_page: Open
-) -> None:
+def test_workflow_without_default_branch_runs_is_neither_passing_nor_failing(seeded: Seeded, open_page: Open) -> None:
     _add_workflow(seeded, 17, "Preview", run(17_000, seeded.now - timedelta(hours=1), branch="feature"))
     rows = {row["Workflow"].value: row for row in table(open_page("workflow"), "all-workflows")}
     assert rows["acme/web / Preview"]["Default branch"].text == "– No runs on main"
@@ -126,21 +124,21 @@ def test_a_workflow_without_runs_on_the_default_branch_is_neither_passing_nor_br
 
 
 @pytest.mark.parametrize(("state", "word"), [("disabled_inactivity", "⊘ Disabled"), ("deleted", "⊘ Deleted")])
-def test_a_workflow_that_cannot_run_is_not_broken(seeded: Seeded, open_page: Open, state: str, word: str) -> None:
+def test_inactive_workflow_is_not_failing(seeded: Seeded, open_page: Open, state: str, word: str) -> None:
     _add_workflow(seeded, 18, "Old", run(18_000, seeded.now - timedelta(hours=1), conclusion="failure"), state=state)
     rows = {row["Workflow"].value: row for row in table(open_page("workflow"), "all-workflows")}
     assert rows["acme/web / Old"]["Default branch"].text == word
     assert word in everything(open_page("workflow", id=18))
 
 
-def test_the_default_branch_is_judged_whatever_branch_is_chosen(seeded: Seeded, open_page: Open) -> None:
+def test_status_is_that_of_the_default_branch_with_any_filter(seeded: Seeded, open_page: Open) -> None:
     _add_workflow(seeded, 19, "Both", run(19_000, seeded.now - timedelta(hours=2), conclusion="failure"),
                   run(19_001, seeded.now - timedelta(hours=1), branch="feature"))  # fmt: skip
     rows = {row["Workflow"].value: row for row in table(open_page("workflow", branch="feature"), "all-workflows")}
     assert rows["acme/web / Both"]["Default branch"].text == "✕ Failing"
 
 
-def test_nothing_is_passing_while_its_repository_is_still_read(seeded: Seeded, open_page: Open) -> None:
+def test_workflow_is_not_passing_during_backfill(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         sync_state(session, 2).complete_since = None
     rows = {row["Workflow"].value: row for row in table(open_page("workflow"), "all-workflows")}
@@ -154,7 +152,7 @@ def _add_workflow(seeded: Seeded, number: int, name: str, *runs: RunRecord, stat
     store(seeded.engine, 1, *(replace(each, workflow_id=number, workflow_name=name) for each in runs))
 
 
-def test_a_slower_workflow_shows_which_job_and_step_it_is(seeded: Seeded, open_page: Open) -> None:
+def test_slower_workflow_shows_its_slower_jobs_and_steps(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         upsert_workflows(session, 1, [WorkflowRecord(16, "Slow", ".github/workflows/16.yml", "active")])
     since = seeded.now - timedelta(hours=30)

@@ -10,6 +10,7 @@ from collector.github.client import GitHubClient
 from collector.logs.collect import LogCollector
 from collector.progress import Progress
 from collector.sync.engine import SyncEngine, SyncResult
+from db.collection.heartbeat_detail import HeartbeatDetail
 
 
 def make_client(url: str, clock: Callable[[], datetime], token: str | None = "good") -> GitHubClient:
@@ -28,7 +29,7 @@ def sync(
         retention_days=retention_days,
         clock=clock,
         stop=stop or threading.Event(),
-        progress=Progress(engine, clock, {}),
+        progress=Progress(engine, clock, HeartbeatDetail()),
     ).run()
 
 
@@ -39,7 +40,7 @@ def fetch_logs(engine: Engine, base_url: str, *, clock: Callable[[], datetime], 
         collect=collect,
         clock=clock,
         stop=threading.Event(),
-        progress=Progress(engine, clock, {}),
+        progress=Progress(engine, clock, HeartbeatDetail()),
     ).run()
 
 

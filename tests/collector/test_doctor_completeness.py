@@ -55,7 +55,7 @@ def test_where_everything_is_complete_one_sentence_says_so(engine: Engine) -> No
     assert list(found) == ["Collector", "Completeness"]
     assert found["Collector"] == DoctorCheck("Collector", True, "at work, last seen 30 s ago")
     assert found["Completeness"].ok
-    assert found["Completeness"].detail.startswith("Everything since 19 Oct 2026 is complete, last look 30 s ago. ")
+    assert found["Completeness"].detail.startswith("Data is complete since 19 Oct 2026, last sync 30 s ago. ")
 
 
 def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engine: Engine) -> None:
@@ -75,14 +75,14 @@ def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engi
     assert list(found)[2:] == [f"Data of acme/{name}" for name in ("gone", "r5", "r2", "r3", "r1")]
     assert [check.ok for check in found.values()][2:] == [False, False, None, None, None]
     assert found["Data of acme/gone"].detail == (
-        "GitHub knows no /repos/acme/gone (404). Check the name in GITHUB_REPOS, and that the token may see the "
-        "repository. Where it was deleted on purpose, take it out of GITHUB_REPOS."
+        "GitHub knows no /repos/acme/gone (404). Check the name in GITHUB_REPOS and whether the token can access the "
+        "repository. If the repository was deleted, remove it from GITHUB_REPOS."
     )
     assert found["Data of acme/r5"].detail.startswith(
-        f"The last look, 30 s ago, failed: {REFUSED}. Give the token the right to read Actions"
+        f"The last sync, 30 s ago, failed: {REFUSED}. Give the token the permission to read Actions"
     )
     assert "Run numbers 118–121 of CI between" in found["Data of acme/r2"].detail
-    assert "It is asked again for seven hours" in found["Data of acme/r2"].detail
+    assert "requested again for seven hours" in found["Data of acme/r2"].detail
     assert found["Data of acme/r3"].detail.endswith("(And 1 more.)")
     assert "400 of about 1,600 runs so far" in found["Data of acme/r1"].detail
 
@@ -93,7 +93,7 @@ def test_an_owner_that_is_not_there_comes_with_what_to_do(engine: Engine) -> Non
         error = "there is no organisation or user acme, or it may not be seen"
         record_target(session, "acme/*", None, error, NOON, code=ErrorCode.OWNER_NOT_FOUND)
     assert checks(engine)["Data of acme/*"].detail.endswith(
-        "or it may not be seen. Check the name in GITHUB_REPOS, and that the token may see its repositories."
+        "or it may not be seen. Check the name in GITHUB_REPOS and whether the token can access its repositories."
     )
 
 

@@ -111,17 +111,13 @@ def test_collectors_of_another_version_are_named(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("settings", "ok", "told"),
     [
-        ({}, None, "anyone who can reach 127.0.0.1 has full read access"),
-        ({"api_host": "0.0.0.0"}, False, "API_HOST=0.0.0.0 lets other machines in and no key is set"),
+        ({}, None, "whoever reaches 127.0.0.1 may read all"),
+        ({"api_host": "0.0.0.0"}, False, "API_HOST=0.0.0.0 accepts connections from other machines and no key is set"),
         ({"api_host": "::1"}, None, "whoever reaches ::1"),
         ({"api_host": "0.0.0.0", "api_keys": "s3cr3t"}, True, "every /api route wants a key"),
         ({"api_host": "0.0.0.0", "access_by_proxy": "true"}, None, "ACCESS_BY_PROXY is set: whoever the proxy"),
-        (
-            {"api_host": "0.0.0.0", "api_publish": "127.0.0.1:3000"},
-            None,
-            "anyone who can reach 127.0.0.1:3000 has full read access",
-        ),
-        ({"api_publish": "3000"}, False, "API_PUBLISH=3000 lets other machines in and no key is set"),
+        ({"api_host": "0.0.0.0", "api_publish": "127.0.0.1:3000"}, None, "whoever reaches 127.0.0.1:3000 may read all"),
+        ({"api_publish": "3000"}, False, "API_PUBLISH=3000 accepts connections from other machines and no key is set"),
         ({"api_publish": "10.0.0.7:3000", "api_keys": "s3cr3t"}, True, "every /api route wants a key"),
     ],
 )

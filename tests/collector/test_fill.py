@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from collector.progress import Progress
 from collector.sync.job_fetcher import JobFetcher
+from db.collection.heartbeat_detail import HeartbeatDetail
 from db.collection.sync_state import sync_state
 from db.models import Run
 from tests.builders import add_repository, run, store_runs
@@ -66,7 +67,7 @@ def account(engine: Engine) -> Account:
 
 
 def filler(engine: Engine, url: str, clock: Clock) -> JobFetcher:
-    progress = Progress(engine, clock, {})
+    progress = Progress(engine, clock, HeartbeatDetail())
     return JobFetcher(engine, make_client(url, clock), clock=clock, stop=threading.Event(), progress=progress)
 
 

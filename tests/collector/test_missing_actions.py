@@ -10,9 +10,8 @@ from db.definitions.scope import Scope
 from db.enums import CompletenessState
 from db.models import SyncState
 from db.repositories.repository_queries import list_repositories
-from health.completeness.collection_status import list_completeness
-from health.completeness.service import read_completeness
-from health.completeness.status import completeness_status
+from health.completeness.descriptions import completeness_status
+from health.completeness.service import list_completeness, read_completeness
 from tests.collector.conftest import Clock
 from tests.collector.servers import Asked, Reply, StandIn, as_json
 from tests.collector.syncing import make_client, sync
@@ -71,7 +70,7 @@ def test_a_repository_without_actions_is_no_failure_and_said_once(
         assert [row.error for row in list_repositories(session)] == [None, None]
         # What the repository does not have makes no figure of the others incomplete.
         assert read_completeness(session, Scope()).complete_since is not None
-        assert completeness_status(list_completeness(session), 0, clock.now).headline.startswith("Everything")
+        assert completeness_status(list_completeness(session), 0, clock.now).headline.startswith("Data is complete")
 
 
 def test_once_there_are_actions_they_are_collected(engine: Engine, clock: Clock) -> None:

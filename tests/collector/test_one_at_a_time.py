@@ -18,6 +18,7 @@ from collector.progress import Progress
 from collector.sync.engine import SyncEngine, SyncResult
 from collector.sync.scan_plan import BackfillWindow, read_windows
 from db.collection.backfills import advance, request_backfill
+from db.collection.heartbeat_detail import HeartbeatDetail
 from db.collection.sync_state import sync_state
 from db.engine import make_engine, safe_url, session_scope, write_scope
 from db.models import Run, SyncState
@@ -203,5 +204,5 @@ def test_a_database_url_is_shown_without_any_password() -> None:
 def _sync(engine: Engine, url: str, *repos: str) -> SyncEngine:
     return SyncEngine(
         engine, make_client(url, clock), repos=repos, backfill_days=30, retention_days=400, clock=clock,
-        stop=threading.Event(), progress=Progress(engine, clock, {}),
+        stop=threading.Event(), progress=Progress(engine, clock, HeartbeatDetail()),
     )  # fmt: skip

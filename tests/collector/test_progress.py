@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine, event
@@ -9,13 +10,14 @@ from sqlalchemy import Engine, event
 from collector.claims import ClaimManager
 from collector.progress import Progress
 from core.counters import CounterName, CounterRegistry
+from db.collection.heartbeat_detail import HeartbeatDetail
 from db.engine import session_scope
 from db.repositories.repository_queries import HeartbeatRow, heartbeat
 from tests.collector.conftest import Clock
 
 
 def counted(engine: Engine) -> float:
-    return stored(engine).detail["tally"]["counts"]["syncs"]["ok"]  # type: ignore[no-any-return]
+    return (stored(engine).detail.counters or {})["counts"]["syncs"]["ok"]  # type: ignore[no-any-return]
 
 
 def stored(engine: Engine) -> HeartbeatRow:
@@ -29,7 +31,7 @@ def started(engine: Engine, clock: Clock, *, often: int = 0, command: bool = Fal
     """One that has counted so many looks since its start."""
     tally = CounterRegistry()
     tally.increment(CounterName.SYNCS, "ok", often)
-    return Progress(engine, clock, {"poll_seconds": 300.0}, bar=command, tally=tally)
+    return Progress(engine, clock, HeartbeatDetail(poll_seconds=300.0), bar=command, tally=tally)
 
 
 def test_threads_that_beat_at_once_after_a_start_count_on_from_what_was_counted(engine: Engine) -> None:
@@ -53,13 +55,14 @@ def test_threads_that_beat_at_once_after_a_start_count_on_from_what_was_counted(
 def test_a_command_beside_a_service_leaves_its_counters_and_facts_alone(engine: Engine) -> None:
     clock = Clock()
     service, command = started(engine, clock, often=5), started(engine, clock, often=1, command=True)
-    service.set_heartbeat_fields(next_prune_at="2026-11-19T00:00:00+00:00")
+    midnight = datetime(2026, 11, 19, tzinfo=UTC)
+    service.set_heartbeat_fields(next_prune_at=midnight)
     service.beat(force=True)
     for _ in range(2):
         command.begin("history")
         assert counted(engine) == 5
-        assert stored(engine).detail["next_prune_at"] == "2026-11-19T00:00:00+00:00"
-        assert stored(engine).detail["message"] == "history"
+        assert stored(engine).detail.next_prune_at == midnight
+        assert stored(engine).detail.message == "history"
         service.beat(force=True)
         assert counted(engine) == 5
 
@@ -97,13 +100,13 @@ def test_a_command_beside_a_service_does_not_stop_it_and_one_after_it_is_no_gues
     service.mark_stopping()
     late = started(engine, clock, command=True)
     late.begin("history")
-    assert (stored(engine).stopped_at, stored(engine).detail["command"]) == (None, True)
+    assert (stored(engine).stopped_at, stored(engine).detail.command) == (None, True)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_of_several_the_last_one_stops_for_all(engine: Engine) -> None:
     clock = Clock()
-    one, two = (Progress(engine, clock, {}, name=name) for name in ("a/1", "b/2"))
+    one, two = (Progress(engine, clock, HeartbeatDetail(), name=name) for name in ("a/1", "b/2"))
     two.is_leader = False
     claims = {name: ClaimManager(engine, name, clock) for name in ("a/1", "b/2")}
     for name, progress in (("a/1", one), ("b/2", two)):

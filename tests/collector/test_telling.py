@@ -14,6 +14,7 @@ from collector.claims import ClaimManager
 from collector.logs.collect import LogCollector
 from collector.progress import Progress
 from db.collection.claims import Assignment
+from db.collection.heartbeat_detail import HeartbeatDetail
 from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
 from db.models import Alert, JobLog, Notification
@@ -45,14 +46,16 @@ def service(
 ) -> Iterator[AlertWorker]:  # fmt: skip
     stop, clock = threading.Event(), github.clock
     client = make_client(url or github.url, clock)
-    logs = LogCollector(engine, client, collect=collect, clock=clock, stop=stop, progress=Progress(engine, clock, {}))
+    logs = LogCollector(
+        engine, client, collect=collect, clock=clock, stop=stop, progress=Progress(engine, clock, HeartbeatDetail())
+    )
     claims = ClaimManager(engine, "me", clock)
     claims.assignment = Assignment(frozenset(), frozenset(), collectors, is_leader=True)
     channels = {**(more or {}), "slack": SlackWebhookChannel(channel.url)}
     telling = AlertWorker(
         engine, evaluator=Evaluator(engine, parse_threshold("3"), list(channels), "http://dash", clock),
         dispatcher=Dispatcher(engine, channels, clock),
-        prefetcher=FailureLogPrefetcher(engine, client, logs, clock, patience_seconds=patience), claims=claims, stop=stop,
+        prefetcher=FailureLogPrefetcher(engine, client, logs, clock, timeout_seconds=patience), claims=claims, stop=stop,
     )  # fmt: skip
     threads = [threading.Thread(target=work) for work in (telling.run_evaluator, telling.run_dispatchers)]
     for thread in threads:

@@ -25,6 +25,7 @@ from collector.progress import Progress
 from collector.settings import CollectorSettings
 from collector.supervision import log_and_continue
 from core.work import TaskTracker, current_task, report_progress, waiting_for_subtasks
+from db.collection.heartbeat_detail import HeartbeatDetail
 from db.engine import write_scope
 from db.enums import Liveness
 from db.repositories.repository_queries import HeartbeatRow, heartbeat
@@ -87,7 +88,14 @@ def test_waiting_without_a_piece_is_nothing() -> None:
 
 
 def row(**detail: Any) -> HeartbeatRow:
-    return HeartbeatRow(name="collector", seen_at=NOW, started_at=NOW, data_version=1, detail=detail, stopped_at=None)
+    return HeartbeatRow(
+        name="collector",
+        seen_at=NOW,
+        started_at=NOW,
+        data_version=1,
+        detail=HeartbeatDetail.from_dict(detail),
+        stopped_at=None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,17 +158,15 @@ def test_what_a_collector_without_progress_holds_is_taken_over(engine: Engine) -
 
 def test_the_sign_of_life_names_the_work(engine: Engine) -> None:
     work = TaskTracker()
-    progress = Progress(engine, lambda: NOW, {"poll_seconds": 300}, tracker=work)
+    progress = Progress(engine, lambda: NOW, HeartbeatDetail(poll_seconds=300), tracker=work)
     with work.track("fill") as piece:
         piece.progressed_at -= 60
         progress.beat(force=True)
     with Session(engine) as session:
         found = heartbeat(session)
     assert found is not None
-    assert found.detail["work"] == "fill"
-    assert datetime.fromisoformat(found.detail["work_since"]) == pytest.approx(
-        NOW - timedelta(seconds=60), abs=timedelta(seconds=2)
-    )
+    assert found.detail.work == "fill"
+    assert found.detail.work_since == pytest.approx(NOW - timedelta(seconds=60), abs=timedelta(seconds=2))
 
 
 @contextmanager

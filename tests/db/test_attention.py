@@ -12,7 +12,7 @@ from db.enums import RuleKind, Severity
 from health.alerts.attention import Attention, Impact, attention, severity_of_streak
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import AlertScope, acknowledge, open_alert
-from health.insights.statistics import find_shortage
+from health.insights.runner_shortage import find_shortage
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, job, run, store_jobs, store_runs
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

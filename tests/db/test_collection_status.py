@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db.collection.backfills import request_backfill
+from db.collection.heartbeat_detail import HeartbeatDetail
 from db.collection.sync_state import record_heartbeat, sync_state
 from db.definitions.records import RepositoryRecord
 from db.engine import session_scope, write_scope
@@ -59,7 +60,7 @@ def test_collectors_that_share_the_work_are_told_apart_by_their_claims(engine: E
     assert [(each.name, each.alive, each.repositories) for each in found.collectors] == [
         ("a/1", True, 2), ("b/2", False, 0),
     ]  # fmt: skip
-    assert found.collectors[0].detail == {"message": "a/1"}
+    assert found.collectors[0].detail == HeartbeatDetail(message="a/1")
 
 
 def test_the_only_collector_speaks_by_the_main_heartbeat(engine: Engine) -> None:
@@ -67,7 +68,7 @@ def test_the_only_collector_speaks_by_the_main_heartbeat(engine: Engine) -> None
         record_heartbeat(session, NOON, {"state": "idle"})
     add(engine, Claim(kind="liveness", name="here", holder="here", expires_at=NOON + timedelta(seconds=20)))
     (found,) = served(engine).collectors
-    assert (found.name, found.alive, found.seen_at, found.detail) == ("here", True, NOON, {"state": "idle"})
+    assert (found.name, found.alive, found.seen_at, found.detail) == ("here", True, NOON, HeartbeatDetail(state="idle"))
 
 
 def test_of_several_collectors_of_a_machine_the_latest_beat_counts(engine: Engine) -> None:
@@ -144,7 +145,7 @@ def test_one_that_ended_in_order_is_stopped_at_once_until_the_next_beat(engine: 
 
 def test_repositories_that_are_read_are_counted_without_their_runs(engine: Engine) -> None:
     def counted(told: int | None = None) -> tuple[int, int]:
-        seen = HeartbeatRow("collector", NOON, NOON, 0, {"catching_up": told})
+        seen = HeartbeatRow("collector", NOON, NOON, 0, HeartbeatDetail.from_dict({"catching_up": told}))
         with session_scope(engine) as session:
             found = count_catching_up(session, seen)
         return found.repositories, found.total

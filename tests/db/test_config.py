@@ -35,7 +35,7 @@ def test_a_url_that_needs_no_password_stays_as_it_is(url: str) -> None:
 def test_the_secret_of_the_example_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "password").write_text("change-me\n")
     monkeypatch.setenv("DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
-    with pytest.raises(ConfigError, match=r"^DATABASE_PASSWORD_FILE: .*password holds the example's change-me"):
+    with pytest.raises(ConfigError, match=r"^DATABASE_PASSWORD_FILE: .*password contains the example value change-me"):
         DatabaseSettings.load()
 
 
@@ -49,7 +49,7 @@ def test_a_secret_from_the_environment_is_trimmed(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("name", ["GITHUB_TOKEN", "GITHUB_WEBHOOK_SECRET", "SLACK_BOT_TOKEN"])
 def test_an_examples_secret_is_refused_wherever_it_comes_from(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "change-me\n")
-    with pytest.raises(ConfigError, match=rf"^{name}: it is the example's change-me, which everybody knows"):
+    with pytest.raises(ConfigError, match=rf"^{name}: it is the example value change-me; replace it by a real secret"):
         CollectorSettings.load(github_repos="acme/web")
 
 
@@ -66,7 +66,7 @@ def test_every_secret_of_an_example_is_refused() -> None:
     assert files
     written |= {("API_KEYS", file.read_text(encoding="utf-8")) for file in files}
     for name, value in written:
-        with pytest.raises(ConfigError, match=rf"^{name}: it is the example's "):
+        with pytest.raises(ConfigError, match=rf"^{name}: it is the example value "):
             ApiSettings.load(**{name.lower(): value})
 
 
@@ -79,7 +79,7 @@ def test_every_secret_of_an_example_is_refused() -> None:
 )  # fmt: skip
 def test_an_examples_value_is_found_in_lists_and_urls(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError, match=rf"^{name}: it is the example's ") as raised:
+    with pytest.raises(ConfigError, match=rf"^{name}: it is the example value ") as raised:
         ApiSettings.load()
     assert str(raised.value).count("\n") == 0
 

@@ -12,9 +12,9 @@ from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
 from db.enums import CompletenessState, LogState
 from db.logs.log_writes import request_logs, store_log
-from health.completeness.collection_status import list_completeness, list_missing_numbers
-from health.completeness.gaps import Gap, LogCounts, RepositoryCompleteness
-from health.completeness.service import read_completeness
+from health.completeness.gaps import Gap
+from health.completeness.service import list_completeness, list_missing_numbers, read_completeness
+from health.completeness.status import LogCounts, RepositoryCompleteness
 from tests.builders import NOON, REPO, add_repository, job, run, store_jobs, store_runs
 from tests.completeness_rows import add, backfill, mark_complete, run_gap
 
@@ -82,7 +82,7 @@ def test_run_numbers_that_are_still_asked_for_are_a_gap_and_absent_ones_are_not(
     found = one(engine)
     assert (found.state, found.runs_absent) == (CompletenessState.GAPS, 1)
     assert [gap.detail for gap in found.gaps] == [
-        "5 runs of CI in 2 places from number 118 to 130 are missing; GitHub is being asked for them"
+        "5 runs of CI in 2 gaps between the numbers 118 and 130 are missing; they are being requested from GitHub"
     ]
     assert found.gaps == tuple(gaps(engine))
 
@@ -132,7 +132,7 @@ def test_history_that_is_compared_once_more_is_no_longer_read(engine: Engine) ->
     add(engine, backfill(phase="verifying"))
     found = one(engine)
     assert (found.state, found.active_backfill) == (CompletenessState.CATCHING_UP, None)
-    assert "compared once more" in found.gaps[0].detail
+    assert "being verified" in found.gaps[0].detail
 
 
 def test_a_finished_history_is_no_gap(engine: Engine) -> None:
@@ -156,7 +156,7 @@ def test_runs_without_their_jobs_are_counted_now_not_as_last_noted(engine: Engin
     store_runs(engine, run(1), run(2, minutes=-60), run(3, status="in_progress", conclusion=None))
     found = one(engine)
     assert (found.state, found.runs_without_jobs) == (CompletenessState.CATCHING_UP, 2)
-    assert found.gaps[0].detail.startswith("2 runs still without their jobs")
+    assert found.gaps[0].detail.startswith("2 runs still without jobs")
     assert kinds(engine, Window(NOON - DAY, NOON - timedelta(minutes=30))) == ["jobs"]
     assert kinds(engine, Window(NOON - DAY, NOON - timedelta(minutes=90))) == []
 

@@ -14,7 +14,7 @@ from db.logs.log_writes import record_failed_fetch, request_logs, store_log
 from db.models import Alert, AlertSilence, JobLog, Notification, Run, RunGap
 from db.storage import pending_deletion, storage
 from health import retention
-from health.completeness.descriptions import storage_facts
+from health.completeness.collection_facts import storage_facts
 from health.retention import prune, prune_logs
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 
@@ -113,7 +113,7 @@ def test_what_is_stored_and_what_goes_next_is_known_without_counting(filled: Eng
     told = {
         each.label: (each.value, each.note) for each in storage_facts(found, detail, next_time, NOON, count_limit=2)
     }
-    assert told["Next pruning"] == ("In 1d 0h", "of 1 run and at least 2 logs")
+    assert told["Next pruning"] == ("In 1d 0h", "1 run and at least 2 logs")
     assert told["Oldest run"] == ("02 May 2026", "logs from 02 May 2026; runs are kept 150 days, logs 90")
 
 

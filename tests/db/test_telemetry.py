@@ -92,7 +92,7 @@ def test_no_text_makes_it_slow_or_long() -> None:
 
 
 def test_a_record_that_is_badly_made_is_told_nevertheless() -> None:
-    assert fields("%d runs", "many")["message"].startswith("%d runs (cannot be filled in")
+    assert fields("%d runs", "many")["message"].startswith("%d runs (cannot be formatted")
 
 
 def test_the_settings_name_what_is_secret() -> None:

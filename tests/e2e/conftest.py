@@ -1,4 +1,4 @@
-"""A real Streamlit on a real database, and a real browser that takes down whatever goes wrong."""
+"""A real Streamlit on a real database, and a real browser that records errors."""
 
 import os
 import socket
@@ -82,7 +82,7 @@ def _wait(url: str, process: Program, log: Path) -> None:
 
 @dataclass
 class Tab:
-    """A page of the browser, and what went wrong on it."""
+    """A page of the browser, and the errors that occurred on it."""
 
     page: "sync_api.Page"
     address: str
@@ -184,7 +184,7 @@ def tab(request: pytest.FixtureRequest, address: str) -> Iterator[Tab]:
 
 @pytest.fixture
 def wide(desktop: "sync_api.BrowserContext", address: str) -> Iterator[Tab]:
-    """For what does not depend on the width."""
+    """A wide tab, for tests that do not depend on the width."""
     with opened(desktop, address) as found:
         yield found
 

@@ -1,4 +1,4 @@
-"""The line between browser and dashboard, which can be slow."""
+"""The connection between browser and dashboard, which can be delayed."""
 
 import time
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Acknowledge and silence, as somebody does who was just told."""
+"""Acknowledging and silencing an alert in a browser."""
 
 from typing import TYPE_CHECKING
 

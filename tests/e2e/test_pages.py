@@ -1,4 +1,4 @@
-"""Every page in a real browser: no complaint, nothing wider than the screen, nothing that keeps somebody out."""
+"""Every page in a real browser: no errors, nothing wider than the screen, no serious accessibility violations."""
 
 import pytest
 
@@ -31,12 +31,12 @@ _NOT_OURS = "[data-testid=stSidebarHeader], [data-testid=stToolbar], [data-testi
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_opens_without_a_complaint_fits_and_keeps_nobody_out(tab: Tab, path: str) -> None:
+def test_page_opens_without_errors_fits_and_is_accessible(tab: Tab, path: str) -> None:
     _look(tab, path, PAGES[path])
 
 
 @pytest.mark.parametrize("path", STATES)
-def test_a_page_with_nothing_to_show_says_so(wide: Tab, path: str) -> None:
+def test_empty_state_is_shown(wide: Tab, path: str) -> None:
     _look(wide, path, STATES[path])
 
 

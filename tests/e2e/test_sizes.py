@@ -1,4 +1,4 @@
-"""Nothing, almost nothing and very much: the same pages."""
+"""All pages with no data, little data and very much data."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ def port() -> int:
 def place(
     request: pytest.FixtureRequest, port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str]]:
-    """How much there is, and where it is shown."""
+    """A database size and the dashboard that shows it."""
     folder = tmp_path_factory.mktemp(request.param)
     engine = make_engine(f"sqlite:///{folder / 'ui.db'}")
     upgrade(engine)
@@ -60,7 +60,7 @@ def _one(now: datetime) -> list[RunRecord]:
 
 
 def _strange(now: datetime) -> list[RunRecord]:
-    """A run for each of the strange texts."""
+    """One run for each of the strange texts."""
     return [
         run(number + 1, now - timedelta(minutes=30 + number), title=each, branch=each[:250], actor=each[:39],
             conclusion="failure")
@@ -89,7 +89,7 @@ def test_every_page_can_be_shown(sized: Tab, place: tuple[str, str]) -> None:
 
 
 def shown(name: str) -> str:
-    """Without the signs that would turn the text around them."""
+    """The text without characters that change the writing direction."""
     return name.removeprefix("\N{RIGHT-TO-LEFT OVERRIDE}")
 
 
@@ -105,7 +105,7 @@ def _look(tab: Tab, much: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["strange"], indirect=True)
-def test_strange_names_stay_in_their_place(sized: Tab) -> None:
+def test_strange_names_stay_in_their_cells(sized: Tab) -> None:
     for path in ("/", "/run?run_id=1", "/run?run_id=3", "/run?run_id=4", "/runs"):
         sized.go(path)
         assert "Pipeline Health" in sized.page.title()

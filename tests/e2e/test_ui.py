@@ -17,7 +17,7 @@ def test_charts_are_drawn(tab: Tab) -> None:
     assert tab.page.locator(".js-plotly-plot").count() == 4
 
 
-def test_a_filter_goes_into_the_address_and_survives_reload_and_pages(tab: Tab) -> None:
+def test_filter_is_in_the_url_and_survives_reload_and_pages(tab: Tab) -> None:
     tab.go("/")
     assert "?" not in tab.page.url
     tab.page.get_by_text("7d", exact=True).click()
@@ -32,7 +32,7 @@ def test_a_filter_goes_into_the_address_and_survives_reload_and_pages(tab: Tab) 
     assert "repo=acme%2Fapi" in tab.page.url
 
 
-def test_the_back_button_takes_a_filter_back(wide: Tab) -> None:
+def test_back_button_reverts_a_filter(wide: Tab) -> None:
     wide.go("/?repo=acme%2Fapi")
     wide.go("/?repo=acme%2Fapi&period=7d")
     wide.see("vs 7d, 1 week earlier")
@@ -41,7 +41,7 @@ def test_the_back_button_takes_a_filter_back(wide: Tab) -> None:
     assert "period" not in wide.page.url
 
 
-def test_filters_follow_to_the_other_pages(tab: Tab) -> None:
+def test_filters_apply_to_other_pages(tab: Tab) -> None:
     tab.go("/?repo=acme%2Fapi&period=90d")
     if tab.page.viewport_size and tab.page.viewport_size["width"] < 700:
         tab.page.locator("[data-testid=stExpandSidebarButton]").click()
@@ -50,7 +50,7 @@ def test_filters_follow_to_the_other_pages(tab: Tab) -> None:
     tab.page.wait_for_url(lambda url: "repo=acme%2Fapi" in url and "period=90d" in url, timeout=10_000)
 
 
-def test_three_clicks_lead_from_what_is_broken_to_the_line_of_its_log_and_back(tab: Tab) -> None:
+def test_three_clicks_lead_from_failing_branch_to_log_line_and_back(tab: Tab) -> None:
     tab.go("/failures")
     tab.page.evaluate("window.sameDocument = true")
     tab.page.get_by_role("link", name=SECRET_LINE).click()
@@ -67,9 +67,7 @@ def test_three_clicks_lead_from_what_is_broken_to_the_line_of_its_log_and_back(t
     tab.page.wait_for_url("**/failures?cause=*")
 
 
-def test_an_answer_that_comes_after_the_viewer_went_back_does_not_lead_forward_again(
-    desktop: "sync_api.BrowserContext", address: str
-) -> None:
+def test_late_response_after_back_does_not_navigate_forward(desktop: "sync_api.BrowserContext", address: str) -> None:
     with opened(desktop, address, alone=True) as tab:
         line = SlowLine(tab.page)
         tab.go("/failures?cause=f")
@@ -89,14 +87,14 @@ def test_an_answer_that_comes_after_the_viewer_went_back_does_not_lead_forward_a
         tab.see("Matched log line")
 
 
-def test_a_broken_pipeline_leads_to_its_run(wide: Tab) -> None:
+def test_failing_workflow_links_to_its_run(wide: Tab) -> None:
     wide.go("/")
     wide.page.get_by_role("link", name="is broken on main").first.click()
     wide.see("View on GitHub")
     assert "/run?run_id=8002" in wide.page.url
 
 
-def test_a_table_is_sorted_by_a_click_and_stays_so_when_it_is_drawn_anew(wide: Tab, seeded: Seeded) -> None:
+def test_sort_order_of_a_table_survives_reruns(wide: Tab, seeded: Seeded) -> None:
     wide.go("/runs?repo=acme%2Fapi&period=90d")
     durations = (
         "[...document.querySelectorAll('[data-table=runs] tbody tr')].map(r => Number(r.cells[6].dataset.value))"
@@ -111,7 +109,7 @@ def test_a_table_is_sorted_by_a_click_and_stays_so_when_it_is_drawn_anew(wide: T
     assert again == sorted(again, reverse=True)
 
 
-def test_chosen_runs_are_compared(desktop: "sync_api.BrowserContext", address: str) -> None:
+def test_selected_runs_are_compared(desktop: "sync_api.BrowserContext", address: str) -> None:
     with opened(desktop, address) as tab:
         tab.go("/runs?repo=acme%2Fapi")
         boxes = tab.page.locator("input.ph-pick")
@@ -122,7 +120,7 @@ def test_chosen_runs_are_compared(desktop: "sync_api.BrowserContext", address: s
         assert tab.page.locator("[data-table=compared] tbody tr").count() == 1
 
 
-def test_keys_change_the_page_and_find_the_search(desktop: "sync_api.BrowserContext", address: str) -> None:
+def test_keyboard_shortcuts_change_pages_and_focus_search(desktop: "sync_api.BrowserContext", address: str) -> None:
     with opened(desktop, address) as tab:
         tab.go("/")
         tab.page.keyboard.press("g")
@@ -138,7 +136,7 @@ def test_keys_change_the_page_and_find_the_search(desktop: "sync_api.BrowserCont
         assert tab.page.get_by_role("dialog", name="Keyboard shortcuts").count() == 0
 
 
-def test_a_point_of_the_chart_leads_to_its_run(desktop: "sync_api.BrowserContext", address: str) -> None:
+def test_point_of_the_chart_opens_its_run(desktop: "sync_api.BrowserContext", address: str) -> None:
     with opened(desktop, address) as tab:
         tab.go("/workflow?id=20&period=90d")
         point = tab.page.locator("[class*=st-key-opens-dots] .scatterlayer path.point").first
@@ -155,7 +153,7 @@ def test_a_point_of_the_chart_leads_to_its_run(desktop: "sync_api.BrowserContext
         assert "/run?run_id=2" in tab.page.url
 
 
-def test_times_are_those_of_the_viewer(browser: "sync_api.Browser", address: str) -> None:
+def test_times_are_in_the_time_zone_of_the_viewer(browser: "sync_api.Browser", address: str) -> None:
     context = browser.new_context(viewport={"width": 1440, "height": 900}, timezone_id="Asia/Tokyo")
     try:
         with opened(context, address) as tab:
@@ -174,7 +172,7 @@ def test_hostile_names_are_text(wide: Tab) -> None:
     assert wide.page.locator("img[src=x], a[href*='evil.example']").count() == 0
 
 
-def test_an_attempt_is_kept_in_the_address(wide: Tab) -> None:
+def test_attempt_is_in_the_url(wide: Tab) -> None:
     wide.go(f"/run?run_id={RERUN}")
     wide.page.get_by_text("Attempt 1").click()
     wide.page.wait_for_url("**attempt=1")
@@ -185,13 +183,13 @@ def test_an_attempt_is_kept_in_the_address(wide: Tab) -> None:
     wide.see("Reused from an earlier attempt")
 
 
-def test_the_fonts_are_our_own(wide: Tab) -> None:
+def test_fonts_are_self_hosted(wide: Tab) -> None:
     wide.go(f"/run?run_id={RERUN}")
     loaded = "[...document.fonts].filter(f => f.status == 'loaded').map(f => f.family.replaceAll('\"', ''))"
     wide.page.wait_for_function(f"['Inter', 'JetBrains Mono'].every(name => {loaded}.includes(name))", timeout=15_000)
 
 
-def test_new_runs_appear_by_themselves_and_nothing_open_or_scrolled_moves(
+def test_new_runs_appear_without_moving_open_or_scrolled_parts(
     desktop: "sync_api.BrowserContext", address: str, seeded: Seeded
 ) -> None:
     from playwright.sync_api import expect

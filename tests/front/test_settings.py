@@ -73,7 +73,7 @@ def test_nobody_starts_open_to_others(
         if starts:
             require_protection(settings, listening, guarded=guarded)
             continue
-        with pytest.raises(ConfigError, match=r"lets other machines in .* ACCESS_BY_PROXY=true"):
+        with pytest.raises(ConfigError, match=r"accepts connections from other machines .* ACCESS_BY_PROXY=true"):
             require_protection(settings, listening, guarded=guarded)
 
 
@@ -95,16 +95,18 @@ def test_programs_that_would_be_open_end_with_one_line(stored: str) -> None:
     anywhere = ("--server.port", port, "--server.address", "0.0.0.0")
     dashboard = ("-m", "streamlit", "run", "app/main.py")
     line = refused("-m", "api", API_HOST="0.0.0.0", API_PORT=port, **known)
-    assert line.startswith("API_KEYS: API_HOST=0.0.0.0 lets other machines in and no key is set; set API_KEYS, or ")
+    assert line.startswith(
+        "API_KEYS: API_HOST=0.0.0.0 accepts connections from other machines and no key is set; set API_KEYS, or "
+    )
     assert refused("-m", "api", API_PUBLISH="3000", API_PORT=port, **known).startswith("API_KEYS: API_PUBLISH=3000")
     words = [each.format(port=port) for each in UVICORN]
     assert refused(*words, "--host", "0.0.0.0", **known).startswith("API_KEYS: --host=0.0.0.0 lets other")
     line = refused(*dashboard, *anywhere, **known)
     assert line.startswith(
-        "AUTH_OIDC_METADATA_URL: --server.address=0.0.0.0 lets other machines in and there is no login"
+        "AUTH_OIDC_METADATA_URL: --server.address=0.0.0.0 accepts connections from other machines and there is no login"
     )
     line = refused(*dashboard, "--server.port", port, APP_PUBLISH="8501", **known)
-    assert line.startswith("AUTH_OIDC_METADATA_URL: APP_PUBLISH=8501 lets other machines in")
+    assert line.startswith("AUTH_OIDC_METADATA_URL: APP_PUBLISH=8501 accepts connections from other machines")
 
 
 def test_containers_start_as_compose_publishes_them(stored: str, folder: Path) -> None:

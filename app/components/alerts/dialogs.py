@@ -17,7 +17,7 @@ SPANS = {
     "1 day": timedelta(days=1),
     "1 week": timedelta(weeks=1),
 }
-_NAME_KEY, _FAILURE_KEY = "who", "alerts-failed"
+_NAME_KEY, _FAILURE_KEY = "user-name", "action-failed"
 MAX_NAME_LENGTH, MAX_COMMENT_LENGTH = 100, 500
 PATTERN_HELP = "Select or type a pattern: * matches any text, ? one character; acme/* matches all repositories of acme"
 
@@ -41,7 +41,7 @@ def recorded_name(name: str) -> str:
         return user_name
     tidy = " ".join(name.split())[:MAX_NAME_LENGTH]
     st.session_state[_NAME_KEY] = tidy
-    return tidy or "somebody"
+    return tidy or "anonymous"
 
 
 @st.dialog("Acknowledge", icon=":material/check:")

@@ -109,5 +109,5 @@ def _stamp(moment: datetime) -> str:
 
 
 def short_commit(run: RunRow) -> str:
-    """The abbreviated SHA of a run and who is to be named for it."""
+    """The abbreviated SHA of a run, and the author of its commit or the user that started the run."""
     return f"{run.head_sha[:7]} {run.attribution}".rstrip()

@@ -13,12 +13,14 @@ SEVERITIES: dict[str, str] = {Severity.CRITICAL: "Critical", Severity.WARNING: "
 
 
 def headline(kind: str, target: AlertTarget | str, *, resolved: bool = False, ongoing: bool = False) -> str:
-    """One sentence about an alert. `target` may be its label (AlertTarget.label). Kinds of other versions are named."""
+    """One sentence about an alert. `target` may be its label (AlertTarget.label). A kind of another version is shown by
+    its name."""
+    names = _target_names(target)
     try:
         rule = RuleKind(kind)
     except ValueError:
-        return f"{_target_names(target)['target']}: {kind.replace('_', ' ')}"
-    return (_RESOLVED if resolved else _ONGOING if ongoing else _FIRING)[rule].format(**_target_names(target))
+        return f"{names['target']}: {kind.replace('_', ' ')}"
+    return (_RESOLVED if resolved else _ONGOING if ongoing else _FIRING)[rule].format(**names)
 
 
 def episode_summary(kind: str, target: AlertTarget | str, duration: str) -> str:

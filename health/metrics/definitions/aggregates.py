@@ -149,9 +149,12 @@ def empty_aggregates() -> Aggregates:
 
 
 def aggregates_of(
-    table: AggregateTable, *, intervals: bool = True, open_ages: Mapping[int, Sequence[float]] | None = None,
+    table: AggregateTable,
+    *,
+    intervals: bool = True,
+    open_ages: Mapping[int, Sequence[float]] | None = None,
     with_details: Sequence[bool] | None = None,
-) -> list[Aggregates]:  # fmt: skip
+) -> list[Aggregates]:
     """Returns the aggregates of each row. Percentiles are exact where all values of a row are samples, else within 1 %;
     their confidence intervals are null without `intervals`. `open_ages` are the ages of open episodes in seconds, by
     row. `with_details`: whether the details of each row are known; null: of all rows."""

@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from db.definitions.job_times import outcome_of, span_seconds
 from db.definitions.scope import Window
 from db.enums import Outcome
 from health.metrics.definitions.distribution import percentile
-from health.metrics.definitions.job_figures import JobFact, StepFact
+from health.metrics.definitions.job_figures import JobFact, StepFact, parse_time
 
 # Runs before and after that a change of medians needs.
 MIN_RUNS = 5
@@ -69,7 +69,7 @@ def step_samples(facts: Iterable[StepFact], *, after_change: bool) -> Iterator[D
         if fact.copied or fact.phantom:
             continue
         for step in fact.steps:
-            start, end = (_parse_time(step.get(name)) for name in ("started_at", "completed_at"))
+            start, end = (parse_time(step.get(name)) for name in ("started_at", "completed_at"))
             seconds = span_seconds(start, end)
             if start and seconds is not None and _succeeded(step.get("status") or "", step.get("conclusion")):
                 yield DurationSample(fact.name, str(step.get("name") or ""), start, seconds, after_change)
@@ -103,8 +103,3 @@ def _trend(listed: Sequence[DurationSample], window: Window) -> list[float | Non
 
 def _succeeded(status: str, conclusion: str | None) -> bool:
     return outcome_of(status, conclusion) is Outcome.SUCCESS
-
-
-def _parse_time(text: str | None) -> datetime | None:
-    time = datetime.fromisoformat(text) if text else None
-    return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time

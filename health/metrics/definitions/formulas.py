@@ -144,9 +144,12 @@ def _waste(details: AggregateDetails | None) -> WasteSeconds:
     if details is None:
         return WasteSeconds(None, None, None, None, None)
     return WasteSeconds(
-        details.wasted_flaky, details.wasted_cancelled, details.wasted_superseded, details.defect,
+        details.wasted_flaky,
+        details.wasted_cancelled,
+        details.wasted_superseded,
+        details.defect,
         details.never_started,
-    )  # fmt: skip
+    )
 
 
 # A flaky run is known only after its re-run: 84 % are known after 24 hours, 94 % after 7 days.
@@ -154,10 +157,14 @@ _RERUN_DELAY = timedelta(hours=24)
 # Slow runs of the last hour have not ended: p95 of those that ended is too low.
 _RUN_DELAY = timedelta(hours=1)
 _MATURITY_DELAYS = {
-    "flaky_runs": _RERUN_DELAY, "flaky_rate_per_rerun": _RERUN_DELAY, "rerun_rate": _RERUN_DELAY,
-    "rerun_rate_without_approvals": _RERUN_DELAY, "success_duration_p95": _RUN_DELAY, "duration_p95": _RUN_DELAY,
+    "flaky_runs": _RERUN_DELAY,
+    "flaky_rate_per_rerun": _RERUN_DELAY,
+    "rerun_rate": _RERUN_DELAY,
+    "rerun_rate_without_approvals": _RERUN_DELAY,
+    "success_duration_p95": _RUN_DELAY,
+    "duration_p95": _RUN_DELAY,
     "queue_p95": _RUN_DELAY,
-}  # fmt: skip
+}
 PROVISIONAL_LABEL = "so far"
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -234,12 +234,14 @@ def _step_samples(fact: StepFact) -> Iterator[tuple[_JobSample, str]]:
     for step in fact.steps:
         outcome = outcome_of(step.get("status") or "", step.get("conclusion"))
         if outcome not in _NEVER_RAN:
-            seconds = span_seconds(_parse_time(step.get("started_at")), _parse_time(step.get("completed_at")))
+            seconds = span_seconds(parse_time(step.get("started_at")), parse_time(step.get("completed_at")))
             yield _JobSample(fact.run_id, outcome, seconds, step.get("number") or 0), str(step.get("name") or "")
 
 
-def _parse_time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def parse_time(text: str | None) -> datetime | None:
+    """Parses a time of GitHub's API; UTC where it has no zone."""
+    time = datetime.fromisoformat(text) if text else None
+    return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time
 
 
 def _common_figures(samples: Sequence[_JobSample], before: Sequence[_JobSample]) -> _CommonFigures:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from db.definitions.scope import Window
+from db.definitions.time_buckets import SECONDS_PER_HOUR
 
-_HOUR_SECONDS = 3600
 _DAY = timedelta(days=1)
 
 
@@ -21,7 +21,7 @@ class OffsetPeriod:
     @property
     def offset_hours(self) -> int | None:
         """The offset in hours; null where it is not a whole number of hours."""
-        hours, rest = divmod(self.offset_seconds, _HOUR_SECONDS)
+        hours, rest = divmod(self.offset_seconds, SECONDS_PER_HOUR)
         return None if rest else hours
 
 

@@ -81,10 +81,14 @@ class RunFact(NamedTuple):
 # Columns that are added up over all runs, whatever their outcome.
 _RUN_COUNT_FIELDS = ("never_started", "unpriced_minutes")
 _RUN_SUM_FIELDS = {
-    "compute": "compute_seconds", "wasted": "wasted_seconds", "cost": "cost_usd",
-    "wasted_flaky": "wasted_flaky_seconds", "wasted_cancelled": "wasted_cancelled_seconds",
-    "wasted_superseded": "wasted_superseded_seconds", "defect": "defect_seconds",
-}  # fmt: skip
+    "compute": "compute_seconds",
+    "wasted": "wasted_seconds",
+    "cost": "cost_usd",
+    "wasted_flaky": "wasted_flaky_seconds",
+    "wasted_cancelled": "wasted_cancelled_seconds",
+    "wasted_superseded": "wasted_superseded_seconds",
+    "defect": "defect_seconds",
+}
 
 
 @dataclass(frozen=True)
@@ -155,9 +159,14 @@ def from_runs(facts: Sequence[RunFact], rows: Ints, size: int) -> AggregateTable
         table.sums[:, SUMS.index(name)] = np.bincount(rows, weights=weights, minlength=size)
     passed, failed = (outcome == _OUTCOME_INDEX[name] for name in ("success", "failure"))
     decided = passed | failed
-    spans = span_samples(rows[decided], passed[decided], *(
-        np.asarray(values, dtype=np.float64)[decided] for values in (columns.duration_seconds, columns.queue_seconds)
-    ))  # fmt: skip
+    spans = span_samples(
+        rows[decided],
+        passed[decided],
+        *(
+            np.asarray(values, dtype=np.float64)[decided]
+            for values in (columns.duration_seconds, columns.queue_seconds)
+        ),
+    )
     for name, samples in spans.items():
         if name.removesuffix("s") in SUMS:
             index = SUMS.index(name.removesuffix("s"))

@@ -132,7 +132,7 @@ def from_jobs(jobs: Sequence[Sequence[Any]], reasons: WasteReasons, pricing: Pri
     if not jobs:
         return from_rows([], [], [])
     columns = cast(Any, UsedJob(*zip(*jobs, strict=True)))  # type: ignore[arg-type]
-    created = np.asarray(columns.created, dtype=np.int64) // 3600
+    created = np.asarray(columns.created, dtype=np.int64) // time_buckets.SECONDS_PER_HOUR
     keys: dict[tuple[int, int, int, str], int] = {}
     named = zip(
         created.tolist(), columns.repository_id, columns.workflow_id, map(runner_label, columns.labels), strict=True
@@ -201,7 +201,10 @@ def _wait_histogram(columns: Any, rows: Ints) -> SparseHistogram:
     known = (seconds >= 0) & (seconds <= job_times.MAX_SPAN.total_seconds())
     # A job with a known waiting time has a known time of queueing.
     queued = np.nan_to_num(np.asarray(columns.queued, dtype=np.float64)[known]).astype(np.int64)
-    buckets = queued // 3600 % HOURS_PER_DAY * histogram.BUCKET_COUNT + histogram.bucket_indices(seconds[known])
+    buckets = (
+        queued // time_buckets.SECONDS_PER_HOUR % HOURS_PER_DAY * histogram.BUCKET_COUNT
+        + histogram.bucket_indices(seconds[known])
+    )
     return SparseHistogram(rows[known], buckets, np.ones(len(buckets), dtype=np.int64))
 
 

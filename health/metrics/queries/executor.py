@@ -13,9 +13,11 @@ from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from db.definitions import time_buckets
+from db.definitions.job_times import DECIDED
 from db.definitions.scope import Scope, Window
-from db.enums import GroupBy, Interval, Outcome
-from db.models import Base, BrokenEpisode, Repository, Rollup, Run, Workflow
+from db.enums import GroupBy, Interval
+from db.models import Base, BrokenEpisode, Rollup, Run
+from db.runs.rollup_invalidation import ALL_REPOSITORIES
 from db.runs.run_filters import (
     in_parameterized_windows,
     in_scope,
@@ -56,13 +58,9 @@ from health.metrics.queries.raw_runs import read_runs
 # Actors and runners do not have all runs of a branch, so that recoveries are not known for them.
 _GROUPS_WITH_RECOVERY = (None, GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.BRANCH, GroupBy.EVENT)
 _SUCCESS_HISTOGRAMS = ("success_durations",)
-_DECIDED = (str(Outcome.SUCCESS), str(Outcome.FAILURE))
-_ALL_REPOSITORIES = 0
-_SECONDS_PER_HOUR = 3600
+_DECIDED = tuple(map(str, DECIDED))
 # Core columns without the unit of work: a page reads thousands of rows.
 _ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
-_REPOSITORY_NAMES = select(Repository.id, Repository.full_name)
-_WORKFLOW_NAMES = select(Workflow.repository_id, Workflow.id, Workflow.name)
 
 
 def run(session: Session, planned: QueryPlan) -> GroupedTable:
@@ -155,16 +153,6 @@ def hours_of_week(session: Session, scope: Scope, window: Window) -> list[tuple[
     return hours_of_the_week(run(session, plan(session, query)).table)
 
 
-def repository_names(session: Session) -> dict[int, str]:
-    """Returns owner/name by repository id."""
-    return {row[0]: row[1] for row in execute(session, _REPOSITORY_NAMES)}
-
-
-def workflow_names(session: Session) -> dict[tuple[int, int], str]:
-    """Returns names by repository id and workflow id."""
-    return {(row[0], row[1]): row[2] for row in execute(session, _WORKFLOW_NAMES)}
-
-
 def _open_ages(query: MetricsQuery, grouped: GroupedTable) -> dict[int, list[float]]:
     """Returns, by row, the ages of the episodes that are still open, in seconds."""
     now, ages = query.now or query.window.until, dict[int, list[float]]()
@@ -227,7 +215,7 @@ def _read_rollups(session: Session, query: MetricsQuery, scan: RollupScan) -> Gr
         statement = statement.where(_ROLLUPS.event.in_(scope.events))
     if scan.branch_kinds is not None:
         statement = statement.where(_ROLLUPS.branch_kind.in_(scan.branch_kinds))
-    repositories = (_ALL_REPOSITORIES,) if scan.repositories is None else scan.repositories
+    repositories = (ALL_REPOSITORIES,) if scan.repositories is None else scan.repositories
     parameters = {"level": scan.level, "buckets": scan.buckets, "repositories": repositories}
     # By columns: taking apart rows of so many values is slow.
     columns = list(zip(*execute(session, statement, parameters).all(), strict=True))
@@ -314,7 +302,7 @@ def _group_episodes(query: MetricsQuery, rows: Sequence[Any]) -> GroupedTable:
 
 def _episode_keys(query: MetricsQuery, rows: Sequence[Any]) -> list[Key]:
     starts = BucketStarts(query.interval)
-    return [(key_from_columns(row[3:]), starts.of_hour(int(row[1]) // _SECONDS_PER_HOUR)) for row in rows]
+    return [(key_from_columns(row[3:]), starts.of_hour(int(row[1]) // time_buckets.SECONDS_PER_HOUR)) for row in rows]
 
 
 def _open_since(keys: Sequence[Key], rows: Sequence[Any]) -> tuple[tuple[Key, datetime], ...]:

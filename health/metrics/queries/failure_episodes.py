@@ -34,9 +34,11 @@ _KEY_SQL = {
     "json_extract(value, '$[2]') AS workflow_id, json_extract(value, '$[3]') AS branch FROM json_each(:branches)",
 }
 _KEY_COLUMNS = (
-    column("branch_index", Integer), column("repository_id", BigInteger), column("workflow_id", BigInteger),
+    column("branch_index", Integer),
+    column("repository_id", BigInteger),
+    column("workflow_id", BigInteger),
     column("branch", Text),
-)  # fmt: skip
+)
 
 
 class _BranchLookup(Enum):

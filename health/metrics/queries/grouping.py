@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Integer, cast
 
 from db.definitions.scope import INTERVAL_LENGTHS, Scope, Window, bucket_start
-from db.definitions.time_buckets import EPOCH_HOUR_OF_WEEK, HOURS_PER_WEEK
+from db.definitions.time_buckets import EPOCH_HOUR_OF_WEEK, HOURS_PER_WEEK, SECONDS_PER_HOUR
 from db.enums import GroupBy, Interval
 from health.metrics.definitions.table import COUNTS, SPAN_HISTOGRAMS, SUMS, AggregateTable, sum_rows
 
@@ -26,7 +26,6 @@ COLUMNS: dict[GroupBy | None, tuple[str, ...]] = {
 # A group's value (a tuple where it has several columns, null where the query has no group) and the start of its bucket
 # (null where the query has no interval).
 Key = tuple[Any, datetime | None]
-_SECONDS_PER_HOUR = 3600
 
 
 class _Rest(Enum):
@@ -117,5 +116,5 @@ class BucketStarts:
         if self._interval is None:
             return None
         if hour not in self._starts:
-            self._starts[hour] = bucket_start(datetime.fromtimestamp(hour * _SECONDS_PER_HOUR, UTC), self._interval)
+            self._starts[hour] = bucket_start(datetime.fromtimestamp(hour * SECONDS_PER_HOUR, UTC), self._interval)
         return self._starts[hour]

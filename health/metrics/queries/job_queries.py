@@ -117,21 +117,31 @@ def list_waits(
     runs = (
         select(Run.repository_id, Run.workflow_id, Run.id, Run.branch)
         .where(*in_scope(session, scope), *created, *conditions)
-        .order_by(Run.created_at.desc(), Run.id.desc()).limit(max_runs).subquery()
-    )  # fmt: skip
+        .order_by(Run.created_at.desc(), Run.id.desc())
+        .limit(max_runs)
+        .subquery()
+    )
     queued = func.coalesce(Job.created_at, Job.started_at)
     query = (
         select(
-            runs.c.repository_id, runs.c.workflow_id, runs.c.id, runs.c.branch, cast(Job.labels, Text),
-            epoch_seconds(queued), Job.queue_seconds,
+            runs.c.repository_id,
+            runs.c.workflow_id,
+            runs.c.id,
+            runs.c.branch,
+            cast(Job.labels, Text),
+            epoch_seconds(queued),
+            Job.queue_seconds,
         )
         .select_from(runs)
         .join(Job, (Job.repository_id == runs.c.repository_id) & (Job.run_id == runs.c.id))
         .where(
-            ~Job.copied, ~Job.phantom, queued >= window.since, queued < window.until,
+            ~Job.copied,
+            ~Job.phantom,
+            queued >= window.since,
+            queued < window.until,
             Job.queue_seconds.is_not(None) | (Job.status == Status.QUEUED),
         )
-    )  # fmt: skip
+    )
     rows = session.connection().execute(query)
     return [
         JobWait(repository_id, workflow_id, run_id, branch, runner_label(labels), float(queued_at), seconds)

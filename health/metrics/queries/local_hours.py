@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from db.definitions.job_times import DECIDED
 from db.definitions.scope import Scope, Window
-from db.definitions.time_buckets import HOURS_PER_WEEK
+from db.definitions.time_buckets import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from db.enums import Outcome
 from db.models import Run
 from db.runs.run_filters import in_scope, in_window
@@ -56,7 +56,7 @@ def _count_local_hours(session: Session, scope: Scope, part: OffsetPeriod) -> We
     where = [*in_scope(session, scope), *in_window(part.window), Run.outcome.in_(DECIDED)]
     if session.scalar(select(Run.id).where(*where).offset(MAX_ROWS).limit(1)) is not None:
         return None
-    local = cast(func.floor((epoch_seconds(Run.created_at) + part.offset_seconds) / 3600), Integer)
+    local = cast(func.floor((epoch_seconds(Run.created_at) + part.offset_seconds) / SECONDS_PER_HOUR), Integer)
     hour = hour_of_week(local)
     failed = func.sum(case((Run.outcome == Outcome.FAILURE, 1), else_=0))
     counts = [(0, 0)] * HOURS_PER_WEEK

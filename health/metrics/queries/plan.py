@@ -12,6 +12,7 @@ from db.definitions import time_buckets
 from db.definitions.scope import Scope, Window
 from db.enums import BranchKind, Dimension, GroupBy, Interval, RollupLevel
 from db.models import Repository, RollupInvalidation, RollupState
+from db.runs.rollup_invalidation import ALL_REPOSITORIES
 from db.runs.run_filters import repository_ids
 from db.sql import execute
 from health.metrics.definitions.losses import Losses, LostWindow, merge_windows
@@ -26,7 +27,6 @@ _DIMENSIONS_OF_GROUP = {
     GroupBy.WORKFLOW: frozenset({Dimension.WORKFLOW}),
     GroupBy.EVENT: frozenset({Dimension.EVENT}),
 }
-_ALL_REPOSITORIES = 0
 _SESSION_KEY = "roll-up state"
 _STATES = select(RollupState.hours_from, RollupState.pruned_before, RollupState.complete_from).where(
     RollupState.id == 1
@@ -179,7 +179,7 @@ def _plan_with_rollups(
     ids = tuple(execute(session, repository_ids(scope)).scalars())
     level = coarsest_level(dimensions, all_repositories=not scope.repos and not _totals_are_stale(session, state))
     cross_repository = level in CROSS_REPOSITORY_LEVELS
-    stale = _stale_hours(session, (*ids, _ALL_REPOSITORIES) if cross_repository else ids, query.window, state)
+    stale = _stale_hours(session, (*ids, ALL_REPOSITORIES) if cross_repository else ids, query.window, state)
     fresh_windows, stale_windows = time_buckets.split(query.window, stale)
     coarsest = {None: time_buckets.COARSEST, Interval.HOUR: time_buckets.HOUR}.get(query.interval, time_buckets.DAY)
     covers = [time_buckets.cover_window(part, state.hours_from, coarsest=coarsest) for part in fresh_windows]
@@ -213,7 +213,7 @@ def _totals_are_stale(session: Session, state: RollupStateRow) -> bool:
     if state.pruned_before is None:
         return False
     stale = select(RollupInvalidation.day).where(
-        RollupInvalidation.repository_id == _ALL_REPOSITORIES,
+        RollupInvalidation.repository_id == ALL_REPOSITORIES,
         RollupInvalidation.day < time_buckets.day_of(state.pruned_before),
     )
     return execute(session, stale.limit(1)).scalar() is not None

@@ -46,13 +46,12 @@ from health.metrics.queries.grouping import (
     key_from_columns,
 )
 
-_SECONDS_PER_HOUR = 3600
 _FACT_COLUMNS = [*(getattr(Run, name) for name in RunFact._fields[:-1]), epoch_seconds(Run.created_at)]
 # Up to so many runs are read one by one, and the percentiles are exact.
 _MAX_ROWS_IN_PYTHON = 20_000
 # The limit beside roll-ups, whose percentiles are not exact.
 _MAX_ROWS_BESIDE_ROLLUPS = 500
-_HOUR = cast(func.floor(epoch_seconds(Run.created_at) / _SECONDS_PER_HOUR), Integer)
+_HOUR = cast(func.floor(epoch_seconds(Run.created_at) / time_buckets.SECONDS_PER_HOUR), Integer)
 _DECIDED, _PASSED = Run.outcome.in_(DECIDED), Run.outcome == Outcome.SUCCESS
 _COMPLETED = Run.outcome != Outcome.IN_PROGRESS
 _FIRST_OUTCOME = case((Run.attempt <= 1, Run.outcome), else_=Run.first_outcome)
@@ -130,7 +129,7 @@ def _aggregate_in_python(rows: Iterable[Sequence[Any]], metrics_query: MetricsQu
     width, starts, selected = len(_FACT_COLUMNS), BucketStarts(metrics_query.interval), metrics_query.selected_keys
     facts, keys = [], []
     for row in rows:
-        hour = int(row[width - 1]) // _SECONDS_PER_HOUR
+        hour = int(row[width - 1]) // time_buckets.SECONDS_PER_HOUR
         facts.append(RunFact._make((*row[: width - 1], time_buckets.hour_of_week(hour))))
         key = key_from_columns(row[width:])
         keys.append((key if selected is None or key in selected else REST, starts.of_hour(hour)))

@@ -14,6 +14,7 @@ from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Interval
 from db.jobs.price_list import price_list
 from db.models import Base, Job, Run, UsageRollup
+from db.runs.rollup_invalidation import ALL_REPOSITORIES
 from db.runs.run_filters import in_scope, in_windows, workflow_ids
 from db.sql import epoch_seconds
 from health.metrics.definitions.usage import SUMS, UsageKey, UsageTable, concat, from_jobs, from_rows
@@ -25,7 +26,6 @@ from health.metrics.rollups.usage_rollups import RUN_COLUMNS, own_job_conditions
 MAX_RUNS = 10_000
 # GitHub's runners end a job after six hours.
 _MAX_JOB_LENGTH = timedelta(hours=6)
-_ALL_REPOSITORIES = 0
 # Keys of Session.info: several functions of a page read the same jobs in one session.
 _JOBS_SESSION_KEY, _WAITS_SESSION_KEY = "jobs of scans", "waits by bucket"
 _ROLLUPS = Base.metadata.tables[UsageRollup.__tablename__].c
@@ -118,7 +118,7 @@ def _plan(session: Session, query: MetricsQuery) -> QueryPlan:
 
 
 def _read_rollups(session: Session, scope: Scope, scan: RollupScan, *, waits: bool, by_bucket: bool) -> UsageTable:
-    repositories = (_ALL_REPOSITORIES,) if scan.repositories is None else scan.repositories
+    repositories = (ALL_REPOSITORIES,) if scan.repositories is None else scan.repositories
     where: list[Any] = [_ROLLUPS.level == scan.level, _ROLLUPS.bucket.in_(scan.buckets)]
     where.append(_ROLLUPS.repository_id.in_(repositories))
     if scope.workflows:

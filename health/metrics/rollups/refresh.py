@@ -53,7 +53,6 @@ from health.metrics.rollups.usage_rollups import build_usage, build_usage_totals
 _ROLLUPS, _INVALIDATIONS = Base.metadata.tables["rollups"], Base.metadata.tables["rollup_marks"]
 _DAY_BATCH = 64
 _ROW_BATCH, _BUCKET_BATCH = 500, 200
-_SECONDS_PER_HOUR = 3600
 
 
 def refresh_rollups(engine: Engine, now: datetime) -> Iterator[int]:
@@ -186,7 +185,7 @@ def _from_runs(session: Session, repository: Repository, days: Sequence[int]) ->
     facts, keys = [], []
     for row in rows:
         *values, seconds, workflow_id, branch, on_default, event = row
-        hour = int(seconds) // _SECONDS_PER_HOUR
+        hour = int(seconds) // time_buckets.SECONDS_PER_HOUR
         facts.append(RunFact._make((*values, time_buckets.hour_of_week(hour))))
         kind = BranchKind.DEFAULT if on_default else BranchKind(branch == repository.default_branch)
         keys.append(RollupKey(time_buckets.bucket_id(time_buckets.HOUR, hour), repository.id, workflow_id, kind, event))
@@ -201,7 +200,7 @@ def _from_episodes(session: Session, repository_id: int, days: Sequence[int]) ->
     rows = session.execute(query).all()
     keys = [
         RollupKey(
-            time_buckets.bucket_id(time_buckets.HOUR, int(created_at) // _SECONDS_PER_HOUR),
+            time_buckets.bucket_id(time_buckets.HOUR, int(created_at) // time_buckets.SECONDS_PER_HOUR),
             repository_id,
             workflow_id,
             BranchKind.DEFAULT,

@@ -42,15 +42,27 @@ def select_used_jobs(runs: RunSource) -> Select[Any]:
     waited = case((Job.has_started, Job.queue_seconds), (~refused, ended - queued))
     return (
         select(
-            epoch_seconds(run.created_at), run.repository_id, run.workflow_id, run.id, run.attempt, run.outcome,
-            Job.attempt, ~Job.has_started & _is_completed(run), case((Job.has_started, Job.duration_seconds)), waited,
-            cast(Job.labels, Text), Job.runner, Job.runner_group, queued, Repository.private & ~run.is_free,
+            epoch_seconds(run.created_at),
+            run.repository_id,
+            run.workflow_id,
+            run.id,
+            run.attempt,
+            run.outcome,
+            Job.attempt,
+            ~Job.has_started & _is_completed(run),
+            case((Job.has_started, Job.duration_seconds)),
+            waited,
+            cast(Job.labels, Text),
+            Job.runner,
+            Job.runner_group,
+            queued,
+            Repository.private & ~run.is_free,
         )
         .select_from(runs)
         .join(Repository, Repository.id == run.repository_id)
         .join(Job, (Job.repository_id == run.repository_id) & (Job.run_id == run.id))
         .where(*own_job_conditions(runs))
-    )  # fmt: skip
+    )
 
 
 def own_job_conditions(runs: RunSource) -> tuple[ColumnElement[bool], ...]:
