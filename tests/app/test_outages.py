@@ -17,7 +17,7 @@ from tests.app.reading import everything
 from tests.app.seeding import seed
 from tests.databases import Shelf, administer
 
-_SAID = r"Database unavailable since (\d\d:\d\d); showing figures of (\d\d:\d\d)"
+_SAID = r"Database unavailable since (\d\d:\d\d); showing data from (\d\d:\d\d)"
 
 
 class Switch:
