@@ -22,7 +22,7 @@ from api.limits import ChannelTestLimiter
 from api.settings import ApiSettings
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.enums import AlertState, Severity
-from db.runs.run_queries import InvalidCursor
+from db.runs.cursors import InvalidCursor
 from health.alerts.channels.base import SEND_SECONDS, Channel, DeliveryFailed, Message, run_with_timeout
 from health.alerts.channels.registry import CHANNEL_SETTINGS, configured_channels
 from health.alerts.storage.alert_queries import AlertFilter, AlertRow, alert_page, get_alert

@@ -11,7 +11,8 @@ from api.cache import cached_response
 from api.deps import FilterDep, NowDep, ScopeDep, SessionDep, reject_unknown_parameters
 from api.errors import Problem, bad_parameter
 from db.definitions.scope import Window
-from db.runs.run_queries import InvalidCursor, list_runs
+from db.runs.cursors import InvalidCursor
+from db.runs.run_queries import list_runs
 from health.alerts import attention as attention_list
 from health.completeness.service import read_completeness, read_periods
 from health.insights import causes as failure_causes

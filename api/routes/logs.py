@@ -29,7 +29,8 @@ from core.text import collapse_whitespace
 from db.enums import LogState, Status
 from db.logs.log_queries import JobLogRow, list_logs
 from db.logs.log_writes import request_logs
-from db.runs.run_queries import RunRow, get_run, has_jobs, list_attempts
+from db.runs.job_queries import has_jobs
+from db.runs.run_queries import RunRow, get_run, list_attempts
 
 router = APIRouter(tags=["Logs"], dependencies=[Depends(reject_unknown_parameters)])
 _RETRY_SECONDS = "2"

@@ -21,16 +21,9 @@ from api.deps import (
 from api.errors import bad_parameter
 from core.numbers import MAX_INT64
 from db.enums import Conclusion
-from db.runs.run_queries import (
-    AttemptRow,
-    InvalidCursor,
-    RunRow,
-    get_run,
-    list_attempts,
-    list_jobs,
-    list_jobs_page,
-    list_runs,
-)
+from db.runs.cursors import InvalidCursor
+from db.runs.job_queries import list_jobs, list_jobs_page
+from db.runs.run_queries import AttemptRow, RunRow, get_run, list_attempts, list_runs
 
 router = APIRouter(tags=["Runs"], dependencies=[Depends(reject_unknown_parameters)])
 _MISSING: dict[int | str, dict[str, Any]] = {

@@ -18,7 +18,8 @@ from app.widgets.text import html, markdown, truncate
 from core import formatting
 from db.enums import LogState
 from db.logs.log_queries import JobLogRow
-from db.runs.run_queries import JobSummary, RunRow
+from db.runs.job_queries import JobSummary
+from db.runs.run_queries import RunRow
 
 # The limit of the list in the browser. The Run page has a table of all jobs.
 _MAX_CHOICES = 300

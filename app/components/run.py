@@ -19,7 +19,8 @@ from db.definitions.job_times import FAILED_CONCLUSIONS, outcome_of
 from db.definitions.scope import Window
 from db.enums import Conclusion, Outcome
 from db.logs.log_queries import JobLogRow
-from db.runs.run_queries import JobSummary, RunRow, Steps
+from db.runs.job_queries import JobSummary, Steps
+from db.runs.run_queries import RunRow
 from health.insights.causes import RunCause
 
 _MAX_ID = 2**63 - 1

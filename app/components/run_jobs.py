@@ -17,7 +17,7 @@ from app.widgets.text import html, truncate
 from core import formatting
 from db.definitions.job_times import outcome_of
 from db.enums import Outcome
-from db.runs.run_queries import JobSummary
+from db.runs.job_queries import JobSummary
 from health.metrics.definitions.job_groups import JobGroup, job_groups, sort_by_outcome
 
 _COLUMNS = (

@@ -10,7 +10,7 @@ from app.data.outages import serve_stale
 from db.definitions.scope import Scope, Window
 from db.logs import log_queries
 from db.logs.log_writes import request_logs
-from db.runs import run_queries
+from db.runs import job_queries, run_queries
 from health.metrics import service, workflows
 
 _PAGE_SIZE = 50
@@ -22,7 +22,7 @@ class RunWithJobs:
 
     run: run_queries.RunRow
     attempts: list[run_queries.AttemptRow]
-    jobs: list[run_queries.JobSummary]
+    jobs: list[job_queries.JobSummary]
 
 
 @serve_stale
@@ -47,7 +47,7 @@ def run_detail(run_id: int, attempt: int | None, version: int) -> RunWithJobs | 
         return RunWithJobs(
             run=run,
             attempts=run_queries.list_attempts(session, run_id),
-            jobs=run_queries.list_job_summaries(session, run_id, number),
+            jobs=job_queries.list_job_summaries(session, run_id, number),
         )
 
 
@@ -67,10 +67,10 @@ def run_logs(run_id: int, attempt: int, version: int, *, failing: bool = False) 
 
 @serve_stale
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def job_steps(run_id: int, job_ids: tuple[int, ...], version: int) -> dict[int, run_queries.Steps]:
+def job_steps(run_id: int, job_ids: tuple[int, ...], version: int) -> dict[int, job_queries.Steps]:
     """Steps by job id."""
     with read_session() as session:
-        return run_queries.job_steps(session, run_id, job_ids)
+        return job_queries.job_steps(session, run_id, job_ids)
 
 
 def request_log(row: log_queries.JobLogRow, run_id: int) -> None:

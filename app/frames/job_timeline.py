@@ -11,7 +11,7 @@ from app.status_style import outcome_label
 from core import formatting
 from db.definitions.job_times import outcome_of
 from db.enums import Conclusion, Outcome
-from db.runs.run_queries import JobSummary, Steps
+from db.runs.job_queries import JobSummary, Steps
 from health.metrics.definitions.critical_path import critical_path
 
 

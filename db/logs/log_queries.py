@@ -14,7 +14,7 @@ from db.enums import Conclusion, LogState, Status
 from db.jobs.decisive_failures import decisiveness, jobs_allowed_to_fail
 from db.logs.pending_logs import LOG_RETENTION
 from db.models import Attempt, Job, JobLog, Run
-from db.runs.run_queries import end_unknown
+from db.runs.job_queries import end_unknown
 
 # Texts of one answer, in bytes of the logs: a run may have hundreds of them. A kept log is at most _LONGEST_TEXT long;
 # one of an unknown size counts as _USUAL_TEXT.

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from db.enums import Conclusion, Outcome
 from db.models import Job, Run
-from db.runs.run_queries import RUN_OF_JOB, RunRow, end_unknown, first_line, list_runs_with_ids, select_runs
+from db.runs.job_queries import RUN_OF_JOB, end_unknown
+from db.runs.run_queries import RunRow, first_line, list_runs_with_ids, select_runs
 
 
 class ComparisonError(ValueError):

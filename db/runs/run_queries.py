@@ -1,19 +1,19 @@
-"""Reading runs, their attempts and jobs."""
+"""Queries of runs and their attempts."""
 
-import base64
-import binascii
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
-from db.enums import Outcome, Status
-from db.models import Attempt, Job, Repository, Run, Workflow
+from db.enums import Outcome
+from db.models import Attempt, Repository, Run, Workflow
+from db.runs.cursors import decode_cursor, encode_cursor
+from db.runs.job_queries import select_by_run
 from db.runs.run_filters import in_scope, in_window
 from db.sql import contains_text
 
@@ -97,54 +97,6 @@ class AttemptRow:
 
 
 @dataclass(frozen=True)
-class JobSummary:
-    """A job without its steps. `end_unknown`: GitHub never closed this job of a finished attempt. Its `status` stays
-    what GitHub says; it is not running, and how long it took and how it ended is not known."""
-
-    id: int
-    attempt: int
-    name: str
-    status: str
-    conclusion: str | None
-    created_at: datetime | None
-    started_at: datetime | None
-    completed_at: datetime | None
-    duration_seconds: float | None
-    queue_seconds: float | None
-    runner: str | None
-    runner_group: str | None
-    labels: list[str]
-    copied: bool
-    phantom: bool
-    has_started: bool
-    html_url: str | None
-    end_unknown: bool = False
-
-    @property
-    def display_state(self) -> str:
-        """Conclusion, status or `end_unknown`."""
-        return self.conclusion or ("end_unknown" if self.end_unknown else self.status)
-
-
-Steps = list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class JobRow(JobSummary):
-    """A job with its steps, as GitHub lists them."""
-
-    steps: Steps = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class JobPage:
-    """`next` continues after the last item; null at the end."""
-
-    items: list[JobRow]
-    next: int | None
-
-
-@dataclass(frozen=True)
 class RunPage:
     """`next` continues after the last item, stable while newer runs arrive; null at the end."""
 
@@ -152,32 +104,12 @@ class RunPage:
     next: str | None
 
 
-class InvalidCursor(ValueError):
-    """The cursor was not made by this API."""
-
-
 # In a search: runs of which an attempt failed and a later one passed.
 FLAKY_FILTER = "is:flaky"
-_MAX_TIME = datetime.max.replace(tzinfo=UTC)
 _SHA = re.compile(r"(?=.*[0-9])[0-9a-fA-F]{7,64}")
 _WORKFLOW = func.coalesce(Workflow.name, Run.workflow_name).label("workflow")
 _OWN_COLUMNS: dict[str, Any] = {"repo": Repository.full_name.label("repo"), "workflow": _WORKFLOW}
 _COLUMNS: list[Any] = [_OWN_COLUMNS.get(name, getattr(Run, name, None)) for name in RunRow.__dataclass_fields__]
-
-
-def end_unknown() -> ColumnElement[bool]:
-    """Of a job, joined to its run: its attempt is over and it is not, and GitHub is not asked for its end any more."""
-    over = or_(Job.attempt < Run.attempt, and_(Run.status == Status.COMPLETED, ~Run.details_pending))
-    return and_(Job.status != Status.COMPLETED, over)
-
-
-RUN_OF_JOB = and_(Run.repository_id == Job.repository_id, Run.id == Job.run_id)
-
-
-def _job_columns(row: type[JobSummary]) -> list[Any]:
-    return [
-        end_unknown().label(name) if name == "end_unknown" else getattr(Job, name) for name in row.__dataclass_fields__
-    ]
 
 
 def list_runs(
@@ -191,12 +123,12 @@ def list_runs(
     if flaky:
         query = query.where(Run.flaky)
     if cursor:
-        query = query.where(tuple_(Run.created_at, Run.id) < tuple_(*_decode(cursor)))
+        query = query.where(tuple_(Run.created_at, Run.id) < tuple_(*decode_cursor(cursor, datetime, int)))
     query = query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit + 1)
     rows = [RunRow(*row) for row in session.execute(query)]
     more = len(rows) > limit
     items = rows[:limit]
-    return RunPage(items, _encode(items[-1]) if more else None)
+    return RunPage(items, encode_cursor(items[-1].created_at, items[-1].id) if more else None)
 
 
 def count_rows(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
@@ -216,57 +148,8 @@ def list_runs_with_ids(session: Session, run_ids: Collection[int]) -> list[RunRo
 
 def list_attempts(session: Session, run_id: int) -> list[AttemptRow]:
     columns = [getattr(Attempt, name) for name in AttemptRow.__dataclass_fields__]
-    query = select(*columns).where(*_select_by_run(Attempt, run_id)).order_by(Attempt.attempt)
+    query = select(*columns).where(*select_by_run(Attempt, run_id)).order_by(Attempt.attempt)
     return [AttemptRow(*row) for row in session.execute(query)]
-
-
-def list_jobs(session: Session, run_id: int, attempt: int) -> list[JobRow]:
-    """Jobs of one attempt with their steps, copies and phantoms included and marked, in the order they began."""
-    return sorted(
-        (JobRow(*row) for row in session.execute(_jobs_of_attempt(JobRow, run_id, attempt))), key=_start_order
-    )
-
-
-def list_job_summaries(session: Session, run_id: int, attempt: int) -> list[JobSummary]:
-    """As list_jobs, without the steps, which are most of the stored data of a job."""
-    rows = session.execute(_jobs_of_attempt(JobSummary, run_id, attempt))
-    return sorted((JobSummary(*row) for row in rows), key=_start_order)
-
-
-def list_jobs_page(
-    session: Session, run_id: int, attempt: int, *, limit: int, after: int | None = None,
-    conclusions: Collection[str] = (),
-) -> JobPage:  # fmt: skip
-    """At most `limit` jobs of one attempt with their steps, by ascending id, those with an id above `after`. Without
-    `conclusions`: of any, and jobs that are not over."""
-    query = _jobs_of_attempt(JobRow, run_id, attempt)
-    if after is not None:
-        query = query.where(Job.id > after)
-    if conclusions:
-        query = query.where(Job.conclusion.in_(list(conclusions)))
-    rows = [JobRow(*row) for row in session.execute(query.order_by(Job.id).limit(limit + 1))]
-    items = rows[:limit]
-    return JobPage(items, items[-1].id if len(rows) > limit else None)
-
-
-def has_jobs(session: Session, run_id: int, attempt: int) -> bool:
-    query = select(Job.id).where(*_select_by_run(Job, run_id), Job.attempt == attempt).limit(1)
-    return session.scalar(query) is not None
-
-
-def job_steps(session: Session, run_id: int, job_ids: Collection[int]) -> dict[int, Steps]:
-    """The steps of these jobs of a run, by the id of the job."""
-    query = select(Job.id, Job.steps).where(*_select_by_run(Job, run_id), Job.id.in_(list(job_ids)))
-    return {row.id: row.steps for row in session.execute(query)}
-
-
-def _jobs_of_attempt(row: type[JobSummary], run_id: int, attempt: int) -> Select[Any]:
-    query = select(*_job_columns(row)).join(Run, RUN_OF_JOB)
-    return query.where(*_select_by_run(Job, run_id), Job.attempt == attempt)
-
-
-def _start_order(job: JobSummary) -> tuple[datetime, int]:
-    return job.started_at or _MAX_TIME, job.id
 
 
 def select_runs(*extra: Any) -> Select[Any]:
@@ -277,12 +160,6 @@ def select_runs(*extra: Any) -> Select[Any]:
         .join(Repository, Repository.id == Run.repository_id)
         .join(Workflow, (Workflow.repository_id == Run.repository_id) & (Workflow.id == Run.workflow_id), isouter=True)
     )
-
-
-def _select_by_run(model: Any, run_id: int) -> Sequence[Any]:
-    """By the repository too: it leads every index."""
-    owner = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
-    return model.repository_id == owner, model.run_id == run_id
 
 
 def text_conditions(text: str) -> list[ColumnElement[bool]]:
@@ -303,23 +180,6 @@ def _word_conditions(words: str) -> list[ColumnElement[bool]]:
     if number.isascii() and number.isdigit() and len(number) < 10:
         found.append(Run.run_number == int(number))
     return [or_(*found)]
-
-
-def _encode(row: RunRow) -> str:
-    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()}|{row.id}".encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> tuple[datetime, int]:
-    try:
-        plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-        created_at, _, run_id = plain.partition("|")
-        moment = datetime.fromisoformat(created_at)
-        number = int(run_id)
-    except (ValueError, binascii.Error):
-        raise InvalidCursor("cursor is not one that this API gave; start again without it") from None
-    if moment.tzinfo is None or not 0 <= number < 2**63:
-        raise InvalidCursor("cursor is not one that this API gave; start again without it")
-    return moment, number
 
 
 def first_and_last_failure(session: Session, scope: Scope, window: Window) -> tuple[RunRow, RunRow] | None:

@@ -15,7 +15,7 @@ from app.frames import job_timeline
 from app.status_style import OTHER, outcome_colour
 from db.definitions.scope import Window
 from db.enums import Interval
-from db.runs.run_queries import JobRow
+from db.runs.job_queries import JobRow
 from health.metrics.cost import CostPoint
 from health.metrics.definitions.formulas import Metrics
 from health.metrics.service import HourCell, Point

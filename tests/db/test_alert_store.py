@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import session_scope, write_scope
 from db.enums import AlertState, RuleKind, Severity
-from db.runs.run_queries import InvalidCursor
+from db.runs.cursors import InvalidCursor
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule, built_in, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns

@@ -13,8 +13,9 @@ from db.definitions.scope import Scope, Window
 from db.engine import write_scope
 from db.enums import GroupBy, Interval
 from db.repositories.repository_writes import limit_monitoring
+from db.runs.cursors import InvalidCursor
 from db.runs.run_lists import recent_outcomes
-from db.runs.run_queries import InvalidCursor, list_runs
+from db.runs.run_queries import list_runs
 from health.metrics import service
 from health.metrics.definitions.formulas import PassCounts
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs

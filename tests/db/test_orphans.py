@@ -9,7 +9,7 @@ from db.engine import session_scope, write_scope
 from db.jobs.webhook_events import JobUpdate, store_events
 from db.logs.log_queries import JobLogRow, list_logs
 from db.repositories.repository_writes import get_repository
-from db.runs.run_queries import JobRow, list_job_summaries, list_jobs
+from db.runs.job_queries import JobRow, list_job_summaries, list_jobs
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 
 LATE = NOON + timedelta(minutes=20)

@@ -1,7 +1,5 @@
 """Queries of alerts and their notifications."""
 
-import base64
-import binascii
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.enums import AlertState, DeliveryState
 from db.models import Alert, Notification, Repository, Workflow
-from db.runs.run_queries import InvalidCursor
+from db.runs.cursors import decode_cursor, encode_cursor
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.targets import AlertTarget
 
@@ -149,10 +147,15 @@ def alert_page(
         .limit(limit + 1)
     )
     if cursor:
-        query = query.where(tuple_(*_ORDER) < tuple_(*_decode(cursor)))
+        query = query.where(tuple_(*_ORDER) < tuple_(*decode_cursor(cursor, bool, datetime, int)))
     rows = _rows(session, query, now)
     items = rows[:limit]
-    return AlertPage(items, _encode(items[-1]) if len(rows) > limit else None)
+    return AlertPage(
+        items,
+        encode_cursor(items[-1].state != AlertState.RESOLVED, items[-1].opened_at, items[-1].id)
+        if len(rows) > limit
+        else None,
+    )
 
 
 def get_alert(session: Session, alert_id: int, now: datetime) -> AlertRow | None:
@@ -335,20 +338,3 @@ def _state(alert: Alert, now: datetime | None) -> AlertState:
     if alert.silenced_until and (now is None or alert.silenced_until > now):
         return AlertState.SILENCED
     return AlertState.ACKNOWLEDGED if alert.acknowledged_at else AlertState.FIRING
-
-
-def _encode(row: AlertRow) -> str:
-    firing = int(row.state != AlertState.RESOLVED)
-    return base64.urlsafe_b64encode(f"{firing}|{row.opened_at.isoformat()}|{row.id}".encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> tuple[int, datetime, int]:
-    try:
-        plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-        firing, opened_at, alert_id = plain.split("|")
-        position = int(firing), datetime.fromisoformat(opened_at), int(alert_id)
-    except (ValueError, binascii.Error):
-        raise InvalidCursor("cursor is not one that this API gave; start again without it") from None
-    if position[0] not in (0, 1) or position[1].tzinfo is None or not 0 <= position[2] < 2**63:
-        raise InvalidCursor("cursor is not one that this API gave; start again without it")
-    return position
