@@ -10,7 +10,8 @@ from pydantic import SecretStr, field_validator
 
 from core.http.settings import ApiAddressSettings, ServerSettings
 from core.numbers import number_between
-from core.settings import RedisSettings, ReplicaSettings
+from core.settings import RedisSettings
+from db.settings import ReplicaSettings
 from health.alerts.channels.registry import ChannelSettings
 
 _KEY = re.compile(r"[\x21-\x7e]+")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, field_validator, model_validator
 
 from core.http.settings import ListenAddress, ServerSettings, is_safe
-from core.settings import ReplicaSettings
+from db.settings import ReplicaSettings
 
 EVERYBODY = "*"
 MIN_SECRET_LENGTH = 32

@@ -19,8 +19,8 @@ from collector.sync.engine import SyncEngine
 from collector.sync.inbox import InboxProcessor
 from core import VERSION
 from core.clock import utc_now
-from core.counters import NOTIFICATION_RESULTS, CounterName
 from core.work import TaskTracker
+from db.collection.counters import NOTIFICATION_RESULTS, CounterName
 from db.collection.heartbeat_detail import HeartbeatDetail
 from health.alerts.channels.registry import configured_channels
 from health.alerts.evaluation import Evaluator

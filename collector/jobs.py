@@ -20,9 +20,9 @@ from collector.maintenance import PriceRecalculator
 from collector.progress import Progress
 from collector.sync.engine import SyncEngine, SyncResult
 from collector.sync.inbox import InboxProcessor
-from core.counters import CounterName, SummaryName, TimestampName
 from core.formatting import pluralize
 from core.work import TaskTracker
+from db.collection.counters import CounterName, SummaryName, TimestampName
 from db.collection.heartbeat_detail import RateLimitDetail
 from db.engine import session_scope
 from db.enums import CompletenessState

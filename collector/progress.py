@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from tqdm import tqdm
 
-from core.counters import CounterRegistry
 from core.text import clean
 from core.work import TaskTracker, report_progress
 from db.collection.claims import has_other_collectors
+from db.collection.counters import CounterRegistry
 from db.collection.heartbeat_detail import COLLECTOR_HEARTBEAT, HeartbeatDetail, collector_heartbeat
 from db.collection.sync_state import bump_data_version, record_heartbeat
 from db.engine import describe_failure, write_scope

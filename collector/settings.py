@@ -1,16 +1,18 @@
 """The collector's settings: the only place in it that reads the environment."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from collector.github.auth import read_key
 from core.http.settings import ApiAddressSettings
-from core.settings import RedisSettings, ReplicaSettings
+from core.numbers import number_between, whole_number_between
+from core.settings import RedisSettings
 from db.definitions.prices import EMPTY_PRICE_LIST, PriceList
 from db.jobs.price_list import read_price_list
+from db.settings import ReplicaSettings
 from health.alerts.channels.registry import ChannelSettings
 from health.alerts.rules.rules import Threshold, parse_threshold
 
@@ -24,6 +26,8 @@ _REPOS_FORMS = "allowed are owner/name, owner/* and !owner/name, separated by co
 _DEMO = {"poll_interval_minutes": 0.1, "backfill_days": 66}
 NOTHING_TO_COLLECT = "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo)."
 
+Days = Annotated[int, whole_number_between(1, 3650, "days")]
+
 
 class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, RedisSettings):
     github_token: SecretStr | None = None
@@ -33,15 +37,15 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     github_api_url: str = "https://api.github.com"
     # Suffixes of the hosts where GitHub keeps logs.
     log_hosts: str = ""
-    rate_limit_reserve: float = 10.0
+    rate_limit_reserve: Annotated[float, number_between(0, 90, "percent of the hourly limit")] = 10.0
     # The API's, as are its address and DATABASE_REPLICA_URL; here they are only checked, by the doctor.
     api_keys: SecretStr | None = None
     github_webhook_secret: SecretStr | None = None
-    poll_interval_minutes: float = 5.0
-    backfill_days: int = 30
+    poll_interval_minutes: Annotated[float, number_between(0.05, 1440, "minutes between polls")] = 5.0
+    backfill_days: Days = 30
     collect_logs: Literal["failed", "all", "none"] = "failed"
-    retention_days: int = 400
-    log_retention_days: int = 90
+    retention_days: Days = 400
+    log_retention_days: Days = 90
     alert_threshold: str = "3"
     prices_file: str | None = None
     demo: bool = Field(False, validation_alias="pipeline_health_demo")
@@ -103,24 +107,6 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
         if value and not re.fullmatch(r"[\x21-\x7e]*", value.get_secret_value().strip()):
             raise ValueError("the token holds spaces or characters that no token has; copy it again")
         return value
-
-    @field_validator("poll_interval_minutes", mode="before")
-    @classmethod
-    def _minutes(cls, value: object) -> float:
-        return _number("minutes between polls", value, 0.05, 1440)
-
-    @field_validator("rate_limit_reserve", mode="before")
-    @classmethod
-    def _percent(cls, value: object) -> float:
-        return _number("percent of the hourly limit", value, 0, 90)
-
-    @field_validator("backfill_days", "retention_days", "log_retention_days", mode="before")
-    @classmethod
-    def _days(cls, value: object) -> int:
-        number = _number("days", value, 1, 3650)
-        if number != int(number):
-            raise ValueError(f"given was {value!r}; allowed is a whole number of days from 1 to 3650")
-        return int(number)
 
     @field_validator("alert_threshold")
     @classmethod
@@ -190,13 +176,3 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
                 if name not in self.model_fields_set:
                     setattr(self, name, value)
         return self
-
-
-def _number(unit: str, value: object, lowest: float, highest: float) -> float:
-    try:
-        number = float(str(value))
-    except ValueError:
-        number = float("nan")
-    if not lowest <= number <= highest:
-        raise ValueError(f"given was {str(value)[:40]!r}; allowed is a number of {unit} from {lowest:g} to {highest:g}")
-    return number

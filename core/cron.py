@@ -12,8 +12,6 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 
-# Before the stored ETag of a file: what was read of it. A file of which an older version read less is read in full.
-ETAG_PREFIX = "cron+timezone:"
 _MINUTE = timedelta(minutes=1)
 
 

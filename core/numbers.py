@@ -19,15 +19,26 @@ def parse_digits(text: str, maximum: int = MAX_INT64) -> int | None:
 def number_between(lowest: float, highest: float, unit: str) -> BeforeValidator:
     """A pydantic validator for `Annotated[float, …]` that accepts numbers from `lowest` to `highest`. `unit` is the
     plural that the error message names, such as "seconds"."""
+    return BeforeValidator(lambda value: _parse_number(value, lowest, highest, f"a number of {unit}"))
 
-    def parse(value: object) -> float:
-        try:
-            number = float(str(value))
-        except ValueError:
-            number = float("nan")
-        if not lowest <= number <= highest:
-            allowed = f"a number of {unit} from {lowest:g} to {highest:g}"
-            raise ValueError(f"given was {str(value)[:40]!r}; allowed is {allowed}")
-        return number
+
+def whole_number_between(lowest: int, highest: int, unit: str) -> BeforeValidator:
+    """As `number_between` for `Annotated[int, …]`: also rejects fractions."""
+
+    def parse(value: object) -> int:
+        number = _parse_number(value, lowest, highest, f"a number of {unit}")
+        if number != int(number):
+            raise ValueError(f"given was {value!r}; allowed is a whole number of {unit} from {lowest} to {highest}")
+        return int(number)
 
     return BeforeValidator(parse)
+
+
+def _parse_number(value: object, lowest: float, highest: float, kind: str) -> float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = float("nan")
+    if not lowest <= number <= highest:
+        raise ValueError(f"given was {str(value)[:40]!r}; allowed is {kind} from {lowest:g} to {highest:g}")
+    return number

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from tqdm import tqdm
 
-from core.settings import ConfigError, DatabaseSettings, normalize_url
+from core.settings import ConfigError
 from db.backup.backups import backup, restore
 from db.backup.contents import BackupError
 from db.backup.copying import TableCopy, copy_database
@@ -20,6 +20,7 @@ from db.jobs.job_writes import recompute_runs
 from db.migrate import DowngradeError, MigrationStep, NotMigrated, check_migrated, downgrade, downgrade_losses, upgrade
 from db.roles import COLLECTOR, READER, RoleNames, RolesError, make_passwords, make_roles, read_password, refresh_rights
 from db.runs.rollup_invalidation import count_invalidations, invalidate_all
+from db.settings import DatabaseSettings, normalize_url
 from db.storage import vacuum
 from health.metrics.rollups.refresh import prune_hours, refresh_rollups
 from health.retention import prune, prune_logs

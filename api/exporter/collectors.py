@@ -7,7 +7,7 @@ from prometheus_client.core import Metric
 from sqlalchemy.orm import Session
 
 from api.exporter.metrics import Samples, counter, gauge, gauges, summary, timestamp
-from core.counters import CounterName, CounterRegistry, SummaryName, TimestampName, from_dict
+from db.collection.counters import CounterName, CounterRegistry, SummaryName, TimestampName, from_dict
 from db.collection.heartbeat_detail import RateLimitDetail
 from db.repositories.repository_queries import HeartbeatRow, unresolved_targets
 from health.completeness.collection_status import CollectionReport, collection_report, is_heartbeat_stale

@@ -19,8 +19,8 @@ from collector.github.limiter import RateLimiter, SlidingWindow, is_rate_limit
 from collector.github.responses import error_message, next_link, parse_json, raise_for_status
 from collector.github.transport import Transport
 from core.clock import CollectorClock, utc_now
-from core.counters import CounterName, CounterRegistry, SummaryName
 from core.work import report_progress
+from db.collection.counters import CounterName, CounterRegistry, SummaryName
 
 MAX_ATTEMPTS = 5
 _MAX_PAUSE_SECONDS, _POLL_SECONDS = 16.0, 0.25

@@ -13,14 +13,11 @@ from urllib.parse import parse_qs
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from core.text import clean
+from core.text import UNSTORABLE_CHARACTERS, clean
 
 # A NUL byte and halves of surrogate pairs come out of JSON, and neither fits into a database's text; the other control
 # characters but tabs and line breaks are obeyed by terminals. Each is replaced, so that no name turns into another one.
 _CONTROL_CHARS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-_UNSTORABLE_CHARS = re.compile("[\x00\ud800-\udfff]")
 
 
 def _replace_control_chars(value: Any) -> Any:
@@ -28,7 +25,7 @@ def _replace_control_chars(value: Any) -> Any:
 
 
 def _strip_unstorable(value: Any) -> Any:
-    return _UNSTORABLE_CHARS.sub("\ufffd", value) if isinstance(value, str) else value
+    return UNSTORABLE_CHARACTERS.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def _utc(value: datetime) -> datetime:

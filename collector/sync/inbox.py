@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from collector.github.payloads import IgnoredEvent, InvalidPayload, JobEvent, RunEvent, parse_event
 from collector.sync.convert import job_record, run_record, workflow_record, workflow_record_from_run
 from collector.sync.failures import error_line, is_database_unavailable
-from core.counters import CounterName, CounterRegistry, SummaryName
 from core.logging import log_context
 from db.collection.claims import lock_repositories
+from db.collection.counters import CounterName, CounterRegistry, SummaryName
 from db.collection.sync_state import bump_data_version, sync_state
 from db.engine import session_scope, write_scope
 from db.enums import InboxState

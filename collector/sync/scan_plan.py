@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from collector.github.client import GitHubClient
 from collector.github.pagination import pages
 from collector.github.payloads import RunPayload
+from core.formatting import iso_timestamp
 
 FILTER_CAP = 1000
 MIN_SPAN, MAX_SPAN = timedelta(hours=1), timedelta(days=32)
@@ -115,7 +116,7 @@ def count_runs(client: GitHubClient, repo: str, since: datetime, until: datetime
 
 
 def _utc(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return iso_timestamp(moment, timespec="seconds")
 
 
 # Runs can appear in the list a little later than their created_at says.

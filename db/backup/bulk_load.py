@@ -32,18 +32,17 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import TypeDecorator
 
+from core.text import UNSTORABLE_CHARACTERS
 from db.backup.contents import BackupError, nonempty_tables
 from db.engine import safe_url
 from db.models import Base
 
-# The same as for what comes from GitHub: PostgreSQL takes neither NUL nor halves of surrogate pairs.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _UNSTORABLE_ESCAPE = re.compile(r"\\u(0000|[dD][89a-fA-F])|[\x00\ud800-\udfff]")
 
 
 def sanitize_text(text: str) -> str:
     """With U+FFFD for what PostgreSQL refuses."""
-    return _UNSTORABLE.sub("\ufffd", text) if _UNSTORABLE.search(text) else text
+    return UNSTORABLE_CHARACTERS.sub("\ufffd", text) if UNSTORABLE_CHARACTERS.search(text) else text
 
 
 def sanitize_json(text: str) -> str:

@@ -36,7 +36,7 @@ class HeartbeatDetail:
     `state` is idle, syncing, waiting (for GitHub) or error; `message` explains it, and `progress` counts done and all
     items of the stage. `command`: the program is a command that ends by itself, not a service. `work` is the task that
     has made no progress for the longest time, since `work_since`. `catching_up` counts repositories whose history or
-    jobs are not complete yet. `counters` is a stored core.counters.CounterRegistry.
+    jobs are not complete yet. `counters` is a stored db.collection.counters.CounterRegistry.
     """
 
     state: str | None = None

@@ -12,12 +12,15 @@ from typing import Any
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
-from core.cron import ETAG_PREFIX, invalid_lines
+from core.cron import invalid_lines
 from db.enums import RuleKind
 from db.models import AlertRule, Repository, Run, SyncState, Workflow, WorkflowSchedule
 from db.sql import insert_ignore
 
 Key = tuple[int, int]
+# Prefix of the stored ETag of a workflow file. A file that an older version parsed, without time zones, has an ETag
+# without it and is read again.
+ETAG_PREFIX = "cron+timezone:"
 # A file during whose reading a collector ended, for whatever reason, is tried again after this long.
 _SKIP_DURATION = timedelta(days=1)
 _PARSE_MARKER = re.compile(

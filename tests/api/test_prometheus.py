@@ -3,7 +3,7 @@ from datetime import timedelta
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, event
 
-from core.counters import CounterName, CounterRegistry, SummaryName, TimestampName
+from db.collection.counters import CounterName, CounterRegistry, SummaryName, TimestampName
 from db.collection.sync_state import record_heartbeat, sync_state
 from db.definitions.records import RepositoryRecord, WorkflowRecord
 from db.engine import write_scope

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 
 from collector.claims import ClaimManager
 from collector.progress import Progress
-from core.counters import CounterName, CounterRegistry
+from db.collection.counters import CounterName, CounterRegistry
 from db.collection.heartbeat_detail import HeartbeatDetail
 from db.engine import session_scope
 from db.repositories.repository_queries import HeartbeatRow, heartbeat

@@ -10,11 +10,11 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from collector.sync.crons import MAX_BYTES, InvalidWorkflowFile, parse_schedule
-from core.cron import ETAG_PREFIX, last_due
+from core.cron import last_due
 from db.engine import write_scope
 from db.enums import RuleKind
 from db.models import Notification, WorkflowSchedule
-from db.repositories.schedules import schedule_error
+from db.repositories.schedules import ETAG_PREFIX, schedule_error
 from demo.world.catalog import REPOSITORIES, workflow_file
 from health.alerts.evaluation import Evaluator
 from health.alerts.rules.rules import Rule, parse_threshold, validate_rule

@@ -9,7 +9,8 @@ from api.settings import ApiSettings
 from app.settings import AccessSettings
 from collector.settings import CollectorSettings
 from core.http.settings import require_protection
-from core.settings import ConfigError, DatabaseSettings, EnvironmentSettings, ReplicaSettings
+from core.settings import ConfigError, EnvironmentSettings
+from db.settings import DatabaseSettings, ReplicaSettings
 from launch import AppSettings
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.logging import FIELDS, bind, formatter, log_context, logging_config
-from core.settings import DatabaseSettings
+from db.settings import DatabaseSettings
 
 FORGED = 'x\n12:00:00 INFO    all is well\r\x1b[2K\x85\u2028{"level": "info"}\u202e\ud800\x00'
 TOKEN = "ghp_" + "a1B2" * 9

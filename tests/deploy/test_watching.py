@@ -14,7 +14,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
-from core.counters import NOTIFICATION_RESULTS, CounterName, CounterRegistry, SummaryName, TimestampName
+from db.collection.counters import NOTIFICATION_RESULTS, CounterName, CounterRegistry, SummaryName, TimestampName
 from db.collection.sync_state import record_heartbeat
 from db.engine import make_engine, write_scope
 from db.migrate import upgrade

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 from pydantic import SecretStr, field_validator, model_validator
 
+from core.formatting import iso_timestamp
 from core.http.client import LIMITS, BoundedAdapter, ResponseLimitExceeded, limited
 from core.http.settings import PlainHttpSettings
 from core.text import printable, register_secrets, strip_control_sequences
@@ -205,7 +206,7 @@ def body(message: Message, context: DeliveryContext, now: datetime) -> dict[str,
 
 
 def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return iso_timestamp(moment, timespec="seconds")
 
 
 def _requests_retry(response: requests.Response) -> bool:

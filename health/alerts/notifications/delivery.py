@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from core.clock import uptime
-from core.counters import CounterName, CounterRegistry
 from core.logging import log_context
 from core.work import report_progress
+from db.collection.counters import CounterName, CounterRegistry
 from db.engine import write_scope
 from db.enums import DeliveryState
 from health.alerts.channels.base import (

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from core.text import CONTROL_CHARACTERS
 from db.enums import RuleKind, RuleScope, Severity
 from health.alerts.rules import targets
 from health.alerts.rules.targets import MATCH_ALL, Patterns, matches
 from health.alerts.rules.types import MAX_WINDOW, MIN_WINDOW, RULE_TYPES, RuleType, format_value
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 MAX_NAME_LENGTH = 200
 MIN_REPEAT, MAX_REPEAT = 300.0, 30 * 86400.0
 
@@ -116,7 +116,7 @@ def validate_rule(rule: Rule) -> Rule:
 
 
 def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > MAX_NAME_LENGTH or _CONTROL.search(name):
+    if not name.strip() or len(name) > MAX_NAME_LENGTH or CONTROL_CHARACTERS.search(name):
         raise InvalidRule("name", f"allowed are 1 to {MAX_NAME_LENGTH} printable characters")
 
 
@@ -153,7 +153,7 @@ def check_patterns(field: str, values: Sequence[str]) -> None:
     if len(values) > targets.MAX_PATTERNS:
         raise InvalidRule(field, f"at most {targets.MAX_PATTERNS} patterns")
     for pattern in values:
-        if not pattern.strip() or len(pattern) > targets.MAX_LENGTH or _CONTROL.search(pattern):
+        if not pattern.strip() or len(pattern) > targets.MAX_LENGTH or CONTROL_CHARACTERS.search(pattern):
             raise InvalidRule(
                 field, f"a pattern is empty, longer than {targets.MAX_LENGTH} characters or not printable"
             )
