@@ -283,8 +283,8 @@ def largest_groups(
     query = MetricsQuery(scope, window, by, now=now)
     largest = largest_aggregates(session, query, limit, lambda key: names.sort_key(by, key))
     data = with_losses(data, largest.losses)
-    listed = [_group(names, by, key, metrics(group, data)) for key, group in largest.aggregates.items()]
-    return LargestGroups(listed, metrics(largest.rest, data) if largest.rest else None, largest.total, data)
+    items = [_group(names, by, key, metrics(group, data)) for key, group in largest.aggregates.items()]
+    return LargestGroups(items, metrics(largest.rest, data) if largest.rest else None, largest.total, data)
 
 
 def weekday_hours(session: Session, scope: Scope, window: Window) -> list[HourCell]:

@@ -80,22 +80,22 @@ def rank_duration_deltas(samples: Iterable[DurationSample], window: Window) -> l
     by_name: dict[tuple[str, str], list[DurationSample]] = defaultdict(list)
     for sample in samples:
         by_name[sample.job, sample.step].append(sample)
-    deltas = [_duration_delta(job, step, listed, window) for (job, step), listed in by_name.items()]
+    deltas = [_duration_delta(job, step, group, window) for (job, step), group in by_name.items()]
     return sorted(deltas, key=lambda item: (item.delta is None, -(item.delta or 0.0), item.job, item.step))
 
 
-def _duration_delta(job: str, step: str, listed: Sequence[DurationSample], window: Window) -> DurationDelta:
-    before = sorted(sample.seconds for sample in listed if not sample.after_change)
-    after = sorted(sample.seconds for sample in listed if sample.after_change)
+def _duration_delta(job: str, step: str, samples: Sequence[DurationSample], window: Window) -> DurationDelta:
+    before = sorted(sample.seconds for sample in samples if not sample.after_change)
+    after = sorted(sample.seconds for sample in samples if sample.after_change)
     old, new = percentile(before, 0.5), percentile(after, 0.5)
     enough = len(before) >= MIN_RUNS and len(after) >= MIN_RUNS
     delta = new - old if enough and old is not None and new is not None else None
-    return DurationDelta(job, step, old, new, delta, len(before), len(after), _trend(listed, window))
+    return DurationDelta(job, step, old, new, delta, len(before), len(after), _trend(samples, window))
 
 
-def _trend(listed: Sequence[DurationSample], window: Window) -> list[float | None]:
+def _trend(samples: Sequence[DurationSample], window: Window) -> list[float | None]:
     bins: list[list[float]] = [[] for _ in range(_BINS)]
-    for sample in listed:
+    for sample in samples:
         index = int((sample.at - window.since) / window.span * _BINS)
         bins[min(max(index, 0), _BINS - 1)].append(sample.seconds)
     return [percentile(sorted(seconds), 0.5) for seconds in bins]

@@ -118,8 +118,8 @@ def _build_repository(
 ) -> None:
     """Rebuilds the roll-ups of days of a repository: hours and days from runs and episodes, longer buckets from shorter
     ones. `masks` has the changed hours as bits, by day (whole days since 1970)."""
-    for days in list(consecutive_days(masks)):
-        changed = recompute_episodes(session, repository.id, days)
+    for span in list(consecutive_days(masks)):
+        changed = recompute_episodes(session, repository.id, span)
         masks.update({day: ALL_HOURS_MASK for day in changed if day >= first_day})
     days = sorted(masks)
     runs = _from_runs(session, repository, days)
