@@ -169,7 +169,9 @@ def snapshot(
     commit; those figures are null then. Open episodes last until `now`, null: until the end of the window.
     `completeness` is that of the scope and window, read where it is not given."""
     data = completeness or read_completeness(session, scope, window)
-    return _snapshot(session, MetricsQuery(scope, window, now=now), data, commits=commits)
+    aggregates, data = _read(session, MetricsQuery(scope, window, now=now), data)
+    passed = count_passed_commits(session, scope, window) if commits else None
+    return metrics(aggregates.get(_TOTAL, empty_aggregates()), data, passed)
 
 
 def compare(
@@ -184,8 +186,8 @@ def compare(
     """Compares the window with its previous period. `commits` and `now` as in snapshot; `periods` is the completeness
     of both, read where it is not given."""
     before, periods = window.before(), periods or read_periods(session, scope, window)
-    current = _snapshot(session, MetricsQuery(scope, window, now=now), periods.current, commits=commits)
-    previous = _snapshot(session, MetricsQuery(scope, before, now=now), periods.previous, commits=commits)
+    current = snapshot(session, scope, window, commits=commits, now=now, completeness=periods.current)
+    previous = snapshot(session, scope, before, commits=commits, now=now, completeness=periods.previous)
     comparable = previous.data.covers(before.since)
     changed = _duration_change(session, scope, window, before) if comparable else None
     return Comparison(current, previous, window, before, comparable, changed)
@@ -204,12 +206,11 @@ def trends(
     """As compare, with the points of both periods; completeness is read once for all of it."""
     periods = periods or read_periods(session, scope, window)
     comparison = compare(session, scope, window, commits=commits, now=now, periods=periods)
-    query = MetricsQuery(scope, window, interval=interval, now=now)
-    points = _series(session, query, periods.current)
+    points = series(session, scope, window, interval, now=now, completeness=periods.current)
     if not comparison.comparable:
         return Trends(comparison, points, [])
-    previous = replace(query, window=comparison.previous_window)
-    return Trends(comparison, points, _series(session, previous, periods.previous))
+    before = comparison.previous_window
+    return Trends(comparison, points, series(session, scope, before, interval, now=now, completeness=periods.previous))
 
 
 def was_collected(
@@ -240,7 +241,12 @@ def series(
     """Returns one point a bucket; a bucket without runs is a point with zero runs and null rates. `now` and
     `completeness` as in snapshot."""
     data = completeness or read_completeness(session, scope, window)
-    return _series(session, MetricsQuery(scope, window, interval=interval, now=now), data)
+    aggregates, data = _read(session, MetricsQuery(scope, window, interval=interval, now=now), data)
+    empty = empty_aggregates()
+    return [
+        Point(start, is_partial(start, interval, window), metrics(aggregates.get((None, start), empty), data))
+        for start in window.buckets(interval)
+    ]
 
 
 def count_runs(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
@@ -332,22 +338,6 @@ def _read(session: Session, query: MetricsQuery, data: Completeness) -> tuple[di
     planned = plan(session, query)
     aggregates = executor.aggregates_by_key(planned, executor.run(session, planned))
     return aggregates, with_losses(data, planned.losses)
-
-
-def _snapshot(session: Session, query: MetricsQuery, data: Completeness, *, commits: bool) -> Metrics:
-    aggregates, data = _read(session, query, data)
-    passed = count_passed_commits(session, query.scope, query.window) if commits else None
-    return metrics(aggregates.get(_TOTAL, empty_aggregates()), data, passed)
-
-
-def _series(session: Session, query: MetricsQuery, data: Completeness) -> list[Point]:
-    """Takes a query with an interval."""
-    aggregates, data = _read(session, query, data)
-    interval, window, empty = query.interval or Interval.DAY, query.window, empty_aggregates()
-    return [
-        Point(start, is_partial(start, interval, window), metrics(aggregates.get((None, start), empty), data))
-        for start in window.buckets(interval)
-    ]
 
 
 def _duration_change(session: Session, scope: Scope, window: Window, before: Window) -> DurationChange | None:
