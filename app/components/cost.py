@@ -89,8 +89,8 @@ _WASTED_COLUMNS = (
 _QUEUE_COLUMNS = (
     Column("Runner", fluid=True),
     Column("Jobs", "right"),
-    Column("Median queue time", "right", "Jobs that never started count with the time until they ended", unit="s"),
-    Column("p95 queue time", "right", "95% of the jobs were queued no longer than this", unit="s"),
+    Column("Median queue", "right", "Jobs that never started count with the time until they ended", unit="s"),
+    Column("p95 queue", "right", "95% of the jobs were queued no longer than this", unit="s"),
     Column("Busiest hour", "right", "Hour in which the most jobs were queued", "wide_only"),
     Column("Jobs that hour", "right", show="wide_only"),
     Column("Peak concurrency", "right", "Most jobs that ran at the same time in that hour", "wide_only"),

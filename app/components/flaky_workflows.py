@@ -19,8 +19,8 @@ _COLUMNS = (
     ),
     Column("Flaky runs", "right", "Runs that failed, then passed on a re-run"),
     Column("Change", "right", "Change from the previous period; new: none then", "wide_only"),
-    Column("Flaky rate", width="118px", help="Share of completed runs that were flaky"),
-    Column("Re-runs passed", "right", "Share of the re-run failures that passed"),
+    Column("Flaky rate", width="118px", help="Share of completed runs that were flaky", show="wide_only"),
+    Column("Re-runs passed", "right", "Share of the re-run failures that passed", "wide_only"),
     Column(
         "Estimate",
         "right",
