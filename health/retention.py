@@ -1,5 +1,5 @@
-"""Deleting what is older than RETENTION_DAYS, and the text of logs after LOG_RETENTION_DAYS: in small transactions with
-a pause after each, so that nobody waits for long. What is interrupted goes on where it was."""
+"""Retention: deletes runs older than RETENTION_DAYS and the text of logs older than LOG_RETENTION_DAYS. Works in small
+transactions with a pause after each, so that other writers are not blocked; an interrupted deletion can be repeated."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -17,21 +17,22 @@ from health.metrics.rollups.broken_episodes import is_recovered_before
 from health.metrics.rollups.refresh import refresh_rollups
 
 RUN_BATCH = 200
-# Of logs: their bytes are read and written once more.
+# Logs: their content is read and written again.
 _LOG_BATCH = 200
-# Whoever waits for SQLite's write lock gets it now.
+# Lets other writers take SQLite's write lock.
 _PAUSE_SECONDS = 0.02
 
 
 def prune(engine: Engine, older_than: datetime, now: datetime) -> Iterator[int]:
-    """Deletes runs created before the start of that day with all that hangs on them; yields the runs deleted, batch by
-    batch. Their roll-ups are made before and stay, and so do broken episodes that no run before that day ended."""
+    """Deletes the runs created before the day (UTC) of `older_than` with their jobs, attempts and logs, and old alerts;
+    yields the number of deleted runs, batch by batch. Their roll-ups are computed first and are kept, and so are
+    failure episodes that had not ended before that day."""
     older_than = start_of_day(older_than)
     for _ in refresh_rollups(engine, now):
         pass
     with write_scope(engine) as session:
         record_pruning(session, older_than, now)
-    # While the runs are there that say which branches are broken beyond that day.
+    # Before the runs are deleted, which show the branches that are still failing after that day.
     _delete(engine, BrokenEpisode, BrokenEpisode.created_at < older_than, is_recovered_before(older_than))
     while True:
         with write_scope(engine) as session:
@@ -45,17 +46,17 @@ def prune(engine: Engine, older_than: datetime, now: datetime) -> Iterator[int]:
             break
         yield len(keys)
         time.sleep(_PAUSE_SECONDS)
-    over = select(Alert.id).where(Alert.state == AlertState.RESOLVED, Alert.opened_at < older_than)
+    resolved = select(Alert.id).where(Alert.state == AlertState.RESOLVED, Alert.opened_at < older_than)
     _delete(engine, RunGap, RunGap.created_before < older_than)
-    _delete(engine, Notification, Notification.alert_id.in_(over))
+    _delete(engine, Notification, Notification.alert_id.in_(resolved))
     _delete(engine, Notification, Notification.alert_id.is_(None), Notification.created_at < older_than)
     _delete(engine, Alert, Alert.state == AlertState.RESOLVED, Alert.opened_at < older_than)
     _delete(engine, AlertSilence, AlertSilence.ends_at < older_than)
 
 
 def prune_logs(engine: Engine, older_than: datetime) -> Iterator[int]:
-    """Deletes the text of logs that were fetched before that time; yields how many, batch by batch. Excerpts, error
-    lines and fingerprints stay as long as their runs, so that a cause can be followed."""
+    """Deletes the text of logs that were fetched before `older_than`; yields their number, batch by batch. Excerpts,
+    error lines and fingerprints are kept as long as their runs, so that the history of a cause is complete."""
     while True:
         with write_scope(engine) as session:
             query = select(JobLog.repository_id, JobLog.job_id)
@@ -73,23 +74,22 @@ def prune_logs(engine: Engine, older_than: datetime) -> Iterator[int]:
 
 
 def _delete_logs(session: Session, runs: Sequence[tuple[int, int]]) -> None:
-    """By the keys of their jobs: no index knows the logs of a run."""
+    """Deletes by the keys of the jobs, because there is no index of logs by run."""
     query = select(Job.repository_id, Job.id).where(tuple_(Job.repository_id, Job.run_id).in_(runs))
     keys = [tuple(row) for row in session.execute(query)]
     for first in range(0, len(keys), RUN_BATCH):
-        some = keys[first : first + RUN_BATCH]
-        session.execute(delete(JobLog).where(tuple_(JobLog.repository_id, JobLog.job_id).in_(some)))
+        batch = keys[first : first + RUN_BATCH]
+        session.execute(delete(JobLog).where(tuple_(JobLog.repository_id, JobLog.job_id).in_(batch)))
 
 
 def _delete(engine: Engine, model: Any, *where: Any) -> None:
     key = list(inspect(model).primary_key)
     while True:
         with write_scope(engine) as session:
-            found = [tuple(row) for row in session.execute(select(*key).where(*where).limit(RUN_BATCH))]
-            if found:
-                one = len(key) == 1
-                chosen = key[0].in_([row[0] for row in found]) if one else tuple_(*key).in_(found)
-                session.execute(delete(model).where(chosen))
-        if len(found) < RUN_BATCH:
+            rows = [tuple(row) for row in session.execute(select(*key).where(*where).limit(RUN_BATCH))]
+            if rows:
+                in_batch = key[0].in_([row[0] for row in rows]) if len(key) == 1 else tuple_(*key).in_(rows)
+                session.execute(delete(model).where(in_batch))
+        if len(rows) < RUN_BATCH:
             return
         time.sleep(_PAUSE_SECONDS)

@@ -1,12 +1,11 @@
-"""Failures of one cause: normalised error lines that differ in a plain word or two. Pure.
+"""Fingerprints of error lines, which identify a failure cause across runs, and clusters of similar lines. Pure.
 
-As Drain (He et al., ICWS 2017) groups log lines: by their number of tokens and those that cannot vary, then by the
-share of equal tokens. Unlike there a token that may be a name never varies: another name is another cause.
+Values that differ from run to run are masked: times, numbers, hashes, directories. Names are kept: of a test, a quoted
+identifier, the name after "No module named", the code of an error. A different name is a different cause.
 
-One name for the same cause in different runs. Pure.
-
-What differs from run to run does not count: times, numbers, hashes, directories. What names a thing does: a test, a
-quoted identifier, the name behind "No module named", the code of an error; a change in any of them is another cause.
+Lines that differ in one or two ordinary words are one cluster. As in Drain (He et al., ICWS 2017), lines are grouped by
+their number of tokens and by the tokens that cannot vary, then by the share of equal tokens. Unlike in Drain, a token
+that may be a name never varies.
 """
 
 import hashlib
@@ -18,12 +17,12 @@ from functools import lru_cache
 
 from core import terminal
 
-# Lines of at least so many tokens are one cause where this share of them is equal.
+# Lines with at least _MIN_TOKENS tokens are one cause if this share of the tokens is equal.
 _MIN_TOKENS, _MIN_SIMILARITY = 8, 0.85
-# Of lines that differ in their plain words alone, so many clusters are compared.
+# The number of clusters with which a line is compared, among those that differ in ordinary words only.
 _MAX_COMPARISONS = 50
 _PLAIN_WORD = re.compile(r"[a-z]{2,}[.,;!?)]*")
-# What follows such a word is a name.
+# A word after one of these is a name.
 _NAME_MARKER = re.compile(
     r"an?|the|named?|called|package|module|class|symbol|function|variable|method|crate|gem|library|command|target|task|"
     r"job|step|image|file|type|trait|header|dependency|plugin|provider|resource|table|column|key|test|suite|spec|find|"
@@ -34,42 +33,42 @@ _NAME_MARKER = re.compile(
 
 @dataclass
 class Cluster:
-    """`keys` are the fingerprints that are in it; the most frequent line names it."""
+    """`line` is the most frequent line; `fingerprints` are those of all lines of the cluster."""
 
     line: str
     fingerprints: list[str] = field(default_factory=list)
 
 
 def clusters(lines: Sequence[tuple[str, str]]) -> list[Cluster]:
-    """Of fingerprints and their normalised lines, the most frequent first. Greedy: each joins the first cluster whose
-    name is similar enough. Linear in the number of lines."""
-    found: list[Cluster] = []
+    """Clusters of (fingerprint, normalised line) pairs, which must be sorted by frequency, most frequent first. Each
+    line joins the first cluster whose line is similar enough. Linear in the number of lines."""
+    clustered: list[Cluster] = []
     buckets: dict[tuple[str, ...], list[tuple[Cluster, list[str]]]] = defaultdict(list)
     for key, line in lines:
         tokens = line.split(" ")
         bucket = buckets[_shape(tokens)]
-        near = next((cluster for cluster, named in bucket if _similarity_reached(tokens, named)), None)
-        if near is not None:
-            near.fingerprints.append(key)
+        similar = next((cluster for cluster, others in bucket if _similarity_reached(tokens, others)), None)
+        if similar is not None:
+            similar.fingerprints.append(key)
             continue
         cluster = Cluster(line, [key])
-        found.append(cluster)
+        clustered.append(cluster)
         if len(bucket) < _MAX_COMPARISONS:
             bucket.append((cluster, tokens))
-    return found
+    return clustered
 
 
 def _shape(tokens: Sequence[str]) -> tuple[str, ...]:
-    """The tokens that cannot vary, at their places."""
+    """The tokens that cannot vary, at their positions; the others are empty."""
     if len(tokens) < _MIN_TOKENS:
         return tuple(tokens)
     before = ["", *tokens[:-1]]
-    return tuple("" if _may_vary(token, last) else token for last, token in zip(before, tokens, strict=True))
+    return tuple("" if _may_vary(token, previous) else token for previous, token in zip(before, tokens, strict=True))
 
 
-def _may_vary(token: str, last: str) -> bool:
-    named = _NAME_MARKER.fullmatch(last) or last.endswith((":", "="))
-    return not named and _PLAIN_WORD.fullmatch(token) is not None
+def _may_vary(token: str, previous: str) -> bool:
+    is_name = _NAME_MARKER.fullmatch(previous) or previous.endswith((":", "="))
+    return not is_name and _PLAIN_WORD.fullmatch(token) is not None
 
 
 def _similarity_reached(tokens: Sequence[str], others: Sequence[str]) -> bool:
@@ -77,11 +76,12 @@ def _similarity_reached(tokens: Sequence[str], others: Sequence[str]) -> bool:
     return equal >= _MIN_SIMILARITY * len(tokens)
 
 
-# The length says by which rules a fingerprint was made: earlier ones, which took different names for one, had 16.
+# The length identifies the version of the rules. Fingerprints of earlier rules, which did not distinguish some names,
+# have 16 characters.
 LENGTH = 20
-# Stands between the words of one name, so that it is one token.
+# Joins the words of a name, so that the name is one token.
 WORD_JOINER = "\u00a0"
-# Excerpts have shorter lines; notes of the runner are not cut.
+# Lines of excerpts are shorter; annotations of the runner have no limit.
 _MAX_LENGTH = 10_000
 _VARIABLE_PATTERNS = (
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
@@ -93,9 +93,9 @@ _VARIABLE_PATTERNS = (
 )
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _DURATION = re.compile(r"[(\[](?:< ?)?\d+(?:[.,]\d+)?\s?(?:ns|µs|us|ms|s|sec|secs|seconds|m|min|h)[)\]]")
-# A line and a column between the file of a test and its title: tests move within their file.
+# Line and column between the file of a test and its title: they change when the file is edited.
 _SOURCE_POSITION = re.compile(r"(?<=\w):\d+:\d+(?= )")
-# How frameworks name a test that failed.
+# The formats in which test frameworks report a failed test.
 _TESTS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -111,7 +111,7 @@ _TESTS = tuple(
         r"^(?:\[ERROR\] )?(?P<name>\S.*?),? Time elapsed: ",
     )
 )
-# Names of things, each kept as it is: a node of a test, what stands in quotes, what stands behind such words.
+# Names, which are kept: test nodes, quoted text, and what follows words such as "module" or "command".
 _NAMES = re.compile(
     r"(?P<url>https?://[^\s'\"]*[\w/])"
     r"|(?P<node>(?<![^\s'\"`(])[^\s'\"`:]{1,500}+::[^\s'\"`]+)"
@@ -133,41 +133,41 @@ _NAMES = re.compile(
 _FILE = re.compile(r"^(?:(?![A-Za-z_])[\w.@+-])*+[A-Za-z_][\w.@+-]*\.[A-Za-z]\w{0,9}$")
 _TEMPORARY = re.compile(r"(?i)(?:^|[\\/])(?:tmp|temp|_temp|folders)[\\/]")
 _SLASH = re.compile(r"[\\/]")
-# A word whose digits are part of the name: a code of an error, a test, camelCase.
+# Words whose digits belong to the name: error codes, tests, camelCase.
 _CODE = re.compile(r"^[A-Z]{1,10}[-_]?\d{2,6}$|(?i:test)|[a-z][A-Z]")
 _NUMBERED_NAME = re.compile(r"^(?P<stem>[A-Za-z]+(?:_[A-Za-z]+)*_)\d+$")
 
 
 def fingerprint(line: str | None) -> str | None:
-    """Null where there is no line to go by."""
+    """The fingerprint of an error line; null without a line."""
     return hashlib.sha256(normalize(line).encode()).hexdigest()[:LENGTH] if line else None
 
 
 def is_current(fingerprint: str) -> bool:
-    """Whether a fingerprint was made by these rules."""
+    """Whether a fingerprint was made by the current rules."""
     return len(fingerprint) == LENGTH
 
 
 @lru_cache(maxsize=65_536)
 def normalize(line: str) -> str:
-    """Tokens between single spaces; the words of one name are one token."""
+    """The line with masked values, as tokens separated by single spaces; a name is one token."""
     text = " ".join(terminal.rendered_line(line[:_MAX_LENGTH]).split())
     for pattern, blank in _VARIABLE_PATTERNS:
         text = pattern.sub(blank, text)
     for pattern in _TESTS:
-        if found := pattern.search(text):
-            return _normalize_test_line(text, found)
+        if match := pattern.search(text):
+            return _normalize_test_line(text, match)
     return _NAMES.sub(_replace_name, text)
 
 
-def _normalize_test_line(text: str, found: re.Match[str]) -> str:
-    """The line of a test: its name in one piece, and what stands before and behind it."""
-    pieces, place = [], 0
-    for name, value in sorted(found.groupdict().items(), key=lambda each: found.start(each[0])):
-        if value is not None:
-            pieces += [_normalize_plain(text[place : found.start(name)]), _normalize_test_name(value)]
-            place = found.end(name)
-    return "".join([*pieces, _normalize_plain(text[place:])]).strip()
+def _normalize_test_line(text: str, match: re.Match[str]) -> str:
+    """The line of a failed test: the name of the test as one token, and the text before and after it."""
+    pieces, position = [], 0
+    for group, name in sorted(match.groupdict().items(), key=lambda item: match.start(item[0])):
+        if name is not None:
+            pieces += [_normalize_plain(text[position : match.start(group)]), _normalize_test_name(name)]
+            position = match.end(group)
+    return "".join([*pieces, _normalize_plain(text[position:])]).strip()
 
 
 def _normalize_plain(text: str) -> str:
@@ -175,25 +175,25 @@ def _normalize_plain(text: str) -> str:
 
 
 def _normalize_test_name(name: str) -> str:
-    """Without directories, its place in the file, and how long it took."""
+    """The name of a test without directories, position in the file and duration."""
     words = [_base_name_of_node(word) for word in _SOURCE_POSITION.sub("", _DURATION.sub("", name)).split()]
     return WORD_JOINER.join(words)
 
 
 def _base_name_of_node(word: str) -> str:
-    """A file of a test by its base name; what stands behind `::` is part of the name."""
+    """A test node with the base name of its file; the text after `::` is part of the name."""
     path, colons, node = word.partition("::")
     file = _SLASH.split(path)[-1] if "/" in path and _FILE.match(_SLASH.split(path)[-1]) else path
     return file + colons + node
 
 
-def _replace_name(found: re.Match[str]) -> str:
-    kind = found.lastgroup or ""
+def _replace_name(match: re.Match[str]) -> str:
+    kind = match.lastgroup or ""
     if kind == "named":
-        return _mask_variables(found["lead"]) + _normalize_name(found["named"])
+        return _mask_variables(match["lead"]) + _normalize_name(match["named"])
     if kind in ("single", "double", "back", "curly"):
-        return found[0][0] + _normalize_quoted(found[kind]) + found[0][-1]
-    return _NORMALIZERS[kind](found[0])
+        return match[0][0] + _normalize_quoted(match[kind]) + match[0][-1]
+    return _NORMALIZERS[kind](match[0])
 
 
 def _normalize_quoted(text: str) -> str:
@@ -206,14 +206,14 @@ def _normalize_quoted(text: str) -> str:
 
 
 def _normalize_name(name: str) -> str:
-    """A name as it is, but for directories; a number is none."""
+    """A name without directories; a number is masked."""
     if _NUMBER.fullmatch(name):
         return "<n>"
     return _normalize_path(name) if _SLASH.search(name) else name
 
 
 def _normalize_path(path: str) -> str:
-    """The base name of a file; of a directory nothing; a name with slashes (of a package, an image) as it is."""
+    """The base name of a file; a mask for a directory; a name with slashes (of a package, an image) unchanged."""
     base = _SLASH.split(path)[-1]
     if _TEMPORARY.search(path):
         return "<path>"
@@ -241,5 +241,10 @@ def _mask_variables(text: str) -> str:
 
 
 _NORMALIZERS: dict[str, Callable[[str], str]] = {
-    "url": _normalize_url, "node": _base_name_of_node, "code": lambda code: code, "path": _normalize_path, "word": _normalize_word, "number": _mask_variables,
-}  # fmt: skip
+    "url": _normalize_url,
+    "node": _base_name_of_node,
+    "code": lambda code: code,
+    "path": _normalize_path,
+    "word": _normalize_word,
+    "number": _mask_variables,
+}

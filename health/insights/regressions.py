@@ -1,7 +1,4 @@
-"""Decided runs of default branches as columns: what the detectors of changes look at.
-
-What became worse, since which run.
-"""
+"""Regressions of default branches: workflows that fail more often or became slower, with the first affected run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -41,7 +38,7 @@ _BATCH_SIZE = 20_000
 
 @dataclass(frozen=True)
 class DecidedRuns:
-    """`keys` name the workflows of `runs`, `ids` its rows."""
+    """`keys` are the workflows of `runs`, in order; `ids` are the run ids of its rows."""
 
     keys: list[Key]
     ids: Ints
@@ -49,14 +46,14 @@ class DecidedRuns:
 
 
 def read_decided_runs(session: Session, scope: Scope, since: datetime, until: datetime) -> DecidedRuns:
-    """Runs created in [since, until) on the default branch, by one statement: 48 bytes a run are held. Sorted here:
-    numbers in columns sort ten times as fast as rows in a database."""
+    """The completed runs of the default branches, created in [since, until), read by one statement. They take 48 bytes
+    per run and are sorted here: columns of numbers sort ten times as fast as rows in a database."""
     parts = [np.zeros((3, 0), dtype=np.int64)]
     measures = [np.zeros((3, 0))]
     for rows in _batches(session, scope, since, until):
         repositories, workflows, ids, *rest = zip(*rows, strict=True)
         parts.append(np.asarray((repositories, workflows, ids), dtype=np.int64))
-        # Durations that are not known become NaN.
+        # Unknown durations become NaN.
         measures.append(np.asarray(rest, dtype=np.float64))
     repository, workflow, run = np.concatenate(parts, axis=1)
     created, failed, seconds = np.concatenate(measures, axis=1)
@@ -81,22 +78,23 @@ def _batches(session: Session, scope: Scope, since: datetime, until: datetime) -
         )
         .execution_options(yield_per=_BATCH_SIZE)
     )  # fmt: skip
-    # Past the unit of work: hundreds of thousands of rows may be read.
+    # Bypasses the unit of work: the query may return hundreds of thousands of rows.
     yield from session.connection().execute(query).partitions()
 
 
 LOOK_BACK = timedelta(days=LOOK_BACK_DAYS)
 # Regressions over weeks are evaluated in this interval, not after every run.
 EVALUATION_INTERVAL = timedelta(minutes=10)
-# Dates of a change are told to the day; a moment that is known better than this is not called approximate.
+# Dates of a change are given to the day; a range shorter than this is not mentioned.
 _DATE_PRECISION = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Regression:
-    """`kind`: "success" (shares; `p_value` of Fisher's exact test) or "duration" (medians in seconds; `t`: standard
-    errors). `first_run` is the first that is part of the change: the most probable one; with 90 % probability the
-    change began from `since_earliest` to `since_latest`. `text` says it in a sentence."""
+    """`kind` is "success" (`before` and `after` are success rates, `p_value` is that of Fisher's exact test) or
+    "duration" (medians in seconds; `t` is the difference in standard errors). `first_run` is the most probable first
+    run of the change; with 90 % probability the change began between `since_earliest` and `since_latest`. `text`
+    describes the change."""
 
     kind: str
     repo: str
@@ -118,15 +116,15 @@ class Regression:
 
 @dataclass(frozen=True)
 class SuccessScan:
-    """Success rates of the workflows of a scope; `threshold` is the largest p-value that is a discovery among all
-    workflows that were looked at beside them."""
+    """The changes of the success rates of a scope's workflows. `threshold` is the largest p-value that is significant
+    among all workflows, including those outside of the scope."""
 
     decided: DecidedRuns
     changes: SuccessChanges
     threshold: float
 
     def describe(self, index: int) -> str:
-        """The rates of both sides."""
+        """The success rates of the recent window and of the days before, as text."""
         days = int(self.changes.days[index])
         after, before = rates(self.changes, index)
         return (
@@ -142,28 +140,28 @@ def evaluation_time(now: datetime) -> datetime:
 
 
 def regressions(session: Session, scope: Scope, now: datetime) -> list[Regression]:
-    """Success first, each kind by the size of the change. On default branches, of the last 37 days."""
+    """The regressions of the last 37 days: first success rates, then durations, each by the size of the change."""
     scope = scope.for_sequences()
-    look = scan_success(session, scope, now)
-    worse, slower = list(_success_regressions(session, look)), list(_duration_regressions(session, look.decided))
+    scan = scan_success(session, scope, now)
+    worse, slower = list(_success_regressions(session, scan)), list(_duration_regressions(session, scan.decided))
     return [
-        *sorted(worse, key=lambda each: each.after - each.before),
-        *sorted(slower, key=lambda each: -each.after / each.before),
+        *sorted(worse, key=lambda regression: regression.after - regression.before),
+        *sorted(slower, key=lambda regression: -regression.after / regression.before),
     ]
 
 
 def scan_success(session: Session, scope: Scope, now: datetime) -> SuccessScan:
-    """Which workflows of the scope count as worse does not depend on how narrow it is: the threshold is that of all
-    monitored repositories."""
+    """The changes of the scope's workflows. The threshold is that of all monitored repositories, so that a narrower
+    scope reports the same workflows."""
     decided = read_decided_runs(session, scope, now - LOOK_BACK, now)
     changes = success_changes(decided.runs, now.timestamp())
     own = dict(zip(decided.keys, changes.p_value.tolist(), strict=True))
-    everywhere = replace(scope, repos=(), workflows=())
-    together = own if scope == everywhere else _cached_p_values(session, everywhere, now) | own
-    return SuccessScan(decided, changes, benjamini_hochberg(list(together.values()), FALSE_DISCOVERY_RATE))
+    unrestricted = replace(scope, repos=(), workflows=())
+    p_values = own if scope == unrestricted else _cached_p_values(session, unrestricted, now) | own
+    return SuccessScan(decided, changes, benjamini_hochberg(list(p_values.values()), FALSE_DISCOVERY_RATE))
 
 
-# The p-values of all workflows by database: a narrow question asked again within ten minutes need not read all runs.
+# The p-values of all workflows, by database and scope, so that narrow scopes do not read all runs every time.
 _P_VALUE_CACHE: WeakKeyDictionary[object, dict[Scope, tuple[datetime, dict[Key, float]]]] = WeakKeyDictionary()
 _P_VALUE_CACHE_SIZE = 64
 _lock = Lock()
@@ -172,22 +170,22 @@ _lock = Lock()
 def _cached_p_values(session: Session, unrestricted_scope: Scope, now: datetime) -> dict[Key, float]:
     database = session.get_bind()
     with _lock:
-        families = _P_VALUE_CACHE.setdefault(database, {})
-        made, found = families.get(unrestricted_scope, (None, {}))
-    if made is not None and abs(now - made) < EVALUATION_INTERVAL:
-        return found
+        by_scope = _P_VALUE_CACHE.setdefault(database, {})
+        cached_at, p_values = by_scope.get(unrestricted_scope, (None, {}))
+    if cached_at is not None and abs(now - cached_at) < EVALUATION_INTERVAL:
+        return p_values
     decided = read_decided_runs(session, unrestricted_scope, now - LOOK_BACK, now)
     changes = success_changes(decided.runs, now.timestamp())
-    found = dict(zip(decided.keys, changes.p_value.tolist(), strict=True))
+    p_values = dict(zip(decided.keys, changes.p_value.tolist(), strict=True))
     with _lock:
-        if len(families) >= _P_VALUE_CACHE_SIZE:
-            families.clear()
-        families[unrestricted_scope] = now, found
-    return found
+        if len(by_scope) >= _P_VALUE_CACHE_SIZE:
+            by_scope.clear()
+        by_scope[unrestricted_scope] = now, p_values
+    return p_values
 
 
 def rates(changes: SuccessChanges, index: int) -> tuple[float | None, float | None]:
-    """Success rates of the recent window and before."""
+    """The success rates of the recent window and of the days before, from 0 to 1; null without runs."""
     passed, before = int(changes.passed[index]), int(changes.passed_before[index])
     return (
         ratio(passed, passed + int(changes.failed[index])),
@@ -197,8 +195,8 @@ def rates(changes: SuccessChanges, index: int) -> tuple[float | None, float | No
 
 @dataclass(frozen=True)
 class _ChangePoint:
-    """`number` of the workflow; places in its sequence of the most probable first run and of the interval; values and
-    numbers of runs before and after."""
+    """`first`, `earliest` and `latest` are indexes of runs in the sequence of the workflow; `before` and `after` are
+    values, with the number of runs that they are based on."""
 
     workflow_index: int
     first: int
@@ -213,9 +211,9 @@ class _ChangePoint:
     t: float | None = None
 
 
-def _success_regressions(session: Session, look: SuccessScan) -> Iterator[Regression]:
-    decided, changes = look.decided, look.changes
-    for number in np.nonzero(changes.is_worse(look.threshold))[0].tolist():
+def _success_regressions(session: Session, scan: SuccessScan) -> Iterator[Regression]:
+    decided, changes = scan.decided, scan.changes
+    for number in np.nonzero(changes.is_worse(scan.threshold))[0].tolist():
         since = locate_drop(decided.runs.workflow(number))
         after, before = rates(changes, number)
         if since is None or after is None or before is None:
@@ -224,7 +222,7 @@ def _success_regressions(session: Session, look: SuccessScan) -> Iterator[Regres
             int(changes.failed_before[number] + changes.passed_before[number]),
             int(changes.failed[number] + changes.passed[number]),
         )
-        text, p_value = f"Success rate {look.describe(number)}", float(changes.p_value[number])
+        text, p_value = f"Success rate {scan.describe(number)}", float(changes.p_value[number])
         change = _ChangePoint(
             number, since.first, since.earliest, since.latest, before, after, *sizes, text, p_value=p_value
         )  # fmt: skip
@@ -232,7 +230,7 @@ def _success_regressions(session: Session, look: SuccessScan) -> Iterator[Regres
 
 
 def _duration_regressions(session: Session, decided: DecidedRuns) -> Iterator[Regression]:
-    """Successful runs only: failures end early."""
+    """Of successful runs only, because failed runs end early."""
     timed = ~decided.runs.failed & (decided.runs.seconds > 0)
     passed = DecidedRuns(decided.keys, decided.ids[timed], decided.runs.where(timed))
     for number, step in find_duration_steps(passed.runs).items():
@@ -248,20 +246,33 @@ def _duration_regressions(session: Session, decided: DecidedRuns) -> Iterator[Re
 
 
 def _regression(session: Session, kind: str, decided: DecidedRuns, change: _ChangePoint) -> Iterator[Regression]:
-    """Nothing where its first run was deleted meanwhile."""
+    """Empty if the first run has been deleted meanwhile."""
     start, created = decided.runs.starts[change.workflow_index], decided.runs.created
     earliest, latest = (
-        datetime.fromtimestamp(float(created[start + place]), UTC) for place in (change.earliest, change.latest)
+        datetime.fromtimestamp(float(created[start + index]), UTC) for index in (change.earliest, change.latest)
     )
     text = change.text
     for run in finding_queries.list_runs_by_id(session, [int(decided.ids[start + change.first])]):
         if latest - earliest > _DATE_PRECISION:
             text += f"; since about {_format_day(run.created_at)} ({_format_day(earliest)} to {_format_day(latest)})"
         yield Regression(
-            kind, run.repo, run.workflow, decided.keys[change.workflow_index][1], run.branch or formatting.NO_DATA, run.created_at,
-            earliest, latest, run, change.before, change.after, change.sample_before, change.sample_after,
-            change.p_value, change.t, text,
-        )  # fmt: skip
+            kind=kind,
+            repo=run.repo,
+            workflow=run.workflow,
+            workflow_id=decided.keys[change.workflow_index][1],
+            branch=run.branch or formatting.NO_DATA,
+            since=run.created_at,
+            since_earliest=earliest,
+            since_latest=latest,
+            first_run=run,
+            before=change.before,
+            after=change.after,
+            sample_before=change.sample_before,
+            sample_after=change.sample_after,
+            p_value=change.p_value,
+            t=change.t,
+            text=text,
+        )
 
 
 def _format_day(moment: datetime) -> str:
