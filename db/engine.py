@@ -1,7 +1,4 @@
-"""Which tables a sharded PostgreSQL (Citus) distributes, and whether the database at hand is one.
-
-Engines and sessions for SQLite and PostgreSQL.
-"""
+"""Engines and sessions for SQLite and PostgreSQL, and the tables that a sharded PostgreSQL (Citus) distributes."""
 
 import os
 import time
@@ -19,24 +16,25 @@ from sqlalchemy.orm import Session
 
 from core.text import clean
 
-# One copy on every node: joined with distributed tables on any column.
+# Citus keeps one copy on every node, so that distributed tables join them on any column.
 REFERENCE_TABLES = ("repositories",)
-# By repository_id, their shards side by side: rows of a repository are on one node. The first one is distributed first.
+# Distributed by repository_id and colocated: all rows of a repository are on one node. The first table is distributed
+# first.
 DISTRIBUTED_TABLES = (
     "runs", "attempts", "jobs", "job_logs", "rollups", "usage_rollups", "rollup_marks", "broken_episodes", "run_gaps",
     "backfills", "sync_states", "workflows", "workflow_schedules",
 )  # fmt: skip
 SHARD_KEY = "repository_id"
 
-# A setting of Citus; a PostgreSQL without it takes it, too, and does nothing.
+# A setting of Citus; a plain PostgreSQL accepts and ignores it.
 SEQUENTIAL_MODE = text("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
 
-# By pool, which an engine shares with those that differ from it in options alone.
+# By pool, which engines that differ in options alone share.
 _sharded: WeakKeyDictionary[Pool, bool] = WeakKeyDictionary()
 
 
 def is_sharded(connection: Connection) -> bool:
-    """Whether runs are distributed. Read once for each engine: programs restart after `python -m db distribute`."""
+    """Returns whether runs are distributed. Cached for each engine: programs restart after `python -m db distribute`."""
     if connection.dialect.name != "postgresql":
         return False
     pool = connection.engine.pool
@@ -50,7 +48,7 @@ def has_citus(connection: Connection) -> bool:
 
 
 def distributed_tables(connection: Connection) -> set[str]:
-    """Names of the tables that Citus distributes or copies to all nodes; empty on a plain PostgreSQL."""
+    """Returns the names of the distributed and the reference tables; empty on a plain PostgreSQL."""
     if not has_citus(connection):
         return set()
     # Partition method "h": by hash. "n" are reference tables (replication "t") and local ones that Citus knows ("s").
@@ -69,10 +67,12 @@ def make_engine(
     url: str, *, connect_timeout_seconds: int = 5, variable: str = "DATABASE_URL", fail_fast: bool = False,
     idle_transaction_timeout: timedelta | None = None,
 ) -> Engine:  # fmt: skip
-    """An engine that has not connected yet. `url` is sqlite:///PATH or postgresql://…; `variable` is the one that
-    named it, for messages. `impatient`: a machine that went away without a word is given up after seconds, not after a
-    quarter of an hour. `settled_within`: PostgreSQL ends a transaction in which this program sends nothing for so
-    long, and with it its locks, for which others wait."""
+    """Returns an engine that has not connected yet.
+
+    `url` is sqlite:///PATH or postgresql://…; `variable` is the environment variable that holds it, for messages.
+    `fail_fast`: a connection to a host that does not answer fails after seconds, not after a quarter of an hour.
+    `idle_transaction_timeout`: PostgreSQL ends a transaction in which this program sends nothing for that long, and
+    releases its locks. Raises DatabaseUnavailable where the folder of an SQLite file cannot be created."""
     more: dict[str, Any] = {**_FAIL_FAST_OPTIONS} if fail_fast else {}
     if idle_transaction_timeout is not None:
         milliseconds = int(idle_transaction_timeout.total_seconds() * 1000)
@@ -99,11 +99,11 @@ def _make_engine(url: str, connect_timeout_seconds: int, variable: str, connect_
     return engine
 
 
-# How long a writer waits for another one's lock on an SQLite file.
+# How long a writer waits for SQLite's write lock.
 _BUSY_TIMEOUT_SECONDS = 30
-# Compiling a question takes longer than the questions asked here.
+# Compiling a query (jit) takes longer than these queries run.
 _SESSION_OPTIONS = "-c timezone=utc -c jit=off"
-# Of libpq, in seconds, and milliseconds.
+# Options of libpq: seconds, and tcp_user_timeout in milliseconds.
 _FAIL_FAST_OPTIONS = {"keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 3, "tcp_user_timeout": 6000}
 
 
@@ -117,13 +117,13 @@ def check_connection(engine: Engine) -> None:
 
 
 def safe_url(engine: Engine) -> str:
-    """The URL for people: without password, and without the query, where libpq takes another one."""
-    kept = {name: value for name, value in engine.url.query.items() if name in ("host", "port", "sslmode")}
-    return engine.url.set(query=kept).render_as_string(hide_password=True)
+    """Returns the URL for messages: without the password, and without parameters that could hold one."""
+    parameters = {name: value for name, value in engine.url.query.items() if name in ("host", "port", "sslmode")}
+    return engine.url.set(query=parameters).render_as_string(hide_password=True)
 
 
 def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
-    """One line that says what is wrong with DATABASE_URL and what to do."""
+    """Returns one line that says what is wrong with the database of this engine and what to do."""
     url = safe_url(engine)
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
     reason = clean(cause[0], 300) if cause else type(error).__name__
@@ -134,7 +134,7 @@ def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
 
 
 def _sqlite_remediation(reason: str) -> str:
-    """By SQLite's own message: https://www.sqlite.org/rescode.html."""
+    """Returns what to do about a message of SQLite (https://www.sqlite.org/rescode.html)."""
     if "locked" in reason:
         return "another process has held its lock for too long: end that process, or try again when it is done"
     if "malformed" in reason or "not a database" in reason:
@@ -146,16 +146,16 @@ def _sqlite_remediation(reason: str) -> str:
 
 @contextmanager
 def session_scope(engine: Engine) -> Iterator[Session]:
-    """A session in one transaction: committed at the end, rolled back when the block raises."""
+    """Opens a session in one transaction, which is committed at the end and rolled back when the block raises."""
     with Session(engine, expire_on_commit=False) as session, session.begin():
         yield session
 
 
 @contextmanager
 def write_scope(engine: Engine) -> Iterator[Session]:
-    """As session_scope, for a transaction that reads before it writes: on SQLite it takes the write lock at its
-    start, because a reader whose snapshot is out of date cannot become a writer however long it waits. Where the engine
-    has an option `before_writing`, that is called first, and may raise."""
+    """As session_scope, for a transaction that reads before it writes. On SQLite it takes the write lock at its start,
+    because a reader with an outdated snapshot can never become a writer. The engine's option `before_writing`, if set,
+    is called first, and may raise."""
     before_writing = engine.get_execution_options().get("before_writing")
     if before_writing:
         before_writing()
@@ -165,8 +165,8 @@ def write_scope(engine: Engine) -> Iterator[Session]:
 
 @contextmanager
 def interactive_write_scope(engine: Engine, *, timeout_seconds: float = 5.0) -> Iterator[Session]:
-    """As write_scope, for what a person waits for: where another program holds SQLite's lock it raises OperationalError
-    after `patience_seconds`, not after the half minute that collectors wait."""
+    """As write_scope, for requests of people: raises OperationalError after `timeout_seconds` where another program
+    holds SQLite's lock. Collectors wait for half a minute."""
     with engine.execution_options(writes=True).connect() as connection:
         raw = connection.connection.driver_connection if engine.dialect.name == "sqlite" else None
         _set_busy_timeout(raw, timeout_seconds)
@@ -180,21 +180,34 @@ def interactive_write_scope(engine: Engine, *, timeout_seconds: float = 5.0) -> 
 
 @contextmanager
 def polling_write_scope(engine: Engine, *, timeout_seconds: float, poll_seconds: float = 0.002) -> Iterator[Session]:
-    """As write_scope, for one who must not starve: SQLite's own waiting sleeps up to 0.1 s between two tries, and
-    against a busy writer that can go on for seconds. Asks for the lock every `pause_seconds` instead."""
-    ends = time.monotonic() + timeout_seconds
+    """As write_scope, without starvation: SQLite's own busy handler sleeps up to 0.1 s between two tries, so that a
+    busy writer can keep others out for seconds. This scope tries every `poll_seconds` instead."""
+    with (
+        begin_write(engine, timeout_seconds=timeout_seconds, poll_seconds=poll_seconds) as connection,
+        Session(connection, expire_on_commit=False) as session,
+    ):
+        yield session
+        session.flush()
+
+
+@contextmanager
+def begin_write(engine: Engine, *, timeout_seconds: float, poll_seconds: float) -> Iterator[Connection]:
+    """Opens a connection in a transaction that holds SQLite's write lock, committed at the end of the block.
+
+    Tries again for `timeout_seconds`, with pauses of `poll_seconds`, while another program holds the lock; then raises
+    OperationalError. Each try waits as long as the connection's busy timeout."""
+    ends_at = time.monotonic() + timeout_seconds
     with engine.execution_options(writes=True).connect() as connection:
         while True:
             try:
                 transaction = connection.begin()
                 break
             except OperationalError as error:
-                if "locked" not in str(error.orig) or time.monotonic() >= ends:
+                if not is_locked(error) or time.monotonic() >= ends_at:
                     raise
                 time.sleep(poll_seconds)
-        with transaction, Session(connection, expire_on_commit=False) as session:
-            yield session
-            session.flush()
+        with transaction:
+            yield connection
 
 
 def _set_busy_timeout(raw: Any, seconds: float) -> None:
@@ -203,7 +216,7 @@ def _set_busy_timeout(raw: Any, seconds: float) -> None:
 
 
 def is_locked(error: SQLAlchemyError) -> bool:
-    """True where SQLite gave up waiting for another writer."""
+    """Returns whether SQLite gave up waiting for another writer."""
     return isinstance(error, OperationalError) and "database is locked" in str(error.orig)
 
 
@@ -220,16 +233,16 @@ def _make_parent_folder(database: str | None, variable: str) -> None:
 
 
 def _make_private_file(database: str | None) -> None:
-    """Logs are in it: a new file is for its owner alone. SQLite gives the files beside it the same rights. What is
-    wrong with its folder is left for SQLite to report."""
+    """Creates a missing database file with access for its owner alone, because it will hold logs. SQLite gives its
+    companion files the same mode. SQLite reports a folder that cannot be used."""
     if database and database != ":memory:" and not database.startswith("file:") and not Path(database).exists():
         with suppress(OSError):
             os.close(os.open(database, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
-    # The driver must not open transactions by itself: it does so only before writes, and a transaction that
-    # begins as a reader cannot become a writer after somebody else wrote (SQLITE_BUSY at once, no timeout).
+    # The driver must not open transactions by itself: it does so only before writes, and a transaction that begins as a
+    # reader cannot become a writer after another program wrote (SQLITE_BUSY at once, without a timeout).
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_BUSY_TIMEOUT_SECONDS * 1000}",
@@ -239,13 +252,13 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     connection.create_function(UNICODE_LOWER, 1, unicode_lower, deterministic=True)
 
 
-# SQLite's own lower() knows ASCII only.
+# The name of the function in SQLite, whose own lower() converts ASCII only.
 UNICODE_LOWER = "unicode_lower"
 
 
 def unicode_lower(text: str | None) -> str | None:
-    """As PostgreSQL's lower(): each character by itself, so that a text never gets longer, and a sigma is the same in
-    the middle of a word and at its end."""
+    """Returns the text in lower case as PostgreSQL's lower() does: character by character, so that the text never gets
+    longer and a sigma is the same within a word and at its end."""
     if not isinstance(text, str) or text.isascii():
         return text.lower() if isinstance(text, str) else text
     return "".join(character.lower()[0] for character in text)
@@ -257,7 +270,7 @@ def _sqlite_begin(connection: Any) -> None:
 
 
 def _postgresql_begin(connection: Connection) -> None:
-    """Citus refuses a write to a reference table after statements of the same transaction ran on several shards at
-    once: in transactions that write they run one after the other."""
+    """Runs statements on one shard after the other in transactions that write: Citus refuses a write to a reference
+    table after a parallel statement in the same transaction."""
     if connection.get_execution_options().get("writes", False) and is_sharded(connection):
         connection.execute(SEQUENTIAL_MODE)

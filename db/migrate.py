@@ -1,4 +1,4 @@
-"""Bringing a database to this version's schema, and saying where it stands."""
+"""Migrations: bring a database to the schema of this version, and report its revision."""
 
 import logging
 import time
@@ -14,17 +14,17 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from db.engine import DatabaseUnavailable, check_connection, describe_failure
+from db.engine import DatabaseUnavailable, begin_write, check_connection, describe_failure
 from db.migrations.online_ddl import LOCK_TIMEOUT, ConcurrentMigration
 
 log = logging.getLogger(__name__)
 _SCRIPTS = Path(__file__).parent / "migrations"
-# Any constant: programs that start at the same time take this PostgreSQL advisory lock in turn.
+# The key of the PostgreSQL advisory lock by which programs that start at the same time migrate in turn.
 _LOCK = 7_233_019
 _LOCK_POLL_SECONDS = 0.1
-# PostgreSQL's lock_not_available and deadlock_detected: somebody else has the table for now.
+# PostgreSQL's lock_not_available and deadlock_detected: another program holds the table.
 _LOCK_ERRORS = ("55P03", "40P01")
 _INSUFFICIENT_PRIVILEGE = "42501"
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -32,7 +32,7 @@ _LOCK_TIMEOUT_SECONDS = 1800.0
 
 
 class NotMigrated(Exception):
-    """The schema is not this version's; the message is one line with the remedy."""
+    """The schema is not that of this version; the message is one line with the remedy."""
 
 
 class NewerSchema(NotMigrated):
@@ -40,12 +40,12 @@ class NewerSchema(NotMigrated):
 
 
 class DowngradeError(Exception):
-    """The schema cannot be brought there; the message is one line that says why."""
+    """The database cannot be migrated back to that revision; the message is one line that says why."""
 
 
 @dataclass(frozen=True)
 class MigrationStep:
-    """One migration that was done, forward to `revision` or back from it; `seconds` it took."""
+    """A migration that was applied, forward to `revision` or back from it, and its duration in seconds."""
 
     revision: str
     title: str
@@ -56,8 +56,8 @@ OnStep = Callable[[MigrationStep], None]
 
 
 def upgrade(engine: Engine, revision: str = "head", on_step: OnStep | None = None) -> str | None:
-    """Migrates forward, safely with several programs starting at once; returns the revision reached. Raises NotMigrated
-    where a newer version has migrated it, or where this role may not."""
+    """Migrates forward and returns the revision reached. Several programs may call it at the same time. Raises
+    NotMigrated where a newer version has migrated the database, or where this role may not migrate it."""
     check_connection(engine)
     target = head_revision() if revision == "head" else revision
     try:
@@ -73,13 +73,14 @@ def upgrade(engine: Engine, revision: str = "head", on_step: OnStep | None = Non
 
 
 def downgrade(engine: Engine, revision: str, on_step: OnStep | None = None) -> str | None:
-    """Migrates back, in the same manner; `base` is the empty database."""
+    """Migrates back, and returns the revision reached. `base` is the empty database."""
     return _apply(engine, lambda current: _downgrade_path(current, revision), _downgrade_step, on_step)
 
 
 def downgrade_losses(engine: Engine, revision: str) -> list[str]:
-    """What going back to that revision loses, the last migration first: one line each. Raises CannotGoBack where it is
-    no earlier one, and NotMigrated where a newer version has migrated the database."""
+    """Returns one line for each migration that would be reverted, newest first, with the data that is lost. Raises
+    DowngradeError unless the revision is an earlier one, and NotMigrated where a newer version has migrated the
+    database."""
     current = current_revision(engine)
     _reject_newer(current)
     if revision == "base" or not is_known(revision):
@@ -100,7 +101,7 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def is_known(revision: str) -> bool:
-    """False for a revision of a later version."""
+    """Returns whether this version knows the revision."""
     return any(script.revision == revision for script in _scripts())
 
 
@@ -111,10 +112,10 @@ def head_revision() -> str:
 def check_migrated(engine: Engine) -> None:
     """Raises DatabaseUnavailable or NotMigrated unless the schema is this version's."""
     check_connection(engine)
-    found, wanted = current_revision(engine), head_revision()
-    _reject_newer(found)
-    if found != wanted:
-        state = f"at revision {found}, not {wanted}" if found else "not migrated"
+    current, head = current_revision(engine), head_revision()
+    _reject_newer(current)
+    if current != head:
+        state = f"at revision {current}, not {head}" if current else "not migrated"
         raise NotMigrated(f"The database is {state}; run `python -m db upgrade` (make run does it by itself).")
 
 
@@ -129,7 +130,7 @@ def _apply(
     move: Callable[[Connection, Script], None],
     watch: OnStep | None,
 ) -> str | None:
-    """One migration after the other, each in a transaction of its own: between two of them others get their turn."""
+    """Applies the migrations one by one, each in its own transaction, so that other programs can work between them."""
     with _migration_lock(engine) as step:
         while True:
             begun, done = time.monotonic(), False
@@ -147,13 +148,13 @@ def _apply(
 
 @contextmanager
 def _migration_lock(engine: Engine) -> Iterator[Callable[[], AbstractContextManager[Connection]]]:
-    """For one program at a time: gives what makes the connection of a step. On SQLite a step begins with the write
-    lock, and looks only then where the schema is; PostgreSQL's lock lasts for all steps."""
+    """Holds the lock of migrations; yields a context manager that opens the connection of one step. On SQLite a step
+    takes the write lock before it reads the revision; on PostgreSQL one lock is held for all steps."""
     if engine.dialect.name != "postgresql":
         yield lambda: _sqlite_step(engine)
         return
     with engine.connect() as connection:
-        # Asked for again and again: a statement that waits would hold up the building of an index, which waits for it.
+        # Polled: a waiting statement would block CREATE INDEX CONCURRENTLY, which waits for open transactions.
         while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
             connection.rollback()
             time.sleep(_LOCK_POLL_SECONDS)
@@ -171,22 +172,13 @@ def _migration_lock(engine: Engine) -> Iterator[Callable[[], AbstractContextMana
 
 @contextmanager
 def _sqlite_step(engine: Engine) -> Iterator[Connection]:
-    """Another program's migration may hold the lock for longer than SQLite waits."""
-    gives_up = time.monotonic() + _LOCK_TIMEOUT_SECONDS
-    with engine.execution_options(writes=True).connect() as connection:
-        while True:
-            try:
-                transaction = connection.begin()
-                break
-            except OperationalError as error:
-                if "locked" not in str(error.orig) or time.monotonic() >= gives_up:
-                    raise
-        with transaction:
-            yield connection
+    """Waits longer for the lock than SQLite does: another program's migration may hold it."""
+    with begin_write(engine, timeout_seconds=_LOCK_TIMEOUT_SECONDS, poll_seconds=0) as connection:
+        yield connection
 
 
 def _unlock(connection: Connection) -> None:
-    """With a connection that broke the lock is gone already."""
+    """Releases the lock; a broken connection has released it already."""
     if connection.invalidated or connection.closed:
         return
     connection.rollback()
@@ -196,25 +188,26 @@ def _unlock(connection: Connection) -> None:
 
 
 def _with_lock_retries(connection: Connection, move: Callable[[Connection, Script], None], script: Script) -> None:
-    """A table that somebody else has is asked for again and again, a second each, so that nobody queues behind it."""
-    gives_up = time.monotonic() + _LOCK_TIMEOUT_SECONDS
+    """Applies the step, and retries it while another program holds the table. Each try waits for a second at most, so
+    that other statements do not queue behind it for long."""
+    ends_at = time.monotonic() + _LOCK_TIMEOUT_SECONDS
     tries = 0
     while True:
         if connection.dialect.name == "postgresql":
-            # A try that failed in the middle of an index has left it otherwise.
+            # A try that failed while an index was built has changed lock_timeout.
             connection.rollback()
             connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
-            # Alembic makes the transactions itself where none is open.
+            # Alembic opens its own transactions where none is open.
             connection.commit()
         try:
             move(connection, script)
             return
         except DBAPIError as error:
-            if getattr(error.orig, "pgcode", None) not in _LOCK_ERRORS or time.monotonic() >= gives_up:
+            if getattr(error.orig, "pgcode", None) not in _LOCK_ERRORS or time.monotonic() >= ends_at:
                 raise
             connection.rollback()
             if tries % 10 == 0:
-                log.warning("A long transaction (a backup?) has a table that is to be changed; trying again.")
+                log.warning("A long transaction (a backup?) holds a table that the migration changes; trying again.")
             time.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
             tries += 1
 
@@ -229,7 +222,10 @@ def _downgrade_step(connection: Connection, script: Script) -> None:
 
 
 def _run(connection: Connection, steps: Callable[[Any, Any], Any]) -> None:
-    """As alembic's own commands do, which read all files anew each time."""
+    """Runs one step as alembic.command does.
+
+    alembic.command itself and the functions of ScriptDirectory that begin with an underscore do the same; the commands
+    read and execute all migration files again at each step, which this module runs one by one."""
     config = Config()
     config.attributes["connection"] = connection
     with EnvironmentContext(config, _directory(), fn=steps):
@@ -242,7 +238,7 @@ def _directory() -> ScriptDirectory:
 
 
 def _scripts() -> list[Script]:
-    """The newest first."""
+    """Returns the migrations, newest first. Revisions are numbers with leading zeros, so that their text sorts."""
     return list(_directory().walk_revisions())
 
 
@@ -256,5 +252,5 @@ def _downgrade_path(current: str | None, target: str) -> list[Script]:
 
 
 def _title(script: Script) -> str:
-    """The first line of the file, without the end of the sentence."""
+    """Returns the first line of the file's docstring."""
     return (script.doc or "").strip().splitlines()[0]

@@ -1,9 +1,7 @@
-"""What waits to be done, and how large the database is: for those who watch this program.
+"""Size of the database, the next pruning, and vacuum.
 
-How large the database is, and what is deleted next. Cheap at any size: what the database knows of itself, the ends
-of indexes, and no more of them counted than a page can wait for.
-
-Giving back the space of what was deleted.
+The queries are cheap at any size: they read the statistics of the database and the ends of indexes, and count up to a
+limit.
 """
 
 import shutil
@@ -16,46 +14,9 @@ from sqlalchemy.orm import Session
 
 from db.definitions.time_buckets import day_of, start_of_day
 from db.engine import check_connection
-from db.enums import DeliveryState, LogState
+from db.enums import LogState
 from db.migrate import revision_of
-from db.models import Base, ChannelState, Heartbeat, JobLog, Notification, RollupInvalidation, Run
-
-
-@dataclass(frozen=True)
-class ChannelQueue:
-    """Messages that wait for a channel. `failures` in a row it has now, since when, and the reason of the last one."""
-
-    channel: str
-    pending: int = 0
-    oldest_at: datetime | None = None
-    failures: int = 0
-    failing_since: datetime | None = None
-    error: str | None = None
-
-
-def list_channels(session: Session, configured: list[str]) -> list[ChannelQueue]:
-    """Those that are configured, and those for which something waits nevertheless."""
-    waiting = {
-        row[0]: (row[1], row[2])
-        for row in session.execute(
-            select(Notification.channel, func.count(), func.min(Notification.created_at))
-            .where(Notification.state == DeliveryState.PENDING)
-            .group_by(Notification.channel)
-        )
-    }
-    states = {row.channel: row for row in session.scalars(select(ChannelState))}
-    found = []
-    for name in sorted({*configured, *waiting}):
-        number, oldest = waiting.get(name, (0, None))
-        state = states.get(name)
-        failing = (state.failures, state.failing_since, state.error) if state else (0, None, None)
-        found.append(ChannelQueue(name, number, oldest, *failing))
-    return found
-
-
-def count_invalidated_days(session: Session) -> int:
-    """Days of a repository whose sums are still to be made anew."""
-    return session.scalar(select(func.count()).select_from(RollupInvalidation)) or 0
+from db.models import Base, Heartbeat, JobLog, Run
 
 
 def schema_revision(session: Session) -> str | None:
@@ -63,22 +24,25 @@ def schema_revision(session: Session) -> str | None:
 
 
 def server_version(session: Session) -> str:
-    """As people name it: PostgreSQL 15.6, SQLite 3.45.1."""
+    """Returns the name and version of the server, as PostgreSQL 15.6 or SQLite 3.45.1."""
     if session.get_bind().dialect.name == "postgresql":
         return f"PostgreSQL {str(session.scalar(text('SHOW server_version'))).split(' ')[0]}"
     return f"SQLite {session.scalar(text('SELECT sqlite_version()'))}"
 
 
+_DATABASE_SIZE = {
+    "postgresql": "SELECT pg_database_size(current_database())",
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+}
+
+
 def database_bytes(session: Session) -> int:
-    """What its files take, free pages in them included; of SQLite without the write-ahead log."""
-    if session.get_bind().dialect.name == "postgresql":
-        return int(session.scalar(text("SELECT pg_database_size(current_database())")) or 0)
-    pages, size = (session.scalar(text(f"PRAGMA {name}")) for name in ("page_count", "page_size"))
-    return int(pages) * int(size)
+    """Returns the size of the files in bytes with their free pages; for SQLite without the write-ahead log."""
+    return int(session.scalar(text(_DATABASE_SIZE[session.get_bind().dialect.name])) or 0)
 
 
 def free_bytes(engine: Engine) -> int | None:
-    """Room on the disk of an SQLite file; null for PostgreSQL, whose disk is another machine's."""
+    """Returns the free bytes on the disk of an SQLite file; null for PostgreSQL, whose disk may be remote."""
     path = engine.url.database
     if engine.dialect.name != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
         return None
@@ -87,19 +51,19 @@ def free_bytes(engine: Engine) -> int | None:
 
 
 def replica_lag(primary: Session, replica: Session) -> float | None:
-    """Seconds by which the latest sign of life that the replica knows is older than the database's own: as exact as
-    collectors beat (every 2 to 10 s), and right for every kind of replication, one that broke off too. Null where no
-    collector ran yet."""
+    """Returns the seconds by which the latest heartbeat on the replica is older than the one on the primary; null where
+    no collector has run. The precision is the interval of heartbeats (2 to 10 s). It is right for every kind of
+    replication, and for one that has stopped."""
     query = select(func.max(Heartbeat.seen_at))
-    here, there = primary.scalar(query), replica.scalar(query)
-    if here is None:
+    on_primary, on_replica = primary.scalar(query), replica.scalar(query)
+    if on_primary is None or on_replica is None:
         return None
-    return max((here - there).total_seconds(), 0.0) if there else None
+    return max((on_primary - on_replica).total_seconds(), 0.0)
 
 
-# More are told as "at least".
+# The limit of counts; a count that reaches it is shown as "at least".
 MAX_COUNTED = 100_000
-# SQLite says what each table takes only after a look at every page.
+# The size of each table of an SQLite file takes a read of every page.
 _MAX_SCANNED_BYTES = 100_000_000
 _POSTGRESQL = """
 SELECT relname, CASE WHEN reltuples >= 0 THEN CAST(reltuples AS bigint) END, pg_table_size(oid), pg_indexes_size(oid)
@@ -114,7 +78,8 @@ FROM sqlite_master JOIN (SELECT name, sum(pgsize) AS bytes FROM dbstat GROUP BY 
 
 @dataclass(frozen=True)
 class TableSize:
-    """`rows` is an estimate, null where there is none yet; bytes are null where to know them costs too much."""
+    """Size of a table. `rows` is an estimate, null where there is none yet; bytes are null where they cost too much to
+    compute."""
 
     name: str
     rows: int | None
@@ -124,8 +89,8 @@ class TableSize:
 
 @dataclass(frozen=True)
 class StorageSize:
-    """`free_bytes` of the whole can be used again, and are not given back by themselves. `last_day` is the number of
-    runs created within 24 hours before."""
+    """Size of the database. `free_bytes` are part of `total_bytes`: the database reuses them and does not return them
+    to the disk by itself. `runs_last_day` is the number of runs created within the last 24 hours."""
 
     tables: tuple[TableSize, ...]
     total_bytes: int
@@ -135,7 +100,7 @@ class StorageSize:
     runs_last_day: int
 
     def largest(self, number: int) -> list[TableSize]:
-        """The others are added up to one."""
+        """Returns the `number` largest tables and one row with the sum of the others."""
         rest = self.tables[number:]
         if len(rest) < 2:
             return list(self.tables)
@@ -148,14 +113,14 @@ class StorageSize:
 
 @dataclass(frozen=True)
 class PendingDeletion:
-    """What the next pruning deletes, counted up to MOST_COUNTED unless asked for otherwise."""
+    """Rows that the next pruning deletes, counted up to a limit."""
 
     runs: int
     logs: int
 
 
 def storage(session: Session, now: datetime) -> StorageSize:
-    """Tables with the largest first; those that hold nothing are left out."""
+    """Returns the size of the database, with its non-empty tables by size, largest first."""
     tables, total, free = (_postgresql if session.get_bind().dialect.name == "postgresql" else _sqlite)(session)
     day = select(literal(1)).where(Run.created_at >= now - timedelta(days=1), Run.created_at < now)
     listed = sorted(tables, key=lambda each: (-(each.table_bytes or 0) - (each.index_bytes or 0), -(each.rows or 0)))
@@ -177,14 +142,14 @@ def pending_deletion(
     *,
     count_limit: int | None = MAX_COUNTED,
 ) -> PendingDeletion:
-    """By a pruning at that time. `most` null: all are counted."""
+    """Returns what a pruning at that time deletes. `count_limit` null: rows are counted without a limit."""
     runs = select(literal(1)).where(Run.created_at < start_of_day(day_of(prune_at - retention)))
     logs = select(literal(1)).where(JobLog.state == LogState.STORED, JobLog.fetched_at < prune_at - log_retention)
     return PendingDeletion(_count(session, runs, count_limit), _count(session, logs, count_limit))
 
 
 def runs_and_logs(session: Session) -> tuple[int, int]:
-    """How many runs there are, and how many logs whose text is stored."""
+    """Returns the number of runs, and of logs whose text is stored."""
     logs = select(func.count()).select_from(JobLog).where(JobLog.state == LogState.STORED)
     return session.scalars(select(func.count()).select_from(Run)).one(), session.scalars(logs).one()
 
@@ -199,21 +164,20 @@ def _postgresql(session: Session) -> tuple[list[TableSize], int, int]:
 
 
 def _sqlite(session: Session) -> tuple[list[TableSize], int, int]:
-    size, pages, free = (
-        session.scalar(text(f"PRAGMA {name}")) or 0 for name in ("page_size", "page_count", "freelist_count")
-    )
+    total = database_bytes(session)
+    page_size, free_pages = (session.scalar(text(f"PRAGMA {name}")) or 0 for name in ("page_size", "freelist_count"))
     measured: dict[str, tuple[int, int]] = {}
-    if size * pages <= _MAX_SCANNED_BYTES and _has_dbstat(session):
+    if total <= _MAX_SCANNED_BYTES and _has_dbstat(session):
         measured = {row[0]: (row[1], row[2]) for row in session.execute(text(_SQLITE))}
     tables = []
     for table in Base.metadata.sorted_tables:
-        # Of tables whose key is not the place of the row, the places run from the oldest to the newest.
-        many = len(table.primary_key.columns) > 1
-        places: ColumnElement[int] = literal_column("rowid")
-        rows = func.max(places) - func.min(places) + 1 if many else func.count()
+        # Where the primary key is not the rowid, rowids ascend from the oldest to the newest row.
+        has_rowid = len(table.primary_key.columns) > 1
+        rowid: ColumnElement[int] = literal_column("rowid")
+        rows = func.max(rowid) - func.min(rowid) + 1 if has_rowid else func.count()
         number = session.scalar(select(rows).select_from(table)) or 0
         tables.append(TableSize(table.name, number, *measured.get(table.name, (None, None))))
-    return tables, size * pages, size * free
+    return tables, total, page_size * free_pages
 
 
 def _has_dbstat(session: Session) -> bool:
@@ -221,16 +185,10 @@ def _has_dbstat(session: Session) -> bool:
     return "ENABLE_DBSTAT_VTAB" in set(options)
 
 
-_SIZES = {
-    "postgresql": "SELECT pg_database_size(current_database())",
-    "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
-}
-
-
 def vacuum(engine: Engine) -> tuple[int, int]:
-    """The database's bytes before and after. SQLite writes the file anew, which takes as much room again on its disk,
-    and writers wait. PostgreSQL frees the space for what comes, beside others at work, and gives back what is at the
-    end of its files."""
+    """Vacuums the database; returns its size in bytes before and after. SQLite rewrites the file, which needs as much
+    free disk space again, and blocks writers. PostgreSQL frees space for reuse without blocking others, and returns
+    the space at the end of its files."""
     check_connection(engine)
     kind = engine.dialect.name
     before = _size(engine)
@@ -238,7 +196,7 @@ def vacuum(engine: Engine) -> tuple[int, int]:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM (ANALYZE)")
     else:
-        # Past SQLAlchemy, which would open a transaction.
+        # A raw connection, because SQLAlchemy would open a transaction.
         raw = engine.raw_connection()
         for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
             raw.cursor().execute(statement).fetchall()
@@ -247,5 +205,5 @@ def vacuum(engine: Engine) -> tuple[int, int]:
 
 
 def _size(engine: Engine) -> int:
-    with engine.connect() as connection:
-        return connection.scalar(text(_SIZES[engine.dialect.name])) or 0
+    with Session(engine) as session:
+        return database_bytes(session)

@@ -13,7 +13,9 @@ from api.schema_guard import SchemaGuard
 from core import VERSION
 from db.definitions.scope import Window
 from db.replica import ReplicaRouter, ReplicaStatus
-from db.storage import count_invalidated_days, database_bytes, free_bytes, list_channels, schema_revision
+from db.runs.rollup_invalidation import count_invalidated_days
+from db.storage import database_bytes, free_bytes, schema_revision
+from health.alerts.storage.channel_queues import list_channels
 from health.completeness.collection_status import heartbeats_by_collector
 from health.completeness.service import RowCounts, count_rows
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from db.definitions.scope import Scope, Window
 from db.enums import GroupBy
 from db.replica import ReplicaStatus
-from db.storage import ChannelQueue
+from health.alerts.storage.channel_queues import ChannelQueue
 from health.metrics import service
 
 PREFIX = "pipeline_health_"

@@ -12,8 +12,8 @@ from core.formatting import format_time, pluralize
 from db.engine import session_scope
 from db.enums import CompletenessState
 from db.repositories.repository_queries import TargetRow, unresolved_targets
-from db.storage import ChannelQueue, list_channels
 from db.webhook_inbox import InboxSummary
+from health.alerts.storage.channel_queues import ChannelQueue, list_channels
 from health.completeness.collection_status import CollectionReport, collection_report, is_heartbeat_stale, stall_message
 from health.completeness.descriptions import Tone, completeness_entries, completeness_status, remediation
 from health.completeness.service import list_completeness, list_missing_numbers

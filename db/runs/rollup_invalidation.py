@@ -92,6 +92,11 @@ def invalidate(session: Session, hour_masks: Sequence[tuple[int, int, int]]) -> 
         session.execute(statement.on_conflict_do_update(index_elements=["repository_id", "day"], set_=changed))
 
 
+def count_invalidated_days(session: Session) -> int:
+    """Returns the number of days of repositories whose roll-ups are to be recomputed."""
+    return session.scalar(select(func.count()).select_from(RollupInvalidation)) or 0
+
+
 def rollup_state(session: Session, now: datetime) -> RollupState:
     state = session.get(RollupState, 1)
     if state is None:
