@@ -136,7 +136,7 @@ class AlertWorker:
     def run_evaluator(self) -> None:
         """Evaluates on the leader while data changes. It pauses as long as it worked, because a burst of webhooks
         changes the same runs repeatedly."""
-        evaluate = log_and_continue(self._evaluate_if_changed, self._engine, "rules", self._tracker)
+        evaluate = log_and_continue(self._evaluate_if_changed, self._engine, "alert_rules", self._tracker)
         while not self._stop.is_set():
             self._changed.wait(_POLL_SECONDS)
             started = time.monotonic()

@@ -1,8 +1,9 @@
-"""python -m collector.alive: does the collector of this machine show signs of life? For checks that are made twice a
-minute for years: by a file, in a twentieth of the time that `python -m collector health` takes to ask the database.
+"""python -m collector.alive: exit 0 while the collector of this machine is alive, for frequent container health checks.
 
-The file says until when the collector counts as alive. It is written each time that the database took its sign of
-life, so that it tells of the same as that."""
+The check reads a file, in a twentieth of the time of `python -m collector health`, which queries the database. The file
+holds the time until which the collector counts as alive. It is written after each heartbeat that the database stored,
+so that both checks have the same result.
+"""
 
 import os
 import sys
@@ -10,23 +11,23 @@ import tempfile
 import time
 from pathlib import Path
 
-# More than three of the longest intervals between polls. What is written under a clock that is ahead counts no longer.
+# More than three of the longest poll intervals. A time further ahead was written under a wrong clock.
 _MAX_AGE_SECONDS = 4 * 86_400.0
 
 
 def path() -> Path:
-    """In TMPDIR, and of this user alone."""
+    """In TMPDIR, with the user's id in the name."""
     return Path(tempfile.gettempdir()) / f"pipeline-health-collector-{getattr(os, 'getuid', int)()}.alive"
 
 
 def touch(until: float) -> None:
-    """`until` in seconds since 1970. Raises OSError where the file cannot be written."""
-    # In place, as many bytes each time: that works on a full disk, too, and leaves nothing behind.
-    number = os.open(path(), os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    """Writes the time until which the collector is alive, in seconds since 1970. Raises OSError."""
+    # In place and always of the same size: this works on a full disk and leaves no temporary file.
+    descriptor = os.open(path(), os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
-        os.write(number, f"{until:012.0f}\n".encode())
+        os.write(descriptor, f"{until:012.0f}\n".encode())
     finally:
-        os.close(number)
+        os.close(descriptor)
 
 
 def remove() -> None:
@@ -40,7 +41,7 @@ def main() -> int:
         until = 0.0
     if 0 < until - time.time() <= _MAX_AGE_SECONDS:
         return 0
-    print("The collector shows no sign of life.")
+    print("The collector is not running.")
     return 1
 
 

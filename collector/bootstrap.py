@@ -1,4 +1,4 @@
-"""The composition root: settings in, a working collector out."""
+"""The composition root: makes a collector from the settings."""
 
 import threading
 from datetime import timedelta
@@ -7,12 +7,12 @@ from sqlalchemy import Engine
 
 from collector.alert_worker import AlertWorker, FailureLogPrefetcher
 from collector.claims import ClaimManager, holder_name
+from collector.context import CollectorContext, SyncReporter
+from collector.derived_data import DerivedData
 from collector.github.auth import AppAuth, Auth, TokenAuth, read_key
 from collector.github.client import GitHubClient
 from collector.github.limiter import MAX_WAIT_SECONDS, SlidingWindow
-from collector.jobs import CollectorJobs
-from collector.logs.collect import LogCollector
-from collector.maintenance import PriceRecalculator
+from collector.jobs import Collector
 from collector.progress import Progress
 from collector.settings import CollectorSettings
 from collector.sync.engine import SyncEngine
@@ -48,63 +48,61 @@ def _auth(settings: CollectorSettings) -> Auth:
     return AppAuth(settings.github_app_id, read_key(key.get_secret_value()), number, utc_now)
 
 
-def make_collector_jobs(
-    settings: CollectorSettings, engine: Engine, client: GitHubClient, *, bar: bool = False
-) -> CollectorJobs:
-    """Nothing here talks to anybody yet."""
+def make_collector(
+    settings: CollectorSettings, engine: Engine, client: GitHubClient, *, is_command: bool = False
+) -> Collector:
+    """Opens no connection. `is_command`: for a command that ends and shows a progress bar."""
     stop = client.stop = threading.Event()
+    poll_interval = timedelta(minutes=settings.poll_interval_minutes)
     channels = configured_channels(settings)
-    detail = HeartbeatDetail(
-        demo=settings.demo,
-        poll_seconds=settings.poll_interval_minutes * 60,
-        version=VERSION,
-        retention_days=settings.retention_days,
-        log_retention_days=settings.log_retention_days,
-        channels=tuple(channels),
-    )
-    holder = holder_name(engine)
-    # On one machine there is one collector, and the main heartbeat is its own.
-    name = holder if engine.dialect.name == "postgresql" and not bar else None
-    tally = client.tally
-    tally.initialize(
+    client.tally.initialize(
         CounterName.NOTIFICATIONS, [f"{channel}/{result}" for channel in channels for result in NOTIFICATION_RESULTS]
     )
-    work = TaskTracker()
-    progress = Progress(engine, utc_now, detail, bar=bar, name=name, tally=tally, tracker=None if bar else work)
-    allowed = heartbeat_timeout(timedelta(minutes=settings.poll_interval_minutes)).total_seconds()
-    claims = ClaimManager(engine, holder, utc_now, lambda: (work.stalest() or ("", 0.0))[1] > allowed)
-    # What rests on claims. The inbox and the outbox have claims of their own, which the database keeps.
-    held = engine.execution_options(before_writing=claims.lease.check)
-    logs = LogCollector(held, client, collect=settings.collect_logs, clock=utc_now, stop=stop, progress=progress)
-    return CollectorJobs(
-        engine=held,
-        client=client,
-        sync=SyncEngine(
-            held,
-            client,
-            repos=settings.repos,
-            backfill_days=settings.backfill_days,
+    holder, tracker = holder_name(engine), TaskTracker()
+    progress = Progress(
+        engine,
+        utc_now,
+        HeartbeatDetail(
+            demo=settings.demo,
+            poll_seconds=settings.poll_interval_minutes * 60,
+            version=VERSION,
             retention_days=settings.retention_days,
-            clock=utc_now,
-            stop=stop,
-            progress=progress,
+            log_retention_days=settings.log_retention_days,
+            channels=tuple(channels),
         ),
-        logs=logs,
-        inbox=InboxProcessor(engine, utc_now, stop=stop, tally=tally),
+        bar=is_command,
+        # An SQLite file has one collector, which writes the main heartbeat.
+        name=holder if engine.dialect.name == "postgresql" and not is_command else None,
+        tally=client.tally,
+        tracker=None if is_command else tracker,
+    )
+    timeout = heartbeat_timeout(poll_interval).total_seconds()
+    claims = ClaimManager(engine, holder, utc_now, lambda: (tracker.stalest() or ("", 0.0))[1] > timeout)
+    # Writes that depend on claims check the lease. The inbox and the outbox have claims of their own in the database.
+    leased = engine.execution_options(before_writing=claims.lease.check)
+    context = CollectorContext(leased, client, progress, utc_now, stop, tracker, poll_interval)
+    sync = SyncEngine(
+        context,
+        repos=settings.repos,
+        backfill_days=settings.backfill_days,
+        retention_days=settings.retention_days,
+        collect_logs=settings.collect_logs,
+    )
+    alert_worker = AlertWorker(
+        leased,
+        evaluator=Evaluator(leased, settings.threshold, list(channels), settings.app_url, utc_now),
+        dispatcher=Dispatcher(engine, channels, utc_now, tally=client.tally),
+        prefetcher=FailureLogPrefetcher(leased, client, sync.logs, utc_now),
         claims=claims,
-        prices=PriceRecalculator(held, settings.prices, utc_now, stop=stop),
-        poll_every=timedelta(minutes=settings.poll_interval_minutes),
-        alert_worker=AlertWorker(
-            held,
-            evaluator=Evaluator(held, settings.threshold, list(channels), settings.app_url, utc_now),
-            dispatcher=Dispatcher(engine, channels, utc_now, tally=tally),
-            prefetcher=FailureLogPrefetcher(held, client, logs, utc_now),
-            claims=claims,
-            stop=stop,
-            tracker=work,
-        ),
-        tracker=work,
-        progress=progress,
-        clock=utc_now,
         stop=stop,
+        tracker=tracker,
+    )
+    return Collector(
+        context,
+        sync,
+        InboxProcessor(engine, utc_now, stop=stop, tally=client.tally),
+        claims,
+        DerivedData(context, settings.prices),
+        alert_worker,
+        SyncReporter(context),
     )

@@ -1,4 +1,4 @@
-"""python -m collector health: does the collector of this machine show signs of life? For containers."""
+"""python -m collector health: whether the collector of this machine is running, for containers."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,8 +16,8 @@ from health.completeness.collection_status import latest_heartbeat, liveness, st
 
 
 def health(settings: CollectorSettings) -> int:
-    """0 while the service beats and its work goes on, 1 when it stopped, is not heard of or makes no progress, as
-    /health and the dashboard say it."""
+    """0 while the service sends heartbeats and makes progress, else 1 and the reason in one line, by the same rules as
+    /health and the dashboard."""
     try:
         engine = make_engine(settings.database_url)
     except DatabaseUnavailable as error:
@@ -35,23 +35,22 @@ def health(settings: CollectorSettings) -> int:
         return 1
     finally:
         engine.dispose()
-    trouble = _problem(beat, datetime.now(UTC), timedelta(minutes=settings.poll_interval_minutes))
-    if trouble:
-        print(trouble)
-    return 1 if trouble else 0
+    problem = _problem(beat, datetime.now(UTC), timedelta(minutes=settings.poll_interval_minutes))
+    if problem:
+        print(problem)
+    return 1 if problem else 0
 
 
 def _problem(beat: HeartbeatRow | None, now: datetime, poll: timedelta) -> str | None:
     if beat is not None and beat.stopped_at is not None:
         return f"The collector stopped at {format_time(beat.stopped_at, now)}."
-    if beat is not None and (hangs := stall_message(beat, now, poll)) is not None:
-        return hangs
-    alive = liveness(beat, now, poll) is Liveness.LIVE
-    return None if alive else "The collector shows no sign of life."
+    if beat is not None and (stalled := stall_message(beat, now, poll)) is not None:
+        return stalled
+    return None if liveness(beat, now, poll) is Liveness.LIVE else "The collector is not running."
 
 
 def _own_heartbeat(session: Session) -> HeartbeatRow | None:
-    """On PostgreSQL there may be several collectors. The main heartbeat is that of the one that leads: it says nothing
-    of the others, and they beat on when it is this one that hangs."""
-    several = session.get_bind().dialect.name == "postgresql"
-    return latest_heartbeat(session, host_name()) if several else heartbeat(session)
+    """The heartbeat of this machine's collector. On PostgreSQL the main heartbeat may be another collector's, which
+    says nothing about this one."""
+    is_shared = session.get_bind().dialect.name == "postgresql"
+    return latest_heartbeat(session, host_name()) if is_shared else heartbeat(session)

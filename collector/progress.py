@@ -1,5 +1,4 @@
-"""What the collector is doing, for people: a bar on a terminal, lines in the log, and the heartbeat that UI and
-API read."""
+"""Progress of the collector: a bar on a terminal, log lines, and the heartbeat that the dashboard and the API read."""
 
 import logging
 import sys
@@ -25,12 +24,12 @@ from db.repositories.repository_queries import HeartbeatRow, heartbeat
 
 log = logging.getLogger(__name__)
 _BEAT_EVERY = timedelta(seconds=2)
-# A service beats every ten seconds.
-_ALIVE_WITHIN = timedelta(minutes=1)
+# A service sends a heartbeat every few seconds.
+_SERVICE_TIMEOUT = timedelta(minutes=1)
 
 
 class Progress:
-    """`detail` holds the fields of the heartbeat that do not change: demo, poll_seconds, version."""
+    """`detail`: the constant fields of the heartbeat, such as demo, poll_seconds and version."""
 
     def __init__(
         self,
@@ -42,32 +41,31 @@ class Progress:
         name: str | None = None,
         tally: CounterRegistry | None = None,
         tracker: TaskTracker | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._work = tracker or TaskTracker()
         self._tally, self._resumed = tally or CounterRegistry(), False
-        # A command beside a service: the counters are that one's.
-        self._command, self._guest = bar, False
-        self._beating = threading.Lock()
+        # A command beside a running service leaves the counters in the heartbeat to the service.
+        self._command, self._beside_service = bar, False
+        self._write_lock = threading.Lock()
         self._engine, self._clock, self._detail = engine, clock, detail
-        # Fields that several threads set; a dictionary, because each thread sets other fields.
+        # Fields that several threads set: each thread sets other ones.
         self._fields: dict[str, Any] = {}
         self._bar: tqdm[Any] | None = None
         self._with_bar = bar and sys.stderr.isatty()
         self._started_at = clock()
-        self._beaten_at: datetime | None = None
-        # When the database last took a sign of life.
+        self._last_beat_at: datetime | None = None
+        # The latest heartbeat that the database stored.
         self.heartbeat_at: datetime | None = None
         self.work_since: datetime | None = None
         self._state: dict[str, Any] = {"state": "idle", "message": None, "progress": None}
         self._done = self._total = 0
-        self._rest: tuple[str, str | None] = ("idle", None)
-        # One of several collectors speaks for all; each speaks for itself under its own name.
+        self._last_state: tuple[str, str | None] = ("idle", None)
+        # The leader writes the main heartbeat; every collector writes one under its own name.
         self.is_leader, self.name = True, name
-        # When the program was asked to end.
         self._stopped_at: datetime | None = None
 
     def begin(self, label: str, total: int = 0) -> None:
-        """A stage of work; `total` 0 is one whose size is not known."""
+        """Starts a stage; `total` 0 if its size is unknown."""
         report_progress()
         self.end()
         self._done, self._total = 0, total
@@ -90,50 +88,51 @@ class Progress:
             self._bar = None
         self._state["progress"] = None
 
-    def finish(self, state: str, message: str | None = None, **more: Any) -> None:
-        """The pass is over: `idle`, `waiting` for GitHub, or `error`."""
+    def finish(self, state: str, message: str | None = None, **fields: Any) -> None:
+        """Ends the pass with the state `idle`, `waiting` (for the rate limit) or `error`."""
         self.end()
-        self._fields.update(more)
-        self._rest = (state, message)
+        self._fields.update(fields)
+        self._last_state = (state, message)
         self._set_state(state, message)
 
-    def set_heartbeat_fields(self, **more: Any) -> None:
-        """Told with the next sign of life."""
-        self._fields.update(more)
+    def set_heartbeat_fields(self, **fields: Any) -> None:
+        """Adds fields to the following heartbeats."""
+        self._fields.update(fields)
 
     def restore_state(self) -> None:
-        """Back to what the last pass came to."""
+        """Sets the state that the last pass ended with."""
         self.end()
-        self._set_state(*self._rest)
+        self._set_state(*self._last_state)
 
     def log_line(self, line: str) -> None:
-        """A line for the log that does not tear the bar."""
+        """Logs a line without breaking the bar."""
         if self._bar is not None:
             self._bar.clear()
         log.info("%s", line)
 
     def mark_data_changed(self) -> None:
-        """Stored data changed: readers that cache ask again."""
+        """Raises the data version, which invalidates what readers have cached."""
         with write_scope(self._engine) as session:
             bump_data_version(session, self._clock())
 
     def mark_stopping(self) -> None:
-        """The program ends in order: readers are told at once, and by every sign of life that still follows."""
+        """Writes the time of an orderly shutdown to this and the following heartbeats."""
         self._stopped_at = self._clock()
         self.beat(force=True)
 
     def beat(self, *, force: bool = False) -> None:
+        """Writes the heartbeat, at most once in two seconds unless `force`. Database errors are logged."""
         now = self._clock()
-        if not force and self._beaten_at and now - self._beaten_at < _BEAT_EVERY:
+        if not force and self._last_beat_at and now - self._last_beat_at < _BEAT_EVERY:
             return
-        self._beaten_at = now
+        self._last_beat_at = now
         try:
-            # What was counted before is added once, however many threads beat at the start.
-            with self._beating, write_scope(self._engine) as session:
-                before = self._previous_heartbeat(session)
-                guest_detail = before.detail if before and self._guest else None
-                detail = replace(guest_detail, **self._state) if guest_detail else self._current_detail(now)
-                stopped_at = None if self._guest else self._stopped_at
+            # Counters of the previous process are restored once, however many threads call this at the start.
+            with self._write_lock, write_scope(self._engine) as session:
+                previous = self._previous_heartbeat(session)
+                service_detail = previous.detail if previous and self._beside_service else None
+                detail = replace(service_detail, **self._state) if service_detail else self._current_detail(now)
+                stopped_at = None if self._beside_service else self._stopped_at
                 for name in self._heartbeat_names(session, now):
                     record_heartbeat(
                         session, now, detail, started_at=self._started_at, name=name, stopped_at=stopped_at
@@ -156,32 +155,31 @@ class Progress:
         )
 
     def _previous_heartbeat(self, session: Session) -> HeartbeatRow | None:
-        """The sign of life that is there, for who must know it."""
-        if self._resumed and not self._guest:
+        """The stored heartbeat, where it is needed: at the start, and beside a service."""
+        if self._resumed and not self._beside_service:
             return None
-        before = heartbeat(session, self._own_heartbeat_name)
+        previous = heartbeat(session, self._own_heartbeat_name)
         if not self._resumed:
-            self._guest = self._command and before is not None and self._is_running_service(before)
-            if not self._guest:
-                self._tally.restore(before.detail.counters if before else None)
+            self._beside_service = self._command and previous is not None and self._is_running_service(previous)
+            if not self._beside_service:
+                self._tally.restore(previous.detail.counters if previous else None)
             self._resumed = True
-        return before
+        return previous
 
-    def _is_running_service(self, before: HeartbeatRow) -> bool:
-        """One that is at work."""
-        at_work = before.stopped_at is None and self._clock() - before.seen_at < _ALIVE_WITHIN
-        return at_work and not before.detail.command
+    def _is_running_service(self, row: HeartbeatRow) -> bool:
+        is_running = row.stopped_at is None and self._clock() - row.seen_at < _SERVICE_TIMEOUT
+        return is_running and not row.detail.command
 
     @property
     def _own_heartbeat_name(self) -> str:
         return collector_heartbeat(self.name) if self.name else COLLECTOR_HEARTBEAT
 
     def _heartbeat_names(self, session: Session, now: datetime) -> list[str]:
-        """Who ends speaks for all only where nobody else goes on."""
+        """The heartbeats to write. A collector that stops writes the main one only if no other collector runs."""
         if self.name is None:
             return [COLLECTOR_HEARTBEAT]
-        for_all = self.is_leader if self._stopped_at is None else not has_other_collectors(session, self.name, now)
-        return [COLLECTOR_HEARTBEAT] * for_all + [self._own_heartbeat_name]
+        is_main = self.is_leader if self._stopped_at is None else not has_other_collectors(session, self.name, now)
+        return [COLLECTOR_HEARTBEAT] * is_main + [self._own_heartbeat_name]
 
     def _set_state(self, state: str, message: str | None) -> None:
         self._state.update(state=state, message=None if message is None else clean(message))

@@ -1,4 +1,4 @@
-"""The collector's settings: the only place in it that reads the environment."""
+"""The collector's settings, read from the environment."""
 
 import re
 from typing import Annotated, Literal
@@ -19,11 +19,11 @@ from health.alerts.rules.rules import Threshold, parse_threshold
 _OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98})"
 _ENTRY = re.compile(rf"!?{_OWNER}/(?:[A-Za-z0-9._-]{{1,100}}|\*)", re.ASCII)
 _HOST = re.compile(r"(?:\*?\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
-_REPOS_FORMS = "allowed are owner/name, owner/* and !owner/name, separated by commas"
+_REPOS_FORMS = "use owner/name, owner/* and !owner/name, separated by commas"
 
 
-# Thirty days and the same weekdays and hours five weeks earlier, so that the figures have a period to be compared with.
-_DEMO = {"poll_interval_minutes": 0.1, "backfill_days": 66}
+# Thirty days, and the same weekdays and hours five weeks earlier, so that metrics have a previous period.
+_DEMO_POLL_MINUTES, _DEMO_BACKFILL_DAYS = 0.1, 66
 NOTHING_TO_COLLECT = "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo)."
 
 Days = Annotated[int, whole_number_between(1, 3650, "days")]
@@ -35,10 +35,10 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     github_app_private_key: SecretStr | None = None
     github_app_installation_id: int | None = None
     github_api_url: str = "https://api.github.com"
-    # Suffixes of the hosts where GitHub keeps logs.
+    # Suffixes of the host names of GitHub's log storage.
     log_hosts: str = ""
     rate_limit_reserve: Annotated[float, number_between(0, 90, "percent of the hourly limit")] = 10.0
-    # The API's, as are its address and DATABASE_REPLICA_URL; here they are only checked, by the doctor.
+    # Settings of the API, like its address and DATABASE_REPLICA_URL; `doctor` checks them.
     api_keys: SecretStr | None = None
     github_webhook_secret: SecretStr | None = None
     poll_interval_minutes: Annotated[float, number_between(0.05, 1440, "minutes between polls")] = 5.0
@@ -77,7 +77,7 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     def _repos(cls, value: str) -> str:
         for entry in (part.strip() for part in value.split(",")):
             if entry and not _ENTRY.fullmatch(entry):
-                raise ValueError(f"{entry[:60]!r} is no repository; {_REPOS_FORMS}")
+                raise ValueError(f"{entry[:60]!r} is not a valid repository; {_REPOS_FORMS}")
         return value
 
     @field_validator("github_api_url", "app_url", "demo_github_url")
@@ -87,9 +87,9 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
             return None
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"given was {value[:60]!r}; allowed is a URL that begins with http:// or https://")
+            raise ValueError(f"invalid value {value[:60]!r}; expected a URL that begins with http:// or https://")
         if parts.username or parts.password:
-            raise ValueError("the URL must not hold a user or password; a token goes into GITHUB_TOKEN")
+            raise ValueError("the URL must not contain a user or password; a token goes into GITHUB_TOKEN")
         return value.rstrip("/")
 
     @field_validator("log_hosts")
@@ -97,15 +97,17 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     def _check_log_hosts(cls, value: str) -> str:
         for part in (part.strip() for part in value.split(",")):
             if part and not _HOST.fullmatch(part):
-                raise ValueError(f"{part[:60]!r} is no host; write names such as blob.core.windows.net, commas "
-                                 "between; hosts below them are meant, too")  # fmt: skip
+                raise ValueError(
+                    f"{part[:60]!r} is not a host name; use names such as blob.core.windows.net, separated by commas; "
+                    "their subdomains are included"
+                )
         return value
 
     @field_validator("github_token")
     @classmethod
     def _printable_token(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not re.fullmatch(r"[\x21-\x7e]*", value.get_secret_value().strip()):
-            raise ValueError("the token holds spaces or characters that no token has; copy it again")
+            raise ValueError("the token contains spaces or characters that no token has; copy it again")
         return value
 
     @field_validator("alert_threshold")
@@ -125,7 +127,7 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     @classmethod
     def _app(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[A-Za-z0-9.]{1,40}", value.strip(), re.ASCII):
-            raise ValueError(f"given was {value[:40]!r}; allowed is the App's number or its client ID")
+            raise ValueError(f"invalid value {value[:40]!r}; expected the App's number or its client ID")
         return value.strip() if value else None
 
     @field_validator("github_app_private_key")
@@ -139,26 +141,32 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     @classmethod
     def _installation(cls, value: object) -> object:
         if value is not None and not re.fullmatch(r"[1-9]\d{0,17}", str(value).strip(), re.ASCII):
-            raise ValueError(f"given was {str(value)[:40]!r}; allowed is a number, the last part of the address of the "
-                             "installation's page on GitHub")  # fmt: skip
+            raise ValueError(
+                f"invalid value {str(value)[:40]!r}; expected a number, the last part of the URL of the installation's "
+                "page on GitHub"
+            )
         return value
 
     @model_validator(mode="after")
     def _check_app_settings(self) -> "CollectorSettings":
-        """Two ways to say who asks could mean two different rights: neither wins."""
+        """A token and an App could have different permissions, so only one of them may be set."""
         if self.github_app_id and self.token:
-            raise ValueError("GITHUB_APP_ID: GITHUB_TOKEN is set, too; leave one of them out")
+            raise ValueError("GITHUB_APP_ID: GITHUB_TOKEN is set, too; unset one of them")
         if self.github_app_id and not self.github_app_private_key:
-            raise ValueError("GITHUB_APP_ID: the App's key is missing; set GITHUB_APP_PRIVATE_KEY or "
-                             "GITHUB_APP_PRIVATE_KEY_FILE")  # fmt: skip
-        for name in ("github_app_private_key", "github_app_installation_id"):
-            if getattr(self, name) and not self.github_app_id:
-                raise ValueError(f"{name.upper()}: the App's number is missing; set GITHUB_APP_ID")
+            raise ValueError(
+                "GITHUB_APP_ID: the App's key is missing; set GITHUB_APP_PRIVATE_KEY or GITHUB_APP_PRIVATE_KEY_FILE"
+            )
+        for name, value in (
+            ("GITHUB_APP_PRIVATE_KEY", self.github_app_private_key),
+            ("GITHUB_APP_INSTALLATION_ID", self.github_app_installation_id),
+        ):
+            if value and not self.github_app_id:
+                raise ValueError(f"{name}: the App's number is missing; set GITHUB_APP_ID")
         return self
 
     @model_validator(mode="after")
     def _require_https_for_token(self) -> "CollectorSettings":
-        """The simulator's token is none."""
+        """The demo's token is no secret."""
         if (self.token or self.github_app_id) and not (self.demo_github_url and not self.repos):
             remedy = self.encryption_remediation(self.github_api_url)
             if remedy:
@@ -168,11 +176,12 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
 
     @model_validator(mode="after")
     def _reset_for_demo(self) -> "CollectorSettings":
-        """What is set for GitHub, a token above all, is not for the simulator."""
+        """Without repositories, make run shows a demo. Settings for GitHub, such as the token, are not sent to it."""
         if self.demo_github_url and not self.repos:
             self.github_repos, self.github_api_url, self.demo = "acme/*", self.demo_github_url, True
             self.github_token, self.github_app_id, self.github_app_private_key = SecretStr("demo"), None, None
-            for name, value in _DEMO.items():
-                if name not in self.model_fields_set:
-                    setattr(self, name, value)
+            if "poll_interval_minutes" not in self.model_fields_set:
+                self.poll_interval_minutes = _DEMO_POLL_MINUTES
+            if "backfill_days" not in self.model_fields_set:
+                self.backfill_days = _DEMO_BACKFILL_DAYS
         return self

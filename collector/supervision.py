@@ -1,7 +1,4 @@
-"""The end of the program in every state: threads that hang are not waited for.
-
-What keeps a service going whatever happens in one portion of its work.
-"""
+"""Threads of the service: errors that do not end it, and an end of the program that no thread can delay."""
 
 import logging
 import os
@@ -20,33 +17,41 @@ from core.work import TaskTracker
 from db.engine import describe_failure
 
 log = logging.getLogger(__name__)
-# Containers are killed ten seconds after they were asked to end.
+# Docker and Kubernetes kill a container ten seconds or more after SIGTERM.
 GRACE_SECONDS = 9.5
 
 
-def enforce_shutdown_deadline(stop: threading.Event, work: TaskTracker) -> None:
-    """From now on the process ends no later than GRACE_SECONDS after `stop` was set, with 1 where it had to be broken
-    off. The thread does nothing else, so that no work can keep it from doing that."""
+def start_thread(work: Callable[[], object], name: str) -> threading.Thread:
+    """A started daemon thread: it does not keep the program from ending."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def enforce_shutdown_deadline(stop: threading.Event, tracker: TaskTracker) -> None:
+    """Ends the process, with exit code 1, GRACE_SECONDS after `stop` was set if it still runs then. A thread of its own
+    waits for that, so that no task can delay it."""
 
     def watch() -> None:
         stop.wait()
         time.sleep(GRACE_SECONDS)
-        exit_process(1, work)
+        exit_process(1, tracker)
 
-    threading.Thread(target=watch, name="end", daemon=True).start()
+    start_thread(watch, "shutdown-deadline")
 
 
-def exit_process(code: int, work: TaskTracker) -> None:
-    """Ends the process at once where threads would be waited for; what they are at is said in one line. Returns where
-    there are none."""
-    own = (threading.main_thread(), threading.current_thread())
-    if all(each.daemon for each in threading.enumerate() if each not in own) and own[0] is own[1]:
+def exit_process(code: int, tracker: TaskTracker) -> None:
+    """Ends the process at once if threads are left that the interpreter would wait for, and logs the oldest task.
+    Returns if there are none."""
+    main, current = threading.main_thread(), threading.current_thread()
+    others = [thread for thread in threading.enumerate() if thread not in (main, current)]
+    if main is current and all(thread.daemon for thread in others):
         return
-    oldest = work.stalest()
+    oldest = tracker.stalest()
     if oldest:
-        log.warning("ending although %s is under way, for %.0f s without progress", *oldest)
+        log.warning("exiting while %s is still running, %.0f s without progress", *oldest)
     else:
-        log.warning("ending although not all threads came to their end")
+        log.warning("exiting while threads are still running")
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     # Not sys.exit: the interpreter waits for the threads of every pool.
@@ -56,8 +61,8 @@ def exit_process(code: int, work: TaskTracker) -> None:
 def log_and_continue(
     work: Callable[[], object], engine: Engine, task: str, tracker: TaskTracker | None = None
 ) -> Callable[[], None]:
-    """Work that a service does again and again: what breaks it off is said in one line, and the next time comes. All
-    lines of it carry the name of the task. With `under_way`, each time is a piece of work there."""
+    """Wraps a periodic task: errors are logged and do not end the service. All log lines carry the name of the task.
+    `tracker` records each run."""
 
     def guard() -> None:
         with log_context(task=task), tracker.track(task) if tracker else nullcontext():
@@ -66,8 +71,8 @@ def log_and_continue(
             except SQLAlchemyError as error:
                 log.error("%s", describe_failure(engine, error))
             except LeaseExpired as error:
-                log.warning("%s: %s; it runs again as planned", task, error)
+                log.warning("%s: %s; the next run starts on schedule", task, error)
             except Exception:
-                log.exception("%s broke off; the next one starts as planned", task)
+                log.exception("%s failed; the next run starts on schedule", task)
 
     return guard

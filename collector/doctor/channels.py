@@ -1,4 +1,4 @@
-"""What the doctor says of the channels, without sending a message on any of them."""
+"""Checks of the notification channels, without sending a message."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -10,7 +10,7 @@ from health.alerts.channels.email import EmailChannel
 from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel
 
-# One that answers so late does not take messages in time either.
+# A slower channel would not accept messages in time either.
 _MAX_SECONDS = 30.0
 _TEST_HINT = "POST /api/alerts/test sends a message"
 
@@ -27,11 +27,11 @@ def _slack_bot(settings: CollectorSettings) -> DoctorCheck:
         token.get_secret_value() if token else "", settings.slack_channel or "", settings.slack_api_url
     )
     try:
-        who = run_with_timeout(_MAX_SECONDS, bot.identify)
+        bot_name = run_with_timeout(_MAX_SECONDS, bot.identify)
     except DeliveryFailed as error:
         return DoctorCheck("Slack", False, str(error))
-    beside = "; SLACK_WEBHOOK_URL is not used beside it" if settings.slack_webhook_url else ""
-    return DoctorCheck("Slack", True, f"{who} posts to {settings.slack_channel}{beside}; {_TEST_HINT}")
+    ignored = "; SLACK_WEBHOOK_URL is ignored" if settings.slack_webhook_url else ""
+    return DoctorCheck("Slack", True, f"{bot_name} posts to {settings.slack_channel}{ignored}; {_TEST_HINT}")
 
 
 def _slack(settings: CollectorSettings) -> DoctorCheck:
@@ -54,7 +54,8 @@ def _smtp(settings: CollectorSettings) -> DoctorCheck:
 
 
 def _webhook(settings: CollectorSettings) -> DoctorCheck:
-    """A HEAD: whatever comes back, somebody is there. What he thinks of a POST only a message can show."""
+    """Sends a HEAD: any response shows that the server is reachable; only a message can show whether it accepts
+    POST."""
     if not settings.alert_webhook_url:
         return DoctorCheck("Alert webhook", None, "ALERT_WEBHOOK_URL is not set")
     secret = settings.alert_webhook_secret

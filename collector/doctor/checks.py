@@ -1,4 +1,4 @@
-"""python -m collector doctor: is everything there that the collector needs?"""
+"""python -m collector doctor: checks configuration, token, permissions, rate limit, database and channels."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ from collector.github.errors import Forbidden, GitHubError, Gone, NotFound
 from collector.github.pagination import fan_out
 from collector.settings import NOTHING_TO_COLLECT, CollectorSettings
 from collector.sync.targets import resolve_targets
+from core.formatting import pluralize
 from core.http.client import ResponseLimits
 from core.text import clean
 from db.engine import DatabaseUnavailable, describe_failure, make_engine
@@ -23,13 +24,13 @@ from db.migrate import NotMigrated, check_migrated
 _TIMEOUT_SECONDS = 10
 _REDIS_LIMITS = ResponseLimits(max_seconds=20.0, max_bytes=100_000)
 _CLOCK_SECONDS = 60
-# Repositories of which jobs and logs are tried, too; that takes five requests each.
+# Repositories whose jobs and logs are requested, too, with five requests each.
 _MAX_DEEP_CHECKS = 25
 _NEVER_SET = threading.Event()
 
 
 def doctor(settings: CollectorSettings, client: GitHubClient, write: Callable[[str], None] = print) -> int:
-    """Prints a table; 0 when nothing is wrong, else 1."""
+    """Prints a table; returns 0 if no check failed, else 1."""
     checks = list(run_checks(settings, client))
     width = max(len(check.name) for check in checks)
     for check in checks:
@@ -40,8 +41,10 @@ def doctor(settings: CollectorSettings, client: GitHubClient, write: Callable[[s
 
 def run_checks(settings: CollectorSettings, client: GitHubClient) -> Iterator[DoctorCheck]:
     if settings.repos:
-        yield DoctorCheck("Configuration", True, f"{len(settings.repos)} entries in GITHUB_REPOS, polled every "
-                    f"{settings.poll_interval_minutes:g} min")  # fmt: skip
+        entries = pluralize(len(settings.repos), "entry", "entries")
+        yield DoctorCheck(
+            "Configuration", True, f"{entries} in GITHUB_REPOS, polled every {settings.poll_interval_minutes:g} min"
+        )
     else:
         yield DoctorCheck("Configuration", False, NOTHING_TO_COLLECT)
     yield from _database(settings)
@@ -72,23 +75,23 @@ def _github(settings: CollectorSettings, client: GitHubClient) -> Iterator[Docto
     try:
         scopes = client.get("/rate_limit").scopes
     except NotFound:
-        scopes = None  # a server without limits has nothing to say here
+        scopes = None  # a server without limits has no such endpoint
     except GitHubError as error:
         yield DoctorCheck("GitHub", False, str(error))
         yield from _clock(client)
         return
-    known = f" (scopes: {scopes or 'none'})" if scopes is not None else ""
+    scope_text = f" (scopes: {scopes or 'none'})" if scopes is not None else ""
     yield DoctorCheck(
-        "GitHub", True, f"{settings.github_api_url} with {client.auth.description}{known}; {_limit(client)}"
+        "GitHub", True, f"{settings.github_api_url} with {client.auth.description}{scope_text}; {_limit(client)}"
     )
     yield from _clock(client)
     targets = resolve_targets(client, settings.repos)
     for entry, failure in targets.failures.items():
         yield DoctorCheck(entry, False, str(failure))
     in_depth = set(targets.names[:_MAX_DEEP_CHECKS])
-    found = dict(fan_out(lambda name: _repository(client, name, name in in_depth), targets.names, stop=_NEVER_SET))
+    results = dict(fan_out(lambda name: _repository(client, name, name in in_depth), targets.names, stop=_NEVER_SET))
     for name in targets.names:
-        result = found[name]
+        result = results[name]
         yield DoctorCheck(name, False, str(result)) if isinstance(result, GitHubError) else result
 
 
@@ -96,43 +99,45 @@ def _limit(client: GitHubClient) -> str:
     rate = client.rate.state
     if not rate.limit or rate.remaining is None:
         return "no rate limit"
-    reserve = f", {client.rate.reserved:,} of them left to others (RATE_LIMIT_RESERVE)" if client.rate.reserved else ""
+    reserve = (
+        f", {client.rate.reserved:,} of them reserved for others (RATE_LIMIT_RESERVE)" if client.rate.reserved else ""
+    )
     return f"{rate.remaining:,} of {rate.limit:,} requests left this hour{reserve}"
 
 
 def _clock(client: GitHubClient) -> Iterator[DoctorCheck]:
-    """GitHub takes an App's signature only within a minute of its own time."""
+    """GitHub accepts the signature of an App only within a minute of its own time."""
     ahead = client.clock_ahead
     if ahead is None:
         return
     seconds = round(ahead.total_seconds())
     if abs(seconds) <= _CLOCK_SECONDS:
-        yield DoctorCheck("Clock", True, "as GitHub's")
+        yield DoctorCheck("Clock", True, "in sync with GitHub")
         return
-    told = f"this machine's clock is {abs(seconds):,} s {'ahead of' if seconds > 0 else 'behind'} GitHub's"
+    drift = f"this machine's clock is {abs(seconds):,} s {'ahead of' if seconds > 0 else 'behind'} GitHub's"
     if client.auth.is_installation:
-        yield DoctorCheck("Clock", False, f"{told}: a GitHub App's signature is not taken; set the clock by NTP")
+        yield DoctorCheck("Clock", False, f"{drift}: GitHub rejects the signature of the App; set the clock by NTP")
     else:
-        yield DoctorCheck("Clock", None, f"{told}; running times of jobs that are not over are off by as much")
+        yield DoctorCheck("Clock", None, f"{drift}; durations of running jobs are wrong by as much")
 
 
 def _repository(client: GitHubClient, name: str, in_depth: bool) -> DoctorCheck:
-    """What the token may read there; in depth also jobs and logs, by the newest run that is over."""
-    where = f"/repos/{name}"
+    """Whether the token can read runs; `in_depth` also jobs and logs, those of the latest completed run."""
+    path = f"/repos/{name}"
     if in_depth:
-        client.get(where)
-    asked = {"per_page": 1, "status": "completed"} if in_depth else {"per_page": 1}
+        client.get(path)
+    params = {"per_page": 1, "status": "completed"} if in_depth else {"per_page": 1}
     try:
-        data = client.get(f"{where}/actions/runs", params=asked).data
+        data = client.get(f"{path}/actions/runs", params=params).data
     except (Forbidden, NotFound) as error:
         return DoctorCheck(name, False, _permission_error("runs", "Actions", error))
     if not in_depth:
         return DoctorCheck(name, True, "runs can be read")
     run = _first(data, "workflow_runs")
     if run is None:
-        return DoctorCheck(name, True, "runs can be read; none is over yet, so jobs and logs were not tried")
+        return DoctorCheck(name, True, "runs can be read; none is completed yet, so jobs and logs were not checked")
     try:
-        job = _first(client.get(f"{where}/actions/runs/{run}/jobs", params={"per_page": 1}).data, "jobs")
+        job = _first(client.get(f"{path}/actions/runs/{run}/jobs", params={"per_page": 1}).data, "jobs")
     except (Forbidden, NotFound) as error:
         return DoctorCheck(name, False, _permission_error("jobs", "Actions", error))
     if job is None:
@@ -147,46 +152,48 @@ def _logs(client: GitHubClient, name: str, job: int) -> DoctorCheck:
     except Forbidden as error:
         return DoctorCheck(name, False, f"runs and jobs can be read; {_permission_error('logs', 'Actions', error)}")
     except (NotFound, Gone):
-        logs = "runs and jobs can be read; the newest run's log is gone, which is no matter of rights"
+        logs = "runs and jobs can be read; the log of the latest run was deleted, which is not a matter of permissions"
     try:
         client.get(f"/repos/{name}/check-runs/{job}/annotations", params={"per_page": 1})
     except (Forbidden, NotFound):
         return DoctorCheck(
-            name, True, f"{logs}; annotations cannot (right to read Checks): lost runners stay without cause"
+            name,
+            True,
+            f"{logs}; annotations cannot (permission to read Checks): failures of lost runners have no cause",
         )
     return DoctorCheck(name, True, logs)
 
 
-def _permission_error(what: str, right: str, error: GitHubError) -> str:
-    """403 says that the right is missing; 404 hides what may not even be known."""
+def _permission_error(what: str, permission: str, error: GitHubError) -> str:
+    """A 403 means that the permission is missing; a 404 also hides what the token may not see."""
     if isinstance(error, Forbidden):
-        return f"{what} may not be read: the right to read {right} is missing ({error})"
-    return f"{what} cannot be found: {right} are switched off there, or may not be seen by this token ({error})"
+        return f"{what} cannot be read: the permission to read {permission} is missing ({error})"
+    return f"{what} cannot be found: {permission} are disabled there, or this token may not see them ({error})"
 
 
 def _first(data: Any, key: str) -> int | None:
-    listed = data.get(key) if isinstance(data, dict) else None
-    first = listed[0] if isinstance(listed, list) and listed else None
+    items = data.get(key) if isinstance(data, dict) else None
+    first = items[0] if isinstance(items, list) and items else None
     return first["id"] if isinstance(first, dict) and isinstance(first.get("id"), int) else None
 
 
 def _webhooks(settings: CollectorSettings) -> DoctorCheck:
     if not settings.github_webhook_secret:
-        return DoctorCheck("Webhooks", None, "GITHUB_WEBHOOK_SECRET is not set: new runs are seen by polling alone")
-    return DoctorCheck("Webhooks", True, "webhooks are taken at POST /api/webhooks/github")
+        return DoctorCheck("Webhooks", None, "GITHUB_WEBHOOK_SECRET is not set: new runs are detected by polling only")
+    return DoctorCheck("Webhooks", True, "accepted at POST /api/webhooks/github")
 
 
 def _redis(settings: CollectorSettings) -> DoctorCheck:
     if not settings.redis_url:
-        return DoctorCheck("Redis", None, "REDIS_URL is not set: the API caches in its own process")
-    import redis  # the collector itself does without, and starts sooner
+        return DoctorCheck("Redis", None, "REDIS_URL is not set: each API process has a cache of its own")
+    import redis  # not needed by the collector, which starts faster without it
 
     from core.redis_client import bounded_redis
 
     try:
         server = bounded_redis(settings.redis_url.get_secret_value(), _TIMEOUT_SECONDS, _REDIS_LIMITS)
     except ValueError:
-        return DoctorCheck("Redis", False, "REDIS_URL: the value is no Redis URL; write redis://:PASSWORD@HOST:6379/0")
+        return DoctorCheck("Redis", False, "REDIS_URL: not a Redis URL; use redis://:PASSWORD@HOST:6379/0")
     try:
         server.ping()
     except (redis.RedisError, OSError) as error:

@@ -1,4 +1,4 @@
-"""What the doctor says of what is stored: is it complete, and where not, why, and what to do."""
+"""Checks of the stored data: running collectors, webhooks, notifications, and the completeness of repositories."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -19,128 +19,128 @@ from health.completeness.descriptions import Tone, completeness_entries, complet
 from health.completeness.service import list_completeness, list_missing_numbers
 from health.completeness.status import RepositoryCompleteness, incomplete_repositories
 
-# Repositories with trouble that are named one by one.
+# Incomplete repositories that are listed one by one.
 _MAX_LISTED = 10
-# When the collector is well, both take seconds.
+# With a running collector, both take seconds.
 _INBOX_LATE, _OUTBOX_LATE = timedelta(minutes=5), timedelta(minutes=15)
 
 
 def check_completeness(engine: Engine, now: datetime) -> Iterator[DoctorCheck]:
-    """Only what the running collector cannot read is wrong. Gaps and history come by themselves or never, and what an
-    earlier collector could not read is tried anew by the doctor itself."""
+    """Only what a running collector cannot read fails a check. Gaps and missing history are filled automatically or
+    never, and errors of a collector that is not running may be out of date: the doctor sends requests of its own."""
     with session_scope(engine) as session:
-        ledgers, told = list_completeness(session), collection_report(session, now)
-        unread = unresolved_targets(session, [each.repo for each in ledgers])
-        silent = told.heartbeat is None or is_heartbeat_stale(told.heartbeat, now)
-        yield _collector(told, now, silent)
-        yield from _versions(told)
-        if told.webhook_at:
-            yield _inbox(told.inbox, told.webhook_at, now, silent)
-        yield from _outbox(list_channels(session, []), now, silent)
-        yield _completeness(ledgers, len(unread), now, silent)
-        yield from _problems(session, ledgers, unread, now, silent)
+        repositories, report = list_completeness(session), collection_report(session, now)
+        unresolved = unresolved_targets(session, [repository.repo for repository in repositories])
+        is_stale = report.heartbeat is None or is_heartbeat_stale(report.heartbeat, now)
+        yield _collector(report, now, is_stale)
+        yield from _versions(report)
+        if report.webhook_at:
+            yield _inbox(report.inbox, report.webhook_at, now, is_stale)
+        yield from _outbox(list_channels(session, []), now, is_stale)
+        yield _completeness(repositories, len(unresolved), now, is_stale)
+        yield from _problems(session, repositories, unresolved, now, is_stale)
 
 
-def _collector(told: CollectionReport, now: datetime, silent: bool) -> DoctorCheck:
-    if told.heartbeat is None:
+def _collector(report: CollectionReport, now: datetime, is_stale: bool) -> DoctorCheck:
+    heartbeat = report.heartbeat
+    if heartbeat is None:
         return DoctorCheck("Collector", None, "has not run yet; start it with python -m collector")
-    seen = formatting.relative((now - told.heartbeat.seen_at).total_seconds())
-    if told.heartbeat.stopped_at:
+    last_seen = f"last seen {formatting.relative((now - heartbeat.seen_at).total_seconds())}"
+    if heartbeat.stopped_at:
+        stopped = format_time(heartbeat.stopped_at, now)
+        return DoctorCheck("Collector", None, f"stopped at {stopped}; start it with make run, or python -m collector")
+    if stalled := stall_message(heartbeat, now):
+        return DoctorCheck("Collector", False, f"{stalled} Check its log and restart it")
+    if is_stale:
+        return DoctorCheck("Collector", None, f"is not running, {last_seen}; start it and check its log")
+    running = [
+        f"{row.name} ({pluralize(row.repositories, 'repository', 'repositories')})"
+        for row in report.collectors
+        if row.alive
+    ]
+    shared = f"; {len(running)} collectors share the repositories: {', '.join(running)}" if len(running) > 1 else ""
+    return DoctorCheck("Collector", True, f"running, {last_seen}{shared}")
+
+
+def _versions(report: CollectionReport) -> Iterator[DoctorCheck]:
+    versions = {row.name: str(row.detail.version) for row in report.collectors if row.alive}
+    others = [f"{name} runs {version}" for name, version in versions.items() if version not in (VERSION, "None")]
+    if others:
+        yield DoctorCheck("Version", None, f"this is {VERSION}, but {', '.join(others)}: use one version for all")
+    elif versions:
+        yield DoctorCheck("Version", True, f"{VERSION}, the same in all running collectors")
+
+
+def _inbox(inbox: InboxSummary, latest: datetime, now: datetime, is_stale: bool) -> DoctorCheck:
+    status = f"last delivery {formatting.relative((now - latest).total_seconds())}, {inbox.pending:,} pending"
+    waiting = now - inbox.oldest_pending_at if inbox.oldest_pending_at else timedelta()
+    if waiting > _INBOX_LATE:
+        oldest = f"the oldest for {formatting.duration(waiting.total_seconds())}"
         return DoctorCheck(
-            "Collector",
-            None,
-            f"stopped at {format_time(told.heartbeat.stopped_at, now)}; start it with make run, or python -m collector",
+            "Deliveries", _result(failed=True, is_stale=is_stale), f"{status}, {oldest}: check the collector's log"
         )
-    if hangs := stall_message(told.heartbeat, now):
-        return DoctorCheck("Collector", False, f"{hangs} Check its log and restart it")
-    if silent:
-        return DoctorCheck("Collector", None, f"is not running, last seen {seen}; start it, and look at its log")
-    held = [f"{each.name} ({pluralize(each.repositories, 'repository', 'repositories')})"
-            for each in told.collectors if each.alive]  # fmt: skip
-    several = f"; {len(held)} share the work: {', '.join(held)}" if len(held) > 1 else ""
-    return DoctorCheck("Collector", True, f"at work, last seen {seen}{several}")
+    if not inbox.failed:
+        return DoctorCheck("Deliveries", True, status)
+    failed = f"{inbox.failed:,} of the last 7 days could not be applied"
+    remedy = "polling reads their runs; the table inbox has the errors (state = 'failed')"
+    return DoctorCheck("Deliveries", None, f"{status}; {failed}: {remedy}")
 
 
-def _versions(told: CollectionReport) -> Iterator[DoctorCheck]:
-    running = {each.name: str(each.detail.version) for each in told.collectors if each.alive}
-    other = [f"{name} runs {version}" for name, version in running.items() if version not in (VERSION, "None")]
-    if other:
-        yield DoctorCheck("Version", None, f"this is {VERSION}, but {', '.join(other)}: bring all to one version")
-    elif running:
-        yield DoctorCheck("Version", True, f"{VERSION}, here and in what runs")
+def _outbox(channels: Sequence[ChannelQueue], now: datetime, is_stale: bool) -> Iterator[DoctorCheck]:
+    """Channels with failed or late messages."""
+    for queue in channels:
+        waiting = now - queue.oldest_at if queue.oldest_at else timedelta()
+        status = f"{pluralize(queue.pending, 'message')} pending, the oldest for "
+        status += formatting.duration(waiting.total_seconds())
+        if queue.failures and queue.error:
+            remedy = f"the last attempt failed: {queue.error.rstrip('.')}; test it with POST /api/alerts/test"
+        elif waiting > _OUTBOX_LATE:
+            remedy = f"check that {queue.channel} is still configured and the collector is running"
+        else:
+            continue
+        ok = _result(failed=True, is_stale=is_stale)
+        yield DoctorCheck(f"Messages to {queue.channel}", ok, f"{status}; {remedy}")
 
 
-def _inbox(found: InboxSummary, latest: datetime, now: datetime, silent: bool) -> DoctorCheck:
-    came = f"the latest delivery came {formatting.relative((now - latest).total_seconds())}, {found.pending:,} wait"
-    waits = now - found.oldest_pending_at if found.oldest_pending_at else timedelta()
-    if waits > _INBOX_LATE:
-        since = f"the oldest for {formatting.duration(waits.total_seconds())}"
-        return DoctorCheck(
-            "Deliveries", _check_result(True, silent), f"{came}, {since}: the collector's log says what keeps them"
-        )
-    if not found.failed:
-        return DoctorCheck("Deliveries", True, came)
-    failed = f"{found.failed:,} of the last 7 days could not be applied"
-    remedy = "polling brings their runs, and the table inbox says why (state = 'failed')"
-    return DoctorCheck("Deliveries", None, f"{came}; {failed}: {remedy}")
-
-
-def _outbox(channels: Sequence[ChannelQueue], now: datetime, silent: bool) -> Iterator[DoctorCheck]:
-    """Messages that wait; nothing where none does."""
-    for each in channels:
-        waits = now - each.oldest_at if each.oldest_at else timedelta()
-        told = f"{pluralize(each.pending, 'message waits', 'messages wait')}, the oldest for "
-        told += formatting.duration(waits.total_seconds())
-        if each.failures and each.error:
-            remedy = f"the last try failed: {each.error.rstrip('.')}; try it with POST /api/alerts/test"
-            yield DoctorCheck(f"Messages to {each.channel}", _check_result(True, silent), f"{told}; {remedy}")
-        elif waits > _OUTBOX_LATE:
-            line = f"{told}: is {each.channel} still configured, and the collector running?"
-            yield DoctorCheck(f"Messages to {each.channel}", _check_result(True, silent), line)
-
-
-def _completeness(ledgers: Sequence[RepositoryCompleteness], unread: int, now: datetime, silent: bool) -> DoctorCheck:
-    if not ledgers and not unread:
-        return DoctorCheck("Completeness", None, "nothing is stored yet; the collector's first look brings it")
-    said = completeness_status(ledgers, unread, now, is_stale=silent)
-    failing = unread or any(each.state == CompletenessState.FAILING for each in ledgers)
-    ok = True if said.tone == Tone.GOOD else _check_result(bool(failing), silent)
-    return DoctorCheck("Completeness", ok, f"{said.headline}. {said.detail}".strip())
+def _completeness(
+    repositories: Sequence[RepositoryCompleteness], unresolved: int, now: datetime, is_stale: bool
+) -> DoctorCheck:
+    if not repositories and not unresolved:
+        return DoctorCheck("Completeness", None, "nothing is stored yet; wait for the collector's first sync")
+    status = completeness_status(repositories, unresolved, now, is_stale=is_stale)
+    failed = bool(unresolved) or any(row.state == CompletenessState.FAILING for row in repositories)
+    ok = True if status.tone == Tone.GOOD else _result(failed=failed, is_stale=is_stale)
+    return DoctorCheck("Completeness", ok, f"{status.headline}. {status.detail}".strip())
 
 
 def _problems(
     session: Session,
-    ledgers: Sequence[RepositoryCompleteness],
-    unread: Sequence[TargetRow],
+    repositories: Sequence[RepositoryCompleteness],
+    unresolved: Sequence[TargetRow],
     now: datetime,
-    silent: bool,
+    is_stale: bool,
 ) -> Iterator[DoctorCheck]:
-    """The worst first."""
-    listed = incomplete_repositories(ledgers)
-    for target in unread[:_MAX_LISTED]:
-        error = target.error or ""
-        yield DoctorCheck(
-            f"Data of {target.name}",
-            _check_result(True, silent),
-            f"{error.rstrip('.')}. {remediation(target.error_code)}",
-        )
-    for ledger in listed[: max(_MAX_LISTED - len(unread), 0)]:
-        detail = _worst_problem(session, ledger, now)
-        yield DoctorCheck(
-            f"Data of {ledger.repo}", _check_result(ledger.state == CompletenessState.FAILING, silent), detail
-        )
-    more = len(unread) + len(listed) - _MAX_LISTED
+    """One check per unresolved target and incomplete repository, the most serious first."""
+    incomplete = incomplete_repositories(repositories)
+    for target in unresolved[:_MAX_LISTED]:
+        detail = f"{(target.error or '').rstrip('.')}. {remediation(target.error_code)}"
+        yield DoctorCheck(f"Data of {target.name}", _result(failed=True, is_stale=is_stale), detail)
+    for repository in incomplete[: max(_MAX_LISTED - len(unresolved), 0)]:
+        ok = _result(failed=repository.state == CompletenessState.FAILING, is_stale=is_stale)
+        yield DoctorCheck(f"Data of {repository.repo}", ok, _worst_problem(session, repository, now))
+    more = len(unresolved) + len(incomplete) - _MAX_LISTED
     if more > 0:
         yield DoctorCheck("Data", None, f"and {more:,} more; GET /api/repositories lists all of them")
 
 
-def _worst_problem(session: Session, ledger: RepositoryCompleteness, now: datetime) -> str:
-    """What is worst of it, what to do about that, and how much more there is."""
-    found = completeness_entries(ledger, list_missing_numbers(session, ledger.id), now)
-    bad = [each for each in found if each.tone == Tone.BAD] + [each for each in found if each.tone == Tone.BUSY]
-    more = f"(And {len(bad) - 1} more.)" if len(bad) > 1 else ""
-    return " ".join(filter(None, [f"{bad[0].text.rstrip('.')}.", bad[0].remedy, more]))
+def _worst_problem(session: Session, repository: RepositoryCompleteness, now: datetime) -> str:
+    """The most serious problem, what to do about it, and the number of further ones."""
+    entries = completeness_entries(repository, list_missing_numbers(session, repository.id), now)
+    problems = [entry for tone in (Tone.BAD, Tone.BUSY) for entry in entries if entry.tone == tone]
+    more = f"(And {len(problems) - 1} more.)" if len(problems) > 1 else ""
+    return " ".join(filter(None, [f"{problems[0].text.rstrip('.')}.", problems[0].remedy, more]))
 
 
-def _check_result(failing: bool, silent: bool) -> bool | None:
-    return False if failing and not silent else None
+def _result(*, failed: bool, is_stale: bool) -> bool | None:
+    """False for a failure that a running collector reported; else null, which fails no check."""
+    return False if failed and not is_stale else None

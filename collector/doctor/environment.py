@@ -1,7 +1,4 @@
-"""What the doctor says of one thing.
-
-What the doctor says of what this program stands on: database, replica, disk, and who may reach the API.
-"""
+"""The result of a check, and checks of the environment: database, replica, disk and access to the API."""
 
 import shutil
 import tempfile
@@ -21,14 +18,18 @@ from db.engine import DatabaseUnavailable, describe_failure, make_engine, safe_u
 from db.migrate import NotMigrated, check_migrated
 from db.storage import database_bytes, free_bytes, replica_lag, schema_revision, server_version
 
-# Several repositories and what is wrong with them fit.
+# Enough for the errors of several repositories.
 _MAX_LENGTH = 4_000
+# Enough for a day of a large organization, and for the largest index of a migration.
+_MIN_FREE_BYTES = 10**9
+# Enough for two log archives at once.
+_MIN_TEMP_BYTES = 10**9
 
 
 @dataclass(frozen=True)
 class DoctorCheck:
-    """`ok` is null where there is nothing to check, or nothing that somebody must do. `name` and `detail` may repeat
-    what servers say: they are cleaned."""
+    """`ok` is null if there is nothing to check, or nothing that requires action. Control characters of servers' texts
+    are removed from `name` and `detail`."""
 
     name: str
     ok: bool | None
@@ -39,24 +40,18 @@ class DoctorCheck:
         object.__setattr__(self, "detail", clean(self.detail, _MAX_LENGTH))
 
 
-# A day of a large organisation fits, with the room that a migration needs for the largest index.
-_MIN_FREE_BYTES = 10**9
-# Two archives of logs at once.
-_MIN_TEMP_BYTES = 10**9
-
-
 def check_machine(settings: CollectorSettings, engine: Engine) -> Iterator[DoctorCheck]:
-    """Of a database that is there and migrated."""
+    """Checks of a migrated database, its replica and disks."""
     with session_scope(engine) as session:
         size = database_bytes(session)
-        kept = f"{server_version(session)}, schema {schema_revision(session)}, {formatting.size(size)}"
-    yield DoctorCheck("Database", True, f"{safe_url(engine)}, migrated; {kept}")
+        details = f"{server_version(session)}, schema {schema_revision(session)}, {formatting.size(size)}"
+    yield DoctorCheck("Database", True, f"{safe_url(engine)}, migrated; {details}")
     if settings.database_replica_url:
         yield _replica(settings.database_replica_url, settings.database_replica_max_lag, engine)
     yield from _disk(engine)
 
 
-def _replica(url: str, most_lag_seconds: float, engine: Engine) -> DoctorCheck:
+def _replica(url: str, max_lag_seconds: float, engine: Engine) -> DoctorCheck:
     replica = make_engine(url, variable="DATABASE_REPLICA_URL")
     try:
         check_migrated(replica)
@@ -70,18 +65,16 @@ def _replica(url: str, most_lag_seconds: float, engine: Engine) -> DoctorCheck:
         replica.dispose()
     if lag is None:
         return DoctorCheck(
-            "Replica", None, f"{safe_url(replica)} can be read; how far it is behind shows once a collector ran"
+            "Replica", None, f"{safe_url(replica)} can be read; its lag is known after the first run of a collector"
         )
-    told = (
+    status = (
         f"{safe_url(replica)} is {formatting.duration(lag)} behind"
         if lag >= 1
         else f"{safe_url(replica)} is up to date"
     )
-    if lag > most_lag_seconds:
-        return DoctorCheck(
-            "Replica", False, f"{told} and does not answer until it is near; look whether replication runs"
-        )
-    return DoctorCheck("Replica", True, told)
+    if lag > max_lag_seconds:
+        return DoctorCheck("Replica", False, f"{status} and is not used until it has caught up; check the replication")
+    return DoctorCheck("Replica", True, status)
 
 
 def _disk(engine: Engine) -> Iterator[DoctorCheck]:
@@ -89,31 +82,31 @@ def _disk(engine: Engine) -> Iterator[DoctorCheck]:
     if free is not None:
         folder = Path(engine.url.database or "").resolve().parent
         ok = free >= _MIN_FREE_BYTES
-        remedy = "" if ok else ": make room, or shorten RETENTION_DAYS; a full disk stops the collection"
+        remedy = "" if ok else ": free some space, or lower RETENTION_DAYS; a full disk stops the collector"
         yield DoctorCheck("Disk", ok, f"{formatting.size(free)} free in {folder}{remedy}")
     folder = Path(tempfile.gettempdir())
     free = shutil.disk_usage(folder).free
-    told = f"{formatting.size(free)} free in {folder}"
+    status = f"{formatting.size(free)} free in {folder}"
     if free >= _MIN_TEMP_BYTES:
-        yield DoctorCheck("Temporary files", True, told)
+        yield DoctorCheck("Temporary files", True, status)
     else:
         remedy = "large log archives do not fit, so logs are fetched one by one; set TMPDIR to a larger folder"
-        yield DoctorCheck("Temporary files", None, f"{told}: {remedy}")
+        yield DoctorCheck("Temporary files", None, f"{status}: {remedy}")
 
 
 def check_access(settings: CollectorSettings) -> DoctorCheck:
-    """By the rule by which the API starts. Only where this program is given the API's settings, too: in containers they
-    are the API's alone."""
+    """Whether the API is protected, by the same rule that the API checks at its start. In containers only the API has
+    these settings."""
     listening = settings.listen_address()
     try:
         require_protection(settings, listening, guarded=bool(settings.api_keys))
     except ConfigError as error:
         return DoctorCheck("API access", False, str(error))
     if settings.api_keys:
-        return DoctorCheck("API access", True, "API_KEYS is set: every /api route wants a key")
+        return DoctorCheck("API access", True, "API_KEYS is set: every /api route requires a key")
     if settings.access_by_proxy:
         return DoctorCheck(
-            "API access", None, "ACCESS_BY_PROXY is set: whoever the proxy in front lets through may read all"
+            "API access", None, "ACCESS_BY_PROXY is set: everyone whom the proxy lets through has full read access"
         )
     return DoctorCheck(
         "API access",

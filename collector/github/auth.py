@@ -1,4 +1,4 @@
-"""Who asks: a token, a GitHub App, or nobody in particular. No secret of them is ever shown."""
+"""Authentication: a token, a GitHub App, or none. Secrets are never shown."""
 
 import threading
 from collections.abc import Callable
@@ -14,21 +14,19 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from collector.github import errors
 from core.text import register_secrets
 
-# GitHub takes ten minutes at most; nine leave a minute for clocks that differ.
+# GitHub accepts at most ten minutes; nine leave a minute for clocks that differ.
 _JWT_BACKDATE, _JWT_LIFETIME = timedelta(seconds=60), timedelta(minutes=9)
 _RENEW_BEFORE = timedelta(minutes=5)
-# GitHub's servers learn of a new token one after the other; until then some of them refuse it.
+# A new token reaches GitHub's servers one after the other; until then some of them reject it.
 _FRESH_FOR = timedelta(seconds=15)
 
-# Method, path and Authorization in, the JSON of a good answer out; raises the errors of collector.github.errors.
+# Takes method, path and Authorization, returns the JSON of the response, and raises GitHubError.
 AppRequest = Callable[[str, str, str], Any]
 
 
 class Auth(Protocol):
-    """`kind` in words. `header` may have to ask GitHub first. `renew`: whether it is worth asking again after a 401
-    that this header got. `is_new`: its token was made seconds ago, so that a refusal may come from a server that does
-    not know it yet. `who` and `advice`: who was refused then, and what to look at. `personal`: it may belong to
-    a user; `installed`: to an App's installation."""
+    """`description`, `principal` and `remediation`: for messages. `is_user_token`: it may belong to a user.
+    `is_installation`: it belongs to the installation of an App."""
 
     is_user_token: bool
     is_installation: bool
@@ -36,11 +34,14 @@ class Auth(Protocol):
     principal: str
     remediation: str
 
-    def authorization(self, request: AppRequest) -> str | None: ...
+    def authorization(self, request: AppRequest) -> str | None:
+        """The Authorization header; may send a request for a new token."""
 
-    def invalidate(self, header: str | None) -> bool: ...
+    def invalidate(self, header: str | None) -> bool:
+        """After a 401 with this header: whether a new token can be requested."""
 
-    def is_fresh(self, header: str | None) -> bool: ...
+    def is_fresh(self, header: str | None) -> bool:
+        """Whether the token is seconds old, so that a server that does not know it yet may reject it."""
 
 
 class TokenAuth:
@@ -72,8 +73,8 @@ class _InstallationToken:
 
 
 class AppAuth:
-    """Tokens of one installation, an hour each, renewed five minutes before they end, and after a 401. Of several
-    threads one renews; those that still have a good token do not wait for it."""
+    """Tokens of one installation, which are valid for an hour and renewed five minutes before they expire, and after a
+    401. One thread renews; threads with a valid token do not wait for it."""
 
     is_user_token, is_installation = False, True
 
@@ -85,48 +86,48 @@ class AppAuth:
         self.remediation = "check GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY, and this machine's clock"
         self.app_id, self.installation_id = app_id, installation_id
         self._key, self._clock = key, clock
-        self._installed: _InstallationToken | None = None
-        self._renewing = threading.Lock()
+        self._token: _InstallationToken | None = None
+        self._renewal_lock = threading.Lock()
 
     def authorization(self, request: AppRequest) -> str:
-        if (held := self._valid_authorization(_RENEW_BEFORE)) is not None:
-            return held
+        if (current := self._valid_authorization(_RENEW_BEFORE)) is not None:
+            return current
         spare = self._valid_authorization(timedelta(0))
-        if not self._renewing.acquire(blocking=spare is None) and spare is not None:
+        if not self._renewal_lock.acquire(blocking=spare is None) and spare is not None:
             return spare
         try:
-            held = self._valid_authorization(_RENEW_BEFORE)  # somebody else may have renewed it meanwhile
-            if held is None:
-                self._installed = self._request_token(request)
-                held = self._installed.authorization
+            current = self._valid_authorization(_RENEW_BEFORE)  # another thread may have renewed it
+            if current is None:
+                self._token = self._request_token(request)
+                current = self._token.authorization
         except (errors.Unreachable, errors.RateLimited, errors.InvalidResponse):
             if spare is None:
                 raise
-            held = spare
+            current = spare
         finally:
-            self._renewing.release()
-        return held
+            self._renewal_lock.release()
+        return current
 
     def invalidate(self, header: str | None) -> bool:
-        installed = self._installed
-        if installed is not None and installed.authorization == header:
-            self._installed = None
+        token = self._token
+        if token is not None and token.authorization == header:
+            self._token = None
         return True
 
     def is_fresh(self, header: str | None) -> bool:
-        installed = self._installed
-        if installed is None or installed.authorization != header:
+        token = self._token
+        if token is None or token.authorization != header:
             return False
-        return self._clock() - installed.created_at < _FRESH_FOR
+        return self._clock() - token.created_at < _FRESH_FOR
 
     def _valid_authorization(self, margin: timedelta) -> str | None:
-        installed = self._installed
-        return installed.authorization if installed and self._clock() < installed.expires_at - margin else None
+        token = self._token
+        return token.authorization if token and self._clock() < token.expires_at - margin else None
 
-    def _request_token(self, ask: AppRequest) -> _InstallationToken:
-        number = self.installation_id or self._find_installation(ask)
+    def _request_token(self, request: AppRequest) -> _InstallationToken:
+        number = self.installation_id or self._find_installation(request)
         try:
-            answer = ask("POST", f"/app/installations/{number}/access_tokens", self._signed_jwt())
+            response = request("POST", f"/app/installations/{number}/access_tokens", self._signed_jwt())
         except errors.NotFound:
             raise errors.Unauthorized(
                 f"GitHub knows no installation {number} of GitHub App {self.app_id}; check GITHUB_APP_ID and "
@@ -136,32 +137,33 @@ class AppAuth:
             raise errors.Unauthorized(f"GitHub gives installation {number} no token: {error}") from None
         self.installation_id = number
         try:
-            ends = datetime.fromisoformat(answer["expires_at"])
-            ends = ends if ends.tzinfo else ends.replace(tzinfo=UTC)
-            token = str(answer["token"])
+            expires_at = datetime.fromisoformat(response["expires_at"])
+            expires_at = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
+            token = str(response["token"])
             register_secrets(token, expires=True)
-            return _InstallationToken(f"Bearer {token}", ends, self._clock())
+            return _InstallationToken(f"Bearer {token}", expires_at, self._clock())
         except (TypeError, KeyError, ValueError):
-            raise errors.InvalidResponse("GitHub answered without an installation's token") from None
+            raise errors.InvalidResponse("GitHub's response has no installation token") from None
 
-    def _find_installation(self, ask: AppRequest) -> int:
-        """The only installation there is."""
+    def _find_installation(self, request: AppRequest) -> int:
+        """The id of the only installation. Raises Unauthorized if there is none or more than one."""
         try:
-            listed = ask("GET", "/app/installations?per_page=100", self._signed_jwt())
+            installations = request("GET", "/app/installations?per_page=100", self._signed_jwt())
         except errors.NotFound:
             raise errors.Unauthorized(f"GitHub knows no GitHub App {self.app_id}; check GITHUB_APP_ID") from None
         try:
-            found = {int(each["id"]): str((each.get("account") or {}).get("login")) for each in listed}
+            logins = {int(row["id"]): str((row.get("account") or {}).get("login")) for row in installations}
         except (TypeError, KeyError, ValueError, AttributeError):
             raise errors.InvalidResponse("GitHub's list of installations cannot be read") from None
-        if not found:
+        if not logins:
             raise errors.Unauthorized(f"GitHub App {self.app_id} is not installed anywhere; install it on GitHub first")
-        if len(found) > 1:
-            names = ", ".join(f"{number} ({login})" for number, login in sorted(found.items()))
+        if len(logins) > 1:
+            names = ", ".join(f"{number} ({login})" for number, login in sorted(logins.items()))
             raise errors.Unauthorized(
-                f"GITHUB_APP_INSTALLATION_ID: GitHub App {self.app_id} has {len(found)} installations; set one: {names}"
+                f"GITHUB_APP_INSTALLATION_ID: GitHub App {self.app_id} has {len(logins)} installations; "
+                f"set one: {names}"
             )
-        return next(iter(found))
+        return next(iter(logins))
 
     def _signed_jwt(self) -> str:
         now = self._clock()
@@ -170,17 +172,18 @@ class AppAuth:
 
 
 def read_key(text: str) -> RSAPrivateKey:
-    r"""A PEM, its line ends also as a literal \n. Raises ValueError with one line that shows nothing of it."""
+    r"""The key in PEM; line breaks may be a literal \n. Raises ValueError with one line that shows nothing of the
+    key."""
     pem = text.strip().replace("\\n", "\n").encode()
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError:
-        raise ValueError("the key has a passphrase; give it as GitHub made it") from None
+        raise ValueError("the key has a passphrase; use the file as GitHub generated it") from None
     except (ValueError, UnsupportedAlgorithm):
         raise ValueError(
-            "this is no private key; give the text of the .pem file that GitHub made "
+            "this is not a private key; use the text of the .pem file that GitHub generated "
             "(-----BEGIN RSA PRIVATE KEY----- …), or its path in GITHUB_APP_PRIVATE_KEY_FILE"
         ) from None
     if not isinstance(key, RSAPrivateKey):
-        raise ValueError("this is no RSA key; GitHub's App keys are")
+        raise ValueError("this is not an RSA key, as the keys of GitHub Apps are")
     return key

@@ -20,14 +20,14 @@ from collector.github.responses import error_message, next_link, parse_json, rai
 from collector.github.transport import Transport
 from core.clock import CollectorClock, utc_now
 from core.work import report_progress
-from db.collection.counters import CounterName, CounterRegistry, SummaryName
+from db.collection.counters import CounterRegistry
 
 MAX_ATTEMPTS = 5
 _MAX_PAUSE_SECONDS, _POLL_SECONDS = 16.0, 0.25
-# One request may be refused for going too fast so often, penalties waited for in between.
+# How often one request may be refused by the secondary rate limit, with a pause after each refusal.
 _MAX_RATE_LIMITED = 10
 _MAX_REDIRECTS = 5
-# A token that was made seconds ago and is refused (401, 403) is sent again after these pauses, in seconds.
+# Seconds before a request is repeated whose token is seconds old and was rejected (401, 403).
 _NEW_TOKEN_PAUSES = (1.0, 2.0, 4.0)
 _API_REDIRECTS, _STORAGE_REDIRECTS = (301, 307, 308), (302, 303)
 _POINTS = {"GET": 1, "POST": 5}
@@ -38,8 +38,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class GitHubResponse:
-    """`data` is null when nothing changed (304). `next_url` is the next page, verbatim as GitHub gave it; `scopes`
-    are those of a classic token, null where GitHub does not tell."""
+    """`data` is null after a 304. `next_url`: the next page, verbatim from the Link header. `scopes`: of a classic
+    token; null if GitHub does not report them."""
 
     data: Any
     etag: str | None
@@ -49,7 +49,8 @@ class GitHubResponse:
 
 
 class _SecondaryRateLimited(Exception):
-    """Refused for going too fast, as opposed to RateLimited, which says that there is no use in waiting here."""
+    """The secondary rate limit refused a request; it can be repeated after the pause. RateLimited, in contrast, is not
+    waited for."""
 
     def __init__(self, limit: errors.RateLimited) -> None:
         super().__init__(str(limit))
@@ -57,12 +58,11 @@ class _SecondaryRateLimited(Exception):
 
 
 class GitHubClient:
-    """Safe to use from several threads; they share its connections and its limits. Without `pace` and `patience`,
-    which see collector.github.limiter, nothing is slowed down and RateLimited is raised at once. `auth` stands in
-    for the token. `log_hosts`: see collector.github.addresses. `sleep` and `clock` can be replaced. Setting `stop` ends
-    every wait."""
+    """Safe to use from several threads, which share its connections and limits. `auth` replaces `token`. `reserve`,
+    `sliding_window` and `max_wait`: see RateLimiter; without the latter two no request is delayed and RateLimited is
+    raised at once. `log_hosts`: see LogHosts. Setting `stop` ends every wait."""
 
-    def __init__(  # noqa: PLR0913 - what may differ
+    def __init__(  # noqa: PLR0913 - settings of a client, most with a default
         self,
         api_url: str,
         token: str | None = None,
@@ -83,12 +83,10 @@ class GitHubClient:
         self.rate = RateLimiter(
             clock, reserve=reserve, sliding_window=sliding_window, max_wait=max_wait, limited=limited
         )
-        self.requests_sent = 0
-        # What is asked for again and again, as pages of lists by their address: it is kept for as long as the program.
+        # Pages of lists that are requested again and again, by URL, for the lifetime of the process.
         self.page_cache: dict[str, Any] = {}
         self._sleep, self._clock = sleep, clock
-        self._dated: tuple[str, datetime] | None = None
-        self._count = threading.Lock()
+        self._server_date: tuple[str, datetime] | None = None
         self._transport = Transport(
             self.api_url,
             {
@@ -97,7 +95,12 @@ class GitHubClient:
                 "User-Agent": user_agent,
             },
             log_hosts,
+            self.tally,
         )
+
+    @property
+    def requests_sent(self) -> int:
+        return self._transport.requests_sent
 
     @property
     def stop(self) -> threading.Event | None:
@@ -109,10 +112,10 @@ class GitHubClient:
 
     @property
     def clock_ahead(self) -> timedelta | None:
-        """How far this machine's clock was ahead of GitHub's at the latest answer, to a second or two; null where there
-        was none, or it did not say."""
-        moment = _parse_http_date(self._dated[0]) if self._dated else None
-        return self._dated[1] - moment if self._dated and moment else None
+        """How far this machine's clock was ahead of GitHub's at the latest response, to a second or two; null before
+        the first response with a Date header."""
+        moment = _parse_http_date(self._server_date[0]) if self._server_date else None
+        return self._server_date[1] - moment if self._server_date and moment else None
 
     def get(
         self,
@@ -122,18 +125,30 @@ class GitHubClient:
         etag: str | None = None,
         max_attempts: int = MAX_ATTEMPTS,
     ) -> GitHubResponse:
-        """`path` is /repos/… or a URL that GitHub gave. `tries` is how often a 5xx is accepted; what breaks on the way
-        is always tried again. Raises the errors of collector.github.errors."""
+        """`path`: /repos/… or a URL from a response. `max_attempts` counts 5xx; connection errors are always retried.
+        Raises GitHubError."""
         url = self._checked_url(path)
         if params:
             url += ("&" if "?" in url else "?") + urlencode(params, doseq=True)
         headers = {"If-None-Match": etag} if etag else {}
-        return self._with_retries(lambda: self._get_once(url, headers), max_attempts)
+
+        def fetch() -> GitHubResponse:
+            response = self._follow_redirects(url, headers)
+            if response.status_code == 304:
+                return GitHubResponse(None, etag, None, not_modified=True)
+            return GitHubResponse(
+                parse_json(response),
+                response.headers.get("etag"),
+                next_link(response.headers.get("link")),
+                scopes=response.headers.get("x-oauth-scopes"),
+            )
+
+        return self._with_retries(fetch, max_attempts)
 
     @contextmanager
     def download(self, path: str) -> Iterator[requests.Response]:
-        """A streamed answer behind a redirect to storage, which never sees the token. A 5xx is not asked for again:
-        that is for the caller, who knows whether there is another way to the same log."""
+        """A streamed response, usually behind a redirect to storage, which never gets the token. A 5xx is not retried:
+        the caller may have another way to get the same log."""
         url = self._checked_url(path)
         with self._with_retries(lambda: self._follow_redirects(url, {}, stream=True), 1) as response:
             if response.status_code not in _STORAGE_REDIRECTS:
@@ -155,16 +170,16 @@ class GitHubClient:
             raise errors.Gone(f"the log at {host} has expired")
         raise errors.InvalidResponse(f"{host} answered {response.status_code} to a download", server_side=True)
 
-    def _with_retries(self, ask: Callable[[], T], tries: int) -> T:
-        """Asks again after what may pass by itself: 5xx, what broke on the way, and penalties."""
+    def _with_retries(self, send: Callable[[], T], max_attempts: int) -> T:
+        """Retries after transient errors: 5xx, connection errors and the secondary rate limit."""
         failed = server_errors = refusals = 0
         while True:
             try:
-                return ask()
-            except _SecondaryRateLimited as slow:
+                return send()
+            except _SecondaryRateLimited as refusal:
                 refusals += 1
                 if refusals >= _MAX_RATE_LIMITED:
-                    raise slow.limit from None
+                    raise refusal.limit from None
                 continue
             except errors.Unreachable as error:
                 if error.permanent:
@@ -175,36 +190,24 @@ class GitHubClient:
                     raise
                 last, server_errors = error, server_errors + error.server_side
             failed += 1
-            if failed >= MAX_ATTEMPTS or server_errors >= tries or not self._pause(failed):
+            if failed >= MAX_ATTEMPTS or server_errors >= max_attempts or not self._pause(failed):
                 raise last
 
     def _pause(self, failed: int) -> bool:
-        """Longer each time and by chance, so that threads do not come back together. False: the program ends."""
-        return self._wait(random.uniform(0, min(2.0 ** (failed - 1), _MAX_PAUSE_SECONDS)))  # noqa: S311 - not secrecy
+        """Exponential backoff with jitter, so that threads do not retry together. False if the program stops."""
+        return self._wait(random.uniform(0, min(2.0 ** (failed - 1), _MAX_PAUSE_SECONDS)))  # noqa: S311 - jitter, not secrecy
 
     def _wait(self, seconds: float) -> bool:
-        """False: the program ends."""
-        # Not stop.wait(): a signal that sets it while this very thread is in there would wait for itself.
+        """False if the program stops."""
+        # Not stop.wait(): a signal handler that sets the event while this thread waits in it would deadlock.
         while seconds > 0 and not (self.stop is not None and self.stop.is_set()):
             self._sleep(min(seconds, _POLL_SECONDS))
             report_progress()
             seconds -= _POLL_SECONDS
         return self.stop is None or not self.stop.is_set()
 
-    def _get_once(self, url: str, headers: dict[str, str]) -> GitHubResponse:
-        response = self._follow_redirects(url, headers)
-        if response.status_code == 304:
-            return GitHubResponse(None, headers.get("If-None-Match"), None, not_modified=True)
-        found = response.headers
-        return GitHubResponse(
-            parse_json(response),
-            found.get("etag"),
-            next_link(found.get("link")),
-            scopes=found.get("x-oauth-scopes"),
-        )
-
     def _follow_redirects(self, url: str, headers: dict[str, str], *, stream: bool = False) -> requests.Response:
-        """The answer at the end of all redirects, if it is a good one; a download's redirect to storage is."""
+        """The successful response at the end of all redirects; of a download also a redirect to storage."""
         for _ in range(_MAX_REDIRECTS):
             response = self._send_authorized(url, headers, stream=stream)
             status = response.status_code
@@ -214,41 +217,37 @@ class GitHubClient:
                 if status not in _API_REDIRECTS + _STORAGE_REDIRECTS:
                     raise_for_status(response, self.auth)
                 url = self._checked_url(urljoin(url, response.headers.get("location", "")))
-        place = urlsplit(url).path
-        raise errors.InvalidResponse(f"{place} is redirected in a circle; does GITHUB_API_URL name a GitHub API?")
+        raise errors.InvalidResponse(
+            f"{urlsplit(url).path} is redirected in a circle; does GITHUB_API_URL name a GitHub API?"
+        )
 
     def _send_authorized(self, url: str, headers: dict[str, str], *, stream: bool) -> requests.Response:
-        """With this client's token; with a new one where GitHub no longer takes it."""
-        known = self.auth.authorization(self._request_as_app)
-        response = self._retry_fresh_token(known, url, headers, stream=stream)
-        if response.status_code == 401 and self.auth.invalidate(known):
-            response.close()
-            known = self.auth.authorization(self._request_as_app)
-            response = self._retry_fresh_token(known, url, headers, stream=stream)
-        return response
-
-    def _retry_fresh_token(
-        self, known: str | None, url: str, headers: dict[str, str], *, stream: bool
-    ) -> requests.Response:
-        """The answer to this Authorization; while its token is new, a refusal is not taken for the last word."""
-        response = self._send("GET", url, headers, known, stream=stream)
-        for seconds in _NEW_TOKEN_PAUSES:
-            if response.status_code not in (401, 403) or not self.auth.is_fresh(known) or not self._wait(seconds):
-                break
-            response.close()
-            response = self._send("GET", url, headers, known, stream=stream)
-        return response
+        """Sends the current token; while it is seconds old, a rejection is retried. After a 401 a new token is sent."""
+        authorization = self.auth.authorization(self._request_as_app)
+        pauses, is_renewed = iter(_NEW_TOKEN_PAUSES), False
+        while True:
+            response = self._send("GET", url, headers, authorization, stream=stream)
+            if response.status_code not in (401, 403):
+                return response
+            if self.auth.is_fresh(authorization) and (seconds := next(pauses, None)) and self._wait(seconds):
+                response.close()
+            elif response.status_code == 401 and not is_renewed and self.auth.invalidate(authorization):
+                response.close()
+                authorization = self.auth.authorization(self._request_as_app)
+                pauses, is_renewed = iter(_NEW_TOKEN_PAUSES), True
+            else:
+                return response
 
     def _request_as_app(self, method: str, path: str, authorization: str) -> Any:
-        """A question that the App itself asks; it has limits of its own."""
+        """A request of the GitHub App itself, which has limits of its own."""
 
-        def ask() -> Any:
+        def send() -> Any:
             response = self._send(method, self.api_url + path, {}, authorization, budgeted=False)
             if response.status_code not in (200, 201):
                 raise_for_status(response, self.auth)
             return parse_json(response)
 
-        return self._with_retries(ask, MAX_ATTEMPTS)
+        return self._with_retries(send, MAX_ATTEMPTS)
 
     def _send(
         self,
@@ -260,63 +259,50 @@ class GitHubClient:
         stream: bool = False,
         budgeted: bool = True,
     ) -> requests.Response:
-        """One request, one answer, whatever it is; every single one passes the gate."""
+        """One request and its response, whatever the status; every request passes the rate limiter."""
         if authorization:
             headers = {**headers, "Authorization": authorization}
-        with self.rate.acquire(_POINTS[method]) as ticket:
-            with self._count:
-                self.requests_sent += 1
-            response = self._send_counted(method, url, headers, stream=stream)
+        with self.rate.acquire(_POINTS[method]) as permit:
+            response = self._transport.send(method, url, headers, stream=stream)
             if date := response.headers.get("date"):
                 self._record_server_time(date)
             if budgeted:
                 self.rate.update(response.headers)
             status = response.status_code
             if status in (403, 429) and is_rate_limit(status, response.headers, error_message(response)):
-                # Before the passage ends: whoever waits for it must not go first.
-                raise _SecondaryRateLimited(self.rate.record_refusal(response.headers, ticket))
+                # Before the permit is released: a waiting thread must not send first.
+                raise _SecondaryRateLimited(self.rate.record_refusal(response.headers, permit))
         if status < 400:
-            self.rate.record_success(ticket)
+            self.rate.record_success(permit)
         return response
 
     def _record_server_time(self, date: str) -> None:
         moment = _parse_http_date(date)
-        # First: what it says decides which time it is here, after this machine was suspended for example.
+        # First, because it corrects the clock, for example after this machine was suspended.
         if moment is not None and isinstance(self._clock, CollectorClock):
             self._clock.observe_reference(moment)
-        self._dated = date, self._clock()
-
-    def _send_counted(self, method: str, url: str, headers: dict[str, str], *, stream: bool) -> requests.Response:
-        begun = time.monotonic()
-        try:
-            response = self._transport.send(method, url, headers, stream=stream)
-        except (errors.Unreachable, errors.InvalidResponse):
-            self.tally.increment(CounterName.REQUESTS, "unreachable")
-            raise
-        report_progress()
-        self.tally.increment(CounterName.REQUESTS, f"{response.status_code // 100}xx")
-        self.tally.observe(SummaryName.REQUEST, time.monotonic() - begun)
-        return response
+        self._server_date = date, self._clock()
 
     def _checked_url(self, path: str) -> str:
-        """Only addresses of this API are ever asked, as they get the token."""
+        """The URL of a path or of a link in a response. Other hosts are rejected, because every request has the
+        token."""
         if path.startswith("/"):
             return self.api_url + path
-        asked, ours = urlsplit(path), urlsplit(self.api_url)
-        if (asked.scheme, asked.netloc) != (ours.scheme, ours.netloc):
+        target, api = urlsplit(path), urlsplit(self.api_url)
+        if (target.scheme, target.netloc) != (api.scheme, api.netloc):
             raise errors.InvalidResponse(
-                f"GitHub named an address on another host ({asked.scheme}://{asked.netloc}); not followed. "
+                f"GitHub named an address on another host ({target.scheme}://{target.netloc}); not followed. "
                 "Does GITHUB_API_URL name a GitHub API?"
             )
-        if not f"{asked.path}/".startswith(f"{ours.path}/"):
+        if not f"{target.path}/".startswith(f"{api.path}/"):
             raise errors.InvalidResponse(
-                f"GitHub named an address outside its API ({asked.path}); does GITHUB_API_URL name a GitHub API?"
+                f"GitHub named an address outside its API ({target.path}); does GITHUB_API_URL name a GitHub API?"
             )
         return path
 
 
 def _parse_http_date(date: str) -> datetime | None:
-    """Of a Date header; null where it is none."""
+    """The time of a Date header; null if it is invalid."""
     try:
         return parsedate_to_datetime(date).replace(tzinfo=UTC)
     except ValueError:

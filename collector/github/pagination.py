@@ -1,7 +1,4 @@
-"""Fetching many things at once. Threads only fetch; whoever called stores.
-
-Walking through lists, page by page.
-"""
+"""Parallel requests, and the pages of a list."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
@@ -19,27 +16,33 @@ from core.work import current_task, subtask_of, waiting_for_subtasks
 WORKERS = 8
 T = TypeVar("T")
 R = TypeVar("R")
+PER_PAGE = 100
+_MIN_PER_PAGE = 10
+# Attempts after a 5xx before the page size is halved.
+_MAX_SERVER_ERRORS = 2
+P = TypeVar("P", bound=Payload)
 
 
 def fan_out(
     fetch: Callable[[T], R], items: Iterable[T], *, stop: threading.Event, workers: int = WORKERS
 ) -> Iterator[tuple[T, R | GitHubError]]:
-    """Pairs of what was wanted and what came, as they come. After `stop` is set nothing new is asked for."""
+    """Pairs of an item and its result or error, in the order in which they finish. The threads only fetch; the caller
+    stores. After `stop` is set, no further item is started."""
     parent, queue = current_task(), iter(items)
 
-    def piece(item: T) -> R:
+    def fetch_one(item: T) -> R:
         with subtask_of(parent):
             return fetch(item)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
-        running: dict[Future[R], T] = {pool.submit(piece, item): item for item in islice(queue, workers)}
+        running: dict[Future[R], T] = {pool.submit(fetch_one, item): item for item in islice(queue, workers)}
         while running:
             with waiting_for_subtasks():
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 item = running.pop(future)
                 if not stop.is_set():
-                    running.update((pool.submit(piece, following), following) for following in islice(queue, 1))
+                    running.update((pool.submit(fetch_one, following), following) for following in islice(queue, 1))
                 error = future.exception()
                 if error is None:
                     yield item, future.result()
@@ -49,16 +52,9 @@ def fan_out(
                     raise error
 
 
-PER_PAGE = 100
-_MIN_PER_PAGE = 10
-# A 5xx at this size is asked for again so often before the size is halved.
-_MAX_SERVER_ERRORS = 2
-P = TypeVar("P", bound=Payload)
-
-
 @dataclass(frozen=True)
 class ResultPage(Generic[P]):
-    """`unreadable` has one line for each item whose shape was not what the API promises."""
+    """`invalid_items`: one line for each item that does not have the documented form."""
 
     items: list[P]
     etag: str | None = None
@@ -69,44 +65,53 @@ class ResultPage(Generic[P]):
 
 
 def pages(
-    client: GitHubClient, path: str, key: str | None, model: type[P], *, params: dict[str, Any] | None = None,
-    etag: str | None = None, per_page: int = PER_PAGE, cache: MutableMapping[str, ResultPage[P]] | None = None,
-) -> Iterator[ResultPage[P]]:  # fmt: skip
-    """Pages of the list under `key` (the answer itself where key is null), following Link headers verbatim.
+    client: GitHubClient,
+    path: str,
+    key: str | None,
+    model: type[P],
+    *,
+    params: dict[str, Any] | None = None,
+    etag: str | None = None,
+    per_page: int = PER_PAGE,
+    cache: MutableMapping[str, ResultPage[P]] | None = None,
+) -> Iterator[ResultPage[P]]:
+    """Pages of the list under `key` (null: the response is the list), following Link headers verbatim.
 
-    A list that answers 5xx is asked again for half as many items a page, down to 10: big runs do that. The smaller
-    page begins at or before the place where the larger one would have, so items may come twice, but none is left out.
-    In `memory` pages are kept by their address: a page that did not change since then costs nothing, and comes whole.
+    After repeated 5xx, which big runs cause, the page size is halved, down to 10. The smaller page begins at or before
+    the position of the larger one, so that items may repeat, but none is skipped. `cache` keeps pages by URL: an
+    unchanged page costs no request of the hourly limit and is returned from the cache.
     """
     size, page = per_page, 1
     following: str | None = None
     while True:
         url = following or f"{path}?{urlencode({**(params or {}), 'per_page': size, 'page': page}, doseq=True)}"
-        tries = _MAX_SERVER_ERRORS if size > _MIN_PER_PAGE else MAX_ATTEMPTS
-        known = cache.get(url) if cache is not None else None
+        attempts = _MAX_SERVER_ERRORS if size > _MIN_PER_PAGE else MAX_ATTEMPTS
+        cached = cache.get(url) if cache is not None else None
         try:
-            answer = client.get(url, etag=known.etag if known else None if following else etag, max_attempts=tries)
+            response = client.get(
+                url, etag=cached.etag if cached else None if following else etag, max_attempts=attempts
+            )
         except InvalidResponse as error:
             if not error.server_side or size <= _MIN_PER_PAGE:
                 raise
             before, size = (page - 1) * size, max(size // 2, _MIN_PER_PAGE)
             page, following = before // size + 1, None
             continue
-        found = known if known and answer.not_modified else _page(answer, key, model)
-        if cache is not None and found.etag and not found.not_modified:
-            cache[url] = found
-        yield found
-        if found.next_url is None:
+        result = cached if cached and response.not_modified else _page(response, key, model)
+        if cache is not None and result.etag and not result.not_modified:
+            cache[url] = result
+        yield result
+        if result.next_url is None:
             return
-        following, page = found.next_url, page + 1
+        following, page = result.next_url, page + 1
 
 
-def _page(answer: GitHubResponse, key: str | None, model: type[P]) -> ResultPage[P]:
-    if answer.not_modified:
-        return ResultPage([], answer.etag, not_modified=True)
-    listed = answer.data
+def _page(response: GitHubResponse, key: str | None, model: type[P]) -> ResultPage[P]:
+    if response.not_modified:
+        return ResultPage([], response.etag, not_modified=True)
+    listed = response.data
     if key:
-        listed = answer.data.get(key) if isinstance(answer.data, dict) else None
+        listed = response.data.get(key) if isinstance(response.data, dict) else None
     if not isinstance(listed, list):
         raise InvalidResponse(f"GitHub answered without the list {key!r}")
     items: list[P] = []
@@ -116,11 +121,11 @@ def _page(answer: GitHubResponse, key: str | None, model: type[P]) -> ResultPage
             items.append(parse_payload(model, item))
         except InvalidPayload as error:
             invalid_items.append(str(error))
-    total = answer.data.get("total_count") if isinstance(answer.data, dict) else None
+    total = response.data.get("total_count") if isinstance(response.data, dict) else None
     return ResultPage(
         items=items,
-        etag=answer.etag,
+        etag=response.etag,
         total_count=total if isinstance(total, int) else None,
         invalid_items=invalid_items,
-        next_url=answer.next_url,
+        next_url=response.next_url,
     )

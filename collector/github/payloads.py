@@ -1,7 +1,6 @@
-"""The fields of GitHub's answers that are read, and no others. Values that do not exist today are let
-through as text; what has the wrong shape is refused, one item at a time.
+"""The fields of GitHub's responses and webhook deliveries that are used, validated one item at a time. Pure.
 
-Webhook deliveries: what they tell of a run or a job, and no more. Pure.
+Unknown values of a field are accepted as text, so that new ones of GitHub do not stop the collection.
 """
 
 import json
@@ -15,9 +14,17 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from core.text import UNSTORABLE_CHARACTERS, clean
 
-# A NUL byte and halves of surrogate pairs come out of JSON, and neither fits into a database's text; the other control
-# characters but tabs and line breaks are obeyed by terminals. Each is replaced, so that no name turns into another one.
+# Databases cannot store NUL and halves of surrogate pairs, which JSON can contain; terminals obey other control
+# characters. Each is replaced rather than removed, so that no name turns into another one.
 _CONTROL_CHARS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+Id = Annotated[int, Field(ge=0, lt=2**63)]
+Int31 = Annotated[int, Field(ge=0, lt=2**31)]
+# 0 and negative numbers mean "no runner"; an id that no column can hold is dropped.
+RunnerId = Annotated[int | None, AfterValidator(lambda value: value if value and 0 < value < 2**63 else None)]
+# GitHub's form has one field.
+_MAX_FORM_FIELDS = 10
 
 
 def _replace_control_chars(value: Any) -> Any:
@@ -32,29 +39,25 @@ def _utc(value: datetime) -> datetime:
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:
-        raise ValueError("the time lies outside of the calendar") from None
+        raise ValueError("the time is outside of the calendar") from None
 
 
 Text = Annotated[str, BeforeValidator(_replace_control_chars)]
-# What has a column of limited length is cut to it: one strange value must not keep everything else from being stored.
+# Values of columns of limited length are cut: one long value must not prevent other rows from being stored.
 ShortText = Annotated[Text, AfterValidator(lambda value: value[:50])]
 Event = Annotated[Text, AfterValidator(lambda value: value[:100])]
 Login = Annotated[Text, AfterValidator(lambda value: value[:200])]
 Sha = Annotated[Text, AfterValidator(lambda value: value[:64])]
 Name = Annotated[Text, AfterValidator(lambda value: value[:300])]
 Branch = Annotated[Text, AfterValidator(lambda value: value[:500])]
-# Nothing of GitHub's is nearly as long; what is longer is shown by its beginning.
+# No value of GitHub is nearly as long; longer ones are cut.
 Line = Annotated[Text, AfterValidator(lambda value: value[:1_000])]
 Url = Annotated[Text, AfterValidator(lambda value: value[:4_000])]
-# What a job printed: who reads it takes escape sequences out as a whole.
+# Output of jobs: readers remove escape sequences.
 LongText = Annotated[str, BeforeValidator(_strip_unstorable), AfterValidator(lambda value: value[:20_000])]
 Message = Annotated[Text, AfterValidator(lambda value: value[:20_000])]
 Labels = Annotated[list[Line], AfterValidator(lambda value: value[:100])]
-Id = Annotated[int, Field(ge=0, lt=2**63)]
-Int31 = Annotated[int, Field(ge=0, lt=2**31)]
 Time = Annotated[datetime, AfterValidator(_utc)]
-# 0 and negative numbers stand for "no runner"; an id that no column can hold says no more than none.
-RunnerId = Annotated[int | None, AfterValidator(lambda value: value if value and 0 < value < 2**63 else None)]
 
 
 class Payload(BaseModel):
@@ -66,7 +69,7 @@ class AccountPayload(Payload):
 
 
 class CommitAuthorPayload(Payload):
-    """Of a commit. The e-mail address is not read."""
+    """The author of a commit; the e-mail address is not read."""
 
     name: Login | None = None
 
@@ -103,7 +106,7 @@ class WorkflowPayload(Payload):
 
 
 class RunPayload(Payload):
-    """Also what the attempt endpoint answers: the same shape, for one attempt."""
+    """Also the response of the attempt endpoint, which has the same form."""
 
     id: Id
     workflow_id: Id
@@ -177,14 +180,10 @@ def parse_payload(model: type[P], item: Any) -> P:
         return model.model_validate(item)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        name = item.get("id", "without id") if isinstance(item, dict) else "that is no object"
+        where = ".".join(str(part) for part in first["loc"]) or "the item"
+        name = item.get("id", "without id") if isinstance(item, dict) else "that is not an object"
         kind = model.__name__.removesuffix("Payload").lower()
         raise InvalidPayload(clean(f"{kind} {clean(name, 40)}: {where}: {first['msg']}", 300)) from None
-
-
-# A form has one field; more than a few are not GitHub's.
-_MAX_FORM_FIELDS = 10
 
 
 class IgnoredEvent(Exception):
@@ -201,7 +200,7 @@ class EventRepository(Payload):
 
 @dataclass(frozen=True)
 class RunEvent:
-    """`workflow` is null where the event does not tell of it."""
+    """`workflow`: null if the event has none."""
 
     repository: EventRepository
     run: RunPayload
@@ -247,14 +246,14 @@ def _run_event(repository: EventRepository, run_item: Any, workflow_item: Any) -
 
 
 def _decode(body: bytes) -> dict[str, Any]:
-    """JSON, or a form with the JSON in its field payload."""
+    """The JSON of a body: JSON, or a form with the JSON in its field `payload`. Raises InvalidPayload."""
     try:
         if not body.lstrip().startswith(b"{"):
             fields = parse_qs(body.decode("ascii"), max_num_fields=_MAX_FORM_FIELDS)
             body = fields.get("payload", [body.decode("ascii")])[0].encode("utf-8", "replace")
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise InvalidPayload(f"the body is no JSON: {str(error).splitlines()[0][:200]}") from None
+        raise InvalidPayload(f"the body is not JSON: {str(error).splitlines()[0][:200]}") from None
     if not isinstance(data, dict):
-        raise InvalidPayload("the body is JSON, but no object")
+        raise InvalidPayload("the body is JSON, but not an object")
     return data

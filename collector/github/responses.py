@@ -1,4 +1,4 @@
-"""What an answer says: its JSON, its next page, or which error it is."""
+"""Reading responses: JSON, the next page, and the error of a status."""
 
 import json
 from typing import Any, NoReturn
@@ -13,15 +13,15 @@ from collector.github.auth import Auth
 from core.text import clean
 from db.enums import ErrorCode
 
-# GitHub's own have a few hundred bytes.
+# GitHub's error bodies have a few hundred bytes.
 _MAX_ERROR_BYTES = 1_000_000
-# Of the largest real answers, a hundred thousand; each takes some hundred bytes of memory.
+# The largest real responses have a hundred thousand values; each takes some hundred bytes of memory.
 _MAX_VALUES = 2_000_000
 
 
 def parse_json(response: requests.Response) -> Any:
-    """The body's JSON, whole. Raises BadAnswer where it is none, or only its beginning, which both pass by themselves,
-    and where it holds more values than any real answer."""
+    """The JSON of the body. Raises InvalidResponse: transient if the body is no JSON or is cut off, permanent if it has
+    more values than any real response."""
     body = response.content
     if body.count(b",") + body.count(b"[") + body.count(b"{") > _MAX_VALUES:
         raise errors.InvalidResponse(f"{request_path(response)} answered with more than {_MAX_VALUES:,} values")
@@ -35,10 +35,10 @@ def parse_json(response: requests.Response) -> Any:
 
 def _decode_json(body: bytes) -> Any:
     try:
-        # Twice as fast as json, and of a thousand jobs' names of fields it keeps one.
+        # Twice as fast as json, and field names are stored once for all items.
         return from_json(body, cache_strings="keys")
     except ValueError:
-        # It also takes what is legal JSON and no text, such as half a surrogate pair.
+        # json also accepts legal JSON that is no valid text, such as half a surrogate pair.
         return json.loads(body)
 
 
@@ -49,25 +49,26 @@ def next_link(header: str | None) -> str | None:
 
 
 def raise_for_status(response: requests.Response, auth: Auth) -> NoReturn:
-    status, message, place = response.status_code, error_message(response), request_path(response)
+    """Raises the GitHubError of an unsuccessful response."""
+    status, message, path = response.status_code, error_message(response), request_path(response)
     if status == 401:
         raise errors.Unauthorized(f"GitHub refused {auth.principal} (401 {message}); {auth.remediation}")
     if status in (403, 451):
         code = ErrorCode.BLOCKED if status == 451 else ErrorCode.FORBIDDEN
-        raise errors.Forbidden(f"GitHub refuses {place} ({status}: {message})", code=code)
+        raise errors.Forbidden(f"GitHub refuses {path} ({status}: {message})", code=code)
     if status == 404:
-        raise errors.NotFound(f"GitHub knows no {place}, or the token may not see it (404)")
+        raise errors.NotFound(f"GitHub knows no {path}, or the token may not see it (404)")
     if status == 410:
-        raise errors.Gone(f"{place} has expired (410)")
+        raise errors.Gone(f"{path} has expired (410)")
     if status == 422:
-        raise errors.Unprocessable(f"GitHub refuses {place} (422: {message})")
+        raise errors.Unprocessable(f"GitHub refuses {path} (422: {message})")
     raise errors.InvalidResponse(
-        f"{place} answered {status}: {message}", server_side=status >= 500, transient=status >= 500
+        f"{path} answered {status}: {message}", server_side=status >= 500, transient=status >= 500
     )
 
 
 def error_message(response: requests.Response) -> str:
-    """One line, in the server's words."""
+    """The server's message, in one line."""
     try:
         body = _decode_json(response.content) if len(response.content) <= _MAX_ERROR_BYTES else None
     except (ValueError, RecursionError, requests.RequestException):

@@ -1,11 +1,14 @@
-"""HTTP itself: connections shared by all threads, proxies, certificates, and one line for what breaks.
+"""HTTP connections to the API and to log storage: pools, proxies, certificates and connection errors.
 
-requests looks up proxies, ~/.netrc and certificates anew for each request, which costs more than all the rest of it:
-what goes to the API is sent by its adapter, with what the environment says of that one host read once. Passwords of
-~/.netrc are never used."""
+requests looks up proxies, ~/.netrc and certificates for each request, which costs more than the rest of the request.
+Requests to the API therefore use an adapter directly, with the environment's settings for that host read once.
+Passwords of ~/.netrc are never used.
+"""
 
 import os
 import ssl
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -20,10 +23,12 @@ from collector.github.addresses import LogHosts, LogStorage
 from collector.github.errors import InvalidResponse, Unreachable
 from core.http.client import BoundedAdapter, ResponseLimitExceeded, ResponseLimits, limited
 from core.text import clean
+from core.work import report_progress
+from db.collection.counters import CounterName, CounterRegistry, SummaryName
 
-# To connect, and between two pieces of an answer: one that stalls is given up and asked for again.
+# To connect, and between two reads of a response; a stalled response is abandoned and requested again.
 TIMEOUT_SECONDS = (10, 30)
-# Of an answer as a whole: lists of a hundred runs or jobs have some megabytes.
+# Of a whole response: lists of a hundred runs or jobs have some megabytes.
 LIMITS = ResponseLimits(max_seconds=120.0, max_bytes=64_000_000)
 _CONNECTIONS = 100
 _MAX_CHAIN = 10
@@ -31,23 +36,33 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Transport:
-    def __init__(self, api_url: str, headers: dict[str, str], log_hosts: Sequence[str] = ()) -> None:
-        self._api_url = api_url
+    """`tally` counts requests to the API by status, and their duration."""
+
+    def __init__(self, api_url: str, headers: dict[str, str], log_hosts: Sequence[str], tally: CounterRegistry) -> None:
+        self._api_url, self._tally = api_url, tally
+        self.requests_sent = 0
+        self._count_lock = threading.Lock()
         self._headers = {**headers, "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
         self._adapter = BoundedAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS)
         self._proxies = dict(get_environ_proxies(api_url))
         self._verify = next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), True)
-        named = {"User-Agent": headers.get("User-Agent", "pipeline-health"), "Accept-Encoding": "gzip, deflate"}
-        self._storage = LogStorage(LogHosts(api_url, log_hosts), named, self._verify, _CONNECTIONS)
+        storage_headers = {
+            "User-Agent": headers.get("User-Agent", "pipeline-health"),
+            "Accept-Encoding": "gzip, deflate",
+        }
+        self._storage = LogStorage(LogHosts(api_url, log_hosts), storage_headers, self._verify, _CONNECTIONS)
 
     def send(self, method: str, url: str, headers: dict[str, str], *, stream: bool = False) -> requests.Response:
-        """Without following redirects. Unless it is a stream with what was asked for, the answer's body has come.
-        Raises Unreachable, and BadAnswer where an answer exceeds its limits of time or size."""
+        """The response, without following redirects. Its body has been read, except for a streamed 200. Raises
+        Unreachable, and InvalidResponse if the response exceeds a limit of time or size."""
         request = requests.PreparedRequest()
         request.method, request.url, request.body = method, requote_uri(url), None
         request.headers = CaseInsensitiveDict({**self._headers, **headers})
         if method == "POST":
             request.headers["Content-Length"] = "0"
+        with self._count_lock:
+            self.requests_sent += 1
+        start = time.monotonic()
         try:
             with limited(LIMITS) as exchange:
                 response = self._adapter.send(
@@ -57,18 +72,22 @@ class Transport:
                 exchange.limits = DOWNLOAD_LIMITS
             else:
                 _ = response.content
-        except ResponseLimitExceeded as error:
-            raise InvalidResponse(f"the answer of {self._api_url} {error}") from None
-        except (requests.RequestException, OSError) as error:
+        except (ResponseLimitExceeded, requests.RequestException, OSError) as error:
+            self._tally.increment(CounterName.REQUESTS, "unreachable")
+            if isinstance(error, ResponseLimitExceeded):
+                raise InvalidResponse(f"the response of {self._api_url} {error}") from None
             raise _unreachable(f"cannot reach {self._api_url}", error, self._verify) from None
+        report_progress()
+        self._tally.increment(CounterName.REQUESTS, f"{response.status_code // 100}xx")
+        self._tally.observe(SummaryName.REQUEST, time.monotonic() - start)
         return response
 
     def download(self, url: str) -> requests.Response:
-        """From wherever GitHub keeps its logs; without the token, and streamed. Raises Unreachable and BadAnswer."""
+        """A streamed response of log storage; sent without the token. Raises Unreachable and InvalidResponse."""
         try:
             return self._storage.get(url, TIMEOUT_SECONDS)
         except ResponseLimitExceeded as error:
-            raise InvalidResponse(f"the answer of {urlsplit(url).hostname} {error}") from None
+            raise InvalidResponse(f"the response of {urlsplit(url).hostname} {error}") from None
         except (requests.RequestException, OSError) as error:
             raise _unreachable(f"cannot download from {urlsplit(url).hostname}", error, self._verify) from None
 

@@ -1,7 +1,4 @@
-"""How much CPU time one log may take until its cause is known. Pure.
-
-Which line of a failed step names its cause. Pure; what lines look like stands in collector.logs.patterns.
-"""
+"""Selects the line of a failed step that names its cause, within a budget of CPU time. Pure."""
 
 import re
 import time
@@ -25,45 +22,43 @@ from collector.logs.patterns import (
 
 # Seconds of CPU time of the thread that reads the log.
 CPU_BUDGET = 2.0
-# Steps of a loop between two looks at the clock, which takes as long as a short step.
+# Loop iterations between two readings of the clock, which costs as much as a short iteration.
 _CHECK_EVERY = 32
-
-
-class CpuBudgetExceeded(Exception):
-    """Looking for the cause took more CPU time than one log may take."""
-
-
-class CpuBudget:
-    """Begins when it is made, and belongs to the thread that made it."""
-
-    def __init__(self, seconds: float | None = None) -> None:
-        self._ends = time.thread_time() + (CPU_BUDGET if seconds is None else seconds)
-        self._left = 0
-
-    def check(self) -> None:
-        """Raises OverBudget. For what may take long by itself."""
-        if time.thread_time() > self._ends:
-            raise CpuBudgetExceeded
-
-    def step(self) -> None:
-        """The same for one of many steps."""
-        self._left -= 1
-        if self._left < 0:
-            self._left = _CHECK_EVERY
-            self.check()
-
-
-# A notice of one more try stands this near behind the failure that it is about.
+# The announcement of a retry follows the failure within this number of lines.
 _RETRY_LINES = 2
 _EXIT = re.compile(r"^\++ exit [1-9]")
 _ECHO = re.compile(r"^\++ echo ")
 _WORD = re.compile(r"\w")
 
 
+class CpuBudgetExceeded(Exception):
+    """The search for the cause took more CPU time than one log may use."""
+
+
+class CpuBudget:
+    """Starts when it is created, and belongs to the thread that created it."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._deadline = time.thread_time() + (CPU_BUDGET if seconds is None else seconds)
+        self._remaining = 0
+
+    def check(self) -> None:
+        """Raises CpuBudgetExceeded. For operations that may take long."""
+        if time.thread_time() > self._deadline:
+            raise CpuBudgetExceeded
+
+    def step(self) -> None:
+        """The same for one of many short iterations."""
+        self._remaining -= 1
+        if self._remaining < 0:
+            self._remaining = _CHECK_EVERY
+            self.check()
+
+
 @dataclass(frozen=True)
 class CauseLine:
-    """The index of the line; `weak` where no rule names it: the last thing that the step said, or that it was
-    cancelled."""
+    """The index of the line. `is_fallback`: no rule matches it; it is the last output of the step, or a notice that it
+    was cancelled."""
 
     index: int
     is_fallback: bool = False
@@ -78,17 +73,17 @@ def find_cause_line(
     hidden: Collection[int] = (),
     budget: CpuBudget | None = None,
 ) -> CauseLine | None:
-    """Of plain lines, those of the failed step from `start` to `end`. In this order: a line that a rule names; what a
-    script said before it left; the last line that says anything (of failure, where the runner did not close the step);
-    a line that only passes a failure on. Where the step says nothing, a line before it that a rule names. `hidden` were
-    overwritten. Raises OverBudget."""
+    """The cause among the plain lines `start` to `end` of the failed step; null if none is plausible. In this order: a
+    line that a rule matches; the output of a script before it exits; the last line that is plausible (one with a word
+    of failure if the runner did not close the step); a line that relays a failure; a line before the step that a rule
+    matches, if the step has no output. `hidden`: indices of overwritten lines. Raises CpuBudgetExceeded."""
     budget = budget or CpuBudget()
     canceled = CANCELED.match(lines[end]) is not None
     step = _Candidates(lines, start, end, hidden, budget)
     named = step.first_by_rule()
     if named is None:
-        said = _output_before_exit(lines, start, end, budget)
-        named = said if said is not None else step.first(INFORMATIVE)
+        printed = _output_before_exit(lines, start, end, budget)
+        named = printed if printed is not None else step.first(INFORMATIVE)
     if named is not None:
         return CauseLine(named, is_fallback=canceled)
     if canceled:
@@ -105,7 +100,7 @@ def find_cause_line(
 
 
 class _Candidates:
-    """Lines that may tell of a failure, by index: without the prefix of whoever passed them on."""
+    """Lines that may report a failure, by index, without the prefix of the tool that relayed them."""
 
     def __init__(self, lines: Sequence[str], start: int, end: int, hidden: Collection[int], budget: CpuBudget) -> None:
         self._lines = lines
@@ -122,7 +117,8 @@ class _Candidates:
         self._end = end
 
     def first_by_rule(self) -> int | None:
-        """The first line of the first rule that has one; neither a wrapper's nor one of a try that was repeated."""
+        """The first line of the first rule that matches one, except for relayed failures and failures that were
+        retried."""
         for rule in CAUSE_RULES:
             if rule.requires is None or any(rule.requires.search(text) for _, text in self._iter_texts()):
                 for index, _ in self._iter_texts():
@@ -139,36 +135,36 @@ class _Candidates:
         return next((index for index, text in self._iter_texts() if pattern.search(text)), None)
 
     def last_plausible(self, pattern: re.Pattern[str] | None) -> int | None:
-        """The last of those that match, where a pattern is given."""
+        """The last plausible line; with a pattern, the last one that matches it."""
         for index in reversed(self._texts):
             self._budget.step()
-            fits = pattern is None or pattern.search(self._texts[index])
-            if index <= self._end and fits and not self._has_no_word(index):
+            matches = pattern is None or pattern.search(self._texts[index])
+            if index <= self._end and matches and not self._is_implausible(index):
                 return index
         return None
 
     def _matches(self, rule: CauseRule, index: int) -> bool:
         text = self._lines[index] if rule.whole_line else self._texts[index]
-        return rule.pattern.search(text) and not self._is_wrapper(index) and not self._was_repeated(index)
+        return rule.pattern.search(text) and not self._is_wrapper(index) and not self._was_retried(index)
 
     def _is_wrapper(self, index: int) -> bool:
         text = self._texts[index]
         return PASSED_ON.search(text) or INFORMATIVE.search(text)
 
-    def _has_no_word(self, index: int) -> bool:
-        return self._is_wrapper(index) or self._was_repeated(index) or IMPLAUSIBLE.search(self._texts[index])
+    def _is_implausible(self, index: int) -> bool:
+        return self._is_wrapper(index) or self._was_retried(index) or IMPLAUSIBLE.search(self._texts[index])
 
-    def _was_repeated(self, index: int) -> bool:
+    def _was_retried(self, index: int) -> bool:
         following = range(index, min(index + _RETRY_LINES, self._end) + 1)
-        return any(RETRY.search(self._lines[place]) for place in following)
+        return any(RETRY.search(self._lines[line]) for line in following)
 
 
 def _output_before_exit(lines: Sequence[str], start: int, end: int, budget: CpuBudget) -> int | None:
-    """In a shell's trace: what the script printed last before `exit 1`."""
-    for leave in range(start, end + 1):
+    """In the trace of a shell: the last line that the script printed before `exit 1`."""
+    for exit_index in range(start, end + 1):
         budget.step()
-        if _EXIT.match(lines[leave]):
-            for index in range(max(leave - 12, start), leave):
+        if _EXIT.match(lines[exit_index]):
+            for index in range(max(exit_index - 12, start), exit_index):
                 echo = _ECHO.match(lines[index])
                 if echo and _prints(lines[index][echo.end() :], lines[index + 1]):
                     return index + 1

@@ -1,19 +1,11 @@
-"""Which logs are fetched together, as the archive of a run's attempt, and which one by one. Pure.
+"""Collects pending logs: requested ones first, then those of failed jobs. Fetches archives where that is cheaper."""
 
-One round of one repository's logs: fetched together where that is cheaper, stored one by one.
-
-Fetching and storing the logs that are wanted: those that somebody asked for, then those of failed jobs.
-"""
-
-import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine
-
-from collector.github.client import GitHubClient
+from collector.context import CollectorContext
 from collector.github.errors import Forbidden, GitHubError, Gone, NotFound, RateLimited, Unauthorized
 from collector.github.pagination import fan_out
 from collector.logs.archive import ArchiveMatches, InvalidArchive, LogArchive
@@ -25,7 +17,6 @@ from collector.logs.fetch import (
     log_from_buffer,
     log_without_text,
 )
-from collector.progress import Progress
 from core.logging import log_context
 from db.engine import session_scope, write_scope
 from db.enums import LogState
@@ -34,37 +25,41 @@ from db.logs.log_writes import MAX_TEMPORARY_FAILURES, record_failed_fetch, stor
 from db.logs.pending_logs import PendingLog, finished_jobs, pending_logs, repositories_with_requested_logs
 from db.repositories.repository_queries import RepositoryRow, claimed_repository_ids, list_repositories
 
-# An archive costs one request instead of one a log, but holds the logs of all jobs.
+# An archive costs one request instead of one per log, but contains the logs of all jobs.
 MIN_ARCHIVE_LOGS = 3
 _MAX_OVERHEAD = 10
 
 AttemptKey = tuple[int, int]
-
-
-def archive_candidates(logs: Sequence[PendingLog]) -> list[AttemptKey]:
-    """Attempts (run, number), in the order given, of which enough logs are wanted for the first time. A log that was
-    tried before was not in the archive, or there is none."""
-    counted: dict[AttemptKey, int] = defaultdict(int)
-    for each in logs:
-        if each.attempt_completed and each.tries == 0:
-            counted[each.run_id, each.attempt] += 1
-    return [attempt for attempt, count in counted.items() if count >= MIN_ARCHIVE_LOGS]
-
-
-def prefer_archive(missing_logs: int, finished: int) -> bool:
-    """Not for three logs out of a hundred: the others would be downloaded for nothing."""
-    return missing_logs >= MIN_ARCHIVE_LOGS and missing_logs * _MAX_OVERHEAD >= finished
-
-
 # Archives on disk at a time, and logs read from one of them at a time.
 _ARCHIVES, _READERS = 2, 4
 # More logs than any run has.
 _NO_LIMIT = 100_000
+# Logs of one batch; after it the other repositories get their turn, and pending logs are queried again.
+BATCH_SIZE = 100
+# The pause before logs of a repository are requested again that the token may not read.
+_FORBIDDEN_RETRY = timedelta(hours=1)
+# The share of the hourly limit that background work leaves for runs, jobs and requested logs.
+_RESERVED_SHARE = 0.1
+
+
+def archive_candidates(logs: Sequence[PendingLog]) -> list[AttemptKey]:
+    """Attempts (run id, number) with enough pending logs, in the order of the logs. Logs that were tried before do not
+    count: they were not in the archive, or there is no archive."""
+    counts: dict[AttemptKey, int] = defaultdict(int)
+    for log in logs:
+        if log.attempt_completed and log.tries == 0:
+            counts[log.run_id, log.attempt] += 1
+    return [attempt for attempt, count in counts.items() if count >= MIN_ARCHIVE_LOGS]
+
+
+def prefer_archive(missing_logs: int, finished: int) -> bool:
+    """Whether an archive is worth its size: not for three logs out of a hundred."""
+    return missing_logs >= MIN_ARCHIVE_LOGS and missing_logs * _MAX_OVERHEAD >= finished
 
 
 @dataclass
 class ArchiveBatch:
-    """The wanted logs of one attempt, and all its jobs, by which files are told apart."""
+    """The pending logs of one attempt, and ids and names of all its jobs, to match the files of the archive."""
 
     run_id: int
     attempt: int
@@ -79,59 +74,53 @@ class ArchiveBatch:
 
 
 class LogBatch:
-    """`refused`: the token may not read these logs. `ended`: or any."""
+    """Fetches and stores one batch of logs of a repository. `forbidden`: the token may not read these logs;
+    `unauthorized`: it is rejected."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        client: GitHubClient,
-        repository: RepositoryRow,
-        *,
-        clock: Callable[[], datetime],
-        stop: threading.Event,
-        progress: Progress,
-    ) -> None:
-        self._engine, self._client = engine, client
+    def __init__(self, context: CollectorContext, repository: RepositoryRow) -> None:
+        self._engine, self._client = context.engine, context.client
         self._id, self._repo = repository.id, repository.repo
-        self._clock, self._stop, self._progress = clock, stop, progress
-        self._said: dict[str, int] = {}
+        self._clock, self._stop, self._progress = context.clock, context.stop, context.progress
+        self._line_counts: dict[str, int] = {}
         self.stored = 0
         self.forbidden: Forbidden | None = None
         self.unauthorized: Unauthorized | None = None
 
     def fetch(self, logs: Sequence[PendingLog], collect: str) -> list[int]:
-        """Job ids that were tried. Raises RateLimited; what was fetched before that is stored."""
+        """The ids of the jobs whose logs were tried. Logs that were fetched before an error are stored. Raises
+        RateLimited."""
         batches = self._batches(logs, collect)
-        together = {each.job_id for batch in batches for each in batch.logs}
-        tried = [*together, *(each.job_id for each in logs)]
+        in_archives = {log.job_id for batch in batches for log in batch.logs}
+        tried = [*in_archives, *(log.job_id for log in logs)]
         try:
-            self._fetch_each(each for each in logs if each.job_id not in together)
+            self._fetch_each(log for log in logs if log.job_id not in in_archives)
             if batches and not self._is_stopped():
                 self._fetch_each(list(self._fetch_archives(batches)))
         finally:
             for batch in batches:
                 batch.close()
             with log_context(repository=self._repo):
-                for line, count in self._said.items():
+                for line, count in self._line_counts.items():
                     self._progress.log_line(line if count == 1 else f"{line} (and {count - 1} more)")
         return tried
 
-    def _batches(self, wanted: Sequence[PendingLog], collect: str) -> list[ArchiveBatch]:
-        """Of an attempt that gets an archive, all wanted logs are taken out, not only those of this round."""
-        found = []
-        for run_id, attempt in archive_candidates(wanted):
+    def _batches(self, logs: Sequence[PendingLog], collect: str) -> list[ArchiveBatch]:
+        """Attempts to fetch as archives, with all of their pending logs, not only those of this batch."""
+        batches = []
+        for run_id, attempt in archive_candidates(logs):
             with session_scope(self._engine) as session:
                 jobs = finished_jobs(session, self._id, run_id, attempt)
                 more = pending_logs(
                     session, self._id, collect=collect, now=self._clock(), limit=_NO_LIMIT, run_id=run_id
                 )
-            ours = {each.job_id: each for each in (*wanted, *more) if (each.run_id, each.attempt) == (run_id, attempt)}
-            if prefer_archive(len(ours), sum(not job.copied for job in jobs)):
-                found.append(ArchiveBatch(run_id, attempt, list(ours.values()), [(job.id, job.name) for job in jobs]))
-        return found
+            pending = {log.job_id: log for log in (*logs, *more) if (log.run_id, log.attempt) == (run_id, attempt)}
+            if prefer_archive(len(pending), sum(not job.copied for job in jobs)):
+                names = [(job.id, job.name) for job in jobs]
+                batches.append(ArchiveBatch(run_id, attempt, list(pending.values()), names))
+        return batches
 
     def _fetch_archives(self, batches: Sequence[ArchiveBatch]) -> Iterator[PendingLog]:
-        """What has to be fetched one by one after all."""
+        """Fetches and stores archives; yields the logs that must be fetched one by one."""
         for batch, result in fan_out(self._download, batches, stop=self._stop, workers=_ARCHIVES):
             if isinstance(result, Gone):
                 self._store_all(fan_out(self._expired_log, batch.logs, stop=self._stop))
@@ -142,7 +131,7 @@ class LogBatch:
             elif not self._note_denied(result):
                 if result is not None and not isinstance(result, NotFound | DownloadStopped):
                     self._count_line(
-                        f"log archive of run {batch.run_id} in {self._repo}: {result}; its logs one by one"
+                        f"log archive of run {batch.run_id} in {self._repo}: {result}; fetching its logs one by one"
                     )
                 yield from batch.logs
             batch.close()
@@ -152,25 +141,27 @@ class LogBatch:
     def _unpack(self, batch: ArchiveBatch, archive: LogArchive) -> Iterator[PendingLog]:
         matching = archive.matching(batch.jobs)
 
-        def read(wanted: PendingLog) -> FetchedLog | InvalidArchive | None:
-            return self._read(archive, matching, wanted)
+        def read(log: PendingLog) -> FetchedLog | InvalidArchive | None:
+            return self._read(archive, matching, log)
 
-        for wanted, result in fan_out(read, batch.logs, stop=self._stop, workers=_READERS):
+        for log, result in fan_out(read, batch.logs, stop=self._stop, workers=_READERS):
             if isinstance(result, InvalidArchive):
-                self._count_line(f"log archive of run {batch.run_id} in {self._repo}: {result}; that log on its own")
+                self._count_line(
+                    f"log archive of run {batch.run_id} in {self._repo}: {result}; fetching that log on its own"
+                )
             if result is None or isinstance(result, InvalidArchive):
-                yield wanted
+                yield log
             else:
-                self._store(wanted, result)
+                self._store(log, result)
 
     def _read(
-        self, archive: LogArchive, matching: ArchiveMatches, wanted: PendingLog
+        self, archive: LogArchive, matching: ArchiveMatches, log: PendingLog
     ) -> FetchedLog | InvalidArchive | None:
         try:
-            buffer = archive.log_for_job(matching, wanted.job_id, wanted.name)
+            buffer = archive.log_for_job(matching, log.job_id, log.name)
         except InvalidArchive as error:
             return error
-        return log_from_buffer(self._client, self._repo, wanted, buffer) if buffer else None
+        return log_from_buffer(self._client, self._repo, log, buffer) if buffer else None
 
     def _download(self, batch: ArchiveBatch) -> LogArchive | InvalidArchive:
         try:
@@ -179,23 +170,23 @@ class LogBatch:
             return error
         return batch.archive
 
-    def _fetch_one(self, wanted: PendingLog) -> FetchedLog:
-        return fetch_log(self._client, self._repo, wanted, self._stop)
+    def _fetch_one(self, log: PendingLog) -> FetchedLog:
+        return fetch_log(self._client, self._repo, log, self._stop)
 
-    def _fetch_each(self, wanted: Iterable[PendingLog]) -> None:
+    def _fetch_each(self, log: Iterable[PendingLog]) -> None:
         if not self._is_stopped():
-            self._store_all(fan_out(self._fetch_one, wanted, stop=self._stop))
+            self._store_all(fan_out(self._fetch_one, log, stop=self._stop))
 
-    def _expired_log(self, wanted: PendingLog) -> FetchedLog:
-        return log_without_text(self._client, self._repo, wanted, LogState.EXPIRED)
+    def _expired_log(self, log: PendingLog) -> FetchedLog:
+        return log_without_text(self._client, self._repo, log, LogState.EXPIRED)
 
     def _store_all(self, results: Iterator[tuple[PendingLog, FetchedLog | GitHubError]]) -> None:
-        for wanted, result in results:
-            self._store(wanted, result)
+        for log, result in results:
+            self._store(log, result)
             if self._is_stopped():
                 return
 
-    def _store(self, wanted: PendingLog, result: FetchedLog | GitHubError) -> None:
+    def _store(self, log: PendingLog, result: FetchedLog | GitHubError) -> None:
         now = self._clock()
         if isinstance(result, RateLimited):
             raise result
@@ -204,21 +195,24 @@ class LogBatch:
         with write_scope(self._engine) as session:
             if isinstance(result, GitHubError):
                 self._count_line(f"log in {self._repo}: {result}")
-                record_failed_fetch(
-                    session, self._id, wanted.job_id, wanted.run_id, now, max_attempts=MAX_TEMPORARY_FAILURES
-                )
+                record_failed_fetch(session, self._id, log.job_id, log.run_id, now, max_attempts=MAX_TEMPORARY_FAILURES)
             elif (record := result.record).state == LogState.MISSING:
                 record_failed_fetch(
-                    session, self._id, wanted.job_id, wanted.run_id, now,
-                    error_line=record.error_line, fingerprint=record.fingerprint,
-                )  # fmt: skip
+                    session,
+                    self._id,
+                    log.job_id,
+                    log.run_id,
+                    now,
+                    error_line=record.error_line,
+                    fingerprint=record.fingerprint,
+                )
             else:
                 store_log(session, self._id, record, now, content=result.content)
                 self.stored += record.state == LogState.STORED
         self._progress.advance()
 
     def _note_denied(self, result: object) -> bool:
-        """Nothing here is worth another request, and no log's fault."""
+        """Records an error of permissions; returns whether no more requests should be sent."""
         if isinstance(result, Forbidden):
             self.forbidden = result
         elif isinstance(result, Unauthorized):
@@ -229,37 +223,23 @@ class LogBatch:
         return self.forbidden is not None or self.unauthorized is not None or self._stop.is_set()
 
     def _count_line(self, line: str) -> None:
-        self._said[line] = self._said.get(line, 0) + 1
-
-
-# Logs between two looks at what is most urgent, and at the other repositories.
-BATCH_SIZE = 100
-# A repository whose logs the token may not read is asked again after this long.
-_FORBIDDEN_RETRY = timedelta(hours=1)
-# Background work leaves this part of GitHub's limit to runs and jobs, and to logs that somebody waits for.
-_RESERVED_SHARE = 0.1
+        self._line_counts[line] = self._line_counts.get(line, 0) + 1
 
 
 class LogCollector:
-    def __init__(
-        self,
-        engine: Engine,
-        client: GitHubClient,
-        *,
-        collect: str,
-        clock: Callable[[], datetime],
-        stop: threading.Event,
-        progress: Progress,
-    ) -> None:
-        self._engine, self._client, self._collect = engine, client, collect
-        self._clock, self._stop, self._progress = clock, stop, progress
-        # Repositories whose logs the token may not read: not asked again before this time, and spoken of once.
-        self._refused: dict[int, datetime] = {}
+    """`collect`: `failed`, `all` or `none`, as COLLECT_LOGS."""
+
+    def __init__(self, context: CollectorContext, *, collect: str) -> None:
+        self._context, self._collect = context, collect
+        self._engine, self._client, self._clock = context.engine, context.client, context.clock
+        self._stop, self._progress = context.stop, context.progress
+        # When to retry repositories whose logs the token may not read, by id; they are logged once.
+        self._retry_forbidden_at: dict[int, datetime] = {}
 
     def run(self, repository_ids: Collection[int] | None = None, *, until: datetime | None = None) -> int:
-        """All that is wanted of these repositories, without `among` of all; returns how many logs were stored. Raises
-        RateLimited when GitHub says wait. With `until` it is background work: nothing new is begun after that moment,
-        or when little is left of GitHub's limit."""
+        """Collects all pending logs of these repositories (null: of all); returns the number of stored logs. With
+        `until` it is background work, which starts nothing after that time or when little is left of the hourly limit.
+        Raises RateLimited."""
         with session_scope(self._engine) as session:
             repositories = [
                 row for row in list_repositories(session) if repository_ids is None or row.id in repository_ids
@@ -267,82 +247,79 @@ class LogCollector:
         return self._run_batches(repositories, self._collect, until)
 
     def run_requested(self, repository_ids: Collection[int] | None = None, *, is_leader: bool = True) -> int:
-        """Only what somebody is waiting for. Who leads takes what no collector looks after as well: nobody waits for
-        nothing."""
+        """Collects requested logs only. The leader also collects those of repositories that no collector has
+        claimed."""
         with session_scope(self._engine) as session:
-            waiting = set(repositories_with_requested_logs(session))
+            requested = set(repositories_with_requested_logs(session))
             if repository_ids is not None:
-                waiting &= set(repository_ids) | (
-                    waiting - claimed_repository_ids(session) if is_leader and waiting else set()
-                )
-            repositories = [row for row in list_repositories(session) if row.id in waiting] if waiting else []
+                unclaimed = requested - claimed_repository_ids(session) if is_leader and requested else set()
+                requested &= set(repository_ids) | unclaimed
+            repositories = [row for row in list_repositories(session) if row.id in requested] if requested else []
         return self._run_batches(repositories, "none", None)
 
     def is_enabled_for(self, row: RepositoryRow) -> bool:
-        """Does it fetch logs of this repository's failed jobs without being asked?"""
-        refused_until = self._refused.get(row.id)
-        return self._collect != "none" and (refused_until is None or self._clock() >= refused_until)
+        """Whether logs of failed jobs of this repository are collected without a request."""
+        retry_at = self._retry_forbidden_at.get(row.id)
+        return self._collect != "none" and (retry_at is None or self._clock() >= retry_at)
 
     def fetch_failure_log(self, row: RepositoryRow, run_id: int, attempt: int) -> bool:
-        """The log of the job that decided this attempt, at once; false where no failed job with a log to fetch is
-        known. Raises RateLimited."""
+        """Fetches the log of the job that failed this attempt; returns whether there is one to fetch. Raises
+        RateLimited."""
         with session_scope(self._engine) as session:
             listed = pending_logs(session, row.id, collect="failed", now=self._clock(), limit=BATCH_SIZE, run_id=run_id)
             allowed = jobs_allowed_to_fail(session, run_id)
-        wanted = [each for each in listed if each.attempt == attempt and each.failed]
-        wanted.sort(key=lambda each: each.name in allowed)
-        if not wanted:
+        logs = [log for log in listed if log.attempt == attempt and log.failed]
+        logs.sort(key=lambda log: log.name in allowed)
+        if not logs:
             return False
-        done = LogBatch(self._engine, self._client, row, clock=self._clock, stop=self._stop, progress=self._progress)
+        batch = LogBatch(self._context, row)
         try:
-            done.fetch(wanted[:1], "none")
+            batch.fetch(logs[:1], "none")
         finally:
-            self._record_result(row, done)
+            self._record_result(row, batch)
         return True
 
     def _run_batches(self, repositories: Iterable[RepositoryRow], collect: str, until: datetime | None) -> int:
-        """A round of each repository in turn, so that a long backlog of one does not keep the others waiting."""
+        """One batch of each repository in turn, so that a long backlog of one does not delay the others."""
         tried: dict[int, set[int]] = defaultdict(set)
         now = self._clock()
-        waiting = deque(row for row in repositories if now >= self._refused.get(row.id, now))
+        queue = deque(row for row in repositories if now >= self._retry_forbidden_at.get(row.id, now))
         stored = 0
-        while waiting and not self._stop.is_set():
+        while queue and not self._stop.is_set():
             if until is not None and (self._clock() >= until or self._quota_low()):
                 break
-            row = waiting.popleft()
-            wanted = [each for each in self._pending_logs(row.id, collect) if each.job_id not in tried[row.id]]
-            if not wanted:
+            row = queue.popleft()
+            logs = [log for log in self._pending_logs(row.id, collect) if log.job_id not in tried[row.id]]
+            if not logs:
                 continue
             if collect != "none":
-                self._progress.begin(f"Reading logs of {row.repo}", len(wanted))
-            done = LogBatch(
-                self._engine, self._client, row, clock=self._clock, stop=self._stop, progress=self._progress
-            )
+                self._progress.begin(f"Reading logs of {row.repo}", len(logs))
+            batch = LogBatch(self._context, row)
             try:
-                tried[row.id].update(done.fetch(wanted, collect))
+                tried[row.id].update(batch.fetch(logs, collect))
             finally:
-                stored += self._record_result(row, done)
-            if done.unauthorized is not None:
-                self._progress.log_line(f"logs: {done.unauthorized}")
+                stored += self._record_result(row, batch)
+            if batch.unauthorized is not None:
+                self._progress.log_line(f"logs: {batch.unauthorized}")
                 break
-            if done.forbidden is None:
-                waiting.append(row)
+            if batch.forbidden is None:
+                queue.append(row)
         return stored
 
-    def _record_result(self, row: RepositoryRow, done: LogBatch) -> int:
-        if done.stored:
+    def _record_result(self, row: RepositoryRow, batch: LogBatch) -> int:
+        if batch.stored:
             self._progress.mark_data_changed()
-        if done.forbidden is None:
-            if done.stored:
-                self._refused.pop(row.id, None)
-            return done.stored
-        if row.id not in self._refused:
+        if batch.forbidden is None:
+            if batch.stored:
+                self._retry_forbidden_at.pop(row.id, None)
+            return batch.stored
+        if row.id not in self._retry_forbidden_at:
             self._progress.log_line(
-                f"logs of {row.repo}: {done.forbidden}; the token needs the right to read Actions. What is missing is "
-                "asked for again every hour."
+                f"logs of {row.repo}: {batch.forbidden}; the token needs permission to read Actions. They "
+                "are requested again every hour."
             )
-        self._refused[row.id] = self._clock() + _FORBIDDEN_RETRY
-        return done.stored
+        self._retry_forbidden_at[row.id] = self._clock() + _FORBIDDEN_RETRY
+        return batch.stored
 
     def _pending_logs(self, repository_id: int, collect: str) -> list[PendingLog]:
         with session_scope(self._engine) as session:

@@ -1,4 +1,4 @@
-"""The line of a failed job's log that a person wants to see first, and what stands around it. Pure."""
+"""The excerpt of a failed job's log: the lines around the cause of the failure. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from collector.logs.patterns import CANCELED, CLOSING
 from core import terminal
 
 LINES_BEFORE, LINES_AFTER = 24, 8
-# Where the end of the step follows this soon after the cause, the excerpt goes on to it.
+# If the step ends within this number of lines after the cause, the excerpt extends to its end.
 LOOKBACK_LINES = 40
 MAX_LINE_LENGTH = 2_000
 SEARCHED_LINES = 4_000
@@ -19,16 +19,17 @@ _BYTES_AFTER, _CHUNK_BYTES = 65_536, 65_536
 _TIMESTAMP = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ?\ufeff?")
 _ERROR = "##[error]"
 _TIMESTAMPED = re.compile(rb"^(?:\xef\xbb\xbf)?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z ?", re.MULTILINE)
-# With these lines the next step begins, or the job cleans up.
+# Lines with which the next step or the clean-up begins.
 _NEXT_STEP = re.compile(rb"##\[group\]Run |Post job cleanup\.|Cleaning up orphan processes")
+# Start and end of the failed step, in ISO 8601, UTC, to the second.
+StepSpan = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class LogExcerpt:
-    """`first_line` counts from 1 within the whole log; `error_line` is the text to show in one line, null where
-    nothing looks like a cause. `weak`: no rule names it as one, it is the last thing that the step said, or that it was
-    cancelled. `closing` is what the runner wrote at the end of the failed step, null where it wrote nothing: a runner
-    that died does not."""
+    """`first_line`: the line number in the log, from 1. `error_line`: the cause in one line; null if no line is
+    plausible. `is_fallback`: no rule matches it; it is the last output of the step, or a notice that it was cancelled.
+    `closing`: the runner's last line of the failed step; null if there is none, as after a lost runner."""
 
     first_line: int
     lines: tuple[str, ...]
@@ -37,29 +38,24 @@ class LogExcerpt:
     is_fallback: bool = False
 
 
-# When the failed step began and ended, as ISO 8601 in UTC to the second.
-StepSpan = tuple[str, str]
-
-
 def plain_line(line: str) -> str:
-    """As a terminal shows it, without the runner's timestamp."""
+    """The line as a terminal shows it, without the runner's timestamp."""
     return terminal.rendered_line(_TIMESTAMP.sub("", line)).rstrip()
 
 
 def excerpt_lines(lines: Sequence[str], step: StepSpan | None = None) -> LogExcerpt:
-    """As `excerpt_of`, of the lines of a whole log."""
+    """As `excerpt_text`, for the lines of a log."""
     return excerpt_text("\n".join(lines).encode(), step)
 
 
 def excerpt_text(text: bytes | bytearray, step: StepSpan | None = None, budget: CpuBudget | None = None) -> LogExcerpt:
-    """Of a whole log in UTF-8 with \\n between lines; decodes only what it looks at: the last 4,000 lines up to the end
-    of the failed `step` (without one: up to the first closing error). What follows is cleaning up. Raises
-    OverBudget."""
+    """The excerpt of a log in UTF-8 with \\n between lines. Decodes only the last 4,000 lines up to the end of the
+    failed `step` (without one: up to the first closing error); the clean-up follows there. Raises CpuBudgetExceeded."""
     budget = budget or CpuBudget()
-    place, closed = _end_of_step(text, step, budget)
-    start = _lines_back(text, place, SEARCHED_LINES, max(place - _BYTES_SEARCHED, 0))
-    stop = _lines_on(text, place, 200, min(place + _BYTES_AFTER, len(text)))
-    before, rest = _split_lines(text[start:place]), _split_lines(text[place:stop])
+    position, closed = _end_of_step(text, step, budget)
+    start = _lines_back(text, position, SEARCHED_LINES, max(position - _BYTES_SEARCHED, 0))
+    stop = _lines_on(text, position, 200, min(position + _BYTES_AFTER, len(text)))
+    before, rest = _split_lines(text[start:position]), _split_lines(text[position:stop])
     raw = [*before, *rest[: LOOKBACK_LINES + LINES_AFTER]]
     if not raw:
         return LogExcerpt(1, (), None)
@@ -67,41 +63,41 @@ def excerpt_text(text: bytes | bytearray, step: StepSpan | None = None, budget: 
     lines = _plain_lines(raw, budget)
     hidden = terminal.overwritten_indices(raw, budget.step) if any(line.endswith("\r") for line in raw) else set()
     begin = _start_of_step(raw, lines, end, step)
-    chosen = find_cause_line(lines, begin, end, closed=closed, hidden=hidden, budget=budget)
-    focus = chosen.index if chosen else end
+    cause = find_cause_line(lines, begin, end, closed=closed, hidden=hidden, budget=budget)
+    focus = cause.index if cause else end
     first = max(focus - LINES_BEFORE, 0)
     last = end if focus <= end <= focus + LOOKBACK_LINES else focus
     return LogExcerpt(
         _count(text, start, budget) + first + 1,
         tuple(lines[first : last + LINES_AFTER + 1]),
-        _display_line(lines[chosen.index]) if chosen else None,
+        _display_line(lines[cause.index]) if cause else None,
         _display_line(lines[end]) if CLOSING.match(lines[end]) else None,
-        is_fallback=chosen.is_fallback if chosen else False,
+        is_fallback=cause.is_fallback if cause else False,
     )
 
 
 def is_closing(line: str) -> bool:
-    """Whether a line only says that something ended, not why. Cancelling is a reason."""
+    """Whether a line only reports an end without a reason. A cancellation is a reason."""
     marked = line if line.startswith(_ERROR) else _ERROR + line
     return bool(CLOSING.match(marked)) and not CANCELED.match(marked)
 
 
 def is_canceled(line: str) -> bool:
-    """Whether a line says that something was cancelled, not why."""
+    """Whether a line reports a cancellation."""
     return bool(CANCELED.match(line if line.startswith(_ERROR) else _ERROR + line))
 
 
 def _plain_lines(raw: Sequence[str], budget: CpuBudget) -> list[str]:
-    found = []
+    lines = []
     for line in raw:
         budget.step()
-        found.append(plain_line(line[: MAX_LINE_LENGTH * 4])[:MAX_LINE_LENGTH])
-    return found
+        lines.append(plain_line(line[: MAX_LINE_LENGTH * 4])[:MAX_LINE_LENGTH])
+    return lines
 
 
 def _end_of_step(text: bytes | bytearray, step: StepSpan | None, budget: CpuBudget) -> tuple[int, bool]:
-    """Where the line begins that ends the failed step, and whether the runner closed it with an error: its first
-    closing error; without one its last error, its last line, the first closing error of all, the end of the text."""
+    """The position of the line that ends the failed step, and whether that is an error of the runner: the first closing
+    error of the step; else its last error, its last line, the first closing error of the log, or the end of the log."""
     first = error = None
     for begin, line in _error_lines(text):
         budget.step()
@@ -121,31 +117,31 @@ def _end_of_step(text: bytes | bytearray, step: StepSpan | None, budget: CpuBudg
 
 
 def _error_lines(text: bytes | bytearray) -> Iterator[tuple[int, str]]:
-    """Lines with the runner's mark of an error, and where they begin."""
+    """Lines with the runner's error mark, and their positions."""
     mark = _ERROR.encode()
-    place = text.find(mark)
-    while place >= 0:
-        begin = text.rfind(b"\n", 0, place) + 1
-        end = text.find(b"\n", place)
+    position = text.find(mark)
+    while position >= 0:
+        begin = text.rfind(b"\n", 0, position) + 1
+        end = text.find(b"\n", position)
         end = end if end >= 0 else len(text)
         yield begin, text[begin : min(end, begin + MAX_LINE_LENGTH)].decode("utf-8", "replace")
-        place = text.find(mark, end)
+        position = text.find(mark, end)
 
 
 def _last_line(text: bytes | bytearray, step: StepSpan, budget: CpuBudget) -> int | None:
-    """Where the last line with a time within the step begins. In its last second the next step may have begun, too."""
+    """The position of the last line with a time within the step. In its last second the next step may have begun."""
     last, headers = None, 0
-    for found in _TIMESTAMPED.finditer(text):
+    for match in _TIMESTAMPED.finditer(text):
         budget.step()
-        stamp = found[1].decode()
+        stamp = match[1].decode()
         if stamp > step[1]:
             break
         if stamp >= step[0]:
-            next_begins = _NEXT_STEP.match(text, found.end()) is not None
+            next_begins = _NEXT_STEP.match(text, match.end()) is not None
             if next_begins and headers and stamp == step[1]:
                 break
             headers += next_begins
-            last = found.start()
+            last = match.start()
     return last
 
 
@@ -158,47 +154,47 @@ def _is_within(line: str, step: StepSpan) -> bool:
 
 
 def _lines_back(text: bytes | bytearray, end: int, count: int, limit: int) -> int:
-    """Where the line begins that stands `count` lines before `end`; not before the first line behind `limit`."""
-    place = end
+    """The position of the line `count` lines before `end`, at the earliest the first complete line after `limit`."""
+    position = end
     for _ in range(count):
-        before = text.rfind(b"\n", limit, max(place - 1, limit))
-        if before < 0:
-            return limit if limit == 0 else place
-        place = before + 1
-    return place
+        line_end = text.rfind(b"\n", limit, max(position - 1, limit))
+        if line_end < 0:
+            return limit if limit == 0 else position
+        position = line_end + 1
+    return position
 
 
 def _lines_on(text: bytes | bytearray, begin: int, count: int, limit: int) -> int:
-    place = begin
+    position = begin
     for _ in range(count):
-        found = text.find(b"\n", place, limit)
-        if found < 0:
+        line_end = text.find(b"\n", position, limit)
+        if line_end < 0:
             return limit
-        place = found + 1
-    return place
+        position = line_end + 1
+    return position
 
 
 def _count(text: bytes | bytearray, stop: int, budget: CpuBudget) -> int:
-    """Lines before `stop`, as str.splitlines counts them for whoever shows the log; `stop` is the start of a line."""
-    total = place = 0
-    while place < stop:
+    """The number of lines before `stop`, the start of a line, as str.splitlines counts them."""
+    total = position = 0
+    while position < stop:
         budget.check()
-        end = text.find(b"\n", min(place + _CHUNK_BYTES, stop) - 1, stop) + 1 or stop
-        total += len(text[place:end].decode("utf-8", "replace").splitlines())
-        place = end
+        end = text.find(b"\n", min(position + _CHUNK_BYTES, stop) - 1, stop) + 1 or stop
+        total += len(text[position:end].decode("utf-8", "replace").splitlines())
+        position = end
     return total
 
 
 def _start_of_step(raw: Sequence[str], lines: Sequence[str], end: int, step: StepSpan | None) -> int:
-    """Behind the header of the last `##[group]Run …` before the end (the header quotes the script, whose text may hold
-    any word), and not before the step began by its times."""
+    """The index after the header of the last `##[group]Run …` before the end, and not before the start time of the
+    step. The header quotes the script, which may contain any word."""
     begin = 0
     if step is not None and _is_within(raw[end], step):
         begin = next((index for index, line in enumerate(raw[: end + 1]) if _is_within(line, step)), 0)
     for index in range(end, begin - 1, -1):
         if lines[index].startswith("##[group]Run "):
             header = range(index, min(index + 200, end))
-            return next((at + 1 for at in header if lines[at].startswith("##[endgroup]")), index + 1)
+            return next((line + 1 for line in header if lines[line].startswith("##[endgroup]")), index + 1)
     return begin
 
 

@@ -1,4 +1,4 @@
-"""Fetching logs: of one job, or of all jobs of a run's attempt at once."""
+"""Downloads logs: of one job, or of all jobs of an attempt as an archive."""
 
 import logging
 import tempfile
@@ -29,29 +29,30 @@ from health.insights.fingerprints import fingerprint
 logger = logging.getLogger(__name__)
 
 MAX_ARCHIVE_BYTES = 500_000_000
-# A text beyond this is not read to its end.
+# The download of a longer log is aborted.
 MAX_LOG_BYTES = 4_000_000_000
 _CHUNK = 65_536
-# One log at a time is put into its final form: that takes a core and, for a moment, twice the room of the log.
+# One log at a time is analyzed and compressed: that uses a core and twice the memory of the log.
 _FINISH_LOCK = threading.Lock()
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class FetchedLog:
-    """`content` is the stored text, zlib-compressed: a log waits for its turn to be stored in this form. The state
-    MISSING says that there is no such log (yet): right after a job's end, and for ever for some cancelled ones."""
+    """`content`: the text, compressed with zlib, so that logs that wait to be stored use little memory. The state
+    MISSING means that GitHub has no such log: not yet, right after the end of a job, or never, for some cancelled
+    jobs."""
 
     record: LogRecord
     content: bytes | None = None
 
 
 class DownloadStopped(Unreachable):
-    """The program is about to end."""
+    """The program stops."""
 
 
 def fetch_log(client: GitHubClient, repo: str, log: PendingLog, stop: threading.Event) -> FetchedLog:
-    """Raises the errors of collector.github.errors."""
+    """The log of one job. Raises GitHubError."""
     path = f"/repos/{repo}/actions/jobs/{log.job_id}/logs"
 
     def read() -> LogBuffer:
@@ -72,8 +73,8 @@ def fetch_log(client: GitHubClient, repo: str, log: PendingLog, stop: threading.
 
 
 def fetch_archive(client: GitHubClient, repo: str, run_id: int, attempt: int, stop: threading.Event) -> LogArchive:
-    """To be closed by the caller. It lies in a file without a name, gone with the program. Raises BadArchive where it
-    cannot be used, and the errors of collector.github.errors."""
+    """The log archive of an attempt, in a temporary file without a name; the caller must close it. Raises
+    InvalidArchive and GitHubError."""
     path = f"/repos/{repo}/actions/runs/{run_id}/attempts/{attempt}/logs"
 
     def read() -> IO[bytes]:
@@ -86,7 +87,9 @@ def fetch_archive(client: GitHubClient, repo: str, run_id: int, attempt: int, st
             file.flush()
         except OSError as error:
             file.close()
-            raise InvalidArchive(f"there is no room for it in {tempfile.gettempdir()} ({error.strerror})") from None
+            raise InvalidArchive(
+                f"there is not enough space for it in {tempfile.gettempdir()} ({error.strerror})"
+            ) from None
         except BaseException:
             file.close()
             raise
@@ -98,26 +101,28 @@ def fetch_archive(client: GitHubClient, repo: str, run_id: int, attempt: int, st
 def log_from_buffer(client: GitHubClient, repo: str, log: PendingLog, buffer: LogBuffer) -> FetchedLog:
     with _FINISH_LOCK:
         budget = CpuBudget()
-        text, cut = buffer.finish()
+        text, is_truncated = buffer.finish()
         try:
-            found = excerpt_text(text, log.step, budget)
+            excerpt = excerpt_text(text, log.step, budget)
         except CpuBudgetExceeded:
             logger.warning(
-                "%s: no excerpt of the log of job %s: it took more than %g s of CPU time; the log is stored", repo,
-                log.job_id, CPU_BUDGET,
-            )  # fmt: skip
-            found = LogExcerpt(1, (), None)
+                "%s: no excerpt of the log of job %s: it took more than %g s of CPU time; the log is stored",
+                repo,
+                log.job_id,
+                CPU_BUDGET,
+            )
+            excerpt = LogExcerpt(1, (), None)
         content = compress(text)
         del text
-    error_line = _cause_line(client, repo, log, found) if log.failed else None
+    error_line = _cause_line(client, repo, log, excerpt) if log.failed else None
     record = LogRecord(
         job_id=log.job_id,
         run_id=log.run_id,
         state=LogState.STORED,
         size_bytes=buffer.size,
-        truncated=cut,
-        excerpt_first_line=found.first_line,
-        excerpt=found.lines,
+        truncated=is_truncated,
+        excerpt_first_line=excerpt.first_line,
+        excerpt=excerpt.lines,
         error_line=error_line,
         fingerprint=_fingerprint(error_line),
     )
@@ -125,7 +130,8 @@ def log_from_buffer(client: GitHubClient, repo: str, log: PendingLog, buffer: Lo
 
 
 def log_without_text(client: GitHubClient, repo: str, log: PendingLog, state: LogState) -> FetchedLog:
-    """GitHub keeps what it noted about a job longer than the job's log."""
+    """The record of a log that GitHub does not have. The annotations of the job, which GitHub keeps longer, may name
+    the cause."""
     line = None
     if log.failed and not log.cause_known:
         line = next(annotations(client, repo, log.job_id), None)
@@ -134,15 +140,16 @@ def log_without_text(client: GitHubClient, repo: str, log: PendingLog, state: Lo
 
 
 def annotations(client: GitHubClient, repo: str, job_id: int) -> Iterator[str]:
-    """What GitHub noted as a failure of the job, in one line each; what only says that it was cancelled, or that it
-    ended, comes last."""
+    """The failure annotations of a job, each in one line. Those that only report a cancellation or an end come last.
+    Empty if the token may not read checks."""
     path = f"/repos/{repo}/check-runs/{job_id}/annotations"
     canceled: list[str] = []
     closing: list[str] = []
     try:
         for page in islice(pages(client, path, None, AnnotationPayload), 3):
-            for each in page.items:
-                line = _one_line(each.message) if each.annotation_level == "failure" and each.message else ""
+            for annotation in page.items:
+                is_failure = annotation.annotation_level == "failure" and annotation.message
+                line = _one_line(annotation.message or "") if is_failure else ""
                 if is_closing(line):
                     closing.append(line)
                 elif is_canceled(line):
@@ -150,7 +157,7 @@ def annotations(client: GitHubClient, repo: str, job_id: int) -> Iterator[str]:
                 elif line:
                     yield line
     except (NotFound, Forbidden, Gone):
-        return  # the token may not read checks: the log without a cause is still worth keeping
+        return
     yield from canceled
     yield from (line for line in closing if line)
 
@@ -159,19 +166,20 @@ def _one_line(message: str) -> str:
     return " ".join(" ".join(terminal.rendered_line(line) for line in message.splitlines()).split())[:500]
 
 
-def _cause_line(client: GitHubClient, repo: str, wanted: PendingLog, found: LogExcerpt) -> str | None:
-    """What the log names. When a runner dies, its log just ends; where time is over, it says that the job was
-    cancelled: the reason stands in the annotations of the check run alone, and before any guess at a line."""
-    if found.error_line and not found.is_fallback:
-        return found.error_line
-    noted = next(annotations(client, repo, wanted.job_id), None)
-    if noted and not is_closing(noted) and not is_canceled(noted):
-        return noted
-    return found.error_line or found.closing or noted
+def _cause_line(client: GitHubClient, repo: str, log: PendingLog, excerpt: LogExcerpt) -> str | None:
+    """The cause in the log or in the annotations. Only the annotations name the reason if a runner was lost, where the
+    log just ends, or after a timeout, where it reports a cancellation. So they take precedence over a fallback line."""
+    if excerpt.error_line and not excerpt.is_fallback:
+        return excerpt.error_line
+    annotation = next(annotations(client, repo, log.job_id), None)
+    if annotation and not is_closing(annotation) and not is_canceled(annotation):
+        return annotation
+    return excerpt.error_line or excerpt.closing or annotation
 
 
 def names_cause(line: str) -> bool:
-    """What only says that a step ended, or was cancelled, is no cause that two failures could share."""
+    """Whether a line names a cause that two failures can share. Lines that only report an end or a cancellation do
+    not."""
     return not is_closing(line) and not is_canceled(line)
 
 
@@ -190,12 +198,12 @@ def _chunks(client: GitHubClient, path: str, stop: threading.Event) -> Iterator[
     except ResponseLimitExceeded as error:
         raise InvalidResponse(f"the download of a log {error}") from None
     except requests.RequestException:
-        raise Unreachable("the download of a log broke off") from None
+        raise Unreachable("the download of a log was interrupted") from None
 
 
 def _retry_once(read: Callable[[], T]) -> T:
-    """Once more for a download that breaks off, or an address that is too old (403 from the storage): GitHub gives a
-    fresh one each time."""
+    """Reads again, once, after an interrupted download or an expired URL (403 of the storage): GitHub returns a new URL
+    for each request."""
     try:
         return read()
     except DownloadStopped:

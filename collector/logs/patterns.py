@@ -1,51 +1,14 @@
-"""How tools say what failed: rules as data, read by collector.logs.excerpt. Pure.
+"""Patterns of the lines in which tools report failures: data for collector.logs.cause_line. Pure.
 
-Every rule is matched against one line without time, colours and the prefix of whoever passed it on (PREFIX). Within
-TELLING the earliest group that has a line decides, and its first line is the cause."""
+Each pattern is matched against one line without timestamp, colors and the prefix of the tool that relayed it (PREFIX).
+The first rule of CAUSE_RULES that matches a line decides, and its first matching line is the cause.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-
-class Pattern:
-    """A regular expression for single lines. Its alternatives that begin with `^` are tried at the start alone, not at
-    every place of a line: that is most of the time that a log takes."""
-
-    def __init__(self, written: str) -> None:
-        alternatives = list(_alternatives(written))
-        at_start = [each for each in alternatives if each.startswith("^")]
-        anywhere = [each for each in alternatives if not each.startswith("^")]
-        self._at_start = re.compile("|".join(at_start)) if at_start else None
-        self._anywhere = re.compile("|".join(anywhere)) if anywhere else None
-
-    def search(self, line: str) -> bool:
-        return bool((self._at_start and self._at_start.match(line)) or (self._anywhere and self._anywhere.search(line)))
-
-
-def _alternatives(written: str) -> Iterator[str]:
-    """The parts between the bars that stand in no group and no set of characters."""
-    depth, begin, place, in_set = 0, 0, 0, False
-    while place < len(written):
-        letter = written[place]
-        if letter == "\\":
-            place += 1
-        elif in_set:
-            in_set = letter != "]"
-        elif letter == "[":
-            # A bracket right at the start of a set is one of its characters.
-            in_set = True
-            place += written[place + 1 : place + 2] == "]" or 2 * (written[place + 1 : place + 3] == "^]")
-        elif letter in "()":
-            depth += 1 if letter == "(" else -1
-        elif letter == "|" and not depth:
-            yield written[begin:place]
-            begin = place + 1
-        place += 1
-    yield written[begin:]
-
-
-# What the runner writes when a step is over, whatever the reason.
+# Lines of the runner at the end of a failed step, which do not name a reason.
 CLOSING = re.compile(
     r"^##\[error\]\s*(?:$|Process completed with exit code|.{0,60}failed with exit code \d+\.?$|"
     r"The operation was canceled|A task was canceled|.{0,40}exited with code \d|"
@@ -57,11 +20,57 @@ CANCELED = re.compile(
     r"A task was cancell?ed)",
     re.IGNORECASE,
 )
-# Docker Compose, BuildKit, Ant, GitHub's command of an error, and bars of boxes.
+# Prefixes of Docker Compose, BuildKit, Ant, and GitHub's error command.
 PREFIX = re.compile(
     r"^(?:##\[error\](?=\S)|#\d+ (?:\d+\.\d+ )?|[\w.-]+[-_]\d+\s+\| ?|\s*\[(?:junit|exec|java|javac|ant:\w+)\]\s?)+"
 )
-# Words of failure in lines that tell of none: warnings, counters at zero, what passed, a shell's trace, options.
+# Announcements of a retry: the failure before it did not end the step.
+RETRY = re.compile(
+    r"(?i)\bretry(?:ing)?\b(?![:-])(?! (\d+) ?(?:of|/) ?\1\b)|\btry(?:ing)? again (?:in|after)\b|\btrying again\b|"
+    r"\battempt #?(\d+) ?(?:of|/) ?(?!\2\b)\d+|\bwill be retried\b"
+)
+# For logs that end without a line of the runner.
+FAILURE_WORD = re.compile(r"\b(?:failed|failure|error)\b", re.IGNORECASE)
+
+
+class Pattern:
+    """A regular expression for single lines. Alternatives that begin with `^` are tried only at the start of a line,
+    not at every position, which saves most of the time of a log."""
+
+    def __init__(self, expression: str) -> None:
+        alternatives = list(_alternatives(expression))
+        at_start = [alternative for alternative in alternatives if alternative.startswith("^")]
+        anywhere = [alternative for alternative in alternatives if not alternative.startswith("^")]
+        self._at_start = re.compile("|".join(at_start)) if at_start else None
+        self._anywhere = re.compile("|".join(anywhere)) if anywhere else None
+
+    def search(self, line: str) -> bool:
+        return bool((self._at_start and self._at_start.match(line)) or (self._anywhere and self._anywhere.search(line)))
+
+
+def _alternatives(expression: str) -> Iterator[str]:
+    """The parts of an expression between the bars outside of groups and character sets."""
+    depth, start, index, in_set = 0, 0, 0, False
+    while index < len(expression):
+        character = expression[index]
+        if character == "\\":
+            index += 1
+        elif in_set:
+            in_set = character != "]"
+        elif character == "[":
+            # A bracket at the start of a set is one of its characters.
+            in_set = True
+            index += expression[index + 1 : index + 2] == "]" or 2 * (expression[index + 1 : index + 3] == "^]")
+        elif character in "()":
+            depth += 1 if character == "(" else -1
+        elif character == "|" and not depth:
+            yield expression[start:index]
+            start = index + 1
+        index += 1
+    yield expression[start:]
+
+
+# Lines with words of failure that report none: warnings, counters at zero, passed tests, a shell's trace, options.
 IGNORED = Pattern(
     r"^##\[(?:warning|notice|debug|command|group|endgroup|section)\]|^\++ |^\s*(?:hint|note|warning|info|help): |"
     r"\b(?:0|no|zero) (?:tests? |of them )?(?:failed|failures?|errors?|timeouts?)\b|"
@@ -71,19 +80,14 @@ IGNORED = Pattern(
     r"\bPASSED$|\.\.\. ok$|^\[?WARN(?:ING)?\b|:\d+: \w*Warning: |"
     r"\blevel=(?:warning|info|debug)\b|\bTest [Cc]ase .* (?:passed|skipped)\b"
 )
-# One more try follows: not the last of its kind, and so not the end.
-RETRY = re.compile(
-    r"(?i)\bretry(?:ing)?\b(?![:-])(?! (\d+) ?(?:of|/) ?\1\b)|\btry(?:ing)? again (?:in|after)\b|\btrying again\b|"
-    r"\battempt #?(\d+) ?(?:of|/) ?(?!\2\b)\d+|\bwill be retried\b"
-)
-# What only passes on that something under it failed: better than the last line of a step, if nothing else fits.
+# Lines that relay a failure of a called program: better than the last line of a step if nothing else matches.
 INFORMATIVE = Pattern(
     r"^(?:\w+\.)*CalledProcessError\b|^\w*(?:Error|Exception): .{0,80}\bfailed!?$|"
     r"^\[ERROR\] Failed to execute goal .*There are test failures|^ERROR: LoadError: Some tests did not pass|"
     r"^\s*× .* did not run successfully|"
     r"^(?:error|ERROR): failed to (?:solve|build): (?:failed to solve: )?process|^ERROR: Failed building wheel"
 )
-# The same without a word of what failed, or a number of failures: no cause where any other line is one.
+# The same without naming what failed, and counts of failures: used only if no other line is a cause.
 PASSED_ON = Pattern(
     r"^(?:g|mingw32-)?make(?:\[\d+\])?: \*\*\*|^ninja: |^gmake|\bELIFECYCLE\b|Lifecycle script .* failed|"
     r"This error originates from a subprocess|^npm (?:ERR!|error)\s*(?:$|code |errno |syscall |path |command |signal |"
@@ -116,22 +120,22 @@ PASSED_ON = Pattern(
 
 @dataclass(frozen=True)
 class CauseRule:
-    """A pattern of lines that name a failure. `needs`: it counts only where a line of the step matches this one.
-    `whole_line`: it is matched with the prefix."""
+    """A pattern of lines that name a failure. `requires`: the rule applies only if a line of the step matches this
+    pattern. `whole_line`: the line is matched with its prefix."""
 
     pattern: Pattern
     requires: Pattern | None = None
     whole_line: bool = False
 
 
-def _any_of(*patterns: str, needs: str | None = None, whole_line: bool = False) -> CauseRule:
-    return CauseRule(Pattern("|".join(patterns)), Pattern(needs) if needs else None, whole_line)
+def _any_of(*patterns: str, requires: str | None = None, whole_line: bool = False) -> CauseRule:
+    return CauseRule(Pattern("|".join(patterns)), Pattern(requires) if requires else None, whole_line)
 
 
 CAUSE_RULES = (
-    # The runner's own words, and lines that a problem matcher of the step chose.
+    # Errors of the runner, and lines that a problem matcher of the step selected.
     _any_of(r"^##\[error\](?!Exception in thread)", whole_line=True),
-    # A test that failed, as its framework names it.
+    # A failed test, as its framework reports it.
     _any_of(
         r"^FAILED \S*::|^FAILED \S+\.\w+",  # pytest
         r"^\s*\[FAIL\] \S",  # Ginkgo
@@ -149,7 +153,7 @@ CAUSE_RULES = (
         r"^//\S+:\S+ .*\bFAILED\b|^\S.* \.\.\. FAILED \(|^Test \S+ failed$|^FAILED: \S+ \(|^test \S+ failed$|"
         r"^Test [Cc]ase '.*' failed\b",
     ),
-    _any_of(r"^\s{2,}\d+\) \S", needs=r"^\s*\d+ failing\b|\bmocha\b"),  # Mocha
+    _any_of(r"^\s{2,}\d+\) \S", requires=r"^\s*\d+ failing\b|\bmocha\b"),  # Mocha
     _any_of(r"(?<!\.)\.{4,}+\s?\*\*\*(?:Failed|Timeout|Exception)|(?<!\.)\.{5,}+\s?Failed$"),  # CTest, pre-commit
     _any_of(r"^_{4,} (?!ERROR )\S.* _{4,}$|^\s*● "),
     # A compiler, a linter or a tool that names an error.
@@ -167,8 +171,8 @@ CAUSE_RULES = (
         r"^\S+: command not found$|: command not found$|^sh: .*: not found$|: No such file or directory$|"
         r"^\s*×\s\S|^ResolvePackageNotFound|^toomanyrequests:|^CMake Error[ :]|^\s*Error \(\w+\) \S|^E\d{4,}: |^Error: "
     ),
-    _any_of(r"^\[warn\] (?!Code style)\S+$", needs=r"^\[warn\] Code style issues"),  # Prettier
-    _any_of(r"^[A-Z]{1,5}\d{3,4} (?:\[\*\] )?\S", needs=r"^\s+--> \S+:\d+:\d+$"),  # Ruff
+    _any_of(r"^\[warn\] (?!Code style)\S+$", requires=r"^\[warn\] Code style issues"),  # Prettier
+    _any_of(r"^[A-Z]{1,5}\d{3,4} (?:\[\*\] )?\S", requires=r"^\s+--> \S+:\d+:\d+$"),  # Ruff
     # An exception.
     _any_of(
         r"^(?:[\w$]+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b(?:: |$)|^E\s{2,}\S|"
@@ -176,7 +180,7 @@ CAUSE_RULES = (
         r"^thread '.*' panicked at |^panic: |terminating (?:with|due to) uncaught exception|"
         r"^\s*(?:[\w$]+\.)+\w+(?:Exception|Error): "
     ),
-    # A place in a file and what is wrong there.
+    # A position in a file and an error.
     _any_of(
         r"^(?!at |from )(?:[A-Za-z]:)?[^\s:()]+\.\w+:\d+(?::\d++(?:-\d++)?)?+:\s?(?!\s*(?:"
         r"\[?(?:warning|note|info)\b|in\s|\w+(?:Error|Exception|Interrupt|Exit)$))\S",
@@ -190,13 +194,13 @@ CAUSE_RULES = (
         r"\btimed? ?out\b|returning 124|connection (?:refused|reset)|could not resolve host|permission denied|"
         r"rate limit exceeded|too many requests"
     ),
-    _any_of(r"^> (?!Task |Run with|Get more|Configure )\S.*", needs=r"^\* What went wrong:"),
+    _any_of(r"^> (?!Task |Run with|Get more|Configure )\S.*", requires=r"^\* What went wrong:"),
     _any_of(
         r"^!{4,} .+ !{4,}$|\bFAIL(?:ED|URE)?:? (?!code)|^\S+: \S.*\b(?:[Cc]ould not|[Cc]annot|[Uu]nable to|denied)\b"
     ),
 )
-# Lines that a step prints whether it goes well or not, frames of a stack, and quoted source: not the last word where
-# no rule fits.
+# Lines that a step prints whether it fails or not, stack frames, and quoted source: not used as the last line where no
+# rule matches.
 IMPLAUSIBLE = Pattern(
     r"^[^A-Za-z]*$|^\s*>?\s*\d+ \| |"
     r"^\s*(?:at |from |File \".*\", line \d|\d+: 0x|#\d+ 0x)|^(?:real|user|sys)\s+\d|^##\[|"
@@ -206,5 +210,3 @@ IMPLAUSIBLE = Pattern(
     r"Aborting on|Deprecated Gradle|You can use '|View (?:test )?report|- (?:hook id|exit code|files were)|"
     r"Statements|Branches|Functions|Lines)\b|^\d+ actionable tasks|^[=─━═*-]{5,}|(?<![=─━═*-])[=─━═*-]{12,}+$"
 )
-# In a log that just ends.
-FAILURE_WORD = re.compile(r"\b(?:failed|failure|error)\b", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""GitHub's answers in this product's words. Pure."""
+"""Conversion of GitHub's payloads to records. Pure."""
 
 import re
 
@@ -14,9 +14,9 @@ from db.definitions.records import AttemptRecord, JobRecord, RepositoryRecord, R
 from db.enums import Status, WorkflowState
 
 UNKNOWN_TITLE = "(no title)"
-# Longer commit messages are cut: a page shows the first line.
+# Longer commit messages are cut; pages show the first line.
 _MAX_MESSAGE_LENGTH = 2_000
-# Trailers such as "Co-authored-by: Ann <ann@example.org>", and names that are an address: addresses are never stored.
+# E-mail addresses in trailers such as "Co-authored-by: Ann <ann@example.org>", and as names: they are never stored.
 _ADDRESS = re.compile(r"\s?<[^<>\s@]{1,200}@[^<>\s@]{1,200}>|[^\s<>@]{1,64}@[^\s<>@]{1,200}\.[A-Za-z]{2,24}")
 
 
@@ -36,7 +36,7 @@ def workflow_record(payload: WorkflowPayload) -> WorkflowRecord:
 
 
 def workflow_record_from_run(payload: RunPayload) -> WorkflowRecord:
-    """What a run tells of its workflow: enough where GitHub no longer lists it."""
+    """The workflow as its run describes it, for workflows that GitHub no longer lists."""
     return WorkflowRecord(payload.workflow_id, _workflow_name(payload), payload.path or "", WorkflowState.UNLISTED)
 
 
@@ -78,14 +78,14 @@ def attempt_record(payload: RunPayload) -> AttemptRecord:
 
 
 def _triggering_login(payload: RunPayload) -> str | None:
-    """The login of whoever started the latest attempt. `actor` started the first one; who re-ran a later attempt is
-    unknown where GitHub does not name a triggering actor."""
+    """The login that started the latest attempt. `actor` started the first one; for a re-run without a triggering actor
+    it is unknown."""
     account = payload.triggering_actor or (payload.actor if (payload.run_attempt or 1) == 1 else None)
     return account.login if account else None
 
 
 def _author_name(commit: HeadCommitPayload | None) -> str | None:
-    """The commit author's name. Of a name that is an e-mail address only the part before the @ remains."""
+    """The name of the commit's author; of an e-mail address, the part before the @."""
     name = commit.author.name.strip() if commit and commit.author and commit.author.name else ""
     return _ADDRESS.sub("", name).strip() or name.strip("<>").partition("@")[0].strip() or None
 
@@ -121,10 +121,10 @@ def _step(step: StepPayload) -> dict[str, object]:
 
 
 def _status(status: str | None, conclusion: str | None) -> str:
-    """A status of null is real; a conclusion says that it is over."""
+    """GitHub sends a status of null at times; a conclusion then means that the run is completed."""
     return status or (Status.COMPLETED if conclusion else Status.QUEUED)
 
 
 def _workflow_name(payload: RunPayload) -> str:
-    """An unparsable workflow has its file's path for a name; one without a name is known by its path."""
+    """GitHub uses the path as the name of a workflow it cannot parse; the same is done for one without a name."""
     return payload.name or payload.path or f"workflow {payload.workflow_id}"

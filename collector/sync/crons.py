@@ -1,9 +1,8 @@
-"""YAML from outside as a tree of plain text, built from the parser's events in time and room linear in its size.
+"""The schedule in a workflow file, read with a parser for untrusted YAML. Pure.
 
-Nothing is constructed: merge keys (`<<`) are ordinary keys and an alias refers to the node that has its anchor, so
-that no file stands for more than it holds. Every scalar is its text.
-
-The schedule that a workflow file asks for. Pure.
+The parser builds a tree of text from the events of PyYAML, in time and memory linear in the size of the file. It
+constructs no objects: merge keys (`<<`) are ordinary keys, and an alias refers to the node that has its anchor, so that
+no file expands to more than it holds.
 """
 
 import time
@@ -13,17 +12,22 @@ from typing import Any
 
 import yaml
 
-# GitHub takes no larger workflow file.
+# GitHub accepts no larger workflow file.
 MAX_BYTES = 512 * 1024
 MAX_NODES, MAX_DEPTH = 100_000, 100
 _CPU_SECONDS = 2.0
-# The parser in C is some twenty times faster; both give the same events.
+# The parser in C is about twenty times faster; both produce the same events.
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TEXT = "tag:yaml.org,2002:str"
+# Longer values are text: no number or time is that long, and matching the patterns would take time.
+_MAX_TYPED_LENGTH = 100
+_TYPES = yaml.SafeLoader.yaml_implicit_resolvers
+_MAX_LINES = 50
+_TRUE, _TRUE_WORDS = "tag:yaml.org,2002:bool", ("yes", "true", "on")
 
 
 class InvalidYaml(ValueError):
-    """One line for people, without a subject: what the text is, or is not."""
+    """The message is a predicate for "the file is …"."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class YamlList:
 
 @dataclass
 class YamlMap:
-    """Of a key that stands twice, the later value counts."""
+    """Of a repeated key, the last value counts."""
 
     pairs: list[tuple["Node", "Node"]] = field(default_factory=list)
 
@@ -58,7 +62,7 @@ Node = YamlScalar | YamlList | YamlMap
 
 
 def parse_yaml(text: str) -> Node | None:
-    """The only document of the text; null where there is none. Raises UnreadableYaml."""
+    """The root of the only document; null if the text has none. Raises InvalidYaml."""
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise InvalidYaml(f"larger than {MAX_BYTES:,} bytes")
     builder = _Builder()
@@ -68,12 +72,12 @@ def parse_yaml(text: str) -> Node | None:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, InvalidYaml):
             raise
-        raise InvalidYaml(f"no YAML ({type(error).__name__})") from None
+        raise InvalidYaml(f"not valid YAML ({type(error).__name__})") from None
     return builder.root
 
 
 def _bounded_events(text: str) -> Iterator[yaml.Event]:
-    """The events, as long as they are within the limits of number, depth and CPU time."""
+    """The parser's events. Raises InvalidYaml beyond the limits of number, depth and CPU time."""
     loader = _LOADER(text)
     ends, nodes, depth = time.thread_time() + _CPU_SECONDS, 0, 0
     try:
@@ -93,7 +97,7 @@ def _bounded_events(text: str) -> Iterator[yaml.Event]:
 
 
 class _Builder:
-    """Without recursion: what is open stands on a stack."""
+    """Builds the tree without recursion, with a stack of open collections."""
 
     def __init__(self) -> None:
         self.root: Node | None = None
@@ -108,22 +112,22 @@ class _Builder:
                 raise InvalidYaml("more than one document")
             self._anchors.clear()
         elif isinstance(event, yaml.AliasEvent):
-            self._put(self._known(event.anchor))
+            self._put(self._resolve(event.anchor))
         elif isinstance(event, yaml.ScalarEvent):
-            self._put(self._named(event, _scalar(event)))
+            self._put(self._anchored(event, _scalar(event)))
         elif isinstance(event, yaml.CollectionStartEvent):
-            made: YamlList | YamlMap = YamlMap() if isinstance(event, yaml.MappingStartEvent) else YamlList()
-            self._put(self._named(event, made))
-            self._open.append((made, []))
+            node: YamlList | YamlMap = YamlMap() if isinstance(event, yaml.MappingStartEvent) else YamlList()
+            self._put(self._anchored(event, node))
+            self._open.append((node, []))
         elif isinstance(event, yaml.CollectionEndEvent):
             self._close()
 
-    def _known(self, anchor: str | None) -> Node:
+    def _resolve(self, anchor: str | None) -> Node:
         if anchor is None or anchor not in self._anchors:
-            raise InvalidYaml("no YAML (an alias without an anchor)")
+            raise InvalidYaml("not valid YAML (an alias without an anchor)")
         return self._anchors[anchor]
 
-    def _named(self, event: yaml.NodeEvent, node: Node) -> Node:
+    def _anchored(self, event: yaml.NodeEvent, node: Node) -> Node:
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         return node
@@ -135,72 +139,63 @@ class _Builder:
             self.root = node
 
     def _close(self) -> None:
-        made, nodes = self._open.pop()
-        if isinstance(made, YamlList):
-            made.items = nodes
+        node, children = self._open.pop()
+        if isinstance(node, YamlList):
+            node.items = children
         else:
-            made.pairs = list(zip(nodes[::2], nodes[1::2], strict=True))
-
-
-# Longer values are text: no number or time is written with so many characters, and none is matched for it.
-_MAX_TYPED_LENGTH = 100
-_TYPES = yaml.SafeLoader.yaml_implicit_resolvers
+            node.pairs = list(zip(children[::2], children[1::2], strict=True))
 
 
 def _scalar(event: yaml.ScalarEvent) -> YamlScalar:
     if event.tag not in (None, "!"):
         return YamlScalar(event.value, event.tag)
     plain = event.implicit[0] and len(event.value) <= _MAX_TYPED_LENGTH
-    tried = _TYPES.get(event.value[:1], []) if plain else []
-    kind = next((tag for tag, pattern in tried if pattern.match(event.value)), _TEXT)
+    candidates = _TYPES.get(event.value[:1], []) if plain else []
+    kind = next((tag for tag, pattern in candidates if pattern.match(event.value)), _TEXT)
     return YamlScalar(event.value, kind)
 
 
-_MAX_LINES = 50
-_TRUE, _TRUE_WORDS = "tag:yaml.org,2002:bool", ("yes", "true", "on")
-
-
 class InvalidWorkflowFile(ValueError):
-    """It is no workflow file; one line for people."""
+    """The text is not a workflow file; the message is one line for people."""
 
 
 def parse_schedule(text: str) -> list[Any]:
-    """The lines of `on.schedule`; none where it has no schedule. One that names a time zone is a mapping of `cron` and
-    `timezone`, the others are their `cron` alone. A time zone that is no text is kept as what it is written like."""
+    """The entries of `on.schedule`, empty without a schedule: cron expressions, or dicts of `cron` and `timezone` if an
+    entry has a time zone. A time zone that is not a string is kept as it is written. Raises InvalidWorkflowFile."""
     try:
         root = parse_yaml(text)
     except InvalidYaml as error:
         raise InvalidWorkflowFile(f"the file is {error}") from None
     if not isinstance(root, YamlMap):
-        raise InvalidWorkflowFile("the file is no workflow")
+        raise InvalidWorkflowFile("the file is not a workflow")
     events = _events(root)
     schedule = events.get("schedule") if isinstance(events, YamlMap) else None
     if not isinstance(schedule, YamlList):
         return []
-    lines = [(each, _cron(each)) for each in schedule.items]
-    return [_line(each, cron) for each, cron in lines if isinstance(each, YamlMap) and cron is not None][:_MAX_LINES]
+    entries = [(item, _cron(item)) for item in schedule.items]
+    return [_entry(item, cron) for item, cron in entries if isinstance(item, YamlMap) and cron is not None][:_MAX_LINES]
 
 
 def _events(root: YamlMap) -> Node | None:
-    """YAML 1.1 reads the word `on` as true, and programs that write files by it write `true`."""
-    named = root.get("on")
-    if named is not None:
-        return named
-    true = [value for key, value in root.pairs if isinstance(key, YamlScalar) and _is_true(key)]
-    return true[-1] if true else None
+    """The value of `on`. YAML 1.1 reads the word `on` as true, and programs that generate YAML write `true`."""
+    events = root.get("on")
+    if events is not None:
+        return events
+    values = [value for key, value in root.pairs if isinstance(key, YamlScalar) and _is_true(key)]
+    return values[-1] if values else None
 
 
 def _is_true(key: YamlScalar) -> bool:
     return key.kind == _TRUE and key.text.lower() in _TRUE_WORDS
 
 
-def _cron(line: Node) -> str | None:
-    given = line.get("cron") if isinstance(line, YamlMap) else None
-    return " ".join(given.text.split())[:100] if isinstance(given, YamlScalar) and given.is_text else None
+def _cron(item: Node) -> str | None:
+    cron = item.get("cron") if isinstance(item, YamlMap) else None
+    return " ".join(cron.text.split())[:100] if isinstance(cron, YamlScalar) and cron.is_text else None
 
 
-def _line(line: YamlMap, cron: str) -> Any:
-    zone = line.get("timezone")
+def _entry(item: YamlMap, cron: str) -> Any:
+    zone = item.get("timezone")
     if zone is None:
         return cron
     text = zone.text if isinstance(zone, YamlScalar) and not zone.kind.endswith(":null") else ""

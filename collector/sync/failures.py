@@ -1,9 +1,4 @@
-"""What a 404 about a run means: the run was deleted, or the token may not see its repository just now.
-
-Repositories without GitHub Actions: temporary forks of security advisories, or Actions switched off by a policy.
-
-What the database does not take: the fault of what was to be stored, or its own.
-"""
+"""The meaning of failures: of a 404, of a repository without GitHub Actions, and of a database error."""
 
 import re
 from collections.abc import Iterator
@@ -17,6 +12,14 @@ from collector.github.errors import Forbidden, GitHubError, InvalidResponse, Not
 from collector.github.payloads import InvalidPayload, RepositoryPayload, parse_payload
 from core.text import clean
 
+# GitHub's message follows the status: "GitHub refuses /repos/… (403: Actions has been disabled …)".
+_STATUS = "(403: "
+_ACTIONS = re.compile(r"\bactions\b", re.IGNORECASE)
+_DISABLED = re.compile(r"\b(?:disabled|not enabled|not available|unavailable|switched off|turned off)\b", re.IGNORECASE)
+# Classes of operational errors of PostgreSQL that concern one transaction: it was rolled back in favor of another one
+# (40), or a value is too large for an index (54, program limit exceeded).
+_TRANSIENT_CLASSES = ("40", "54")
+
 
 def parse_repository(data: object, repo: str) -> RepositoryPayload:
     """The body of GET /repos/{repo}. Raises InvalidResponse."""
@@ -27,7 +30,7 @@ def parse_repository(data: object, repo: str) -> RepositoryPayload:
 
 
 def diagnose_missing_repository(client: GitHubClient, repository_id: int, repo: str) -> GitHubError | None:
-    """Null where GitHub shows this repository. Raises RateLimited."""
+    """Null if GitHub shows this repository, else the reason. Raises RateLimited."""
     try:
         payload = parse_repository(client.get(f"/repos/{repo}").data, repo)
     except RateLimited:
@@ -35,12 +38,12 @@ def diagnose_missing_repository(client: GitHubClient, repository_id: int, repo: 
     except GitHubError as error:
         return error
     if payload.id != repository_id:
-        return InvalidResponse(f"{repo} is the name of another repository now")
+        return InvalidResponse(f"{repo} is now the name of another repository")
     return None
 
 
 def diagnose_missing_run(client: GitHubClient, repo: str, run_id: int) -> GitHubError | None:
-    """Null where the run itself is gone; else what is wrong with its jobs. Raises RateLimited."""
+    """Why the jobs of a run answer 404: null if the run was deleted, else the error. Raises RateLimited."""
     try:
         client.get(f"/repos/{repo}/actions/runs/{run_id}")
     except NotFound:
@@ -49,36 +52,26 @@ def diagnose_missing_run(client: GitHubClient, repo: str, run_id: int) -> GitHub
         raise
     except GitHubError as error:
         return error
-    return InvalidResponse("GitHub shows the run and not its jobs (404)")
-
-
-# GitHub's own words stand after the status: "GitHub refuses /repos/… (403: Actions has been disabled …)".
-_STATUS = "(403: "
-_ACTIONS = re.compile(r"\bactions\b", re.IGNORECASE)
-_DISABLED = re.compile(r"\b(?:disabled|not enabled|not available|unavailable|switched off|turned off)\b", re.IGNORECASE)
+    return InvalidResponse("GitHub shows the run but not its jobs (404)")
 
 
 def has_no_actions(client: GitHubClient, repository_id: int, repo: str, error: GitHubError) -> bool:
-    """Whether this answer to a question about the repository's Actions says that it has none. A 404 also stands for a
-    repository that is gone or hidden, so the repository itself is asked for. Raises RateLimited."""
+    """Whether an error of a request about Actions means that the repository has none: in temporary forks of security
+    advisories, or where a policy disabled Actions. A 404 also means that the repository is deleted or hidden, so the
+    repository itself is requested. Raises RateLimited."""
     if isinstance(error, Forbidden):
         return _mentions_disabled(str(error))
     return isinstance(error, NotFound) and diagnose_missing_repository(client, repository_id, repo) is None
 
 
-def _mentions_disabled(refusal: str) -> bool:
-    said = refusal.partition(_STATUS)[2]
-    named = _ACTIONS.search(said)
-    return named is not None and _DISABLED.search(said, named.end()) is not None
-
-
-# PostgreSQL calls these operational errors too: a transaction that had to give way to another (40), and a value that
-# fits into no index (54, program limit exceeded).
-_TRANSIENT_CLASSES = ("40", "54")
+def _mentions_disabled(error: str) -> bool:
+    message = error.partition(_STATUS)[2]
+    subject = _ACTIONS.search(message)
+    return subject is not None and _DISABLED.search(message, subject.end()) is not None
 
 
 def is_database_unavailable(error: Exception) -> bool:
-    """The database cannot be used, or not now: nothing else can be stored either."""
+    """Whether the database cannot be used at all, as opposed to an error of one statement."""
     if isinstance(error, PoolTimeoutError):
         return True
     if not isinstance(error, DBAPIError):
@@ -90,7 +83,7 @@ def is_database_unavailable(error: Exception) -> bool:
 
 
 def error_line(error: Exception) -> str:
-    """Without the statement and its values."""
+    """The database's message, without the statement and its values."""
     cause = getattr(error, "orig", None) or error
     lines = str(cause).strip().splitlines()
     return clean(f"{type(cause).__name__}: {lines[0] if lines else 'no reason given'}", 300)
@@ -98,11 +91,11 @@ def error_line(error: Exception) -> str:
 
 @contextmanager
 def isolate_failure(repo: str) -> Iterator[None]:
-    """What the database does not take of one repository is that repository's failure, and the others go on."""
+    """Turns a database error about the data of one repository into InvalidResponse, so that the others continue."""
     try:
         yield
     except SQLAlchemyError as error:
-        # A table that is not there is no repository's fault either.
+        # A missing table does not concern one repository either.
         if is_database_unavailable(error) or isinstance(error, ProgrammingError):
             raise
-        raise InvalidResponse(f"what GitHub tells of {repo} cannot be stored ({error_line(error)})") from error
+        raise InvalidResponse(f"GitHub's data of {repo} cannot be stored ({error_line(error)})") from error

@@ -1,4 +1,4 @@
-"""Applying webhook deliveries: what the API stored becomes runs and jobs, through the same door as what was polled."""
+"""Applies webhook deliveries that the API stored: runs and jobs are written by the same functions as polled ones."""
 
 import logging
 import threading
@@ -31,15 +31,15 @@ from db.webhook_inbox import (
 )
 
 log = logging.getLogger(__name__)
-# On SQLite, storing so many takes about 0.1 s, and the API waits for it.
+# On SQLite, storing a batch takes about 0.1 s, during which the API cannot write.
 _BATCH = 120
 
 
 @dataclass
 class InboxResult:
-    """What became of the deliveries that waited. `failed` cannot be applied; `put_off` failed now and are tried again.
-    `wanting` are runs that are over and whose jobs are to be fetched, `unknown` those that only a job told of, both as
-    (repository_id, run_id)."""
+    """Numbers of deliveries by result: `failed` cannot be applied, `deferred` failed and are tried again. `changed`
+    counts rows. `runs_without_jobs`: completed runs whose jobs are to be fetched; `unknown_runs`: runs of which only a
+    job is known; both as (repository_id, run_id)."""
 
     applied: int = 0
     ignored: int = 0
@@ -55,7 +55,7 @@ class InboxResult:
 
     @property
     def repositories(self) -> frozenset[int]:
-        """Those with something to fetch."""
+        """Ids of repositories whose runs or jobs are to be fetched."""
         return frozenset(repository_id for repository_id, _ in self.runs_without_jobs | self.unknown_runs)
 
     def __add__(self, other: "InboxResult") -> "InboxResult":
@@ -72,15 +72,15 @@ class InboxResult:
 
 @dataclass(frozen=True)
 class _ParsedDelivery:
-    """A delivery and what it tells, or what becomes of it without that."""
+    """A delivery and its event, or its result if there is no event to apply."""
 
     delivery: PendingDelivery
     content: RunEvent | JobEvent | DeliveryResult
 
 
 class InboxProcessor:
-    """Several collectors may do this at once. A delivery and what it changed are committed together, so that a program
-    that is killed in between leaves it waiting."""
+    """Several collectors may run this at the same time. A delivery and its changes are committed together, so that a
+    delivery of a process that is killed stays pending."""
 
     def __init__(
         self,
@@ -96,141 +96,150 @@ class InboxProcessor:
         self._stop = stop or threading.Event()
 
     def apply(self) -> InboxResult:
-        """Everything that waits, once. Raises SQLAlchemyError where the database cannot be used: the rest waits on."""
+        """Applies all pending deliveries once. Raises SQLAlchemyError if the database cannot be used; the rest stays
+        pending."""
         total = InboxResult()
-        place = None
+        position = None
         while not self._stop.is_set():
             with session_scope(self._engine) as session:
-                waiting = pending_deliveries(session, after=place, limit=self._batch)
-            if not waiting:
+                pending = pending_deliveries(session, after=position, limit=self._batch)
+            if not pending:
                 break
-            place = waiting[-1].position
-            total += self._apply([_parse_delivery(delivery) for delivery in waiting])
+            position = pending[-1].position
+            total += self._apply([_parse_delivery(delivery) for delivery in pending])
         return total
 
     def _apply(self, batch: Sequence[_ParsedDelivery]) -> InboxResult:
-        """In one transaction; where that fails, one by one, so that one bad delivery stops no other."""
+        """Applies a batch in one transaction; if that fails, one by one, so that one bad delivery does not stop
+        others."""
         total = InboxResult()
-        fresh = [each for each in batch if not each.delivery.tries]
+        first_tries = [parsed for parsed in batch if not parsed.delivery.tries]
         try:
-            total += self._store(fresh)
+            total += self._store(first_tries)
         except Exception as error:
             if is_database_unavailable(error):
                 raise
             total = InboxResult()
         else:
-            batch = [each for each in batch if each.delivery.tries]
+            batch = [parsed for parsed in batch if parsed.delivery.tries]
         for parsed in batch:
             total += self._apply_one(parsed)
         return total
 
-    def _apply_one(self, one: _ParsedDelivery) -> InboxResult:
+    def _apply_one(self, parsed: _ParsedDelivery) -> InboxResult:
         try:
-            return self._store([one])
+            return self._store([parsed])
         except Exception as error:
             if is_database_unavailable(error):
                 raise
             reason = error_line(error)
         with write_scope(self._engine) as session:
-            if not claim_deliveries(session, [one.delivery.delivery_id]):
+            if not claim_deliveries(session, [parsed.delivery.delivery_id]):
                 return InboxResult()
-            over = record_failed_attempt(session, one.delivery.delivery_id, reason, self._clock())
-        self._log_stored(one, "failed" if over else "put_off", reason)
-        return InboxResult(failed=1) if over else InboxResult(deferred=1)
+            is_final = record_failed_attempt(session, parsed.delivery.delivery_id, reason, self._clock())
+        self._log_stored(parsed, "failed" if is_final else "put_off", reason)
+        return InboxResult(failed=1) if is_final else InboxResult(deferred=1)
 
     def _store(self, batch: Sequence[_ParsedDelivery]) -> InboxResult:
         if not batch:
             return InboxResult()
-        found, now = InboxResult(), self._clock()
+        result, now = InboxResult(), self._clock()
         with write_scope(self._engine) as session:
-            claimed = claim_deliveries(session, [each.delivery.delivery_id for each in batch])
-            ours = [each for each in batch if each.delivery.delivery_id in claimed]
-            settled = [each.content for each in ours if isinstance(each.content, DeliveryResult)]
-            settled += _store_deliveries(session, ours, found)
-            record_results(session, settled, now)
-            if found.changed:
+            claimed_ids = claim_deliveries(session, [parsed.delivery.delivery_id for parsed in batch])
+            claimed = {
+                parsed.delivery.delivery_id: parsed for parsed in batch if parsed.delivery.delivery_id in claimed_ids
+            }
+            outcomes = [parsed.content for parsed in claimed.values() if isinstance(parsed.content, DeliveryResult)]
+            outcomes += _store_deliveries(session, list(claimed.values()), result)
+            record_results(session, outcomes, now)
+            if result.changed:
                 bump_data_version(session, now)
-        told = {each.delivery.delivery_id: each for each in ours}
-        for each in settled:
-            self._log_stored(told[each.delivery_id], str(each.state), each.reason)
-            found.applied += each.state is InboxState.APPLIED
-            found.ignored += each.state is InboxState.IGNORED
-            found.failed += each.state is InboxState.FAILED
-        return found
+        for outcome in outcomes:
+            self._log_stored(claimed[outcome.delivery_id], str(outcome.state), outcome.reason)
+            result.applied += outcome.state is InboxState.APPLIED
+            result.ignored += outcome.state is InboxState.IGNORED
+            result.failed += outcome.state is InboxState.FAILED
+        return result
 
-    def _log_stored(self, one: _ParsedDelivery, outcome: str, reason: str | None) -> None:
-        """Once it is stored what became of it."""
+    def _log_stored(self, parsed: _ParsedDelivery, outcome: str, reason: str | None) -> None:
+        """Counts and logs a result that is stored."""
         self._tally.increment(CounterName.DELIVERIES, outcome)
         if outcome == InboxState.APPLIED:
-            self._tally.observe(SummaryName.DELIVERY, (self._clock() - one.delivery.received_at).total_seconds())
-        _log_outcome(one, outcome, reason)
+            self._tally.observe(SummaryName.DELIVERY, (self._clock() - parsed.delivery.received_at).total_seconds())
+        _log_outcome(parsed, outcome, reason)
 
 
-def _store_deliveries(session: Session, batch: Sequence[_ParsedDelivery], found: InboxResult) -> list[DeliveryResult]:
-    """By repository, and each of them is known by its id: a renamed one is still the same."""
+def _store_deliveries(session: Session, batch: Sequence[_ParsedDelivery], result: InboxResult) -> list[DeliveryResult]:
+    """Stores the events by repository id, so that a renamed repository stays the same; adds to `result`."""
     groups: dict[int, list[tuple[str, RunEvent | JobEvent]]] = defaultdict(list)
-    for each in batch:
-        if not isinstance(each.content, DeliveryResult):
-            groups[each.content.repository.id].append((each.delivery.delivery_id, each.content))
-    known = lock_repositories(session, groups)
-    settled = []
+    for parsed in batch:
+        if not isinstance(parsed.content, DeliveryResult):
+            groups[parsed.content.repository.id].append((parsed.delivery.delivery_id, parsed.content))
+    repositories = lock_repositories(session, groups)
+    outcomes = []
     for repository_id, group in groups.items():
-        repository = known.get(repository_id)
+        repository = repositories.get(repository_id)
         state, reason = InboxState.APPLIED, None
         if repository is None or not repository.monitored:
             state, reason = InboxState.IGNORED, f"{group[0][1].repository.full_name or repository_id} is not monitored"
         else:
             stored = _store_events(session, repository_id, [event for _, event in group])
-            found.changed += stored.changed
-            found.runs_without_jobs |= {(repository_id, run_id) for run_id in stored.runs_to_fetch}
-            found.unknown_runs |= {(repository_id, run_id) for run_id in stored.unknown_run_ids}
-        settled += [DeliveryResult(delivery_id, state, repository_id, reason) for delivery_id, _ in group]
-    return settled
+            result.changed += stored.changed
+            result.runs_without_jobs |= {(repository_id, run_id) for run_id in stored.runs_to_fetch}
+            result.unknown_runs |= {(repository_id, run_id) for run_id in stored.unknown_run_ids}
+        outcomes += [DeliveryResult(delivery_id, state, repository_id, reason) for delivery_id, _ in group]
+    return outcomes
 
 
 def _store_events(session: Session, repository_id: int, events: Sequence[RunEvent | JobEvent]) -> StoredEvents:
     repository = get_repository(session, repository_id)
     name = events[-1].repository.full_name
     if name and name.lower() != repository.full_name.lower():
-        # It was renamed: the next look at it asks for its new name.
+        # It was renamed: the next sync requests its new name.
         sync_state(session, repository_id).identity_checked_at = None
     runs = [event for event in events if isinstance(event, RunEvent)]
     if runs:
         workflows = [
-            workflow_record(each.workflow) if each.workflow else workflow_record_from_run(each.run) for each in runs
+            workflow_record(event.workflow) if event.workflow else workflow_record_from_run(event.run) for event in runs
         ]
         ensure_workflows(session, repository_id, workflows)
-    records = [run_record(each.run) for each in runs]
+    records = [run_record(event.run) for event in runs]
     request_workflow_list(session, repository_id, records)
     return store_events(
         session,
         repository,
         records,
-        [JobUpdate(each.job.run_id, job_record(each.job)) for each in events if isinstance(each, JobEvent)],
+        [JobUpdate(event.job.run_id, job_record(event.job)) for event in events if isinstance(event, JobEvent)],
     )
 
 
-def _log_outcome(one: _ParsedDelivery, outcome: str, reason: str | None) -> None:
-    """One line a delivery, under the id by which the API and GitHub know it."""
+def _log_outcome(parsed: _ParsedDelivery, outcome: str, reason: str | None) -> None:
+    """One line per delivery, with the id that the API and GitHub use."""
     level = logging.WARNING if outcome in ("failed", "put_off") else logging.INFO
-    event = one.content if isinstance(one.content, RunEvent | JobEvent) else None
+    event = parsed.content if isinstance(parsed.content, RunEvent | JobEvent) else None
     job = event.job if isinstance(event, JobEvent) else None
     run_id = job.run_id if job else event.run.id if isinstance(event, RunEvent) else None
-    about = {"repository": event.repository.full_name or None, "run_id": run_id} if event else {}
-    with log_context(delivery_id=one.delivery.delivery_id, event=one.delivery.event, outcome=outcome,
-               job_id=job.id if job else None, **about):  # fmt: skip
-        place = f" of run {run_id} in {about['repository']}" if event else ""
-        log.log(level, "webhook %s%s %s%s", one.delivery.event, place, outcome, f": {reason}" if reason else "")
+    delivery = parsed.delivery
+    fields = {"repository": event.repository.full_name or None, "run_id": run_id} if event else {}
+    with log_context(
+        delivery_id=delivery.delivery_id,
+        event=delivery.event,
+        outcome=outcome,
+        job_id=job.id if job else None,
+        **fields,
+    ):
+        subject = f" of run {run_id} in {fields['repository']}" if event else ""
+        log.log(level, "webhook %s%s %s%s", delivery.event, subject, outcome, f": {reason}" if reason else "")
 
 
 def _parse_delivery(delivery: PendingDelivery) -> _ParsedDelivery:
     try:
         return _ParsedDelivery(delivery, parse_event(delivery.event, delivery.body))
-    except IgnoredEvent as why:
-        return _ParsedDelivery(delivery, DeliveryResult(delivery.delivery_id, InboxState.IGNORED, reason=str(why)))
-    except InvalidPayload as why:
-        reason = str(why)
+    except IgnoredEvent as error:
+        return _ParsedDelivery(delivery, DeliveryResult(delivery.delivery_id, InboxState.IGNORED, reason=str(error)))
+    except InvalidPayload as error:
+        reason = str(error)
     except Exception as error:
-        # Whatever a delivery holds, the others go on.
+        # Broad: no content of a delivery may stop the others.
         reason = error_line(error)
     return _ParsedDelivery(delivery, DeliveryResult(delivery.delivery_id, InboxState.FAILED, reason=reason))

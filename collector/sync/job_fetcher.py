@@ -1,22 +1,15 @@
-"""Fetching the jobs and earlier attempts of one run.
+"""Fetches the jobs and earlier attempts of runs: of all repositories together, failed runs first, then the newest."""
 
-Filling in the jobs and attempts of runs: of all repositories together, failed runs first, then the newest, so that
-a short budget goes where people look.
-"""
-
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine
-
+from collector.context import CollectorContext
 from collector.github.client import GitHubClient
 from collector.github.errors import GitHubError, InvalidResponse, NotFound, RateLimited
 from collector.github.pagination import fan_out, pages
 from collector.github.payloads import InvalidPayload, JobPayload, RunPayload, parse_payload
-from collector.progress import Progress
 from collector.sync.convert import attempt_record, job_record
 from collector.sync.failures import diagnose_missing_repository, diagnose_missing_run
 from db.collection.sync_state import set_gaps
@@ -29,12 +22,21 @@ from db.repositories.repository_writes import get_repository
 from db.runs.run_writes import mark_details_unavailable
 from health.completeness.gaps import runs_without_jobs_text
 
+# Runs that are fetched before the pending runs are queried again, and runs stored in one transaction. Transactions are
+# short, so that webhooks and readers need not wait for the write lock.
+_PENDING_LIMIT, _WRITE_BATCH = 400, 50
+WORKERS = 32
+_FIRST_PAUSE, _MAX_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+# Pauses before the jobs of a completed run are fetched again while some are missing or unfinished.
+_FIRST_RECHECK, _MAX_RECHECK = timedelta(seconds=10), timedelta(minutes=4)
+
 
 def fetch_run_jobs(
-    client: GitHubClient, repo: str, wanted: PendingJobs, clock: Callable[[], datetime]
+    client: GitHubClient, repo: str, pending: PendingJobs, clock: Callable[[], datetime]
 ) -> RunDetailsRecord:
-    """All attempts' jobs come in one list (filter=all): `latest` may leave out jobs that were not run again."""
-    run = f"/repos/{repo}/actions/runs/{wanted.run_id}"
+    """The jobs of all attempts from one list (filter=all): `latest` may omit jobs that were not re-run. Raises
+    GitHubError."""
+    run = f"/repos/{repo}/actions/runs/{pending.run_id}"
     fetched_at = clock()
     jobs: dict[int, JobRecord] = {}
     count: int | None = None
@@ -44,22 +46,23 @@ def fetch_run_jobs(
             raise InvalidResponse(f"a job cannot be read: {page.invalid_items[0]}")
         if page.total_count is not None:
             count = max(count or 0, page.total_count)
-        # A job that one page lists twice is counted twice; between pages jobs repeat because the pages shift.
+        # total_count counts a job twice that one page lists twice. Jobs that repeat on the next page are not counted
+        # twice: the list moved between the requests.
         repeated += len(page.items) - len({payload.id for payload in page.items})
         for payload in page.items:
             job = job_record(payload)
             known = jobs.get(job.id)
-            # GitHub can list one job twice, once with its steps cut short.
+            # GitHub can list a job twice, once with incomplete steps.
             if known is None or _completeness_key(job) >= _completeness_key(known):
                 jobs[job.id] = job
-    attempts = [_attempt(client, f"{run}/attempts/{number}") for number in wanted.missing_attempts]
+    attempts = [_attempt(client, f"{run}/attempts/{number}") for number in pending.missing_attempts]
     return RunDetailsRecord(
-        wanted.run_id,
+        pending.run_id,
         tuple(attempt for attempt in attempts if attempt),
         tuple(jobs.values()),
         fetched_at,
-        attempt=wanted.attempt,
-        run_completed=wanted.completed,
+        attempt=pending.attempt,
+        run_completed=pending.completed,
         job_count=None if count is None else count - repeated,
     )
 
@@ -77,18 +80,9 @@ def _attempt(client: GitHubClient, path: str) -> AttemptRecord | None:
         raise InvalidResponse(f"an attempt cannot be read: {error}") from None
 
 
-# Runs between two looks at what is most urgent, and runs stored in one transaction: short, so that webhooks and
-# readers need not wait for the write lock.
-_PENDING_LIMIT, _WRITE_BATCH = 400, 50
-WORKERS = 32
-_FIRST_PAUSE, _MAX_PAUSE = timedelta(minutes=1), timedelta(hours=1)
-# Between two looks at the jobs of a run that ended just now and whose jobs are not all there, or not all over.
-_FIRST_RECHECK, _MAX_RECHECK = timedelta(seconds=10), timedelta(minutes=4)
-
-
 @dataclass
 class JobFetchResult:
-    """`failures` maps a repository to one line; `waiting` is set when GitHub asked to wait."""
+    """`failures` maps owner/name to one line. `rate_limited`: the rest was not fetched."""
 
     changed: int = 0
     failures: dict[str, str] = field(default_factory=dict)
@@ -103,8 +97,8 @@ class _RetryState:
 
 @dataclass
 class _FetchPass:
-    """`repositories` maps ids to owner/name. `missing` are runs whose jobs GitHub knew nothing of (404), `lost`
-    repositories that turned out not to be seen: nothing more is asked of them in this pass."""
+    """`repositories`: owner/name by id. `missing`: runs whose jobs answered 404, by repository. `unavailable`:
+    repositories that the token cannot see; no more requests are sent for them in this pass."""
 
     repositories: Mapping[int, str]
     use_backoff: bool
@@ -122,44 +116,36 @@ class _FetchPass:
 
 
 class JobFetcher:
-    """Remembers between calls which runs and repositories could not be read, so that a broken one is not asked for all
-    the time."""
+    """Keeps the retry times of runs and repositories that could not be read between calls."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        client: GitHubClient,
-        *,
-        clock: Callable[[], datetime],
-        stop: threading.Event,
-        progress: Progress,
-        workers: int = WORKERS,
-    ) -> None:
-        self._engine, self._client, self._clock = engine, client, clock
-        self._stop, self._progress, self._workers = stop, progress, workers
-        self._trouble: dict[int, _RetryState] = {}
-        # By run and attempt: a new attempt is asked for at once.
+    def __init__(self, context: CollectorContext, *, workers: int = WORKERS) -> None:
+        self._engine, self._client, self._clock = context.engine, context.client, context.clock
+        self._stop, self._progress, self._workers = context.stop, context.progress, workers
+        self._failed_runs: dict[int, _RetryState] = {}
+        # By run and attempt, so that a new attempt is fetched at once.
         self._unsettled: dict[tuple[int, int], _RetryState] = {}
-        self._unseen: dict[int, _RetryState] = {}
+        self._unavailable: dict[int, _RetryState] = {}
 
     def run(
         self, repositories: Mapping[int, str], *, include_running: bool = True, use_backoff: bool = False
     ) -> JobFetchResult:
-        """Everything that is wanted of these repositories (id to owner/name). Without `live` running runs are left
-        alone unless there is news of them. `patient` waits longer after each failure of a run, and each answer that is
-        not GitHub's last word; otherwise it is asked for once in every call."""
+        """Fetches all pending jobs of these repositories (owner/name by id). Without `include_running`, runs in
+        progress are skipped unless there is news of them. With `use_backoff`, the pause before a retry grows after each
+        failure of a run; without it every pending run is requested once per call."""
         current = _FetchPass(repositories, use_backoff)
         if not repositories:
             return current.result
         with session_scope(self._engine) as session:
-            left = count_pending_jobs(session, repositories, self._clock())
-        if left:
-            self._progress.begin("Reading jobs", sum(left.values()))
-        wanted = self._pending_runs(current, include_running)
+            counts = count_pending_jobs(session, repositories, self._clock())
+        if counts:
+            self._progress.begin("Reading jobs", sum(counts.values()))
+        pending = self._pending_runs(current, include_running)
         for item, result in fan_out(
-            lambda each: fetch_run_jobs(self._client, repositories[each.repository_id], each, self._clock),
-            wanted, stop=self._stop, workers=self._workers,
-        ):  # fmt: skip
+            lambda run: fetch_run_jobs(self._client, repositories[run.repository_id], run, self._clock),
+            pending,
+            stop=self._stop,
+            workers=self._workers,
+        ):
             if isinstance(result, RateLimited):
                 current.result.rate_limited = current.result.rate_limited or result
             else:
@@ -167,45 +153,48 @@ class JobFetcher:
             if current.unsaved_count >= _WRITE_BATCH:
                 self._store(current)
             if current.result.rate_limited:
-                wanted.close()
+                pending.close()
         self._store(current)
-        self._record_gaps(repositories, left)
+        self._record_gaps(repositories, counts)
         return current.result
 
-    def _pending_runs(self, current: _FetchPass, live: bool) -> Generator[PendingJobs, None, None]:
-        """Looks again after each round: what failed meanwhile comes first."""
-        asked: set[int] = set()
+    def _pending_runs(self, current: _FetchPass, include_running: bool) -> Generator[PendingJobs, None, None]:
+        """Queries again after each batch, so that newly failed runs come first."""
+        started: set[int] = set()
         while not self._stop.is_set():
             now = self._clock()
-            seen = [
-                each
-                for each in current.repositories
-                if self._is_retry_due(self._unseen.get(each), now, current.use_backoff)
-            ]
+            repository_ids = {
+                repository_id
+                for repository_id in current.repositories
+                if self._is_retry_due(self._unavailable.get(repository_id), now, current.use_backoff)
+            }
             with session_scope(self._engine) as session:
-                # What is on its way, or failed, is still wanted in the database.
-                limit = _PENDING_LIMIT + self._workers + 2 * _WRITE_BATCH + len(self._trouble) + len(self._unsettled)
-                listed = pending_jobs(session, set(seen) - current.unavailable, now, limit, include_unfinished=live)
-            fresh = [each for each in listed if each.run_id not in asked]
-            fresh = [each for each in fresh if self._is_due(each, now, current.use_backoff)]
-            if not fresh:
+                # Runs in flight and runs that failed are still pending in the database.
+                limit = (
+                    _PENDING_LIMIT + self._workers + 2 * _WRITE_BATCH + len(self._failed_runs) + len(self._unsettled)
+                )
+                listed = pending_jobs(
+                    session, repository_ids - current.unavailable, now, limit, include_unfinished=include_running
+                )
+            due = [run for run in listed if run.run_id not in started and self._is_due(run, now, current.use_backoff)]
+            if not due:
                 return
-            for each in fresh[:_PENDING_LIMIT]:
-                asked.add(each.run_id)
-                if each.repository_id not in current.unavailable:
-                    yield each
+            for run in due[:_PENDING_LIMIT]:
+                started.add(run.run_id)
+                if run.repository_id not in current.unavailable:
+                    yield run
 
-    def _is_due(self, run: PendingJobs, now: datetime, patient: bool) -> bool:
-        pauses = self._trouble.get(run.run_id), self._unsettled.get((run.run_id, run.attempt))
-        return all(self._is_retry_due(pause, now, patient) for pause in pauses)
+    def _is_due(self, run: PendingJobs, now: datetime, use_backoff: bool) -> bool:
+        states = self._failed_runs.get(run.run_id), self._unsettled.get((run.run_id, run.attempt))
+        return all(self._is_retry_due(state, now, use_backoff) for state in states)
 
-    def _is_retry_due(self, trouble: _RetryState | None, now: datetime, patient: bool) -> bool:
-        return trouble is None or not patient or now >= trouble.retry_at
+    def _is_retry_due(self, state: _RetryState | None, now: datetime, use_backoff: bool) -> bool:
+        return state is None or not use_backoff or now >= state.retry_at
 
     def _handle_result(self, item: PendingJobs, result: RunDetailsRecord | GitHubError, current: _FetchPass) -> None:
         if isinstance(result, RunDetailsRecord):
-            self._trouble.pop(item.run_id, None)
-            self._unseen.pop(item.repository_id, None)
+            self._failed_runs.pop(item.run_id, None)
+            self._unavailable.pop(item.repository_id, None)
             current.batch[item.repository_id].append(result)
         elif isinstance(result, NotFound):
             current.missing[item.repository_id].append(item.run_id)
@@ -213,7 +202,7 @@ class JobFetcher:
             self._record_failure(item.repository_id, item.run_id, result, current)
 
     def _record_failure(self, repository_id: int, run_id: int, error: GitHubError, current: _FetchPass) -> None:
-        self._trouble[run_id] = self._next_retry(self._trouble.get(run_id))
+        self._failed_runs[run_id] = self._next_retry(self._failed_runs.get(run_id))
         current.note_failure(repository_id, f"jobs of run {run_id}: {error}")
 
     def _next_retry(
@@ -224,7 +213,7 @@ class JobFetcher:
         return _RetryState(tries, self._clock() + pause)
 
     def _record_unsettled(self, details: list[RunDetailsRecord], pending: set[int]) -> None:
-        """Runs whose jobs GitHub is still completing: after growing pauses their lists are read again."""
+        """Schedules runs whose jobs GitHub is still completing to be fetched again, after growing pauses."""
         for detail in details:
             key = detail.run_id, detail.attempt or 1
             before = self._unsettled.pop(key, None)
@@ -250,15 +239,15 @@ class JobFetcher:
         current.missing.clear()
 
     def _resolve_missing(self, repository_id: int, run_ids: list[int], current: _FetchPass) -> None:
-        """Runs that are gone have no jobs to wait for. Whether they are is asked after the 404, and of the repository
-        first: where the token lost it, all of its runs answer like this, and none of them is gone."""
+        """Marks deleted runs, whose jobs can no longer be fetched. The repository is requested first: if the token can
+        no longer see it, all of its runs answer 404 without being deleted."""
         repo = current.repositories[repository_id]
-        if unseen := diagnose_missing_repository(self._client, repository_id, repo):
+        if repository_error := diagnose_missing_repository(self._client, repository_id, repo):
             current.unavailable.add(repository_id)
-            self._unseen[repository_id] = self._next_retry(self._unseen.get(repository_id))
-            current.note_failure(repository_id, str(unseen))
+            self._unavailable[repository_id] = self._next_retry(self._unavailable.get(repository_id))
+            current.note_failure(repository_id, str(repository_error))
             return
-        self._unseen.pop(repository_id, None)
+        self._unavailable.pop(repository_id, None)
         for run_id in run_ids:
             if error := diagnose_missing_run(self._client, repo, run_id):
                 self._record_failure(repository_id, run_id, error, current)
@@ -270,8 +259,8 @@ class JobFetcher:
         if not before:
             return
         with session_scope(self._engine) as session:
-            left = count_pending_jobs(session, repositories, self._clock())
+            counts = count_pending_jobs(session, repositories, self._clock())
         for repository_id in before:
-            missing = left.get(repository_id, 0)
+            missing = counts.get(repository_id, 0)
             with write_scope(self._engine) as session:
                 set_gaps(session, repository_id, "jobs", [runs_without_jobs_text(missing)] if missing else [])

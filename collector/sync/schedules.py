@@ -1,4 +1,4 @@
-"""Reads which workflows run by the clock: their files, where a rule asks for it, and again only what changed."""
+"""Reads the schedules of workflows from their files, where an alert rule needs them, and only files that changed."""
 
 import base64
 import binascii
@@ -38,53 +38,54 @@ _FILE_ERRORS = (InvalidResponse, Forbidden, Gone, NotFound, Unprocessable)
 class ScheduleReader:
     def __init__(self, engine: Engine, client: GitHubClient, clock: Callable[[], datetime]) -> None:
         self._engine, self._client, self._clock = engine, client, clock
-        # Files that are skipped, as a collector that is gone noted it and could not log it.
+        # Files that are skipped because the parser crashed an earlier process; each is logged once.
         self._skipped: set[Key] = set()
 
     def read(self, repository_id: int, repo: str) -> None:
-        """What cannot be read of one file stands beside it; the others go on. A file that is not there (404) while its
-        repository is has no schedule."""
+        """Stores the error of a file that cannot be read, and continues with the others. A file that answers 404 while
+        its repository exists has no schedule."""
         with session_scope(self._engine) as session:
-            wanted = pending_workflow_files(session, repository_id, self._clock())
-        for file in wanted:
+            files = pending_workflow_files(session, repository_id, self._clock())
+        for file in files:
             self._read(repository_id, repo, file)
 
     def _read(self, repository_id: int, repo: str, file: PendingWorkflowFile) -> None:
         now, key = self._clock(), (repository_id, file.workflow_id)
         with session_scope(self._engine) as session:
-            known = schedule_error(session, *key)
+            previous_error = schedule_error(session, *key)
         try:
-            answer = self._client.get(f"/repos/{repo}/contents/{quote(file.path)}", etag=file.etag)
-            crons = None if answer.not_modified else self._parse_schedule(key, _decode_text(answer.data), now)
+            response = self._client.get(f"/repos/{repo}/contents/{quote(file.path)}", etag=file.etag)
+            crons = None if response.not_modified else self._parse_schedule(key, _decode_text(response.data), now)
         except (*_FILE_ERRORS, InvalidWorkflowFile) as error:
             removed = (
                 isinstance(error, NotFound) and diagnose_missing_repository(self._client, repository_id, repo) is None
             )
             with write_scope(self._engine) as session:
-                note = record_removed if removed else record_unreadable
-                note(session, key, str(error), now)
-                trouble = None if removed else schedule_error(session, *key)
+                record = record_removed if removed else record_unreadable
+                record(session, key, str(error), now)
+                error_text = None if removed else schedule_error(session, *key)
         else:
             with write_scope(self._engine) as session:
                 if crons is None:
                     record_unchanged(session, key, now)
                 else:
-                    store_schedule(session, key, crons, answer.etag, now)
-                trouble = schedule_error(session, *key)
-        # Files are read every hour: what is wrong with one is logged when it changes.
-        if trouble and trouble != known:
-            log.warning("%s: the schedule of %r is not judged: %s", repo, file.path, trouble)
+                    store_schedule(session, key, crons, response.etag, now)
+                error_text = schedule_error(session, *key)
+        # Files are read every hour; an error is logged only when it changes.
+        if error_text and error_text != previous_error:
+            log.warning("%s: the schedule of %r cannot be evaluated: %s", repo, file.path, error_text)
 
     def _parse_schedule(self, key: Key, text: str, now: datetime) -> list[Any]:
-        """A file that is being read is noted before: one that ends the program is not read again by the next."""
+        """Parses a file. The start is stored first, so that a file that crashes the process is not parsed again by the
+        next one. Raises InvalidWorkflowFile."""
         digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
         with write_scope(self._engine) as session:
-            trouble = schedule_error(session, *key)
-            if crashed_while_parsing(trouble, digest, now):
+            stored_error = schedule_error(session, *key)
+            if crashed_while_parsing(stored_error, digest, now):
                 if key not in self._skipped:
                     self._skipped.add(key)
-                    log.warning("a workflow's file is skipped for a day: %s", trouble)
-                raise InvalidWorkflowFile(str(trouble))
+                    log.warning("a workflow file is skipped for a day: %s", stored_error)
+                raise InvalidWorkflowFile(str(stored_error))
             record_parse_start(session, key, digest, now)
         return parse_schedule(text)
 

@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.main import create_app as create_api
 from api.settings import ApiSettings
-from collector.bootstrap import make_collector_jobs
+from collector.bootstrap import make_collector
+from collector.commands import CollectorCommands
 from collector.github.client import GitHubClient
 from collector.settings import CollectorSettings
 from db.models import Base
@@ -115,8 +116,8 @@ def test_what_a_server_repeats_is_shown_nowhere(empty: Engine, open_page: Open, 
             database_url=database, github_token=TOKEN, github_api_url=url,
             github_repos=",".join([*(f"acme/{name}" for name in KINDS), "evil/*"]),
         )  # fmt: skip
-        passes = make_collector_jobs(settings, empty, GitHubClient(url, TOKEN, sleep=lambda seconds: None))
-        outcome = passes.run()
+        made = make_collector(settings, empty, GitHubClient(url, TOKEN, sleep=lambda seconds: None))
+        outcome = CollectorCommands(made).sync_once()
     assert outcome.failures or outcome.rate_limited
     check("database", stored(empty))
     with TestClient(create_api(ApiSettings(database_url=database)), base_url="http://localhost") as client:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from collector.context import SyncResult
 from collector.github.client import GitHubClient
-from collector.sync.engine import SyncResult
 from core.clock import utc_now
 from tests.collector.syncing import sync
 from tests.simulator.app import Simulator, create_app, running

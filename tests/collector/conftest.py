@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from collector.bootstrap import make_client, make_collector_jobs
-from collector.jobs import CollectorJobs
+from collector.bootstrap import make_client, make_collector
+from collector.jobs import Collector
 from collector.settings import CollectorSettings
 from tests.simulator.app import Simulator, create_app, running
 from tests.simulator.world import EditableWorld
@@ -68,6 +68,6 @@ def settings(database_url: str) -> CollectorSettings:
 
 
 @pytest.fixture
-def passes(settings: CollectorSettings, engine: Engine) -> CollectorJobs:
-    """Of a collector whose GitHub is never reached."""
-    return make_collector_jobs(settings, engine, make_client(settings))
+def collector(settings: CollectorSettings, engine: Engine) -> Collector:
+    """A collector that sends no request to GitHub."""
+    return make_collector(settings, engine, make_client(settings))

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
+from collector.context import CollectorContext, SyncResult
 from collector.github.client import GitHubClient
 from collector.logs.collect import LogCollector
 from collector.progress import Progress
-from collector.sync.engine import SyncEngine, SyncResult
+from collector.sync.engine import SyncEngine
 from db.collection.heartbeat_detail import HeartbeatDetail
 
 
@@ -21,27 +22,16 @@ def sync(
     engine: Engine, base_url: str, repos: tuple[str, ...], *, clock: Callable[[], datetime], backfill_days: int = 30,
     retention_days: int = 3650, client: GitHubClient | None = None, stop: threading.Event | None = None,
 ) -> SyncResult:  # fmt: skip
-    return SyncEngine(
-        engine,
-        client or make_client(base_url, clock),
-        repos=repos,
-        backfill_days=backfill_days,
-        retention_days=retention_days,
-        clock=clock,
-        stop=stop or threading.Event(),
-        progress=Progress(engine, clock, HeartbeatDetail()),
-    ).run()
+    client = client or make_client(base_url, clock)
+    context = CollectorContext(
+        engine, client, Progress(engine, clock, HeartbeatDetail()), clock, stop or threading.Event()
+    )
+    return SyncEngine(context, repos=repos, backfill_days=backfill_days, retention_days=retention_days).run()
 
 
 def fetch_logs(engine: Engine, base_url: str, *, clock: Callable[[], datetime], collect: str = "failed") -> int:
-    return LogCollector(
-        engine,
-        make_client(base_url, clock),
-        collect=collect,
-        clock=clock,
-        stop=threading.Event(),
-        progress=Progress(engine, clock, HeartbeatDetail()),
-    ).run()
+    context = CollectorContext(engine, make_client(base_url, clock), Progress(engine, clock, HeartbeatDetail()), clock)
+    return LogCollector(context, collect=collect).run()
 
 
 def at(text: str) -> Callable[[], datetime]:

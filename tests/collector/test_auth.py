@@ -309,7 +309,7 @@ def test_a_token_and_an_app_at_once_are_refused(github: GitHub) -> None:
         GITHUB_APP_ID="12", GITHUB_APP_PRIVATE_KEY=private_pem(),
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr.strip() == "GITHUB_APP_ID: GITHUB_TOKEN is set, too; leave one of them out."
+    assert done.stderr.strip() == "GITHUB_APP_ID: GITHUB_TOKEN is set, too; unset one of them."
 
 
 def test_a_whole_sync_runs_as_an_app_and_shows_no_secret(tmp_path: Path, access: GitHubApp) -> None:

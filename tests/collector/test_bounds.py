@@ -135,8 +135,8 @@ def test_three_redirects_are_followed_and_none_sees_the_token() -> None:
         ("http://100.64.0.1/", "reserved"),
         ("http://0.0.0.0/", "reserved"),
         ("http://2852039166/", "link-local"),
-        ("file:///etc/passwd", "nowhere"),
-        ("gopher://127.0.0.1/", "nowhere"),
+        ("file:///etc/passwd", "invalid URL"),
+        ("gopher://127.0.0.1/", "invalid URL"),
         ("http://user:word@127.0.0.1/", "password"),
     ],
 )

@@ -120,7 +120,7 @@ def test_a_sign_of_life_of_a_clock_that_was_ahead_counts_no_longer(
     assert alive.main() == 0
     alive.touch(now + DAYS.total_seconds())
     assert alive.main() == 1
-    assert capsys.readouterr().out == "The collector shows no sign of life.\n"
+    assert capsys.readouterr().out == "The collector is not running.\n"
 
 
 def test_every_jump_is_told_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -56,8 +56,8 @@ def examine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Examine:
 def test_what_is_well_is_said_with_the_limit_and_its_reserve(examine: Examine) -> None:
     found = examine()
     assert found["GitHub"].ok
-    assert "4,200 of 5,000 requests left this hour, 500 of them left to others" in found["GitHub"].detail
-    assert found["Clock"] == DoctorCheck("Clock", True, "as GitHub's")
+    assert "4,200 of 5,000 requests left this hour, 500 of them reserved for others" in found["GitHub"].detail
+    assert found["Clock"] == DoctorCheck("Clock", True, "in sync with GitHub")
     assert found[REPO] == DoctorCheck(REPO, True, "runs, jobs and logs can be read")
 
 
@@ -81,10 +81,10 @@ def test_no_token_is_said(examine: Examine) -> None:
     [
         (f"/repos/{REPO}", NOT_FOUND, "or the token may not see it (404)"),
         (f"/repos/{REPO}", as_json({"message": "Repository access blocked"}, 451), "451: Repository access blocked"),
-        (RUNS, FORBIDDEN, "runs may not be read: the right to read Actions is missing"),
-        (RUNS, NOT_FOUND, "runs cannot be found: Actions are switched off there"),
-        (JOBS, FORBIDDEN, "jobs may not be read"),
-        (LOGS, FORBIDDEN, "runs and jobs can be read; logs may not be read"),
+        (RUNS, FORBIDDEN, "runs cannot be read: the permission to read Actions is missing"),
+        (RUNS, NOT_FOUND, "runs cannot be found: Actions are disabled there"),
+        (JOBS, FORBIDDEN, "jobs cannot be read"),
+        (LOGS, FORBIDDEN, "runs and jobs can be read; logs cannot be read"),
         (LOGS, Reply(302, {"Location": "http://127.0.0.1:1/x"}), "cannot download from 127.0.0.1"),
     ],
 )
@@ -98,10 +98,10 @@ def test_each_right_that_is_missing_is_told_apart(examine: Examine, path: str, r
 @pytest.mark.parametrize(
     ("path", "reply", "told"),
     [
-        (RUNS, as_json({"total_count": 0, "workflow_runs": []}), "none is over yet"),
-        (LOGS, as_json({"message": "Server Error"}, 410), "log is gone"),
-        (LOGS, NOT_FOUND, "log is gone"),
-        (NOTES, FORBIDDEN, "right to read Checks"),
+        (RUNS, as_json({"total_count": 0, "workflow_runs": []}), "none is completed yet"),
+        (LOGS, as_json({"message": "Server Error"}, 410), "the log of the latest run was deleted"),
+        (LOGS, NOT_FOUND, "the log of the latest run was deleted"),
+        (NOTES, FORBIDDEN, "permission to read Checks"),
     ],
 )
 def test_what_is_no_fault_is_said_and_does_not_fail(examine: Examine, path: str, reply: Reply, told: str) -> None:
@@ -145,7 +145,7 @@ def test_the_webhook_secret_and_redis_are_optional(examine: Examine) -> None:
     found = examine()
     assert (found["Webhooks"].ok, found["Redis"].ok) == (None, None)
     found = examine(github_webhook_secret="hush", redis_url="redis://:hidden@127.0.0.1:1/0")
-    assert found["Webhooks"] == DoctorCheck("Webhooks", True, "webhooks are taken at POST /api/webhooks/github")
+    assert found["Webhooks"] == DoctorCheck("Webhooks", True, "accepted at POST /api/webhooks/github")
     assert found["Redis"].ok is False
     assert "hidden" not in found["Redis"].detail
     assert examine(redis_url="http://x")["Redis"].ok is False
@@ -187,7 +187,7 @@ def test_a_slack_bot_is_asked_who_it_is_and_posts_nothing(examine: Examine) -> N
         well = examine(slack_bot_token=TOKEN, slack_webhook_url="https://hooks.slack.com/x", **given)["Slack"]
         assert well.ok
         assert well.detail.startswith(
-            "health in Acme posts to C0ALERTS; SLACK_WEBHOOK_URL is not used beside it; POST /api/alerts/test"
+            "health in Acme posts to C0ALERTS; SLACK_WEBHOOK_URL is ignored; POST /api/alerts/test"
         )
         wrong = examine(slack_bot_token="xoxb-s3cr3t-other", **given)["Slack"]
         assert wrong == DoctorCheck("Slack", False, "Slack reports invalid_auth; check SLACK_BOT_TOKEN")

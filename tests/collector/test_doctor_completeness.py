@@ -42,9 +42,7 @@ def checks(engine: Engine) -> dict[str, DoctorCheck]:
 def test_an_empty_database_is_no_fault(engine: Engine) -> None:
     assert checks(engine) == {
         "Collector": DoctorCheck("Collector", None, "has not run yet; start it with python -m collector"),
-        "Completeness": DoctorCheck(
-            "Completeness", None, "nothing is stored yet; the collector's first look brings it"
-        ),
+        "Completeness": DoctorCheck("Completeness", None, "nothing is stored yet; wait for the collector's first sync"),
     }
 
 
@@ -53,7 +51,7 @@ def test_where_everything_is_complete_one_sentence_says_so(engine: Engine) -> No
     at_work(engine)
     found = checks(engine)
     assert list(found) == ["Collector", "Completeness"]
-    assert found["Collector"] == DoctorCheck("Collector", True, "at work, last seen 30 s ago")
+    assert found["Collector"] == DoctorCheck("Collector", True, "running, last seen 30 s ago")
     assert found["Completeness"].ok
     assert found["Completeness"].detail.startswith("Data is complete since 19 Oct 2026, last sync 30 s ago. ")
 
@@ -120,7 +118,7 @@ def test_what_a_collector_that_is_gone_could_not_read_is_no_fault_of_today(engin
     at_work(engine, timedelta(hours=3))
     found = checks(engine)
     assert found["Collector"] == DoctorCheck(
-        "Collector", None, "is not running, last seen 3 h ago; start it, and look at its log"
+        "Collector", None, "is not running, last seen 3 h ago; start it and check its log"
     )
     assert [check.ok for check in found.values()] == [None, None, None]
     at_work(engine)
@@ -132,18 +130,18 @@ def test_collectors_that_share_the_work_are_named(engine: Engine) -> None:
     at_work(engine)
     held = [("liveness", "a/1", "a/1"), ("liveness", "b/2", "b/2"), ("repository", "acme/r1", "b/2")]
     add(engine, *[Claim(kind=kind, name=name, holder=holder, expires_at=LATER) for kind, name, holder in held])
-    told = "at work, last seen 30 s ago; 2 share the work: a/1 (0 repositories), b/2 (1 repository)"
+    told = "running, last seen 30 s ago; 2 collectors share the repositories: a/1 (0 repositories), b/2 (1 repository)"
     assert checks(engine)["Collector"].detail == told
 
 
 def test_deliveries_that_could_not_be_applied_are_told_where_webhooks_are_used(engine: Engine) -> None:
     assert "Deliveries" not in checks(engine)
     add(engine, delivery("a", "applied"))
-    assert checks(engine)["Deliveries"] == DoctorCheck("Deliveries", True, "the latest delivery came 30 s ago, 0 wait")
+    assert checks(engine)["Deliveries"] == DoctorCheck("Deliveries", True, "last delivery 30 s ago, 0 pending")
     add(engine, delivery("b", "failed"), delivery("c"))
     found = checks(engine)["Deliveries"]
     assert found.ok is None
-    assert "1 wait; 1 of the last 7 days could not be applied" in found.detail
+    assert "1 pending; 1 of the last 7 days could not be applied" in found.detail
 
 
 @pytest.mark.parametrize(("error", "code"), [(None, 0), (REFUSED, 1)])

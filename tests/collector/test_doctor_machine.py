@@ -43,7 +43,7 @@ def test_a_disk_that_is_full_fails_with_a_remedy(engine: Engine, monkeypatch: py
     monkeypatch.setattr("collector.doctor.environment._MIN_TEMP_BYTES", 10**18)
     found = machine(engine)
     assert found["Disk"].ok is False
-    assert "shorten RETENTION_DAYS" in found["Disk"].detail
+    assert "lower RETENTION_DAYS" in found["Disk"].detail
     assert found["Temporary files"].ok is None
     assert "set TMPDIR" in found["Temporary files"].detail
 
@@ -61,7 +61,7 @@ def test_a_replica_is_told_with_its_lag(engine: Engine, tmp_path: Path) -> None:
                 record_heartbeat(session, moment, {})
         found = machine(engine, database_replica_url=url)["Replica"]
         assert found.ok is ok
-    assert "10m 00s behind and does not answer until it is near" in found.detail
+    assert "10m 00s behind and is not used until it has caught up" in found.detail
     copy.dispose()
 
 
@@ -87,8 +87,10 @@ def test_what_waits_too_long_fails_while_the_collector_runs(engine: Engine) -> N
         session.add(ChannelState(channel="slack", failures=3, error="Slack says invalid_auth."))
     checks = found(0)
     assert [checks[name].ok for name in ("Deliveries", "Messages to slack", "Messages to email")] == [False] * 3
-    assert "1 wait, the oldest for 6m 00s" in checks["Deliveries"].detail
-    told = "1 message waits, the oldest for 20m 00s; the last try failed: Slack says invalid_auth; try it with POST"
+    assert "1 pending, the oldest for 6m 00s" in checks["Deliveries"].detail
+    told = (
+        "1 message pending, the oldest for 20m 00s; the last attempt failed: Slack says invalid_auth; test it with POST"
+    )
     assert checks["Messages to slack"].detail.startswith(told)
     # Without a collector that is as it must be.
     checks = found(3)
@@ -105,20 +107,24 @@ def test_collectors_of_another_version_are_named(engine: Engine) -> None:
     add(engine, Claim(kind="liveness", name="one/1", holder="one/1", expires_at=now + timedelta(seconds=20)))
     found = {check.name: check for check in check_completeness(engine, now)}["Version"]
     assert found.ok is None
-    assert "but one/1 runs 0.0.9: bring all to one version" in found.detail
+    assert "but one/1 runs 0.0.9: use one version for all" in found.detail
 
 
 @pytest.mark.parametrize(
     ("settings", "ok", "told"),
     [
-        ({}, None, "whoever reaches 127.0.0.1 may read all"),
+        ({}, None, "anyone who can reach 127.0.0.1 has full read access"),
         ({"api_host": "0.0.0.0"}, False, "API_HOST=0.0.0.0 accepts connections from other machines and no key is set"),
-        ({"api_host": "::1"}, None, "whoever reaches ::1"),
-        ({"api_host": "0.0.0.0", "api_keys": "s3cr3t"}, True, "every /api route wants a key"),
-        ({"api_host": "0.0.0.0", "access_by_proxy": "true"}, None, "ACCESS_BY_PROXY is set: whoever the proxy"),
-        ({"api_host": "0.0.0.0", "api_publish": "127.0.0.1:3000"}, None, "whoever reaches 127.0.0.1:3000 may read all"),
+        ({"api_host": "::1"}, None, "anyone who can reach ::1"),
+        ({"api_host": "0.0.0.0", "api_keys": "s3cr3t"}, True, "every /api route requires a key"),
+        ({"api_host": "0.0.0.0", "access_by_proxy": "true"}, None, "ACCESS_BY_PROXY is set: everyone whom the proxy"),
+        (
+            {"api_host": "0.0.0.0", "api_publish": "127.0.0.1:3000"},
+            None,
+            "anyone who can reach 127.0.0.1:3000 has full read access",
+        ),
         ({"api_publish": "3000"}, False, "API_PUBLISH=3000 accepts connections from other machines and no key is set"),
-        ({"api_publish": "10.0.0.7:3000", "api_keys": "s3cr3t"}, True, "every /api route wants a key"),
+        ({"api_publish": "10.0.0.7:3000", "api_keys": "s3cr3t"}, True, "every /api route requires a key"),
     ],
 )
 def test_an_open_api_fails(settings: dict[str, str], ok: bool | None, told: str) -> None:

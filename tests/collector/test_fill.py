@@ -1,13 +1,13 @@
 """Jobs that GitHub does not show: deleted with their run, or out of the token's sight for a while."""
 
 import itertools
-import threading
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from collector.context import CollectorContext
 from collector.progress import Progress
 from collector.sync.job_fetcher import JobFetcher
 from db.collection.heartbeat_detail import HeartbeatDetail
@@ -67,8 +67,9 @@ def account(engine: Engine) -> Account:
 
 
 def filler(engine: Engine, url: str, clock: Clock) -> JobFetcher:
-    progress = Progress(engine, clock, HeartbeatDetail())
-    return JobFetcher(engine, make_client(url, clock), clock=clock, stop=threading.Event(), progress=progress)
+    return JobFetcher(
+        CollectorContext(engine, make_client(url, clock), Progress(engine, clock, HeartbeatDetail()), clock)
+    )
 
 
 def pending(engine: Engine) -> list[int]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from collector import alive
 from collector.claims import host_name
 from collector.health import health
-from collector.jobs import CollectorJobs
+from collector.jobs import Collector
 from collector.scheduler import CollectorService
 from collector.settings import CollectorSettings
 from db.collection.claims import Assignment
@@ -20,7 +20,7 @@ from db.collection.sync_state import record_heartbeat
 from db.engine import write_scope
 from db.models import Heartbeat
 
-NO_SIGN = "The collector shows no sign of life.\n"
+NO_SIGN = "The collector is not running.\n"
 FRESH, STALE = timedelta(seconds=10), timedelta(minutes=17)
 POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -34,9 +34,9 @@ def own(pid: int = 7) -> str:
     return f"collector/{host_name()}/{pid}"
 
 
-def leads(passes: CollectorJobs, leads: bool) -> None:
-    passes.claims.assignment = Assignment(frozenset(), frozenset(), 2, leads)
-    passes._progress.is_leader = leads
+def leads(collector: Collector, leads: bool) -> None:
+    collector.claims.assignment = Assignment(frozenset(), frozenset(), 2, leads)
+    collector.context.progress.is_leader = leads
 
 
 def names(engine: Engine) -> list[str]:
@@ -45,12 +45,12 @@ def names(engine: Engine) -> list[str]:
 
 
 def test_a_collector_that_beats_is_healthy_whether_it_leads_or_not(
-    settings: CollectorSettings, passes: CollectorJobs, engine: Engine
+    settings: CollectorSettings, collector: Collector, engine: Engine
 ) -> None:
     assert health(settings) == 1
     # An SQLite file has one collector, which leads.
-    leads(passes, engine.dialect.name == "sqlite")
-    passes._progress.beat(force=True)
+    leads(collector, engine.dialect.name == "sqlite")
+    collector.context.progress.beat(force=True)
     assert health(settings) == 0
 
 
@@ -65,12 +65,12 @@ def test_on_sqlite_the_only_heartbeat_counts(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_one_that_stopped_says_when(
-    settings: CollectorSettings, engine: Engine, passes: CollectorJobs, capsys: pytest.CaptureFixture[str]
+    settings: CollectorSettings, engine: Engine, collector: Collector, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    passes.set_heartbeat_fields(beat_seconds=5)
-    passes.beat(force=True)
+    collector.context.progress.set_heartbeat_fields(beat_seconds=5)
+    collector.reporter.beat(force=True)
     assert health(settings) == 0
-    passes.mark_stopping()
+    collector.context.progress.mark_stopping()
     assert health(settings) == 1
     assert "The collector stopped at " in capsys.readouterr().out
 
@@ -129,61 +129,59 @@ def test_a_database_that_cannot_be_used_is_one_line(tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.parametrize("leading", [True, False])
-def test_the_leader_forgets_collectors_that_ended_long_ago(
-    engine: Engine, passes: CollectorJobs, leading: bool
-) -> None:
+def test_the_leader_forgets_collectors_that_ended_long_ago(engine: Engine, collector: Collector, leading: bool) -> None:
     old = timedelta(hours=25)
     for name in ("collector", "collector/gone/1"):
         beaten(engine, old, name)
     beaten(engine, timedelta(hours=23), "collector/late/1")
-    leads(passes, leading)
-    CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)._prune()
+    leads(collector, leading)
+    CollectorService(engine, collector, retention_days=400, log_retention_days=90).retention.run()
     left = ["collector", "collector/late/1"] if leading else ["collector", "collector/gone/1", "collector/late/1"]
     assert names(engine) == left
 
 
-def test_who_takes_over_the_lead_prunes_soon_and_then_once_a_day(engine: Engine, passes: CollectorJobs) -> None:
-    leads(passes, False)
-    service = CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
-    service._prune()
-    assert "retention" not in passes._client.tally.as_dict()["last"]
-    assert service._prune_at - datetime.now(UTC) <= timedelta(minutes=5)
-    leads(passes, True)
-    service._prune_at = datetime.now(UTC)
-    service._prune()
-    done = passes._client.tally.as_dict()["last"]["retention"]
-    assert service._prune_at - datetime.now(UTC) > timedelta(hours=23)
-    service._prune()
-    assert passes._client.tally.as_dict()["last"]["retention"] == done
+def test_who_takes_over_the_lead_prunes_soon_and_then_once_a_day(engine: Engine, collector: Collector) -> None:
+    leads(collector, False)
+    service = CollectorService(engine, collector, retention_days=400, log_retention_days=90)
+    service.retention.run()
+    assert "retention" not in collector.context.client.tally.as_dict()["last"]
+    assert service.retention.due_at - datetime.now(UTC) <= timedelta(minutes=5)
+    leads(collector, True)
+    service.retention.due_at = datetime.now(UTC)
+    service.retention.run()
+    done = collector.context.client.tally.as_dict()["last"]["retention"]
+    assert service.retention.due_at - datetime.now(UTC) > timedelta(hours=23)
+    service.retention.run()
+    assert collector.context.client.tally.as_dict()["last"]["retention"] == done
 
 
 @pytest.mark.parametrize("stopped", [True, False])
 def test_retention_that_was_broken_off_does_not_count_as_done(
-    engine: Engine, passes: CollectorJobs, stopped: bool
+    engine: Engine, collector: Collector, stopped: bool
 ) -> None:
-    leads(passes, True)
+    leads(collector, True)
     if stopped:
-        passes.stop.set()
-    CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)._prune()
-    assert ("retention" in passes._client.tally.as_dict()["last"]) is not stopped
+        collector.context.stop.set()
+    CollectorService(engine, collector, retention_days=400, log_retention_days=90).retention.run()
+    assert ("retention" in collector.context.client.tally.as_dict()["last"]) is not stopped
 
 
 def test_a_collector_ends_when_another_version_migrates_the_database(
-    engine: Engine, passes: CollectorJobs, caplog: pytest.LogCaptureFixture
+    engine: Engine, collector: Collector, caplog: pytest.LogCaptureFixture
 ) -> None:
-    service = CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    service = CollectorService(engine, collector, retention_days=400, log_retention_days=90)
     service._check_schema()
-    assert not passes.stop.is_set()
+    assert not collector.context.stop.is_set()
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     service._check_schema()
-    assert passes.stop.is_set()
-    assert "revision 9999, of another version" in caplog.text
+    assert collector.context.stop.is_set()
+    assert "Another version migrated the database to revision 9999" in caplog.text
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_containers_check_tells_the_same_by_a_file(
-    passes: CollectorJobs,
+    collector: Collector,
     engine: Engine,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -191,15 +189,15 @@ def test_a_containers_check_tells_the_same_by_a_file(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert (alive.main(), capsys.readouterr().out) == (1, NO_SIGN)
-    service = CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
-    service._beat()
+    service = CollectorService(engine, collector, retention_days=400, log_retention_days=90)
+    service.beat()
     assert alive.main() == 0
     ends = float(alive.path().read_text())
     assert ends - time.time() == pytest.approx(16 * 60, abs=5)
     engine.dispose()
     Path(str(engine.url.database)).rename(tmp_path / "away.db")
-    passes._progress._beaten_at = None
-    service._beat()
+    collector.context.progress._last_beat_at = None
+    service.beat()
     assert float(alive.path().read_text()) == ends
     monkeypatch.setattr(time, "time", lambda: ends)
     assert alive.main() == 1
@@ -209,19 +207,19 @@ def test_a_containers_check_tells_the_same_by_a_file(
 @pytest.mark.parametrize("days", [500, -500])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_jump_of_the_clock_that_is_not_followed_makes_no_collector_unhealthy(
-    passes: CollectorJobs, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
+    collector: Collector, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
     """A check that fails starts it anew: under the wrong clock."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    passes._clock = passes._progress._clock = lambda: datetime.now(UTC) - timedelta(days=days)
-    CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)._beat()
+    collector.context.clock = collector.context.progress._clock = lambda: datetime.now(UTC) - timedelta(days=days)
+    CollectorService(engine, collector, retention_days=400, log_retention_days=90).beat()
     assert float(alive.path().read_text()) - time.time() == pytest.approx(16 * 60, abs=5)
     assert alive.main() == 0
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_sign_that_cannot_be_written_is_told_once_and_leaves_nothing(
-    passes: CollectorJobs,
+    collector: Collector,
     engine: Engine,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -229,9 +227,9 @@ def test_a_sign_that_cannot_be_written_is_told_once_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     alive.path().mkdir()
-    service = CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    service = CollectorService(engine, collector, retention_days=400, log_retention_days=90)
     for _ in range(3):
-        passes._progress._beaten_at = None
-        service._beat()
+        collector.context.progress._last_beat_at = None
+        service.beat()
     assert caplog.text.count("cannot be written") == 1
     assert [path.name for path in tmp_path.glob("*.alive*")] == [alive.path().name]

@@ -2,7 +2,6 @@
 
 import gzip
 import itertools
-import threading
 import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from collector.context import CollectorContext
 from collector.github.errors import RateLimited
 from collector.logs import fetch
 from collector.logs.collect import LogCollector
@@ -43,8 +43,7 @@ def collector(
 ) -> tuple[LogCollector, Said]:
     said = Said(engine, github)
     client = make_client(github.url, github.clock, token)
-    made = LogCollector(engine, client, collect=collect, clock=github.clock, stop=threading.Event(), progress=said)
-    return made, said
+    return LogCollector(CollectorContext(engine, client, said, github.clock), collect=collect), said
 
 
 def add_run(engine: Engine, github: GitHub, *names: str, conclusion: str = "failure", hours: float = 1) -> int:

@@ -1,6 +1,5 @@
 """What is strange or broken in one place stays there: one list, one repository, one run, one header."""
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -11,11 +10,12 @@ import pytest
 from sqlalchemy import Engine, select
 
 from collector.claims import ClaimManager
+from collector.context import CollectorContext, SyncResult
 from collector.github.errors import RateLimited
 from collector.github.limiter import RateLimiter
 from collector.github.payloads import InvalidPayload, RunPayload, parse_payload
 from collector.progress import Progress
-from collector.sync.engine import SyncEngine, SyncResult
+from collector.sync.engine import SyncEngine
 from collector.sync.scan_plan import BackfillWindow, read_windows
 from db.collection.backfills import advance, request_backfill
 from db.collection.heartbeat_detail import HeartbeatDetail
@@ -74,10 +74,10 @@ def test_a_list_of_an_organisation_that_fails_hides_none_of_its_repositories(eng
         claims = ClaimManager(engine, "me", clock)
         for _ in range(3):
             outcome = SyncResult()
-            targets = syncing.resolve_targets(outcome)
+            targets = syncing.targets.resolve(outcome)
             looked.append(sorted(claims.renew().names))
-            syncing.sync_runs(looked[-1], outcome)
-            syncing.prune_targets(targets, outcome)
+            syncing.run_lists.sync(looked[-1], outcome)
+            syncing.targets.prune(targets, outcome)
     assert looked[1:] == [["acme/web"]] * 2
 
 
@@ -202,7 +202,5 @@ def test_a_database_url_is_shown_without_any_password() -> None:
 
 
 def _sync(engine: Engine, url: str, *repos: str) -> SyncEngine:
-    return SyncEngine(
-        engine, make_client(url, clock), repos=repos, backfill_days=30, retention_days=400, clock=clock,
-        stop=threading.Event(), progress=Progress(engine, clock, HeartbeatDetail()),
-    )  # fmt: skip
+    context = CollectorContext(engine, make_client(url, clock), Progress(engine, clock, HeartbeatDetail()), clock)
+    return SyncEngine(context, repos=repos, backfill_days=30, retention_days=400)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.maintenance import PriceRecalculator
+from collector.derived_data import PriceRecalculator
 from collector.settings import CollectorSettings
 from core.settings import ConfigError
 from db.models import Run

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.orm import Session
 
-from collector.jobs import CollectorJobs
-from collector.maintenance import MIN_ROWS, check_prune
+from collector.jobs import Collector
+from collector.retention import MIN_ROWS, check_prune
 from collector.scheduler import CollectorService
 from db.collection.claims import Assignment
 from db.engine import write_scope
@@ -84,20 +84,20 @@ def test_more_than_a_tenth_of_all_runs_is_confirmed_by_a_person(
     assert bool(found) is doubted
     if found:
         assert found.reason == (
-            f"{old:,} of {old + new:,} runs would go at once; if that is wanted, run `python -m db prune`"
+            f"{old:,} of {old + new:,} runs would be deleted at once; to confirm, run `python -m db prune`"
         )
         assert not found.transient
 
 
 def test_the_service_says_why_and_deletes_nothing(
-    engine: Engine, passes: CollectorJobs, caplog: pytest.LogCaptureFixture
+    engine: Engine, collector: Collector, caplog: pytest.LogCaptureFixture
 ) -> None:
     """All runs are long over by this machine's clock, and GitHub was never reached."""
     fill(engine, 5, 5, NOON - 500 * DAY)
-    passes.claims.assignment = Assignment(frozenset(), frozenset(), 1, True)
-    service = CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    collector.claims.assignment = Assignment(frozenset(), frozenset(), 1, True)
+    service = CollectorService(engine, collector, retention_days=400, log_retention_days=90)
     with caplog.at_level(logging.WARNING):
-        service._prune()
+        service.retention.run()
     assert stored(engine) == 10
     assert "retention: nothing is deleted: GitHub has not answered yet" in caplog.text
-    assert service._prune_at - fresh() < timedelta(minutes=6)
+    assert service.retention.due_at - fresh() < timedelta(minutes=6)

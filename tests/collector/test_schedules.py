@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_read_keeps_what_was_known_and_stops_nothing(engin
     github.clock.forward(hours=1)
     night.look()
     assert schedule(engine).crons == ["0 2 * * *"]
-    assert "no YAML" in (schedule(engine).error or "")
+    assert "not valid YAML" in (schedule(engine).error or "")
 
 
 def schedule(engine: Engine) -> WorkflowSchedule:
@@ -233,7 +233,7 @@ def test_a_zone_that_nobody_knows_is_said_and_alarms_nobody(
         found = schedule_error(session, schedule(engine).repository_id, schedule(engine).workflow_id)
     assert found == schedule(engine).error
     logged = [each.getMessage() for each in caplog.records if each.name == "collector.sync.schedules"]
-    assert logged == [f"{REPO}: the schedule of '.github/workflows/nightly.yml' is not judged: {found}"]
+    assert logged == [f"{REPO}: the schedule of '.github/workflows/nightly.yml' cannot be evaluated: {found}"]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -277,8 +277,8 @@ def test_a_file_costs_no_more_than_its_size(file: str) -> None:
     [
         ("a: [" + "1," * 200_000 + "1]", "values"),
         # Newer versions of libyaml refuse it by themselves.
-        ("[" * 50_000, "nested|no YAML"),
-        ("a: " * 5 + "\n", "no YAML"),
+        ("[" * 50_000, "nested|not valid YAML"),
+        ("a: " * 5 + "\n", "not valid YAML"),
         ("".join("  " * n + "a:\n" for n in range(400)), "nested"),
         ("on: *nobody", "an alias without an anchor"),
         (NIGHTLY + "---\n" + NIGHTLY, "more than one document"),

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
-from collector.bootstrap import make_client, make_collector_jobs
+from collector.bootstrap import make_client, make_collector
 from collector.claims import ClaimManager
 from collector.jobs import CollectorJobs
 from collector.settings import CollectorSettings
@@ -32,6 +32,7 @@ class Collectors:
             github_api_url=url, github_repos=",".join(REPOS), github_token="good", collect_logs=collect,  # type: ignore[arg-type]
             database_url=engine.url.render_as_string(hide_password=False),
         )  # fmt: skip
+        self.claims: dict[str, ClaimManager] = {}
         self.first, self.second = (self._make(settings, name) for name in ("first", "second"))
         self.first.sync_runs()
         self.second.renew_claims()
@@ -39,14 +40,15 @@ class Collectors:
         self.second.sync_runs()
 
     def _make(self, settings: CollectorSettings, name: str) -> CollectorJobs:
-        passes = make_collector_jobs(settings, self.engine, make_client(settings))
-        passes.claims = ClaimManager(self.engine, name, utc_now)
-        passes.renew_claims()
-        return passes
+        collector = make_collector(settings, self.engine, make_client(settings))
+        collector.claims = self.claims[name] = ClaimManager(self.engine, name, utc_now)
+        jobs = CollectorJobs(collector)
+        jobs.renew_claims()
+        return jobs
 
-    def held(self, passes: CollectorJobs) -> set[int]:
+    def held(self, name: str) -> set[int]:
         with Session(self.engine) as session:
-            return set(resolved_repositories(session, passes.claims.assignment.names))
+            return set(resolved_repositories(session, self.claims[name].assignment.names))
 
     def logs(self) -> set[int]:
         """The repositories whose logs are stored."""
@@ -75,7 +77,7 @@ def url() -> Iterator[str]:
 
 def test_each_collector_fetches_the_logs_of_its_own_repositories(engine: Engine, url: str) -> None:
     both = Collectors(engine, url, "failed")
-    mine, theirs = both.held(both.first), both.held(both.second)
+    mine, theirs = both.held("first"), both.held("second")
     assert (len(mine), len(theirs), mine & theirs) == (1, 1, set())
     both.second.fetch_jobs()
     assert both.logs() == theirs
@@ -85,9 +87,9 @@ def test_each_collector_fetches_the_logs_of_its_own_repositories(engine: Engine,
 
 def test_logs_that_somebody_waits_for_are_fetched_by_who_holds_the_repository(engine: Engine, url: str) -> None:
     both = Collectors(engine, url, "none")
-    mine, theirs = both.held(both.first), both.held(both.second)
-    for passes in (both.first, both.second):
-        passes.fetch_jobs()
+    mine, theirs = both.held("first"), both.held("second")
+    for jobs in (both.first, both.second):
+        jobs.fetch_jobs()
     both.request()
     both.first.fetch_requested_logs()
     assert both.logs() == mine
@@ -97,9 +99,9 @@ def test_logs_that_somebody_waits_for_are_fetched_by_who_holds_the_repository(en
 
 def test_logs_of_a_repository_that_nobody_holds_are_fetched_by_who_leads(engine: Engine, url: str) -> None:
     both = Collectors(engine, url, "none")
-    mine = both.held(both.first)
-    for passes in (both.first, both.second):
-        passes.fetch_jobs()
+    mine = both.held("first")
+    for jobs in (both.first, both.second):
+        jobs.fetch_jobs()
     both.request()
     with write_scope(engine) as session:
         session.execute(delete(Claim).where(Claim.holder == "second"))

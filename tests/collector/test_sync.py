@@ -267,8 +267,8 @@ def test_a_used_up_rate_limit_is_waited_for_not_fought(engine: Engine, github: G
     github.world.add_run(REPO, "CI")
     github.app.state.budget.used = github.app.state.budget.limit
     outcome = once(engine, github)
-    assert outcome.waiting
-    assert outcome.waiting.until > github.clock()
+    assert outcome.rate_limited
+    assert outcome.rate_limited.until > github.clock()
     assert len(github.asked()) <= 2
 
 

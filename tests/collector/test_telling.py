@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from collector.alert_worker import AlertWorker, FailureLogPrefetcher
 from collector.claims import ClaimManager
+from collector.context import CollectorContext
 from collector.logs.collect import LogCollector
 from collector.progress import Progress
 from db.collection.claims import Assignment
@@ -46,9 +47,8 @@ def service(
 ) -> Iterator[AlertWorker]:  # fmt: skip
     stop, clock = threading.Event(), github.clock
     client = make_client(url or github.url, clock)
-    logs = LogCollector(
-        engine, client, collect=collect, clock=clock, stop=stop, progress=Progress(engine, clock, HeartbeatDetail())
-    )
+    context = CollectorContext(engine, client, Progress(engine, clock, HeartbeatDetail()), clock, stop)
+    logs = LogCollector(context, collect=collect)
     claims = ClaimManager(engine, "me", clock)
     claims.assignment = Assignment(frozenset(), frozenset(), collectors, is_leader=True)
     channels = {**(more or {}), "slack": SlackWebhookChannel(channel.url)}

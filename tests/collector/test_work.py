@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from collector.claims import ClaimManager
 from collector.github.pagination import fan_out
 from collector.health import health
-from collector.jobs import CollectorJobs
+from collector.jobs import Collector
 from collector.progress import Progress
 from collector.settings import CollectorSettings
 from collector.supervision import log_and_continue
@@ -122,17 +122,17 @@ def test_what_is_no_time_says_nothing(since: object) -> None:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_health_command_tells_of_work_that_hangs(
-    settings: CollectorSettings, passes: CollectorJobs, engine: Engine, capsys: pytest.CaptureFixture[str]
+    settings: CollectorSettings, collector: Collector, engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with passes.tracker.track("evaluation") as piece:
+    with collector.context.tracker.track("evaluation") as piece:
         piece.progressed_at -= 17 * 60
-        seen_at = passes.beat(force=True)
+        seen_at = collector.reporter.beat(force=True)
         assert health(settings) == 1
     assert "made no progress since" in capsys.readouterr().out
     # What the check of the container reads ends with it.
     assert seen_at is not None
     assert datetime.now(UTC) - seen_at > timedelta(minutes=16)
-    passes.beat(force=True)
+    collector.reporter.beat(force=True)
     assert health(settings) == 0
 
 
@@ -201,7 +201,7 @@ def test_a_look_that_hangs_does_not_keep_the_program_from_ending(tmp_path: Path)
         assert reached.wait(30)
         time.sleep(1)
         assert ends_within(program, 15) < 11
-    assert "ending although look is under way" in (tmp_path / "log").read_text()
+    assert "exiting while sync is still running" in (tmp_path / "log").read_text()
 
 
 def test_a_service_at_rest_ends_at_once_and_cleanly(tmp_path: Path) -> None:
@@ -216,20 +216,20 @@ def test_a_service_at_rest_ends_at_once_and_cleanly(tmp_path: Path) -> None:
         time.sleep(2)
         assert ends_within(program, 15) < 9
         assert program.returncode == 0
-    assert "ending although" not in (tmp_path / "log").read_text()
+    assert "exiting while" not in (tmp_path / "log").read_text()
 
 
 def test_python_code_that_never_ends_is_ended() -> None:
     """An evaluation that computes for ever, in the process of the service."""
     code = (
         "import signal, sys, threading\n"
-        "from collector.supervision import end_in_time\n"
-        "from core.work import Work\n"
-        "work, stop = Work(), threading.Event()\n"
+        "from collector.supervision import enforce_shutdown_deadline\n"
+        "from core.work import TaskTracker\n"
+        "tracker, stop = TaskTracker(), threading.Event()\n"
         "signal.signal(signal.SIGTERM, lambda *_: stop.set())\n"
-        "end_in_time(stop, work)\n"
+        "enforce_shutdown_deadline(stop, tracker)\n"
         "print('ready', flush=True)\n"
-        "with work.piece('evaluation'):\n"
+        "with tracker.track('evaluation'):\n"
         "    while True: sum(range(1000))\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=programs.ROOT) as process:

@@ -1,0 +1,94 @@
+"""Data that is computed from stored runs: costs, roll-ups and fingerprints of failure causes."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from collector.context import CollectorContext
+from collector.logs.fetch import names_cause
+from db.definitions.prices import PriceList
+from db.engine import write_scope
+from db.jobs.job_writes import resume_repricing, store_prices
+from health.insights.finding_queries import refresh_fingerprints
+from health.metrics.rollups.refresh import refresh_rollups
+
+log = logging.getLogger(__name__)
+_REPRICE_SECONDS = 1.0
+
+
+class PriceRecalculator:
+    """Keeps the costs of stored runs at the prices of PRICES_FILE."""
+
+    def __init__(
+        self, engine: Engine, prices: PriceList, clock: Callable[[], datetime], *, stop: threading.Event
+    ) -> None:
+        self._engine, self._prices, self._clock, self._stop = engine, prices, clock, stop
+        self._is_applied = False
+
+    def apply_price_list(self) -> None:
+        """Stores the prices, once per process. Raises SQLAlchemyError; the next call tries again."""
+        if self._is_applied:
+            return
+        with write_scope(self._engine) as session:
+            changed = store_prices(session, self._prices, self._clock())
+        self._is_applied = True
+        if changed:
+            log.info("Runner prices changed: recomputing the costs of stored runs.")
+
+    def recompute(self, *, seconds: float = float("inf")) -> int:
+        """Recomputes costs after a change of prices for about `seconds`; returns the number of runs."""
+        if not self._is_applied:
+            return 0
+        deadline, total = time.monotonic() + seconds, 0
+        for runs in resume_repricing(self._engine):
+            total += runs
+            if self._stop.is_set() or time.monotonic() >= deadline:
+                break
+        return total
+
+
+class DerivedData:
+    def __init__(self, context: CollectorContext, prices: PriceList) -> None:
+        self._context = context
+        self.prices = PriceRecalculator(context.engine, prices, context.clock, stop=context.stop)
+        self._next_refresh = 0.0
+        # Batches of fingerprints that an older version computed; exhausted until the next start.
+        self._fingerprint_batches = refresh_fingerprints(context.engine, names_cause)
+
+    def refresh_all(self) -> None:
+        """Recomputes everything that is out of date. Ends early when the program stops."""
+        self.prices.recompute()
+        while self._refresh_fingerprints() and not self._context.stop.is_set():
+            pass
+        self.refresh_rollups()
+
+    def refresh(self) -> None:
+        """Recomputes roll-ups and one batch of fingerprints, in at most a third of the time: a first sync changes the
+        same days again and again."""
+        start = time.monotonic()
+        if start < self._next_refresh:
+            return
+        self._refresh_fingerprints()
+        self.refresh_rollups()
+        end = time.monotonic()
+        self._next_refresh = end + 2 * (end - start)
+
+    def refresh_rollups(self) -> None:
+        """Recomputes the roll-ups of changed days."""
+        if sum(refresh_rollups(self._context.engine, self._context.clock())):
+            self._context.progress.mark_data_changed()
+
+    def reprice(self) -> None:
+        """Recomputes costs for a second, so that other writers get their turn."""
+        self.prices.recompute(seconds=_REPRICE_SECONDS)
+
+    def _refresh_fingerprints(self) -> int:
+        """Recomputes the next batch; returns its size, 0 when all are up to date."""
+        refreshed = next(self._fingerprint_batches, 0)
+        if refreshed:
+            self._context.progress.mark_data_changed()
+        return refreshed
