@@ -74,7 +74,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         require_protection(settings, listening, guarded=bool(settings.keys))
         reader = ReplicaRouter(
             settings.database_url, settings.database_replica_url, max_lag_seconds=settings.database_replica_max_lag
-        )
+        ).start()
     except (ConfigError, DatabaseUnavailable) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

@@ -1,8 +1,10 @@
-"""Who only reads asks a replica while there is one that lives and keeps up, and the database itself otherwise.
+"""Routes read-only sessions to the replica while it is reachable and its lag is below the limit; otherwise to the
+primary.
 
-A thread for each looks at them every two seconds, so that no question waits for that, and neither look for the other.
-How far the replica is behind is told by places in PostgreSQL's log: when was the database last where the replica is
-now? Its own clock does not tell: where nothing is written, its last transaction is old and nothing is missing."""
+Two threads check the primary and the replica every two seconds, so that no query waits for a check, and neither check
+for the other. The lag is measured by positions in PostgreSQL's write-ahead log: the time since the primary was last at
+the position of the replica. The replica's clock does not tell the lag: where nothing is written, its last transaction
+is old and nothing is missing."""
 
 import logging
 import threading
@@ -12,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, DateTime, Engine, ExceptionContext, event, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -26,17 +27,17 @@ log = logging.getLogger(__name__)
 DEFAULT_MAX_LAG_SECONDS = 30.0
 CHECK_INTERVAL_SECONDS = 2.0
 _CONNECT_SECONDS = 2
-# A look that does not come to an end for this long says enough of the replica.
+# A check that takes longer than this counts as failed.
 _CHECK_TIMEOUT_SECONDS = 8.0
-# Serialization (a conflict with what is replayed), deadlock, shut down, crashed, starting up; a table or a column that
-# is not there yet.
+# Serialization failure (a conflict with replay), deadlock, shutdown, crash, start-up; a table or column that is not
+# replicated yet.
 _REPLICA_SQLSTATES = ("40001", "40P01", "57P01", "57P02", "57P03", "42P01", "42703")
-# Where it has written to; and what is to be written yet of changes that are seen already (synchronous_commit = off).
+# The positions of what is written, and of changes that are visible and not written yet (synchronous_commit = off).
 _WRITE_POSITION = """
 SELECT pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END, '0/0'), 0,
        pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn() END, '0/0')
 """
-# One that was promoted writes a log of its own.
+# A promoted replica writes a log of its own.
 _REPLAY_POSITION = """
 SELECT pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() END, '0/0'),
        extract(epoch FROM now() - pg_last_xact_replay_timestamp()), NULL
@@ -52,7 +53,7 @@ _UNREACHABLE, _DISCONNECTED = "DATABASE_REPLICA_URL: cannot use it; the log says
 
 @dataclass(frozen=True)
 class ReplicaStatus:
-    """What answers, and why; `lag_seconds` is null where it is not known."""
+    """The database that serves reads, and the reason where it is the primary; `lag_seconds` is null where unknown."""
 
     from_replica: bool
     lag_seconds: float | None
@@ -61,8 +62,9 @@ class ReplicaStatus:
 
 @dataclass(frozen=True)
 class _DatabaseState:
-    """A database at one moment. `place` in the log in bytes, `end` of what everybody sees; null where it has none.
-    `idle` seconds since the last transaction that was replayed."""
+    """The state of a database at one moment. `log_position` is the written or replayed position in the log in bytes,
+    `insert_position` the end of visible changes; null without a log. `idle_seconds` is the time since the last replayed
+    transaction."""
 
     log_position: int | None
     insert_position: int | None
@@ -78,7 +80,8 @@ def reads_replica(session: Session) -> bool:
 
 
 class ReplicaRouter:
-    """`primary` is the database itself. Without a replica it answers everything, and nothing is looked at."""
+    """Routes reads to `primary` or `replica`. Without a replica all reads go to the primary, and `start` does
+    nothing."""
 
     def __init__(
         self, url: str, replica_url: str | None = None, *, max_lag_seconds: float = DEFAULT_MAX_LAG_SECONDS
@@ -87,44 +90,60 @@ class ReplicaRouter:
         self.replica = _replica_engine(replica_url, _CONNECT_SECONDS) if replica_url else None
         self._most, self._every = max_lag_seconds, CHECK_INTERVAL_SECONDS
         self._marks: deque[tuple[float, int]] = deque(maxlen=int(2 * max_lag_seconds / CHECK_INTERVAL_SECONDS) + 2)
-        self._lock, self._over = threading.Lock(), threading.Event()
-        self._trusted, self._reason = False, "it was not looked at yet"
+        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._trusted, self._reason = False, "it was not checked yet"
         self._lag: float | None = None
         self._logged = ""
-        self._looked_at = float("-inf")
-        # What was read from the database itself, or written, must be there before the replica answers again.
+        self._checked_at = float("-inf")
+        # Data that was read from the primary, or written, must be on the replica before it serves reads again.
         self._version, self._must_catch_up, self._needed = 0, False, 0
         self._since = float("-inf")
-        # The database itself is away.
+        # The primary is unreachable.
         self._alone = False
-        if self.replica is not None and replica_url:
+        self._threads: list[threading.Thread] = []
+        self._primary: tuple[float, _DatabaseState | None] | None = None
+        self._primary_asked_at = time.monotonic()
+        self._urls = url, replica_url
+        if self.replica is not None:
             event.listen(self.replica, "handle_error", self._on_error)
-            self._primary: tuple[float, _DatabaseState | None] | None = None
+
+    def start(self) -> "ReplicaRouter":
+        """Starts the threads that check the primary and the replica; until the first check all reads go to the
+        primary. Returns the router. `close` ends the threads."""
+        url, replica_url = self._urls
+        if replica_url and not self._threads:
             self._primary_asked_at = time.monotonic()
-            for look, address in ((self._poll_primary, url), (self._poll_replica, replica_url)):
-                threading.Thread(target=look, args=(address,), daemon=True).start()
+            self._threads = [
+                threading.Thread(target=self._poll_primary, args=(url,), name="replica-router-primary", daemon=True),
+                threading.Thread(
+                    target=self._poll_replica, args=(replica_url,), name="replica-router-replica", daemon=True
+                ),
+            ]
+            for thread in self._threads:
+                thread.start()
+        return self
 
     @property
     def engine(self) -> Engine:
-        """What answers now."""
+        """The engine that serves reads now."""
         if self.replica is not None and self._trusted:
-            if time.monotonic() - self._looked_at < max(_CHECK_TIMEOUT_SECONDS, 4 * self._every):
+            if time.monotonic() - self._checked_at < max(_CHECK_TIMEOUT_SECONDS, 4 * self._every):
                 return self.replica
             self._use_primary("it does not answer")
         return self.primary
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session in one transaction, on what answers now. All its statements see the same state of the database,
-        whatever is written meanwhile: a figure that takes several of them is that of one moment. An error that the
-        replica alone is to blame for says so: see asks_again."""
+        """Opens a session in one transaction on the database that serves reads now. All its statements see one snapshot,
+        so that a figure of several statements belongs to one moment. An error that only the replica caused is marked:
+        see is_replica_failure."""
         with self._connect() as connection, Session(connection, expire_on_commit=False) as opened, opened.begin():
             opened.info["replica"] = connection.engine is self.replica
             yield opened
 
     def is_stale_read(self, session: Session, version: int) -> bool:
-        """True where the data of this version is older than what was read before: ask again, of the database itself.
-        That one is believed."""
+        """Returns whether a replica served data of an older version than was read before. Reads then go to the primary,
+        whose version is always accepted, and the caller repeats the query."""
         if session.info.get("replica") and version < self._version and not self._alone:
             self._use_primary("it is behind what was shown")
             return True
@@ -132,7 +151,7 @@ class ReplicaRouter:
         return False
 
     def record_write(self) -> None:
-        """Something was changed in the database itself: who did it shall see it."""
+        """Routes reads to the primary until the replica has the change that was just written."""
         with self._lock:
             if self.replica is not None:
                 self._require_catch_up("it catches up")
@@ -142,19 +161,23 @@ class ReplicaRouter:
         return ReplicaStatus(on_replica, self._lag, "" if on_replica else self._reason)
 
     def close(self) -> None:
-        self._over.set()
+        """Ends the threads and closes all connections. A check of an unreachable database may outlast the call."""
+        self._stop.set()
+        ends_at = time.monotonic() + _CONNECT_SECONDS
+        for thread in self._threads:
+            thread.join(max(ends_at - time.monotonic(), 0.0))
         for engine in (self.primary, self.replica):
             if engine is not None:
                 engine.dispose()
 
     def evaluate(self, primary: _DatabaseState | None, replica: _DatabaseState | str, checked_at: float) -> None:
-        """Decides by how both stood since `asked_at`; a replica that could not be asked is told by the reason. Where
-        the database itself is away, an older answer is better than none."""
+        """Chooses the database by the states of both as of `checked_at`; for a replica that cannot be checked, `replica`
+        is the reason. Where the primary is unreachable, old data is better than none."""
         now = time.monotonic()
         if isinstance(replica, str):
             self._use_primary(_UNREACHABLE, log_reason=replica)
             return
-        self._looked_at = now
+        self._checked_at = now
         if replica.revision != head_revision():
             self._use_primary(f"its schema is at {replica.revision}")
             return
@@ -171,7 +194,7 @@ class ReplicaRouter:
                 self._use_replica()
 
     def _lag_behind(self, now: float, asked_at: float, primary: _DatabaseState, replica: _DatabaseState) -> float:
-        """In seconds, by the log; without one by the sign of life that the collector writes."""
+        """Returns the lag in seconds by log positions; without a log by the collector's heartbeat."""
         if primary.log_position is None or replica.log_position is None:
             return (
                 max((primary.heartbeat_at - replica.heartbeat_at).total_seconds(), 0.0)
@@ -182,21 +205,21 @@ class ReplicaRouter:
             self._marks.append((asked_at, primary.log_position))
         if replica.log_position >= primary.log_position:
             return 0.0
-        reached = [at for at, place in self._marks if place <= replica.log_position]
+        reached = [at for at, position in self._marks if position <= replica.log_position]
         return now - reached[-1] if reached else max(now - self._marks[0][0], replica.idle_seconds)
 
     def _caught_up(self, primary: _DatabaseState, replica: _DatabaseState, asked_at: float) -> bool:
         if not self._must_catch_up:
             return True
         if asked_at < self._since:
-            return False  # the place of the database may be that of before the change
+            return False  # The position of the primary may be from before the change.
         self._needed = self._needed or primary.insert_position or 0
         self._reason = "it catches up"
         return replica.version >= max(primary.version, self._version) and (replica.log_position or 0) >= self._needed
 
     def _use_replica(self) -> None:
         if not self._trusted:
-            log.info("The replica answers.")
+            log.info("Reads go to the replica.")
         self._trusted, self._must_catch_up, self._needed = True, False, 0
 
     def _use_primary(self, reason: str, log_reason: str = "") -> None:
@@ -205,11 +228,11 @@ class ReplicaRouter:
             self._use_primary_locked(reason, log_reason)
 
     def _use_primary_locked(self, reason: str, log_reason: str = "") -> None:
-        """`why` stands in the log alone: it may name addresses, and the reason is told to strangers."""
-        told = log_reason or reason
-        if self._trusted or self._logged != told:
-            self._logged = told
-            log.warning("The database itself answers, not its replica: %s.", told)
+        """`log_reason` goes to the log only: it may hold addresses, and `reason` is public."""
+        line = log_reason or reason
+        if self._trusted or self._logged != line:
+            self._logged = line
+            log.warning("Reads go to the primary, not to the replica: %s.", line)
         self._require_catch_up(reason)
 
     def _require_catch_up(self, reason: str) -> None:
@@ -223,10 +246,11 @@ class ReplicaRouter:
         except OperationalError:
             if engine is self.primary:
                 raise
-            return _begin_snapshot(self.primary.connect())  # _broke has said why
+            return _begin_snapshot(self.primary.connect())  # _on_error has logged the reason.
 
     def _on_error(self, context: ExceptionContext) -> None:
-        """A question to the replica failed in a way that the database itself would not."""
+        """Handles an error of the replica that the primary would not have: routes reads to the primary and marks the
+        error."""
         code = getattr(context.original_exception, "pgcode", None)
         if not context.is_disconnect and code not in _REPLICA_SQLSTATES and context.connection is not None:
             return
@@ -235,38 +259,38 @@ class ReplicaRouter:
             setattr(context.sqlalchemy_exception, _REPLICA_FAILURE_ATTRIBUTE, True)
 
     def _poll_primary(self, url: str) -> None:
-        """How the database itself stands. One that takes the question and does not answer keeps only this waiting."""
+        """Polls the state of the primary. A primary that hangs blocks only this thread."""
         primary = _replica_engine(url, _CONNECT_SECONDS)
-        while not self._over.is_set():
+        while not self._stop.is_set():
             self._primary_asked_at = time.monotonic()
-            there = _probe(primary, _WRITE_POSITION)
-            self._primary = self._primary_asked_at, there if isinstance(there, _DatabaseState) else None
-            self._over.wait(self._every)
+            state = _probe(primary, _WRITE_POSITION)
+            self._primary = self._primary_asked_at, state if isinstance(state, _DatabaseState) else None
+            self._stop.wait(self._every)
         primary.dispose()
 
     def _poll_replica(self, replica_url: str) -> None:
-        """With connections of its own: those of the questions may all be in use."""
+        """Polls the state of the replica over its own connection: those of the pool may all be in use."""
         replica = _replica_engine(replica_url, _CONNECT_SECONDS)
-        while not self._over.is_set():
-            told = self._primary
+        while not self._stop.is_set():
+            latest = self._primary
             silent = time.monotonic() - self._primary_asked_at > max(_CHECK_TIMEOUT_SECONDS, 4 * self._every)
-            if told is not None or silent:
-                asked_at, primary = (time.monotonic(), None) if told is None or silent else told
+            if latest is not None or silent:
+                asked_at, primary = (time.monotonic(), None) if latest is None or silent else latest
                 self.evaluate(primary, _probe(replica, _REPLAY_POSITION), asked_at)
-            self._over.wait(self._every if told is not None else min(self._every, 0.05))
+            self._stop.wait(self._every if latest is not None else min(self._every, 0.05))
         replica.dispose()
 
 
 def _begin_snapshot(connection: Connection) -> Connection:
-    """PostgreSQL takes one at the first statement of a transaction and keeps it; SQLite with a write-ahead log always
-    does."""
+    """Makes the transactions of the connection read from one snapshot, as SQLite with a write-ahead log always does."""
     if connection.dialect.name == "postgresql":
         return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return connection
 
 
 def is_replica_failure(error: BaseException) -> bool:
-    """The replica is to blame, and is not asked any more for now: the same question may be asked again."""
+    """Returns whether only the replica caused the error. Reads go to the primary by then, so that the caller can repeat
+    the query."""
     return bool(getattr(error, _REPLICA_FAILURE_ATTRIBUTE, False))
 
 
@@ -275,15 +299,15 @@ def _replica_engine(url: str, seconds: int) -> Engine:
 
 
 def _probe(engine: Engine, position_sql: str) -> _DatabaseState | str:
-    """How it stands, or the one line that says why it cannot be asked."""
+    """Returns the state of the database, or one line with the reason where it cannot be reached."""
     try:
         with engine.connect() as connection:
-            place, end, idle = None, None, 0.0
+            position, insert_position, idle = None, None, 0.0
             if connection.dialect.name == "postgresql":
-                found = connection.execute(text(position_sql)).one()
-                place, end = (None if each is None else int(each) for each in (found[0], found[2]))
-                idle = float(found[1] or 0.0)
-            beat: Any = connection.execute(_HEARTBEAT).first() or (0, None)
-            return _DatabaseState(place, end, idle, int(beat[0]), beat[1], revision_of(connection))
+                row = connection.execute(text(position_sql)).one()
+                position, insert_position = (None if value is None else int(value) for value in (row[0], row[2]))
+                idle = float(row[1] or 0.0)
+            version, heartbeat_at = connection.execute(_HEARTBEAT).first() or (0, None)
+            return _DatabaseState(position, insert_position, idle, int(version), heartbeat_at, revision_of(connection))
     except SQLAlchemyError as error:
         return describe_failure(engine, error)

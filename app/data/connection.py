@@ -29,7 +29,7 @@ def reader() -> ReplicaRouter:
     settings = DashboardSettings.load()
     return ReplicaRouter(
         settings.database_url, settings.database_replica_url, max_lag_seconds=settings.database_replica_max_lag
-    )
+    ).start()
 
 
 def current_engine() -> Engine:

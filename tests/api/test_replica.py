@@ -159,7 +159,7 @@ def test_a_replica_that_falls_behind_what_it_showed_is_not_believed(
     store(engine, 2)
     reader = client.app.state.reader  # type: ignore[attr-defined]
     with reader.session() as session:
-        assert reader.went_back(session, 0) is True
+        assert reader.is_stale_read(session, 0) is True
     assert ids(client) == [2, 1]
 
 

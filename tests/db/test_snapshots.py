@@ -110,3 +110,15 @@ def _ask(reader: ReplicaRouter) -> tuple[int, list[int]]:
         sums.append(service.snapshot(session, Scope(statuses=("completed",)), WINDOW).runs.total)
         sums.append(service.count_runs(session, Scope(), WINDOW))
     return total, sums
+
+
+def test_a_router_starts_its_threads_on_demand_and_ends_them(database_url: str) -> None:
+    def threads() -> list[str]:
+        return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("replica-router"))
+
+    router = ReplicaRouter(database_url, database_url)
+    assert threads() == []
+    assert router.start().start() is router
+    assert threads() == ["replica-router-primary", "replica-router-replica"]
+    router.close()
+    assert threads() == []
