@@ -77,9 +77,15 @@ def count_same_commit_flakes(session: Session, scope: Scope, window: Window) -> 
 def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FailedJob]:
     """The failed jobs of the window that have a fingerprint, newest first."""
     columns: list[Any] = [
-        Run.repository_id, Run.workflow_id, Run.id, JobLog.job_id, JobLog.fingerprint, JobLog.error_line,
-        Run.created_at, Run.outcome,
-    ]  # fmt: skip
+        Run.repository_id,
+        Run.workflow_id,
+        Run.id,
+        JobLog.job_id,
+        JobLog.fingerprint,
+        JobLog.error_line,
+        Run.created_at,
+        Run.outcome,
+    ]
     query = (
         select(*columns)
         .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
@@ -146,12 +152,16 @@ def runs_by_fingerprint(
 def failures_without_cause(session: Session, scope: Scope, window: Window) -> int:
     """The number of failed runs without a failure cause."""
     named = select(JobLog.job_id).where(
-        JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id, JobLog.fingerprint.is_not(None),
+        JobLog.repository_id == Run.repository_id,
+        JobLog.run_id == Run.id,
+        JobLog.fingerprint.is_not(None),
         in_failed_attempt(),
-    )  # fmt: skip
-    query = select(func.count()).select_from(Run).where(
-        *in_scope(session, scope), *in_window(window), Run.outcome == Outcome.FAILURE, ~named.exists()
-    )  # fmt: skip
+    )
+    query = (
+        select(func.count())
+        .select_from(Run)
+        .where(*in_scope(session, scope), *in_window(window), Run.outcome == Outcome.FAILURE, ~named.exists())
+    )
     return session.scalar(query) or 0
 
 
@@ -173,9 +183,12 @@ def list_unfinished(session: Session, scope: Scope, window: Window, *, limit: in
     statuses = [Status.IN_PROGRESS, Status.QUEUED, Status.PENDING, Status.REQUESTED]
     started_at = func.coalesce(Run.started_at, Run.created_at)
     query = select_runs().where(
-        *in_scope(session, scope), Run.status.in_(statuses), Run.created_at < window.until,
-        started_at < window.until, started_at >= window.since,
-    )  # fmt: skip
+        *in_scope(session, scope),
+        Run.status.in_(statuses),
+        Run.created_at < window.until,
+        started_at < window.until,
+        started_at >= window.since,
+    )
     return [RunRow(*row) for row in session.execute(query.order_by(Run.created_at, Run.id).limit(limit))]
 
 

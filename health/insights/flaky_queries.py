@@ -42,12 +42,16 @@ def count_flaky(session: Session, scope: Scope, window: Window) -> dict[Key, Fla
     flaky = case((Run.flaky, 1), else_=0)
     query = (
         select(
-            Run.repository_id, Run.workflow_id, day, func.sum(flaky), func.count(),
+            Run.repository_id,
+            Run.workflow_id,
+            day,
+            func.sum(flaky),
+            func.count(),
             func.sum(case((Run.flaky, Run.wasted_seconds), else_=0.0)),
         )
         .where(*in_scope(session, scope), *in_window(window), _rerun_failure())
         .group_by(Run.repository_id, Run.workflow_id, day)
-    )  # fmt: skip
+    )
     by_workflow: dict[Key, FlakyCounts] = defaultdict(FlakyCounts)
     for repository_id, workflow_id, day_number, flaky_runs, rerun, wasted in session.execute(query):
         counts = by_workflow[repository_id, workflow_id]
@@ -123,18 +127,28 @@ def jobs_allowed_to_fail_by_workflow(session: Session, keys: Collection[Key], wi
         successful = (
             select(Run.id, Run.attempt)
             .where(
-                Run.repository_id == repository_id, Run.workflow_id == workflow_id, *in_window(window),
+                Run.repository_id == repository_id,
+                Run.workflow_id == workflow_id,
+                *in_window(window),
                 Run.outcome == Outcome.SUCCESS,
             )
-            .order_by(Run.created_at.desc()).limit(_MAX_SUCCESSFUL_RUNS).subquery()
-        )  # fmt: skip
+            .order_by(Run.created_at.desc())
+            .limit(_MAX_SUCCESSFUL_RUNS)
+            .subquery()
+        )
         query = (
             select(Job.name)
             .select_from(successful)
-            .join(Job, and_(Job.repository_id == repository_id, Job.run_id == successful.c.id,
-                            Job.attempt == successful.c.attempt))
+            .join(
+                Job,
+                and_(
+                    Job.repository_id == repository_id,
+                    Job.run_id == successful.c.id,
+                    Job.attempt == successful.c.attempt,
+                ),
+            )
             .where(*_FAILED_OWN_JOB)
             .distinct()
-        )  # fmt: skip
+        )
         allowed |= {((repository_id, workflow_id), name) for name in session.scalars(query)}
     return allowed
