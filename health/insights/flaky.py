@@ -85,8 +85,8 @@ class FlakyWorkflow:
     the share of runs that flake, re-run or not, and `estimate_low` its lower bound, which ranks the list; both are of
     the last 28 days and null or 0 where no failure was re-run. `called`: that bound is at least 1 % and at least two
     runs flaked. `same_commit` counts the commits of the last 14 days on which one run failed and another passed. `jobs`
-    are the jobs that failed first, without those that are allowed to fail. `by_day` has the flaky runs of each day of the
-    window. `before` counts those of the previous period; null where it was not collected."""
+    are the jobs that failed first, without those that are allowed to fail. `by_day` has the flaky runs of each day of
+    the window. `before` counts those of the previous period; null where it was not collected."""
 
     repo: str
     workflow: str
