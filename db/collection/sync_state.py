@@ -1,4 +1,4 @@
-"""Writing how far the collection has come, and the collector's sign of life."""
+"""Writes of the state of the collection: progress by repository, recorded gaps and heartbeats."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,12 @@ from db.enums import ErrorCode
 from db.models import Heartbeat, SyncState
 from db.sql import insert_ignore
 
-# The column has 63 bits.
+# Versions count steps since this time; the column has 63 bits.
 _FIRST_VERSION_AT, _VERSION_STEP = datetime(2026, 1, 1, tzinfo=UTC), timedelta(seconds=0.25)
 
 
 def sync_state(session: Session, repository_id: int, *, lock: bool = False) -> SyncState:
-    """The row to read and change within this session; upsert_repository made it. With `lock` nobody else changes it
-    until the transaction ends."""
+    """Returns the row of the repository, which upsert_repository creates. `lock` locks it until the transaction ends."""
     return session.get_one(SyncState, repository_id, with_for_update=True if lock else None)
 
 
@@ -48,7 +47,7 @@ def record_sync_error(state: SyncState, error: str, code: ErrorCode, now: dateti
 
 
 def set_gaps(session: Session, repository_id: int, kind: str, details: Sequence[str]) -> None:
-    """Replaces what is known to be missing for one kind of reason."""
+    """Replaces the recorded gaps of one kind."""
     state = _locked_state(session, repository_id)
     others = [gap for gap in state.gaps if gap["kind"] != kind]
     gaps = others + [{"kind": kind, "detail": detail} for detail in details]
@@ -60,8 +59,8 @@ def add_gap(
     session: Session, repository_id: int, kind: str, detail: str, *,
     since: datetime | None = None, until: datetime | None = None,
 ) -> None:  # fmt: skip
-    """Once for each detail. `since` and `until` say of which runs, by created_at; without them it is a gap of every
-    window."""
+    """Records a gap, once for each detail. `since` and `until` limit it to runs by created_at; without them it belongs
+    to every window."""
     state = _locked_state(session, repository_id)
     ends = {"since": since, "until": until}
     gap = {"kind": kind, "detail": detail, **{name: end.isoformat() for name, end in ends.items() if end}}
@@ -70,7 +69,7 @@ def add_gap(
 
 
 def _locked_state(session: Session, repository_id: int) -> SyncState:
-    """All gaps are one value, which several threads read, change and write."""
+    """Returns the row locked: all gaps are one value, which several threads read, change and write."""
     session.flush()
     return sync_state(session, repository_id, lock=True)
 
@@ -93,15 +92,15 @@ def record_heartbeat(
 
 
 def bump_data_version(session: Session, now: datetime) -> int:
-    """Stored data changed: readers that cache by version ask again. Versions grow with the time, so that none comes
-    back with other data where the database does: restored, or failed over to a replica that was behind."""
+    """Returns the new data version, by which readers invalidate their caches. Versions grow with time, so that a
+    database that is restored, or failed over to a lagging replica, does not reuse a version for other data."""
     row = _heartbeat(session, now)
     row.data_version = max(row.data_version + 1, (now - _FIRST_VERSION_AT) // _VERSION_STEP)
     return row.data_version
 
 
 def prune_heartbeats(session: Session, older_than: datetime) -> None:
-    """Of collectors that ended long ago."""
+    """Deletes the heartbeats of collectors that were last seen before that time."""
     session.execute(
         delete(Heartbeat).where(
             Heartbeat.name.startswith(COLLECTOR_PREFIX, autoescape=True), Heartbeat.seen_at < older_than

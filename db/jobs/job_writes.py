@@ -1,6 +1,6 @@
-"""Writing the attempts and jobs of runs, and the sums over them that a run carries.
+"""Writes of attempts and jobs, and of the sums over them that a run holds.
 
-Making the sums of stored runs anew, after a change of prices or of what counts: in batches, each a transaction.
+After a change of prices or definitions the sums of stored runs are recomputed in batches, each in its own transaction.
 """
 
 from collections import defaultdict
@@ -29,7 +29,7 @@ from db.sql import insert_ignore
 
 
 def store_run_details(session: Session, repository: Repository, details: Sequence[RunDetailsRecord]) -> int:
-    """Stores jobs and attempts of several runs and makes their sums anew; returns how many runs changed."""
+    """Stores jobs and attempts of several runs and recomputes their sums; returns the number of changed runs."""
     lock_repository(session, repository.id)
     run_ids = [detail.run_id for detail in details]
     runs = {run.id: run for run in _rows_of_runs(session, Run, repository.id, Run.id, run_ids)}
@@ -59,8 +59,7 @@ def store_run_details(session: Session, repository: Repository, details: Sequenc
 
 
 def recompute_sums(session: Session, repository: Repository, run_ids: Collection[int]) -> list[Run]:
-    """Makes the sums of these runs, and the spans of their jobs, anew from what is stored of them; returns those that
-    are known."""
+    """Recomputes the sums of these runs and the spans of their jobs from stored rows; returns the stored runs."""
     listed, prices = list(run_ids), price_list(session)
     runs: list[Run] = _rows_of_runs(session, Run, repository.id, Run.id, listed)
     attempts = _by_run(_rows_of_runs(session, Attempt, repository.id, Attempt.run_id, listed))
@@ -145,17 +144,17 @@ _POSITION_KEY = "after"
 
 
 def recompute_runs(engine: Engine) -> Iterator[int]:
-    """All stored runs; yields how many were made anew, batch by batch. Their days are marked for the roll-ups."""
-    place: Position | None = _START
-    while place is not None:
+    """Recomputes all stored runs and invalidates the roll-ups of their days; yields the number of runs of each
+    batch."""
+    position: Position | None = _START
+    while position is not None:
         with write_scope(engine) as session:
-            made, place = _recompute_batch(session, place)
-        yield made
+            count, position = _recompute_batch(session, position)
+        yield count
 
 
 def store_prices(session: Session, prices: PriceList, now: datetime) -> bool:
-    """Makes these the prices of the database. True where they are others than before: stored costs are then to be
-    recomputed by `reprice`."""
+    """Stores the prices; returns whether they changed. Stored costs are then to be recomputed by `resume_repricing`."""
     row = session.get(Heartbeat, PRICES_HEARTBEAT, with_for_update=True)
     if row is None:
         first = {
@@ -175,22 +174,23 @@ def store_prices(session: Session, prices: PriceList, now: datetime) -> bool:
 
 
 def resume_repricing(engine: Engine) -> Iterator[int]:
-    """Recomputes what is left after a change of prices, batch by batch; stopped, it goes on there the next time. Yields
-    how many runs were made anew."""
-    place: Position | None = _START
-    while place is not None:
+    """Recomputes the runs that remain after a change of prices, and yields the number of runs of each batch. It resumes
+    where it was interrupted."""
+    position: Position | None = _START
+    while position is not None:
         with write_scope(engine) as session:
             row = session.get(Heartbeat, PRICES_HEARTBEAT, with_for_update=True)
             after = row.detail.get(_POSITION_KEY) if row else None
             if row is None or after is None:
                 return
-            made, place = _recompute_batch(session, (int(after[0]), int(after[1])))
-            row.detail = {**row.detail, _POSITION_KEY: place and list(place)}
-        yield made
+            count, position = _recompute_batch(session, (int(after[0]), int(after[1])))
+            row.detail = {**row.detail, _POSITION_KEY: position and list(position)}
+        yield count
 
 
 def _recompute_batch(session: Session, after: Position) -> tuple[int, Position | None]:
-    """The next runs in the order of repository and id; null where there are no more."""
+    """Recomputes the next runs by repository and id; returns their number, and the position after them, null at the
+    end."""
     key: tuple[Any, Any] = (Run.repository_id, Run.id)
     query = select(*key).where(tuple_(*key) > tuple_(*after)).order_by(*key).limit(_RUNS_AT_ONCE)
     rows = [(int(repository_id), int(run_id)) for repository_id, run_id in session.execute(query)]

@@ -32,13 +32,14 @@ _COPIED_FIELDS = (
     "triggering_actor", "commit_author", "commit_message", "status", "conclusion", "created_at", "started_at",
     "updated_at", "html_url",
 )  # fmt: skip
-# Deliveries leave these out at times, and accounts are deleted: what is stored is not lost for that.
+# Deliveries omit these at times, and accounts are deleted: a stored value is not replaced by null.
 _STICKY_FIELDS = ("actor", "commit_author", "commit_message")
 _DETAIL_TRIGGERS = ("attempt", "status", "conclusion")
 
 
 def upsert_runs(session: Session, repository: Repository, records: Sequence[RunRecord]) -> UpsertResult:
-    """Stores what is new in the records; ids that occur twice (pages shift while they are read) count once."""
+    """Stores the newer states among the records. An id that occurs twice, because pages shift while they are read,
+    counts once."""
     lock_repository(session, repository.id)
     unique = {record.id: record for record in sorted(records, key=_progress)}
     known = {
@@ -70,17 +71,17 @@ def upsert_runs(session: Session, repository: Repository, records: Sequence[RunR
 
 
 def set_default_branch(session: Session, repository: Repository) -> None:
-    """Marks again which runs are on the default branch, after it changed."""
-    ours = Run.repository_id == repository.id
+    """Recomputes which runs are on the default branch, after it changed."""
+    of_repository = Run.repository_id == repository.id
     on_branch = (Run.branch == repository.default_branch) & Run.event.not_like("pull_request%")
-    session.execute(update(Run).where(ours, Run.on_default_branch, ~on_branch).values(on_default_branch=False))
-    session.execute(update(Run).where(ours, ~Run.on_default_branch, on_branch).values(on_default_branch=True))
+    session.execute(update(Run).where(of_repository, Run.on_default_branch, ~on_branch).values(on_default_branch=False))
+    session.execute(update(Run).where(of_repository, ~Run.on_default_branch, on_branch).values(on_default_branch=True))
     invalidate_repository(session, repository.id)
 
 
 def mark_deleted(session: Session, repository_id: int, run_id: int) -> None:
-    """A run that was deleted while it ran: over, without a conclusion, and counted as "other". One whose end was told
-    meanwhile, by webhook, ended like that."""
+    """Completes a run that was deleted while it ran: it has no conclusion and counts as "other". A run whose end a
+    webhook has reported meanwhile keeps that end."""
     lock_repository(session, repository_id)
     run = session.get_one(Run, (repository_id, run_id))
     if run.status == Status.COMPLETED:
@@ -91,12 +92,12 @@ def mark_deleted(session: Session, repository_id: int, run_id: int) -> None:
 
 
 def record_check(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
-    """An unfinished run was asked for by itself: its next turn is counted from here."""
+    """Records that an unfinished run was fetched by itself; the next check is due relative to this time."""
     session.execute(update(Run).where(Run.repository_id == repository_id, Run.id == run_id).values(checked_at=now))
 
 
 def mark_details_unavailable(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
-    """The run's jobs cannot be had any more (deleted on GitHub): stop asking, keep what is stored."""
+    """Records that GitHub has deleted the jobs of the run: they are not fetched again, and stored ones remain."""
     session.execute(
         update(Run)
         .where(Run.repository_id == repository_id, Run.id == run_id)
@@ -109,7 +110,8 @@ def _progress(record: RunRecord) -> tuple[int, bool, Any, int]:
 
 
 def _is_newer(run: Run, record: RunRecord) -> bool:
-    """A later attempt, or the same attempt further on. Between equals the later updated_at wins, then the status."""
+    """Returns whether the record shows a later attempt, or a later state of the same attempt: completed before not
+    completed, then the later updated_at, then the status."""
     if record.attempt != run.attempt:
         return record.attempt > run.attempt
     if (run.status == Status.COMPLETED) != (record.status == Status.COMPLETED):
@@ -124,7 +126,7 @@ def _new_run(repository: Repository, record: RunRecord) -> Run:
 
 
 def _apply(run: Run, repository: Repository, record: RunRecord) -> bool:
-    """True when something other than updated_at changed: GitHub touches old runs without any news in them."""
+    """Returns whether something other than updated_at changed: GitHub updates old runs without other changes."""
     values = {name: getattr(record, name) for name in _COPIED_FIELDS}
     for name in _STICKY_FIELDS:
         values[name] = values[name] or getattr(run, name)
@@ -135,7 +137,7 @@ def _apply(run: Run, repository: Repository, record: RunRecord) -> bool:
     changed = {name for name, value in values.items() if getattr(run, name) != value}
     if not changed - {"updated_at"}:
         if record.status != Status.COMPLETED:
-            run.updated_at = record.updated_at  # what was said in between is stale from now on
+            run.updated_at = record.updated_at  # Reports from before this one are stale from now on.
         return False
     for name in changed:
         setattr(run, name, values[name])
@@ -146,16 +148,16 @@ def _apply(run: Run, repository: Repository, record: RunRecord) -> bool:
 
 
 def is_on_default_branch(repository: Repository, record: RunRecord) -> bool:
-    """A pull request from a fork's `main` carries that branch's name, and is not on ours."""
+    """Returns whether the run is on the repository's default branch. A pull request from the `main` of a fork has that
+    branch name and is not."""
     if record.from_fork or record.event.startswith("pull_request"):
         return False
     return record.branch == repository.default_branch
 
 
 def _estimate_end(run: Run, record: RunRecord) -> None:
-    """Until its jobs are known, a run ends at updated_at as first seen at completion."""
-    over = record.status == Status.COMPLETED
-    run.completed_at = record.updated_at if over else None
+    """Sets the end of the run to the first updated_at that shows it completed, until its jobs are known."""
+    run.completed_at = record.updated_at if record.status == Status.COMPLETED else None
     run.duration_seconds = span_seconds(record.started_at, run.completed_at)
     run.queue_seconds = None
 

@@ -1,7 +1,4 @@
-"""Counts a day, for little charts.
-
-Why runs fail: error lines of failed jobs, clustered. They stay when GitHub has deleted the logs.
-"""
+"""Failure causes: clusters of the error lines of failed jobs. They are kept after GitHub has deleted the logs."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -26,10 +23,10 @@ from health.metrics.service import was_collected
 
 
 def daily_counts(times: Iterable[datetime], window: Window) -> list[int]:
-    """One count for each day (UTC) that the window touches."""
+    """The number of times on each day (UTC) that overlaps the window."""
     days = dict.fromkeys(window.buckets(Interval.DAY), 0)
-    for moment in times:
-        day = bucket_start(moment, Interval.DAY)
+    for time in times:
+        day = bucket_start(time, Interval.DAY)
         if day in days:
             days[day] += 1
     return list(days.values())
@@ -40,10 +37,10 @@ MAX_JOBS = 20_000
 
 @dataclass(frozen=True)
 class Cause:
-    """One cause. `fingerprint` is that of its most frequent line, `line` as it stood in the newest log. `open`: it is
-    the cause of a workflow that is broken on its default branch now. `workflows`: repository, name, id. `first_at` and
-    `last_at`: the first and the last stored run of the scope that failed of it, in the window or not. `runs_before`: in
-    the period before, null where that was not collected. All else is of the window."""
+    """`fingerprint` is that of the most frequent line, `line` is from the newest log. `workflows` are tuples of
+    repository, name and id. `first_at` and `last_at` are of the first and the last stored run of the scope with this
+    cause, in the window or not. `open`: a workflow currently fails with it on its default branch. `runs_before` counts
+    the runs of the previous period; null where it was not collected. All other values are of the window."""
 
     fingerprint: str
     line: str
@@ -62,8 +59,9 @@ class Cause:
 
 @dataclass(frozen=True)
 class Causes:
-    """The most frequent first. `looked_at`: failed jobs with a cause; `unnamed`: failed runs whose logs name none.
-    `cut`: there are more jobs than were looked at, the newest 20,000. `total`: causes found, listed or not."""
+    """`items` are sorted by frequency, most frequent first; `total` also counts those that are not listed. `looked_at`
+    is the number of failed jobs with a cause, `unnamed` that of failed runs without one. `truncated`: only the newest
+    20,000 jobs were evaluated."""
 
     items: list[Cause]
     looked_at: int
@@ -74,8 +72,8 @@ class Causes:
 
 @dataclass(frozen=True)
 class CauseRuns:
-    """A cause, and its runs with the line of each, newest first. `cut` as in Causes. `attempts`: in which attempt the
-    job failed, by its id; a later one may have passed."""
+    """A cause and its runs, newest first, each with the failed job. `truncated` as in Causes. `attempts` is the attempt
+    in which a job failed, by job id; a later attempt may have passed."""
 
     cause: Cause
     runs: list[tuple[RunRow, FailedJob]]
@@ -85,8 +83,8 @@ class CauseRuns:
 
 @dataclass(frozen=True)
 class RunCause:
-    """Why one attempt of a run failed, and how many stored runs in how many workflows failed with the very same cause,
-    this one among them, since when."""
+    """The cause of one failed attempt. `runs` and `workflows` count all stored ones with the same fingerprint,
+    including this run; `first_at` is the first of them."""
 
     fingerprint: str
     line: str
@@ -96,12 +94,12 @@ class RunCause:
 
 
 def cause_of_run(session: Session, run_id: int, attempt: int) -> RunCause | None:
-    """Null where the attempt did not fail, or no cause of it is known that other runs could share."""
+    """Null where the attempt did not fail, or where its cause has no fingerprint."""
     line, fingerprint = failure_cause(session, run_id, attempt)
-    found = finding_queries.cause_spread(session, Scope(), fingerprint) if fingerprint else None
-    if line is None or fingerprint is None or found is None:
+    spread = finding_queries.cause_spread(session, Scope(), fingerprint) if fingerprint else None
+    if line is None or fingerprint is None or spread is None:
         return None
-    return RunCause(fingerprint, line, found.runs, found.workflows, found.first_at)
+    return RunCause(fingerprint, line, spread.runs, spread.workflows, spread.first_at)
 
 
 def causes(
@@ -113,117 +111,117 @@ def causes(
     limit: int | None = None,
     periods: PeriodCompleteness | None = None,
 ) -> Causes:
-    """All of them without a `limit`."""
-    found, cut = _failed_jobs(session, scope, window)
+    """The failure causes of the window. Without a `limit` all are listed."""
+    failed_jobs, truncated = _failed_jobs(session, scope, window)
     unnamed = finding_queries.failures_without_cause(session, scope, window)
-    broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
-    names, grouped = Names(session), _group_by_cluster(found)
-    items = [_cause(names, key, jobs, window, broken) for key, jobs in grouped.items()]
-    items.sort(key=lambda each: (-each.runs, -each.last_at.timestamp()))
-    listed = _with_previous_counts(
-        session, scope, window, _with_history(session, scope, items[:limit], grouped), grouped, periods
-    )
-    return Causes(listed, len(found), unnamed, cut, len(items))
+    failing = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
+    names, grouped = Names(session), _group_by_cluster(failed_jobs)
+    items = [_cause(names, key, jobs, window, failing) for key, jobs in grouped.items()]
+    items.sort(key=lambda cause: (-cause.runs, -cause.last_at.timestamp()))
+    listed = _with_history(session, scope, items[:limit], grouped)
+    listed = _with_previous_counts(session, scope, window, listed, grouped, periods)
+    return Causes(listed, len(failed_jobs), unnamed, truncated, len(items))
 
 
 def cause_runs(
     session: Session, fingerprint: str, scope: Scope, window: Window, now: datetime, *, limit: int = 50
 ) -> CauseRuns | None:
-    """Null where nothing in the window has this cause."""
-    looked_at, cut = _failed_jobs(session, scope, window)
-    found = _group_by_cluster(looked_at)
+    """The runs of one cause; null where the window has none."""
+    failed_jobs, truncated = _failed_jobs(session, scope, window)
+    grouped = _group_by_cluster(failed_jobs)
     key = next(
         (
             key
-            for key, jobs in found.items()
+            for key, jobs in grouped.items()
             if any(fingerprint in (job.fingerprint, job.stored_fingerprint) for job in jobs)
         ),
         None,
     )
     if key is None:
         return None
-    jobs = {job.run_id: job for job in reversed(found[key])}
-    broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
-    (cause,) = _with_history(session, scope, [_cause(Names(session), key, found[key], window, broken)], found)
+    jobs = {job.run_id: job for job in reversed(grouped[key])}
+    failing = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
+    (cause,) = _with_history(session, scope, [_cause(Names(session), key, grouped[key], window, failing)], grouped)
     newest = sorted(jobs, key=lambda run_id: jobs[run_id].created_at, reverse=True)[:limit]
     attempts = finding_queries.attempts_by_job(session, [jobs[run_id] for run_id in newest])
     runs = [(run, jobs[run.id]) for run in finding_queries.list_runs_by_id(session, newest)]
-    return CauseRuns(cause, runs, cut, attempts)
+    return CauseRuns(cause, runs, truncated, attempts)
 
 
 def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[FailedJob], bool]:
-    """The newest, and whether there are more. Fingerprints of earlier rules are made anew from the line: the collector
-    does the same with those that are stored, which takes a moment after an upgrade."""
-    found = finding_queries.list_failed_jobs(session, scope, window, limit=MAX_JOBS + 1)
-    return [_with_current_fingerprint(job) for job in found[:MAX_JOBS]], len(found) > MAX_JOBS
+    """The newest failed jobs, and whether there are more. Fingerprints of earlier rules are recomputed from the line;
+    after an upgrade, the collector needs some time to do that with the stored ones."""
+    jobs = finding_queries.list_failed_jobs(session, scope, window, limit=MAX_JOBS + 1)
+    return [_with_current_fingerprint(job) for job in jobs[:MAX_JOBS]], len(jobs) > MAX_JOBS
 
 
 def _with_current_fingerprint(job: FailedJob) -> FailedJob:
-    named = None if is_current(job.fingerprint) else make_fingerprint(job.line)
-    return replace(job, fingerprint=named, stored_fingerprint=job.fingerprint) if named else job
+    current = None if is_current(job.fingerprint) else make_fingerprint(job.line)
+    return replace(job, fingerprint=current, stored_fingerprint=job.fingerprint) if current else job
 
 
-def _group_by_cluster(found: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:
-    """Jobs, newest first, by the fingerprint that names their cluster."""
-    counted = Counter(job.fingerprint for job in found)
-    lines = {job.fingerprint: job.line for job in reversed(found)}
-    ranked = [(key, normalize(lines[key])) for key, _ in sorted(counted.items(), key=lambda each: (-each[1], each[0]))]
+def _group_by_cluster(failed_jobs: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:
+    """The jobs, newest first, by the most frequent fingerprint of their cluster."""
+    counted = Counter(job.fingerprint for job in failed_jobs)
+    lines = {job.fingerprint: job.line for job in reversed(failed_jobs)}
+    ranked = [(key, normalize(lines[key])) for key, _ in sorted(counted.items(), key=lambda item: (-item[1], item[0]))]
     name_of = {key: cluster.fingerprints[0] for cluster in clusters(ranked) for key in cluster.fingerprints}
     grouped: dict[str, list[FailedJob]] = defaultdict(list)
-    for job in found:
+    for job in failed_jobs:
         grouped[name_of[job.fingerprint]].append(job)
     return grouped
 
 
 def _with_history(
-    session: Session, scope: Scope, found: Sequence[Cause], grouped: dict[str, list[FailedJob]]
+    session: Session, scope: Scope, items: Sequence[Cause], grouped: dict[str, list[FailedJob]]
 ) -> list[Cause]:
-    """With the times of all their lines, those before and after the window too."""
-    lines = {each.fingerprint: {job.fingerprint for job in grouped[each.fingerprint]} for each in found}
-    seen = finding_queries.first_and_last_seen(session, scope, set().union(*lines.values()))
-    return [
-        replace(
-            each,
-            first_at=min([each.first_at, *(seen[key][0] for key in lines[each.fingerprint] if key in seen)]),
-            last_at=max([each.last_at, *(seen[key][1] for key in lines[each.fingerprint] if key in seen)]),
-        )
-        for each in found
-    ]
+    """The causes with the times of the first and last stored run, inside or outside of the window."""
+    fingerprints = {cause.fingerprint: {job.fingerprint for job in grouped[cause.fingerprint]} for cause in items}
+    times = finding_queries.first_and_last_seen(session, scope, set().union(*fingerprints.values()))
+    return [_extend(cause, [times[key] for key in fingerprints[cause.fingerprint] if key in times]) for cause in items]
+
+
+def _extend(cause: Cause, times: Sequence[tuple[datetime, datetime]]) -> Cause:
+    return replace(
+        cause,
+        first_at=min([cause.first_at, *(first for first, _ in times)]),
+        last_at=max([cause.last_at, *(last for _, last in times)]),
+    )
 
 
 def _with_previous_counts(
     session: Session,
     scope: Scope,
     window: Window,
-    found: Sequence[Cause],
+    items: Sequence[Cause],
     grouped: dict[str, list[FailedJob]],
     periods: PeriodCompleteness | None,
 ) -> list[Cause]:
-    """With their runs in the period before."""
+    """The causes with their runs in the previous period."""
     if not was_collected(session, scope, window, periods=periods):
-        return list(found)
-    cause_of = {job.fingerprint: each.fingerprint for each in found for job in grouped[each.fingerprint]}
+        return list(items)
+    cause_of = {job.fingerprint: cause.fingerprint for cause in items for job in grouped[cause.fingerprint]}
     runs: dict[str, set[int]] = defaultdict(set)
-    for line, run_id in finding_queries.runs_by_fingerprint(session, scope, window.before(), cause_of.keys()):
-        runs[cause_of[line]].add(run_id)
-    return [replace(each, runs_before=len(runs[each.fingerprint])) for each in found]
+    for fingerprint, run_id in finding_queries.runs_by_fingerprint(session, scope, window.before(), cause_of.keys()):
+        runs[cause_of[fingerprint]].add(run_id)
+    return [replace(cause, runs_before=len(runs[cause.fingerprint])) for cause in items]
 
 
-def _cause(names: Names, key: str, jobs: Sequence[FailedJob], window: Window, broken: set[int]) -> Cause:
+def _cause(names: Names, key: str, jobs: Sequence[FailedJob], window: Window, failing: set[int]) -> Cause:
     runs = {job.run_id: job.created_at for job in jobs}
     keys = dict.fromkeys((job.repository_id, job.workflow_id) for job in jobs)
-    places = [(names.repository(key[0]) or "", names.workflow(key), key[1]) for key in keys]
+    workflows = [(names.repository(key[0]) or "", names.workflow(key), key[1]) for key in keys]
     return Cause(
         fingerprint=key,
         line=terminal.rendered_line(jobs[0].line),
         jobs=len(jobs),
         runs=len(runs),
-        repos=list(dict.fromkeys(repo for repo, _, _ in places)),
-        workflows=places,
+        repos=list(dict.fromkeys(repo for repo, _, _ in workflows)),
+        workflows=workflows,
         first_at=jobs[-1].created_at,
         last_at=jobs[0].created_at,
         last_run_id=jobs[0].run_id,
         last_job_id=jobs[0].job_id,
         by_day=daily_counts(runs.values(), window),
-        open=not broken.isdisjoint(runs),
+        open=not failing.isdisjoint(runs),
     )

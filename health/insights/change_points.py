@@ -204,7 +204,7 @@ def _step(seconds: Floats, cuts: _Cuts, cut_indices: slice, cut: int, start: int
     credible = cuts.at[cut_indices][likeliest[:enough]] - start
     return DurationStep(
         index, int(credible.min()), int(credible.max()), old, new, len(before), len(after), float(t[cut])
-    )  # fmt: skip
+    )
 
 
 LOOK_BACK_DAYS = 37
@@ -290,9 +290,15 @@ def _select_windows(tables: Ints) -> SuccessChanges:
     at = best, np.arange(tables.shape[-1])
     recent, before = tables[:, 0], tables[:, 1]
     return SuccessChanges(
-        np.asarray(RECENT_DAYS)[best], recent[:, 0][at], recent[:, 1][at], before[:, 0][at], before[:, 1][at],
-        recent[:, 2][at], simes(p_values), drops[at],
-    )  # fmt: skip
+        np.asarray(RECENT_DAYS)[best],
+        recent[:, 0][at],
+        recent[:, 1][at],
+        before[:, 0][at],
+        before[:, 1][at],
+        recent[:, 2][at],
+        simes(p_values),
+        drops[at],
+    )
 
 
 def _rate_drop(bad: Ints, good: Ints) -> Floats:

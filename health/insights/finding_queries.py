@@ -1,7 +1,5 @@
-"""Reading what the detectors look at. Everything is bounded: by a window, by a number of rows, or by both.
-
-Fingerprints of causes that earlier rules made, made anew.
-"""
+"""Queries of the detectors, and the renewal of stored fingerprints. Every query is limited by a window, by a number of
+rows, or by both, unless its docstring says otherwise."""
 
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -23,12 +21,11 @@ from db.runs.run_queries import RunRow, select_runs
 from health.insights.fingerprints import LENGTH, fingerprint
 
 Key = tuple[int, int]
-_DAY = 86_400
 
 
 @dataclass(frozen=True)
 class FlakyRun:
-    """A run that failed and then passed."""
+    """A run with a failed attempt and a later successful attempt."""
 
     repository_id: int
     workflow_id: int
@@ -40,8 +37,8 @@ class FlakyRun:
 
 @dataclass(frozen=True)
 class FailedJob:
-    """A job of a failed attempt whose log, or annotation, named a cause. `stored` is its fingerprint in the database,
-    where that is one of earlier rules."""
+    """A job of a failed attempt whose log, or annotation, has a failure cause. `stored_fingerprint` is set if the
+    fingerprint in the database is one of earlier rules."""
 
     repository_id: int
     workflow_id: int
@@ -55,7 +52,7 @@ class FailedJob:
 
 
 def list_flaky_runs(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FlakyRun]:
-    """Newest first."""
+    """The flaky runs of the window, newest first."""
     columns = [getattr(Run, name) for name in FlakyRun.__dataclass_fields__]
     query = select(*columns).where(*in_scope(session, scope), *in_window(window), Run.flaky)
     return [
@@ -64,7 +61,7 @@ def list_flaky_runs(session: Session, scope: Scope, window: Window, *, limit: in
 
 
 def count_same_commit_flakes(session: Session, scope: Scope, window: Window) -> dict[Key, int]:
-    """By workflow: commits on which one run failed and another one passed."""
+    """The number of commits on which one run failed and another one passed, by workflow."""
     by_commit = (
         select(Run.repository_id, Run.workflow_id)
         .where(*in_scope(session, scope), *in_window(window), Run.outcome.in_(DECIDED))
@@ -78,11 +75,17 @@ def count_same_commit_flakes(session: Session, scope: Scope, window: Window) -> 
 
 
 def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FailedJob]:
-    """Newest first."""
+    """The failed jobs of the window that have a fingerprint, newest first."""
     columns: list[Any] = [
-        Run.repository_id, Run.workflow_id, Run.id, JobLog.job_id, JobLog.fingerprint, JobLog.error_line,
-        Run.created_at, Run.outcome,
-    ]  # fmt: skip
+        Run.repository_id,
+        Run.workflow_id,
+        Run.id,
+        JobLog.job_id,
+        JobLog.fingerprint,
+        JobLog.error_line,
+        Run.created_at,
+        Run.outcome,
+    ]
     query = (
         select(*columns)
         .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
@@ -96,8 +99,8 @@ def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: i
 def first_and_last_seen(
     session: Session, scope: Scope, fingerprints: Collection[str]
 ) -> dict[str, tuple[datetime, datetime]]:
-    """By fingerprint: when the first and the last of the scope's stored runs with it were created. All of history is
-    read."""
+    """When the first and the last stored run of the scope with a fingerprint were created, by fingerprint. Reads the
+    entire history."""
     if not fingerprints:
         return {}
     query = (
@@ -112,7 +115,7 @@ def first_and_last_seen(
 
 @dataclass(frozen=True)
 class CauseSpread:
-    """Runs and workflows in which a cause was seen, and when the first of the runs was created."""
+    """The number of runs and workflows with a cause, and when the first of the runs was created."""
 
     runs: int
     workflows: int
@@ -120,7 +123,7 @@ class CauseSpread:
 
 
 def cause_spread(session: Session, scope: Scope, fingerprint: str) -> CauseSpread | None:
-    """Of all stored runs of the scope; null where none has it."""
+    """The spread of a cause over all stored runs of the scope; null where no run has it."""
     query = (
         select(Run.repository_id, Run.workflow_id, func.count(Run.id.distinct()), func.min(Run.created_at))
         .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
@@ -134,7 +137,7 @@ def cause_spread(session: Session, scope: Scope, fingerprint: str) -> CauseSprea
 def runs_by_fingerprint(
     session: Session, scope: Scope, window: Window, fingerprints: Collection[str]
 ) -> list[tuple[str, int]]:
-    """Fingerprint and run, once each."""
+    """Distinct pairs of fingerprint and run id."""
     if not fingerprints:
         return []
     query = (
@@ -147,38 +150,45 @@ def runs_by_fingerprint(
 
 
 def failures_without_cause(session: Session, scope: Scope, window: Window) -> int:
-    """Failed runs of which no log named a cause."""
+    """The number of failed runs without a failure cause."""
     named = select(JobLog.job_id).where(
-        JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id, JobLog.fingerprint.is_not(None),
+        JobLog.repository_id == Run.repository_id,
+        JobLog.run_id == Run.id,
+        JobLog.fingerprint.is_not(None),
         in_failed_attempt(),
-    )  # fmt: skip
-    query = select(func.count()).select_from(Run).where(
-        *in_scope(session, scope), *in_window(window), Run.outcome == Outcome.FAILURE, ~named.exists()
-    )  # fmt: skip
+    )
+    query = (
+        select(func.count())
+        .select_from(Run)
+        .where(*in_scope(session, scope), *in_window(window), Run.outcome == Outcome.FAILURE, ~named.exists())
+    )
     return session.scalar(query) or 0
 
 
 def attempts_by_job(session: Session, jobs: Collection[FailedJob]) -> dict[int, int]:
-    """The attempt that each of these jobs ran in, by the job's id."""
-    of_them = Job.repository_id.in_({job.repository_id for job in jobs}), Job.id.in_({job.job_id for job in jobs})
-    return {row[0]: row[1] for row in session.execute(select(Job.id, Job.attempt).where(*of_them))}
+    """The attempt of each job, by job id."""
+    filters = Job.repository_id.in_({job.repository_id for job in jobs}), Job.id.in_({job.job_id for job in jobs})
+    return {row[0]: row[1] for row in session.execute(select(Job.id, Job.attempt).where(*filters))}
 
 
 def list_runs_by_id(session: Session, ids: Collection[int]) -> list[RunRow]:
-    """Newest first."""
+    """The stored runs among these ids, newest first."""
     query = select_runs().where(Run.id.in_(ids)).order_by(Run.created_at.desc(), Run.id.desc())
     return [RunRow(*row) for row in session.execute(query)]
 
 
 def list_unfinished(session: Session, scope: Scope, window: Window, *, limit: int) -> list[RunRow]:
-    """Runs that are not over, whose latest attempt began in the window, oldest first. Waiting for a person's approval
-    is no standstill."""
-    open_ones = [Status.IN_PROGRESS, Status.QUEUED, Status.PENDING, Status.REQUESTED]
-    began = func.coalesce(Run.started_at, Run.created_at)
+    """Unfinished runs whose latest attempt started in the window, oldest first. Runs that wait for an approval are left
+    out."""
+    statuses = [Status.IN_PROGRESS, Status.QUEUED, Status.PENDING, Status.REQUESTED]
+    started_at = func.coalesce(Run.started_at, Run.created_at)
     query = select_runs().where(
-        *in_scope(session, scope), Run.status.in_(open_ones), Run.created_at < window.until, began < window.until,
-        began >= window.since,
-    )  # fmt: skip
+        *in_scope(session, scope),
+        Run.status.in_(statuses),
+        Run.created_at < window.until,
+        started_at < window.until,
+        started_at >= window.since,
+    )
     return [RunRow(*row) for row in session.execute(query.order_by(Run.created_at, Run.id).limit(limit))]
 
 
@@ -186,20 +196,20 @@ _BATCH, _PAUSE_SECONDS = 500, 0.02
 
 
 def refresh_fingerprints(engine: Engine, is_cause: Callable[[str], bool]) -> Iterator[int]:
-    """From the stored error lines, batch by batch; yields how many rows were changed. A line that is no cause by
-    `names_cause` loses its fingerprint. May be broken off and begun again at any time."""
-    place = ""
+    """Recomputes fingerprints of earlier rules from the stored error lines; yields the number of updated rows, batch by
+    batch. A line for which `is_cause` is false loses its fingerprint. May be interrupted and repeated at any time."""
+    position = ""
     while True:
         with write_scope(engine) as session:
             query = (
                 select(JobLog.repository_id, JobLog.job_id, JobLog.error_line, JobLog.fingerprint)
-                .where(JobLog.fingerprint >= place, func.length(JobLog.fingerprint) != LENGTH)
+                .where(JobLog.fingerprint >= position, func.length(JobLog.fingerprint) != LENGTH)
                 .order_by(JobLog.fingerprint)
                 .limit(_BATCH)
             )
             rows = session.execute(query).all()
             if rows:
-                place = rows[-1].fingerprint or ""
+                position = rows[-1].fingerprint or ""
                 session.execute(update(JobLog), [_refreshed_values(*row[:3], is_cause) for row in rows])
         if not rows:
             return
@@ -208,7 +218,7 @@ def refresh_fingerprints(engine: Engine, is_cause: Callable[[str], bool]) -> Ite
 
 
 def _refreshed_values(
-    repository_id: int, job_id: int, line: str | None, names_cause: Callable[[str], bool]
+    repository_id: int, job_id: int, line: str | None, is_cause: Callable[[str], bool]
 ) -> dict[str, int | str | None]:
-    named = fingerprint(line) if line and names_cause(line) else None
-    return {"repository_id": repository_id, "job_id": job_id, "fingerprint": named}
+    refreshed = fingerprint(line) if line and is_cause(line) else None
+    return {"repository_id": repository_id, "job_id": job_id, "fingerprint": refreshed}

@@ -1,9 +1,8 @@
-"""How often does a workflow fail without a fault in the code? Pure.
+"""Flaky workflows: how often runs fail without a fault in the code.
 
-A flake is seen only where somebody re-runs the failure. The share of re-run failures that then pass does not depend on
-how often people re-run; times the share of runs that fail at first, it estimates the share of runs that flake.
-
-What fails and then passes on the same code.
+A flake is detected only if the failure is re-run. The share of re-run failures that then pass does not depend on how
+often failures are re-run; multiplied by the share of runs whose first attempt fails, it estimates the share of runs
+that flake.
 """
 
 from collections import Counter, defaultdict
@@ -33,14 +32,16 @@ from health.metrics.queries.grouping import MetricsQuery
 from health.metrics.queries.names import Names
 from health.metrics.service import was_collected
 
-# Called flaky where at least this share of runs flakes, certain to 97.5 % for each factor, by two runs or more.
+# A workflow is flaky if at least this share of its runs flakes, with 97.5 % confidence in each factor, and at least two
+# runs did.
 FLAKY_THRESHOLD, MIN_FLAKY_RUNS = 0.01, 2
 
 
 @dataclass(frozen=True)
 class Flakiness:
-    """Shares from 0 to 1, with 95 % intervals; null where nothing is known. `per_rerun`: flaky runs of failures that
-    were re-run. `estimate`: of runs that flake, re-run or not; `estimate_low` its lower bound."""
+    """Shares from 0 to 1 with 95 % intervals; null without data. `per_rerun` is the share of re-run failures that
+    passed, `estimate` the share of runs that flake, re-run or not, and `estimate_low` its lower bound. `called`: the
+    workflow is classified as flaky."""
 
     per_rerun: float | None
     per_rerun_low: float
@@ -53,21 +54,21 @@ class Flakiness:
 def flakiness(flaky: int, rerun_failures: int, failed_first: int, decided: int) -> Flakiness:
     """`flaky` of the `rerun_failures` passed later; `failed_first` of the `decided` runs failed in their first
     attempt."""
-    # A run that passed after a failure is one of both.
+    # Flaky runs belong to both counts.
     rerun_failures, failed_first = max(rerun_failures, flaky), max(failed_first, flaky)
     decided = max(decided, failed_first)
-    per_rerun, fails = ratio(flaky, rerun_failures), ratio(failed_first, decided)
+    per_rerun, first_failure_rate = ratio(flaky, rerun_failures), ratio(failed_first, decided)
     low, high = wilson(flaky, rerun_failures)
-    estimate = None if per_rerun is None or fails is None else per_rerun * fails
+    estimate = None if per_rerun is None or first_failure_rate is None else per_rerun * first_failure_rate
     bound = low * wilson(failed_first, decided)[0]
     return Flakiness(per_rerun, low, high, estimate, bound, flaky >= MIN_FLAKY_RUNS and bound >= FLAKY_THRESHOLD)
 
 
-# Called flaky by the runs of so many last days of the window.
+# The days at the end of the window whose runs decide whether a workflow is flaky.
 CLASSIFICATION_WINDOW = timedelta(days=28)
 SAME_COMMIT_WINDOW = timedelta(days=14)
 MAX_RUNS_FOR_JOBS, _MAX_WORKFLOWS_FOR_JOBS = 1_000, 100
-# A run of the last day may still be run again: of its final number 84 % were known at the time, in simulated accounts.
+# Runs of the last day may still be re-run: in simulated accounts, 84 % of their flaky runs were known within the day.
 RERUN_DELAY = timedelta(days=1)
 
 
@@ -79,13 +80,13 @@ class FlakyJob:
 
 @dataclass(frozen=True)
 class FlakyWorkflow:
-    """`rate`: flaky runs of `decided` ones, from `lower_bound` to `upper_bound` with 95 %. `rate_per_rerun`: flaky runs
-    of the `rerun_failures`, failures that somebody re-ran. `estimate`: the share of runs that flake whether or not
-    anybody re-runs them, and its lower bound, by which the list is ranked; of the last 28 days, null where no failure
-    was re-run. `called`: that bound is at least 1 %, by two runs or more. `same_commit`: commits of the last 14 days on
-    which one run failed and another passed. `jobs`: which of them failed at first, without those that are allowed to
-    fail. `by_day`: flaky runs on each day of the window. `before`: flaky runs of the period before, null where that was
-    not collected."""
+    """`rate` is the share of flaky runs among the `decided` (completed) ones, with the 95 % interval from `lower_bound`
+    to `upper_bound`; `rate_per_rerun` is the share among the `rerun_failures`, failures that were re-run. `estimate` is
+    the share of runs that flake, re-run or not, and `estimate_low` its lower bound, which ranks the list; both are of
+    the last 28 days and null or 0 where no failure was re-run. `called`: that bound is at least 1 % and at least two
+    runs flaked. `same_commit` counts the commits of the last 14 days on which one run failed and another passed. `jobs`
+    are the jobs that failed first, without those that are allowed to fail. `by_day` has the flaky runs of each day of
+    the window. `before` counts those of the previous period; null where it was not collected."""
 
     repo: str
     workflow: str
@@ -112,45 +113,62 @@ class FlakyWorkflow:
 def flaky(
     session: Session, scope: Scope, window: Window, *, periods: PeriodCompleteness | None = None
 ) -> list[FlakyWorkflow]:
-    """The surest first. All runs of the window count; jobs are those of the newest 1,000 flaky runs."""
+    """The workflows with flaky runs in the window, most certain first, with the jobs of the newest 1,000 flaky runs."""
     counted = {key: counts for key, counts in count_flaky(session, scope, window).items() if counts.flaky}
     if not counted:
         return []
-    ended = executor.outcomes(session, MetricsQuery(scope, window, GroupBy.WORKFLOW))
-    decided = {key: counts[Outcome.SUCCESS] + counts[Outcome.FAILURE] for (key, _), counts in ended.items()}
-    lately = Window(max(window.since, window.until - SAME_COMMIT_WINDOW), window.until)
-    commits = finding_queries.count_same_commit_flakes(session, scope, lately)
+    outcomes = executor.outcomes(session, MetricsQuery(scope, window, GroupBy.WORKFLOW))
+    decided = {key: counts[Outcome.SUCCESS] + counts[Outcome.FAILURE] for (key, _), counts in outcomes.items()}
+    same_commit_window = Window(max(window.since, window.until - SAME_COMMIT_WINDOW), window.until)
+    commits = finding_queries.count_same_commit_flakes(session, scope, same_commit_window)
     newest, jobs = newest_flaky(session, scope, window), _jobs(session, scope, window)
-    sure, before = _classify(session, scope, window, counted), _previous_counts(session, scope, window, periods)
+    flakiness_of, before = _classify(session, scope, window, counted), _previous_counts(session, scope, window, periods)
     names = Names(session)
+    days = window.buckets(Interval.DAY)
     listed = []
     for key, counts in counted.items():
-        whole = max(decided.get(key, 0), counts.flaky)
-        low, high = wilson(counts.flaky, whole)
-        days = window.buckets(Interval.DAY)
-        listed.append(FlakyWorkflow(
-            repo=names.repository(key[0]) or "", workflow=names.workflow(key), workflow_id=key[1],
-            flaky_runs=counts.flaky, decided=whole, rate=ratio(counts.flaky, whole), lower_bound=low, upper_bound=high,
-            rerun_failures=counts.rerun_failures, rate_per_rerun=ratio(counts.flaky, counts.rerun_failures),
-            estimate=sure[key].estimate, estimate_low=sure[key].estimate_low, called=sure[key].called,
-            same_commit=commits.get(key, 0), jobs=_top_jobs(jobs[key]),
-            last_at=newest[key][1], last_run_id=newest[key][0], by_day=[counts.by_day.get(day, 0) for day in days],
-            wasted_seconds=counts.wasted_seconds, before=before[key] if before is not None else None,
-        ))  # fmt: skip
-    return sorted(listed, key=lambda each: (-each.estimate_low, -each.lower_bound, each.repo, each.workflow))
+        completed = max(decided.get(key, 0), counts.flaky)
+        low, high = wilson(counts.flaky, completed)
+        listed.append(
+            FlakyWorkflow(
+                repo=names.repository(key[0]) or "",
+                workflow=names.workflow(key),
+                workflow_id=key[1],
+                flaky_runs=counts.flaky,
+                decided=completed,
+                rate=ratio(counts.flaky, completed),
+                lower_bound=low,
+                upper_bound=high,
+                rerun_failures=counts.rerun_failures,
+                rate_per_rerun=ratio(counts.flaky, counts.rerun_failures),
+                estimate=flakiness_of[key].estimate,
+                estimate_low=flakiness_of[key].estimate_low,
+                called=flakiness_of[key].called,
+                same_commit=commits.get(key, 0),
+                jobs=_top_jobs(jobs[key]),
+                last_at=newest[key][1],
+                last_run_id=newest[key][0],
+                by_day=[counts.by_day.get(day, 0) for day in days],
+                wasted_seconds=counts.wasted_seconds,
+                before=before[key] if before is not None else None,
+            )
+        )
+    return sorted(listed, key=lambda row: (-row.estimate_low, -row.lower_bound, row.repo, row.workflow))
 
 
 def _classify(
     session: Session, scope: Scope, window: Window, counted: Mapping[Key, FlakyCounts]
 ) -> dict[Key, Flakiness]:
-    """Of the last 28 days: numerator and denominator of the same runs."""
+    """The flakiness by the last 28 days of the window; numerator and denominator count the same runs."""
     recent = Window(max(window.since, window.until - CLASSIFICATION_WINDOW), window.until)
-    lately = counted if recent == window else count_flaky(session, scope, recent)
-    firsts = count_first_failures(session, scope, recent)
-    nothing = FlakyCounts()
+    recent_counts = counted if recent == window else count_flaky(session, scope, recent)
+    first_failures = count_first_failures(session, scope, recent)
+    no_counts = FlakyCounts()
     return {
         key: flakiness(
-            lately.get(key, nothing).flaky, lately.get(key, nothing).rerun_failures, *firsts.get(key, (0, 0))
+            recent_counts.get(key, no_counts).flaky,
+            recent_counts.get(key, no_counts).rerun_failures,
+            *first_failures.get(key, (0, 0)),
         )
         for key in counted
     }
@@ -159,15 +177,15 @@ def _classify(
 def _previous_counts(
     session: Session, scope: Scope, window: Window, periods: PeriodCompleteness | None
 ) -> Counter[Key] | None:
-    """Flaky runs by workflow; null where they were not collected."""
+    """The flaky runs of the previous period by workflow; null where it was not collected."""
     if not was_collected(session, scope, window, periods=periods):
         return None
-    found = count_flaky(session, scope, window.before())
-    return Counter({key: counts.flaky for key, counts in found.items()})
+    previous = count_flaky(session, scope, window.before())
+    return Counter({key: counts.flaky for key, counts in previous.items()})
 
 
 def _jobs(session: Session, scope: Scope, window: Window) -> dict[Key, Counter[str]]:
-    """How many runs each job made flaky, by workflow."""
+    """The number of flaky runs in which a job failed first, by workflow and job name."""
     newest = finding_queries.list_flaky_runs(session, scope, window, limit=MAX_RUNS_FOR_JOBS)
     workflow_of = {(run.repository_id, run.id): (run.repository_id, run.workflow_id) for run in newest}
     workflows = list(dict.fromkeys(workflow_of.values()))[:_MAX_WORKFLOWS_FOR_JOBS]
@@ -181,6 +199,6 @@ def _jobs(session: Session, scope: Scope, window: Window) -> dict[Key, Counter[s
 
 
 def _top_jobs(jobs: Counter[str]) -> list[FlakyJob]:
-    """Ten at most; of the same number, by name."""
-    ranked = sorted(jobs.items(), key=lambda each: (-each[1], each[0]))
-    return [FlakyJob(*each) for each in ranked[:10]]
+    """The ten jobs with the most runs, equal ones by name."""
+    ranked = sorted(jobs.items(), key=lambda item: (-item[1], item[0]))
+    return [FlakyJob(name, runs) for name, runs in ranked[:10]]

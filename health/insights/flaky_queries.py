@@ -1,4 +1,4 @@
-"""Runs that failed and then passed, counted by the database: no figure is of a part of them."""
+"""Queries for flaky runs. The database counts them, so that the counts include all runs of a window."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -18,16 +18,16 @@ from db.sql import epoch_seconds
 from health.insights.finding_queries import FlakyRun, Key
 
 _DAY = 86_400
-# A failed job whose run passed nevertheless was allowed to fail. So many newest green runs are looked at for them.
-_MAX_GREEN_RUNS = 100
+# The newest successful runs of a workflow that are searched for jobs that are allowed to fail.
+_MAX_SUCCESSFUL_RUNS = 100
 _FAILED = ("failure", "timed_out")
 _FAILED_OWN_JOB = (Job.conclusion.in_(_FAILED), ~Job.phantom)
 
 
 @dataclass
 class FlakyCounts:
-    """Of one workflow: flaky runs, those on each day (the moment it begins, UTC), failed runs that were re-run, and
-    seconds of the attempts in vain of flaky runs."""
+    """The counts of one workflow: flaky runs, failed runs that were re-run, seconds of the failed attempts of flaky
+    runs, and flaky runs by day (its start, UTC)."""
 
     flaky: int = 0
     rerun_failures: int = 0
@@ -36,36 +36,40 @@ class FlakyCounts:
 
 
 def count_flaky(session: Session, scope: Scope, window: Window) -> dict[Key, FlakyCounts]:
-    """By workflow, all that re-ran a failure."""
+    """The counts of all workflows with a failure that was re-run."""
     day = cast(epoch_seconds(Run.created_at), Integer) / _DAY
     day = cast(func.floor(day), Integer) if session.get_bind().dialect.name == "postgresql" else cast(day, Integer)
     flaky = case((Run.flaky, 1), else_=0)
     query = (
         select(
-            Run.repository_id, Run.workflow_id, day, func.sum(flaky), func.count(),
+            Run.repository_id,
+            Run.workflow_id,
+            day,
+            func.sum(flaky),
+            func.count(),
             func.sum(case((Run.flaky, Run.wasted_seconds), else_=0.0)),
         )
         .where(*in_scope(session, scope), *in_window(window), _rerun_failure())
         .group_by(Run.repository_id, Run.workflow_id, day)
-    )  # fmt: skip
-    found: dict[Key, FlakyCounts] = defaultdict(FlakyCounts)
-    for repository_id, workflow_id, number, of_day, rerun, wasted in session.execute(query):
-        counts = found[repository_id, workflow_id]
-        counts.flaky += int(of_day)
+    )
+    by_workflow: dict[Key, FlakyCounts] = defaultdict(FlakyCounts)
+    for repository_id, workflow_id, day_number, flaky_runs, rerun, wasted in session.execute(query):
+        counts = by_workflow[repository_id, workflow_id]
+        counts.flaky += int(flaky_runs)
         counts.rerun_failures += int(rerun)
         counts.wasted_seconds += float(wasted)
-        if of_day:
-            counts.by_day[datetime.fromtimestamp(int(number) * _DAY, UTC)] = int(of_day)
-    return dict(found)
+        if flaky_runs:
+            counts.by_day[datetime.fromtimestamp(int(day_number) * _DAY, UTC)] = int(flaky_runs)
+    return dict(by_workflow)
 
 
 def _rerun_failure() -> Any:
-    """A failed attempt was run again. Rows of older versions know it by their last attempt alone."""
+    """A failed attempt was re-run. Rows of earlier versions show it by their last attempt only."""
     return or_(Run.failed_then_rerun, Run.flaky, and_(Run.attempt > 1, Run.outcome == Outcome.FAILURE))
 
 
 def count_first_failures(session: Session, scope: Scope, window: Window) -> dict[Key, tuple[int, int]]:
-    """By workflow: decided runs whose first attempt failed, and decided runs."""
+    """By workflow: the completed runs whose first attempt failed, and all completed runs."""
     failed = or_(
         Run.first_outcome == Outcome.FAILURE,
         and_(Run.first_outcome.is_(None), or_(Run.outcome == Outcome.FAILURE, Run.flaky)),
@@ -79,7 +83,7 @@ def count_first_failures(session: Session, scope: Scope, window: Window) -> dict
 
 
 def newest_flaky(session: Session, scope: Scope, window: Window) -> dict[Key, tuple[int, datetime]]:
-    """By workflow the id of the newest flaky run and when it was created."""
+    """The id of the newest flaky run and when it was created, by workflow."""
     rank = (
         func.row_number()
         .over(partition_by=(Run.repository_id, Run.workflow_id), order_by=(Run.created_at.desc(), Run.id.desc()))
@@ -92,18 +96,18 @@ def newest_flaky(session: Session, scope: Scope, window: Window) -> dict[Key, tu
 
 
 def flaky_jobs(session: Session, runs: Sequence[FlakyRun]) -> set[tuple[int, int, str]]:
-    """Repository id, run id and name of the jobs that failed in a failed attempt of these runs and in none that
-    passed."""
+    """Repository id, run id and name of the jobs that failed in a failed attempt of these runs and in no successful
+    attempt."""
     if not runs:
         return set()
     ids, repositories = {run.id for run in runs}, {run.repository_id for run in runs}
     passed = (Attempt.conclusion == "success").label("passed")
-    same = and_(
+    same_attempt = and_(
         Attempt.repository_id == Job.repository_id, Attempt.run_id == Job.run_id, Attempt.attempt == Job.attempt
     )
     query = (
         select(Job.repository_id, Job.run_id, Job.name, Job.copied, passed)
-        .join(Attempt, same)
+        .join(Attempt, same_attempt)
         .where(Job.repository_id.in_(repositories), Job.run_id.in_(ids), *_FAILED_OWN_JOB)
     )
     failed: set[tuple[int, int, str]] = set()
@@ -117,24 +121,34 @@ def flaky_jobs(session: Session, runs: Sequence[FlakyRun]) -> set[tuple[int, int
 
 
 def jobs_allowed_to_fail_by_workflow(session: Session, keys: Collection[Key], window: Window) -> set[tuple[Key, str]]:
-    """Names of jobs that failed in runs that passed, of the newest 100 green runs of each workflow in the window."""
-    found: set[tuple[Key, str]] = set()
+    """Jobs that failed although the run passed, among the newest 100 successful runs of each workflow in the window."""
+    allowed: set[tuple[Key, str]] = set()
     for repository_id, workflow_id in keys:
-        green = (
+        successful = (
             select(Run.id, Run.attempt)
             .where(
-                Run.repository_id == repository_id, Run.workflow_id == workflow_id, *in_window(window),
+                Run.repository_id == repository_id,
+                Run.workflow_id == workflow_id,
+                *in_window(window),
                 Run.outcome == Outcome.SUCCESS,
             )
-            .order_by(Run.created_at.desc()).limit(_MAX_GREEN_RUNS).subquery()
-        )  # fmt: skip
+            .order_by(Run.created_at.desc())
+            .limit(_MAX_SUCCESSFUL_RUNS)
+            .subquery()
+        )
         query = (
             select(Job.name)
-            .select_from(green)
-            .join(Job, and_(Job.repository_id == repository_id, Job.run_id == green.c.id,
-                            Job.attempt == green.c.attempt))
+            .select_from(successful)
+            .join(
+                Job,
+                and_(
+                    Job.repository_id == repository_id,
+                    Job.run_id == successful.c.id,
+                    Job.attempt == successful.c.attempt,
+                ),
+            )
             .where(*_FAILED_OWN_JOB)
             .distinct()
-        )  # fmt: skip
-        found |= {((repository_id, workflow_id), name) for name in session.scalars(query)}
-    return found
+        )
+        allowed |= {((repository_id, workflow_id), name) for name in session.scalars(query)}
+    return allowed

@@ -69,15 +69,16 @@ def read_decided_runs(session: Session, scope: Scope, since: datetime, until: da
 def _batches(session: Session, scope: Scope, since: datetime, until: datetime) -> Iterator[Any]:
     failed = case((Run.outcome == Outcome.FAILURE, 1), else_=0)
     query = (
-        select(
-            Run.repository_id, Run.workflow_id, Run.id, epoch_seconds(Run.created_at), failed, Run.duration_seconds
-        )
+        select(Run.repository_id, Run.workflow_id, Run.id, epoch_seconds(Run.created_at), failed, Run.duration_seconds)
         .where(
-            *in_scope(session, scope), Run.on_default_branch, Run.outcome.in_(DECIDED), Run.created_at >= since,
+            *in_scope(session, scope),
+            Run.on_default_branch,
+            Run.outcome.in_(DECIDED),
+            Run.created_at >= since,
             Run.created_at < until,
         )
         .execution_options(yield_per=_BATCH_SIZE)
-    )  # fmt: skip
+    )
     # Bypasses the unit of work: the query may return hundreds of thousands of rows.
     yield from session.connection().execute(query).partitions()
 
@@ -225,7 +226,7 @@ def _success_regressions(session: Session, scan: SuccessScan) -> Iterator[Regres
         text, p_value = f"Success rate {scan.describe(number)}", float(changes.p_value[number])
         change = _ChangePoint(
             number, since.first, since.earliest, since.latest, before, after, *sizes, text, p_value=p_value
-        )  # fmt: skip
+        )
         yield from _regression(session, "success", decided, change)
 
 
@@ -239,9 +240,17 @@ def _duration_regressions(session: Session, decided: DecidedRuns) -> Iterator[Re
             f"{step.after / step.before - 1:.0%} slower"
         )
         change = _ChangePoint(
-            number, step.index, step.earliest, step.latest, step.before, step.after, step.sample_before,
-            step.sample_after, text, t=step.t,
-        )  # fmt: skip
+            number,
+            step.index,
+            step.earliest,
+            step.latest,
+            step.before,
+            step.after,
+            step.sample_before,
+            step.sample_after,
+            text,
+            t=step.t,
+        )
         yield from _regression(session, "duration", passed, change)
 
 

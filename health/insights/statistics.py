@@ -131,6 +131,8 @@ def build_sequences(workflows: Iterable[Sequence[tuple[float, bool, float | None
     starts = np.concatenate(([0], np.cumsum([len(runs) for runs in by_workflow], dtype=np.int64)))
     seconds = [np.nan if row[2] is None else row[2] for row in rows]
     return RunSequences(
-        starts, np.asarray([row[0] for row in rows], dtype=np.float64),
-        np.asarray([row[1] for row in rows], dtype=np.bool_), np.asarray(seconds, dtype=np.float64),
-    )  # fmt: skip
+        starts,
+        np.asarray([row[0] for row in rows], dtype=np.float64),
+        np.asarray([row[1] for row in rows], dtype=np.bool_),
+        np.asarray(seconds, dtype=np.float64),
+    )

@@ -1,4 +1,4 @@
-"""The ledgers of several repositories together."""
+"""The completeness of several repositories together."""
 
 from sqlalchemy import Engine
 

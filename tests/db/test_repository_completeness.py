@@ -233,7 +233,7 @@ def test_runs_without_their_jobs_are_found_without_reading_all_runs(engine: Engi
     assert all("INDEX ix_runs_repository_id_details_pending" in plan for plan in plans)
 
 
-def test_what_is_not_monitored_any_more_is_not_in_the_ledger(engine: Engine) -> None:
+def test_repositories_that_are_no_longer_monitored_are_not_listed(engine: Engine) -> None:
     add_repository(engine, RepositoryRecord(2, "acme/Api", "main", True, False, ""))
     with session_scope(engine) as session:
         assert [each.repo for each in list_completeness(session)] == ["acme/Api", "acme/web"]
