@@ -52,7 +52,7 @@ _GROUPS = {
     "requested": "blue",
     "action_required": "orange",
 }
-_LEDGER_LABELS = {
+_COMPLETENESS_LABELS = {
     CompletenessState.COMPLETE: ("✓ Complete", "green"),
     CompletenessState.ARCHIVED: ("✓ Archived", "green"),
     CompletenessState.NO_ACTIONS: ("– No Actions", "gray"),
@@ -61,7 +61,7 @@ _LEDGER_LABELS = {
     CompletenessState.FAILING: ("✕ Cannot be read", "red"),
 }
 _DISABLED_BECAUSE = {"disabled_inactivity": " after inactivity", "disabled_fork": " in a fork"}
-_STANDING_LABELS = {
+_WORKFLOW_STATUS_LABELS = {
     WorkflowStatus.PASSING: ("✓ Passing", "green"),
     WorkflowStatus.FAILING: ("✕ Failing", "red"),
     WorkflowStatus.NO_RUNS: ("– No runs on {branch}", "gray"),
@@ -93,26 +93,26 @@ def outcome_name(state: str) -> str:
     return outcome_label(state).partition(" ")[2]
 
 
-def standing_label(standing: WorkflowStatus, branch: str) -> str:
+def workflow_status_label(status: WorkflowStatus, branch: str) -> str:
     """Sign and word for the state of a workflow on its default branch."""
-    return _STANDING_LABELS[standing][0].replace("{branch}", branch)
+    return _WORKFLOW_STATUS_LABELS[status][0].replace("{branch}", branch)
 
 
-def standing_reason(standing: WorkflowStatus, branch: str, workflow_state: str) -> str:
-    """As `standing_label`, with the reason that GitHub reports for a disabled workflow."""
-    reason = _DISABLED_BECAUSE.get(workflow_state, "") if standing is WorkflowStatus.DISABLED else ""
-    return f"{standing_label(standing, branch)}{reason}"
+def workflow_status_text(status: WorkflowStatus, branch: str, workflow_state: str) -> str:
+    """As `workflow_status_label`, with the reason that GitHub reports for a disabled workflow."""
+    reason = _DISABLED_BECAUSE.get(workflow_state, "") if status is WorkflowStatus.DISABLED else ""
+    return f"{workflow_status_label(status, branch)}{reason}"
 
 
-def standing_colour(standing: WorkflowStatus) -> str:
+def workflow_status_colour(status: WorkflowStatus) -> str:
     """The name of the theme colour."""
-    return _STANDING_LABELS[standing][1]
+    return _WORKFLOW_STATUS_LABELS[status][1]
 
 
-def ledger_label(state: CompletenessState) -> str:
-    return _LEDGER_LABELS[state][0]
+def completeness_label(state: CompletenessState) -> str:
+    return _COMPLETENESS_LABELS[state][0]
 
 
-def ledger_colours() -> dict[str, str]:
+def completeness_colours() -> dict[str, str]:
     """The name of the theme colour by label."""
-    return dict(_LEDGER_LABELS.values())
+    return dict(_COMPLETENESS_LABELS.values())

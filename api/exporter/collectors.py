@@ -17,47 +17,47 @@ from health.completeness.status import CompletenessTotals, RepositoryCompletenes
 
 def collection(session: Session, counts: RowCounts, now: datetime) -> list[Metric]:
     """Completeness by repository and in total, and the state of collection."""
-    ledgers, status = list_completeness(session, counts), collection_report(session, now)
-    unresolved = unresolved_targets(session, [ledger.repo for ledger in ledgers])
+    repositories, status = list_completeness(session, counts), collection_report(session, now)
+    unresolved = unresolved_targets(session, [repository.repo for repository in repositories])
     return [
-        *_by_repository(ledgers),
-        _sync_lag(ledgers, now),
-        *_totals(completeness_totals(ledgers, len(unresolved), now)),
+        *_by_repository(repositories),
+        _sync_lag(repositories, now),
+        *_totals(completeness_totals(repositories, len(unresolved), now)),
         *_service(status, now),
     ]
 
 
-def _by_repository(ledgers: Sequence[RepositoryCompleteness]) -> list[Metric]:
+def _by_repository(repositories: Sequence[RepositoryCompleteness]) -> list[Metric]:
     return [
         gauge(
             "synced_timestamp_seconds",
             "Time of the latest complete sync of the repository",
-            {ledger.repo: timestamp(ledger.synced_at) for ledger in ledgers},
+            {repository.repo: timestamp(repository.synced_at) for repository in repositories},
             "repo",
         ),
         gauge(
             "repository_error",
             "1 if the latest sync of the repository failed, else 0",
-            {ledger.repo: bool(ledger.error) for ledger in ledgers},
+            {repository.repo: bool(repository.error) for repository in repositories},
             "repo",
         ),
         gauge(
             "repository_complete",
             "1 if no data of the repository is known to be missing, else 0",
-            {ledger.repo: ledger.is_complete for ledger in ledgers},
+            {repository.repo: repository.is_complete for repository in repositories},
             "repo",
         ),
         gauge(
             "complete_since_timestamp_seconds",
             "Every run created since this time is stored, except for the gaps",
-            {ledger.repo: timestamp(ledger.complete_since) for ledger in ledgers},
+            {repository.repo: timestamp(repository.complete_since) for repository in repositories},
             "repo",
         ),
     ]
 
 
-def _sync_lag(ledgers: Sequence[RepositoryCompleteness], now: datetime) -> Metric:
-    oldest = min((ledger.synced_at for ledger in ledgers if ledger.synced_at), default=None)
+def _sync_lag(repositories: Sequence[RepositoryCompleteness], now: datetime) -> Metric:
+    oldest = min((repository.synced_at for repository in repositories if repository.synced_at), default=None)
     lag = max((now - oldest).total_seconds(), 0.0) if oldest else None
     return gauge("sync_lag_seconds", "Age of the oldest of the latest syncs of the repositories", lag)
 

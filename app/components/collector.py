@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.data.collection import load_collection, missing_numbers, storage_overview
-from app.status_style import ledger_colours, ledger_label
+from app.status_style import completeness_colours, completeness_label
 from app.widgets import cells
 from app.widgets.panel import panel
 from app.widgets.table import Column, paginate, table
@@ -43,20 +43,20 @@ def live_status() -> None:
     fact_grid(
         service_facts(overview.service, overview.at, is_stale=overview.heartbeat_stale, stall_text=overview.stall)
     )
-    if overview.ledgers or overview.unresolved:
+    if overview.repositories or overview.unresolved:
         with panel("Repositories", "completeness · incomplete repositories first · times in UTC"):
             entries: list[RepositoryCompleteness | TargetRow] = [
                 *overview.unresolved,
-                *incomplete_first(overview.ledgers),
+                *incomplete_first(overview.repositories),
             ]
-            repository_table(ledger_frame(paginate(entries, "ledger", "repositories"), overview.at))
+            repository_table(completeness_frame(paginate(entries, "ledger", "repositories"), overview.at))
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
-def repository_ledger(repo: str) -> None:
+def repository_details(repo: str) -> None:
     """The completeness of one repository, line by line."""
     overview = load_collection()
-    selected = next((ledger for ledger in overview.ledgers if ledger.repo == repo), None)
+    selected = next((repository for repository in overview.repositories if repository.repo == repo), None)
     if selected is None:
         st.info(f"{markdown(repo)} is no longer monitored.", icon=":material/info:")
         return
@@ -68,22 +68,22 @@ def repository_ledger(repo: str) -> None:
     st.html(f'<ul class="ph-ledger">{rows}</ul>')
 
 
-def incomplete_first(ledgers: Sequence[RepositoryCompleteness]) -> list[RepositoryCompleteness]:
-    bad = incomplete_repositories(ledgers)
-    return [*bad, *(ledger for ledger in ledgers if ledger.is_complete)]
+def incomplete_first(repositories: Sequence[RepositoryCompleteness]) -> list[RepositoryCompleteness]:
+    bad = incomplete_repositories(repositories)
+    return [*bad, *(repository for repository in repositories if repository.is_complete)]
 
 
 _ROW_HEIGHT = 34
 _MAX_VISIBLE_ROWS = 22
 
 
-def ledger_frame(entries: Sequence[RepositoryCompleteness | TargetRow], now: datetime) -> pd.DataFrame:
+def completeness_frame(entries: Sequence[RepositoryCompleteness | TargetRow], now: datetime) -> pd.DataFrame:
     """One row for each repository, and for each entry of GITHUB_REPOS that matches no repository."""
     rows = [
-        {"state": [ledger_label(CompletenessState.FAILING)], "repo": entry.name, "error": entry.error or ""}
+        {"state": [completeness_label(CompletenessState.FAILING)], "repo": entry.name, "error": entry.error or ""}
         if isinstance(entry, TargetRow)
         else {
-            "state": [ledger_label(entry.state)],
+            "state": [completeness_label(entry.state)],
             "repo": entry.repo,
             "since": entry.complete_since,
             "looked": _ago(entry.synced_at, now),
@@ -107,7 +107,7 @@ def _ago(moment: datetime | None, now: datetime) -> str:
 
 def repository_table(frame: pd.DataFrame) -> None:
     column = st.column_config
-    colours = ledger_colours()
+    colours = completeness_colours()
     st.dataframe(
         frame,
         hide_index=True,

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.data.figures import WorkflowList
-from app.status_style import standing_colour, standing_label
+from app.status_style import workflow_status_colour, workflow_status_label
 from app.widgets.text import html
 from core import formatting
 from health.metrics.definitions.catalogue import FIGURES, display
@@ -38,7 +38,7 @@ def workflow_fields(workflows: WorkflowList) -> None:
     active = [
         workflow
         for workflow in workflows.items
-        if not workflows.standing(workflow.repo, workflow.workflow_id).status.is_inactive
+        if not workflows.default_branch_status(workflow.repo, workflow.workflow_id).status.is_inactive
     ]
     fields = "".join(_workflow_field(workflow, workflows) for workflow in active[:_MAX_FIELDS])
     st.html(f'<div class="ph-wall-fields">{fields}</div>')
@@ -47,11 +47,11 @@ def workflow_fields(workflows: WorkflowList) -> None:
 
 
 def _workflow_field(workflow: WorkflowHealth, workflows: WorkflowList) -> str:
-    standing = workflows.standing(workflow.repo, workflow.workflow_id)
-    sign, _, word = standing_label(standing.status, standing.branch).partition(" ")
-    label = "" if standing.status in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else f" · {html(word)}"
+    branch_status = workflows.default_branch_status(workflow.repo, workflow.workflow_id)
+    sign, _, word = workflow_status_label(branch_status.status, branch_status.branch).partition(" ")
+    label = "" if branch_status.status in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else f" · {html(word)}"
     return (
-        f'<div class="ph-field ph-{standing_colour(standing.status)}" title="{html(word)}"><b>{sign} '
+        f'<div class="ph-field ph-{workflow_status_colour(branch_status.status)}" title="{html(word)}"><b>{sign} '
         f"{html(workflow.workflow)}</b><span>{html(workflow.repo)}{label}</span>"
         f"<em>{formatting.percent(workflow.metrics.success_rate)}</em></div>"
     )

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.status_style import standing_colour, standing_reason
+from app.status_style import workflow_status_colour, workflow_status_text
 from app.widgets.cells import anchor
 from app.widgets.text import html, markdown
 from core import formatting
@@ -27,12 +27,12 @@ def unknown_workflow(workflow_id: int) -> None:
 
 
 def header(
-    workflow: WorkflowRow, workflow_standing: BranchStatus | None, schedule_problem: str | None, github_url: str | None
+    workflow: WorkflowRow, branch_status: BranchStatus | None, schedule_problem: str | None, github_url: str | None
 ) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="workflow-head"
     ):
-        st.html(_head(workflow, workflow_standing), width="stretch")
+        st.html(_head(workflow, branch_status), width="stretch")
         if github_url and github_url.startswith("https://"):
             url = f"{github_url}/actions/workflows/{workflow.path.rpartition('/')[2]}"
             st.link_button("View on GitHub", url, icon=":material/open_in_new:")
@@ -40,12 +40,15 @@ def header(
         st.caption(f":orange[●] Schedule only partly evaluated: {markdown(schedule_problem)}")
 
 
-def _head(workflow: WorkflowRow, workflow_standing: BranchStatus | None) -> str:
-    standing, branch = (
-        (workflow_standing.status, workflow_standing.branch) if workflow_standing else (WorkflowStatus.CATCHING_UP, "")
+def _head(workflow: WorkflowRow, branch_status: BranchStatus | None) -> str:
+    workflow_status, branch = (
+        (branch_status.status, branch_status.branch) if branch_status else (WorkflowStatus.CATCHING_UP, "")
     )
-    state, word = f"ph-{standing_colour(standing)}", standing_reason(standing, branch, workflow.state)
-    word += " on the default branch" if standing in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else ""
+    state, word = (
+        f"ph-{workflow_status_colour(workflow_status)}",
+        workflow_status_text(workflow_status, branch, workflow.state),
+    )
+    word += " on the default branch" if workflow_status in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else ""
     runs = anchor("View all runs", "runs", [("repo", workflow.repo), ("workflow", workflow.name)])
     repo = anchor(workflow.repo, "", [("repo", workflow.repo)])
     return (

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.data.figures import WorkflowList
-from app.status_style import standing_colour, standing_label
+from app.status_style import workflow_status_colour, workflow_status_label
 from app.widgets import cells
 from app.widgets.cells import Cell
 from app.widgets.table import Column, Row, csv_button, long_table, table
@@ -114,12 +114,12 @@ def _rows(items: Sequence[WorkflowHealth], workflows: WorkflowList, now: datetim
 
 def _row(item: WorkflowHealth, workflows: WorkflowList, now: datetime, time: Query) -> Row:
     figures, past = item.metrics, workflows.previous.get((item.repo, item.workflow_id))
-    standing = workflows.standing(item.repo, item.workflow_id)
-    word = html(standing_label(standing.status, standing.branch))
+    branch_status = workflows.default_branch_status(item.repo, item.workflow_id)
+    word = html(workflow_status_label(branch_status.status, branch_status.branch))
     durations = figures.success_duration_seconds
     return (
         workflow_link(item.repo, item.workflow, item.workflow_id, time),
-        Cell(f'<span class="ph-{standing_colour(standing.status)}">{word}</span>', standing.status),
+        Cell(f'<span class="ph-{workflow_status_colour(branch_status.status)}">{word}</span>', branch_status.status),
         cells.rate(figures.success_rate),
         cells.change_cell(change(FIGURES["success_rate"], figures, past) if past else None),
         cells.outcomes([outcome for _, outcome in item.recent_outcomes]),

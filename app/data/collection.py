@@ -24,7 +24,7 @@ class Collection:
     """Completeness by repository and the collector's state. `unresolved`: GITHUB_REPOS entries without a repository."""
 
     at: datetime
-    ledgers: list[RepositoryCompleteness]
+    repositories: list[RepositoryCompleteness]
     service: collection_status.CollectionReport
     unresolved: list[repository_queries.TargetRow]
 
@@ -40,24 +40,24 @@ class Collection:
     def completeness(self) -> CompletenessStatus:
         stopped_at = self.service.heartbeat.stopped_at if self.service.heartbeat else None
         return completeness_status(
-            self.ledgers, len(self.unresolved), self.at, is_stale=self.heartbeat_stale, stopped_at=stopped_at
+            self.repositories, len(self.unresolved), self.at, is_stale=self.heartbeat_stale, stopped_at=stopped_at
         )
 
     @property
     def backfill(self) -> BackfillProgress | None:
-        return backfill_progress(self.ledgers, self.at)
+        return backfill_progress(self.repositories, self.at)
 
 
 @serve_stale
 @st.cache_data(ttl=3, max_entries=1, show_spinner=False)
 def load_collection() -> Collection:
     with read_session() as session:
-        ledgers = service.list_completeness(session)
+        repositories = service.list_completeness(session)
         return Collection(
             at=utc_now(),
-            ledgers=ledgers,
+            repositories=repositories,
             service=collection_status.collection_report(session, utc_now()),
-            unresolved=repository_queries.unresolved_targets(session, [ledger.repo for ledger in ledgers]),
+            unresolved=repository_queries.unresolved_targets(session, [repository.repo for repository in repositories]),
         )
 
 

@@ -27,17 +27,17 @@ from health.metrics.service import Trends
 
 @dataclass(frozen=True)
 class WorkflowList:
-    """`previous`: figures of the previous period, empty if it was not collected. `standings`: the status of the default
+    """`previous`: figures of the previous period, empty if it was not collected. `branch_statuses`: the status of the default
     branch. Both by (repository, workflow id). Workflows with a failing default branch come first, whatever the branch
     of the figures."""
 
     items: list[service.WorkflowHealth]
     previous: dict[tuple[str, int], Metrics]
-    standings: Mapping[tuple[str, int], BranchStatus] = field(default_factory=dict)
+    branch_statuses: Mapping[tuple[str, int], BranchStatus] = field(default_factory=dict)
 
-    def standing(self, repo: str, workflow_id: int) -> BranchStatus:
+    def default_branch_status(self, repo: str, workflow_id: int) -> BranchStatus:
         unknown = BranchStatus(repo, workflow_id, "", WorkflowStatus.CATCHING_UP)
-        return self.standings.get((repo, workflow_id), unknown)
+        return self.branch_statuses.get((repo, workflow_id), unknown)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def workflows(scope: Scope, window: Window, version: int) -> WorkflowList:
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def standing(repo: str, workflow_id: int, version: int) -> BranchStatus | None:
+def default_branch_status(repo: str, workflow_id: int, version: int) -> BranchStatus | None:
     """The status of a workflow's default branch; null for an unknown workflow."""
     scope, overview = Scope(repos=(repo,), workflows=(str(workflow_id),)), repository_overview(version)
     with read_session() as session:

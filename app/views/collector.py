@@ -10,7 +10,7 @@ from app.filters import controls
 st.markdown("### Collector")
 collector.live_status()
 overview = load_collection()
-if overview.ledgers:
-    names = [ledger.repo for ledger in collector.incomplete_first(overview.ledgers)]
-    collector.repository_ledger(controls.repository_control(names))
+if overview.repositories:
+    names = [repository.repo for repository in collector.incomplete_first(overview.repositories)]
+    collector.repository_details(controls.repository_control(names))
 storage_panel()

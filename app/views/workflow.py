@@ -40,9 +40,9 @@ if workflow is None:
 
 scope = selection.workflow_scope(workflow)
 attention_items = findings.attention(selection.workflow_scope(workflow, branches=()), now, status.version)
-standing = figures.standing(workflow.repo, workflow.id, status.version)
+branch_status = figures.default_branch_status(workflow.repo, workflow.id, status.version)
 workflow_head.header(
-    workflow, standing, figures.schedule_problem(workflow, status.version), repository_url(workflow.repo, status)
+    workflow, branch_status, figures.schedule_problem(workflow, status.version), repository_url(workflow.repo, status)
 )
 if attention_items:
     attention(attention_items, now)
@@ -77,10 +77,10 @@ with panel("Runs", f"start time vs. duration · click a dot to open the run · {
         opens=True,
     )
 if slower and window.since < slower.since < window.until:
-    found_slow = runs_data.slowdown(workflow.repo, workflow.id, slower.branch, window, slower.since, status.version)
-    csv_slow = "slowdown", lambda: slowdown.export_rows(found_slow)
-    with panel("Slower jobs and steps", slowdown.slowdown_text(found_slow, slower, session.zone()), csv=csv_slow):
-        slowdown.slowdown_table(found_slow)
+    slow_jobs = runs_data.slowdown(workflow.repo, workflow.id, slower.branch, window, slower.since, status.version)
+    csv_slow = "slowdown", lambda: slowdown.export_rows(slow_jobs)
+    with panel("Slower jobs and steps", slowdown.slowdown_text(slow_jobs, slower, session.zone()), csv=csv_slow):
+        slowdown.slowdown_table(slow_jobs)
 
 branches = frames.by_branch(
     branch_series(selection.workflow_scope(workflow, branches=()), window, status.version), window, now

@@ -93,9 +93,9 @@ class LogBatch:
         in_archives = {log.job_id for batch in batches for log in batch.logs}
         tried = [*in_archives, *(log.job_id for log in logs)]
         try:
-            self._fetch_each(log for log in logs if log.job_id not in in_archives)
+            self._fetch_individually(log for log in logs if log.job_id not in in_archives)
             if batches and not self._is_stopped():
-                self._fetch_each(list(self._fetch_archives(batches)))
+                self._fetch_individually(list(self._fetch_archives(batches)))
         finally:
             for batch in batches:
                 batch.close()
@@ -173,7 +173,7 @@ class LogBatch:
     def _fetch_one(self, log: PendingLog) -> FetchedLog:
         return fetch_log(self._client, self._repo, log, self._stop)
 
-    def _fetch_each(self, log: Iterable[PendingLog]) -> None:
+    def _fetch_individually(self, log: Iterable[PendingLog]) -> None:
         if not self._is_stopped():
             self._store_all(fan_out(self._fetch_one, log, stop=self._stop))
 

@@ -48,7 +48,7 @@ class RollupStateRow(NamedTuple):
     complete_from: datetime | None
 
     @property
-    def runs_kept_since(self) -> datetime:
+    def runs_stored_since(self) -> datetime:
         """Runs that were created before this time are deleted."""
         return self.pruned_before or _EPOCH
 
@@ -100,14 +100,14 @@ class QueryPlan:
     @property
     def begins_in_deleted_runs(self) -> bool:
         """True where runs from the start of the window are deleted."""
-        return self.state is not None and self.query.window.since < self.state.runs_kept_since
+        return self.state is not None and self.query.window.since < self.state.runs_stored_since
 
     @property
     def losses(self) -> Losses:
         """What the answer lacks because runs were deleted."""
         if self.state is None or not self.begins_in_deleted_runs:
             return Losses()
-        edge = self.state.runs_kept_since
+        edge = self.state.runs_stored_since
         lost = [
             LostWindow(window, scan.scope.repos)
             for scan in self.run_scans
@@ -125,7 +125,7 @@ def plan(session: Session, query: MetricsQuery, *, max_raw_window: timedelta = M
     if (
         state is None
         or not _rollups_can_answer(scope, query.by)
-        or (window.span <= max_raw_window and window.since >= state.runs_kept_since)
+        or (window.span <= max_raw_window and window.since >= state.runs_stored_since)
     ):
         runs = RunScan(scope, (window,), only_default_branches=not scope.branches)
         return QueryPlan(query, state, run_scans=(runs,))
@@ -194,7 +194,7 @@ def _stale_hours(session: Session, ids: Sequence[int], window: Window, state: Ro
     """Returns the hours (whole hours since 1970) whose roll-ups are not up to date: all hours of a day for which hourly
     roll-ups are not kept. Days whose runs are deleted count as up to date: their roll-ups are all there is."""
     parameters = {
-        "first": max(time_buckets.day_of(window.since), time_buckets.day_of(state.runs_kept_since)),
+        "first": max(time_buckets.day_of(window.since), time_buckets.day_of(state.runs_stored_since)),
         "last": time_buckets.day_of(window.until),
         "ids": ids,
     }
