@@ -55,7 +55,7 @@ def make_collector(
     stop = client.stop = threading.Event()
     poll_interval = timedelta(minutes=settings.poll_interval_minutes)
     channels = configured_channels(settings)
-    client.tally.initialize(
+    client.counters.initialize(
         CounterName.NOTIFICATIONS, [f"{channel}/{result}" for channel in channels for result in NOTIFICATION_RESULTS]
     )
     holder, tracker = holder_name(engine), TaskTracker()
@@ -73,7 +73,7 @@ def make_collector(
         bar=is_command,
         # An SQLite file has one collector, which writes the main heartbeat.
         name=holder if engine.dialect.name == "postgresql" and not is_command else None,
-        tally=client.tally,
+        counters=client.counters,
         tracker=None if is_command else tracker,
     )
     timeout = heartbeat_timeout(poll_interval).total_seconds()
@@ -91,7 +91,7 @@ def make_collector(
     alert_worker = AlertWorker(
         leased,
         evaluator=Evaluator(leased, settings.threshold, list(channels), settings.app_url, utc_now),
-        dispatcher=Dispatcher(engine, channels, utc_now, tally=client.tally),
+        dispatcher=Dispatcher(engine, channels, utc_now, counters=client.counters),
         prefetcher=FailureLogPrefetcher(leased, client, sync.logs, utc_now),
         claims=claims,
         stop=stop,
@@ -100,7 +100,7 @@ def make_collector(
     return Collector(
         context,
         sync,
-        InboxProcessor(engine, utc_now, stop=stop, tally=client.tally),
+        InboxProcessor(engine, utc_now, stop=stop, counters=client.counters),
         claims,
         DerivedData(context, settings.prices),
         alert_worker,

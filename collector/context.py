@@ -122,12 +122,12 @@ class SyncReporter:
         return min(stored_at, work_since) if stored_at and work_since else stored_at
 
     def _count(self, result: SyncResult, seconds: float) -> None:
-        tally = self._context.client.tally
+        counters = self._context.client.counters
         outcome = "waiting" if result.rate_limited else "stopped" if result.stopped else "error"
-        tally.increment(CounterName.SYNCS, "ok" if result.is_complete else outcome)
-        tally.observe(SummaryName.SYNC, seconds)
+        counters.increment(CounterName.SYNCS, "ok" if result.is_complete else outcome)
+        counters.observe(SummaryName.SYNC, seconds)
         if result.is_complete:
-            tally.set_timestamp(TimestampName.SYNC, self._context.clock())
+            counters.set_timestamp(TimestampName.SYNC, self._context.clock())
 
     def _rate_limit(self) -> RateLimitDetail:
         rate = self._context.client.rate

@@ -39,11 +39,11 @@ class Progress:
         *,
         bar: bool = False,
         name: str | None = None,
-        tally: CounterRegistry | None = None,
+        counters: CounterRegistry | None = None,
         tracker: TaskTracker | None = None,
     ) -> None:
         self._work = tracker or TaskTracker()
-        self._tally, self._resumed = tally or CounterRegistry(), False
+        self._counters, self._resumed = counters or CounterRegistry(), False
         # A command beside a running service leaves the counters in the heartbeat to the service.
         self._command, self._beside_service = bar, False
         self._write_lock = threading.Lock()
@@ -149,7 +149,7 @@ class Progress:
             **self._fields,
             **self._state,
             command=self._command,
-            counters=self._tally.as_dict(),
+            counters=self._counters.as_dict(),
             work=work,
             work_since=self.work_since,
         )
@@ -162,7 +162,7 @@ class Progress:
         if not self._resumed:
             self._beside_service = self._command and previous is not None and self._is_running_service(previous)
             if not self._beside_service:
-                self._tally.restore(previous.detail.counters if previous else None)
+                self._counters.restore(previous.detail.counters if previous else None)
             self._resumed = True
         return previous
 

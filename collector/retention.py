@@ -109,10 +109,10 @@ class RetentionJob:
         except SQLAlchemyError as error:
             log.error("%s", describe_failure(self._engine, error))
             return
-        tally = self._context.client.tally
-        tally.increment(CounterName.RUNS_DELETED, "pruned", runs)
+        counters = self._context.client.counters
+        counters.increment(CounterName.RUNS_DELETED, "pruned", runs)
         if not self._context.stop.is_set():
-            tally.set_timestamp(TimestampName.RETENTION, self._context.clock())
+            counters.set_timestamp(TimestampName.RETENTION, self._context.clock())
         if runs or logs:
             log.info("retention: %s and the text of %s deleted", pluralize(runs, "run"), pluralize(logs, "log"))
 

@@ -76,7 +76,7 @@ class GitHubClient:
         max_wait: float = 0,
         log_hosts: Sequence[str] = (),
     ) -> None:
-        self.tally = CounterRegistry()
+        self.counters = CounterRegistry()
         self.api_url = api_url.rstrip("/")
         self.auth: Auth = auth or TokenAuth(token)
         limited = urlsplit(self.api_url).hostname == _GITHUB_COM
@@ -95,7 +95,7 @@ class GitHubClient:
                 "User-Agent": user_agent,
             },
             log_hosts,
-            self.tally,
+            self.counters,
         )
 
     @property

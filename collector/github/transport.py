@@ -36,10 +36,12 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Transport:
-    """`tally` counts requests to the API by status, and their duration."""
+    """`counters` records requests to the API by status, and their duration."""
 
-    def __init__(self, api_url: str, headers: dict[str, str], log_hosts: Sequence[str], tally: CounterRegistry) -> None:
-        self._api_url, self._tally = api_url, tally
+    def __init__(
+        self, api_url: str, headers: dict[str, str], log_hosts: Sequence[str], counters: CounterRegistry
+    ) -> None:
+        self._api_url, self._counters = api_url, counters
         self.requests_sent = 0
         self._count_lock = threading.Lock()
         self._headers = {**headers, "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
@@ -73,13 +75,13 @@ class Transport:
             else:
                 _ = response.content
         except (ResponseLimitExceeded, requests.RequestException, OSError) as error:
-            self._tally.increment(CounterName.REQUESTS, "unreachable")
+            self._counters.increment(CounterName.REQUESTS, "unreachable")
             if isinstance(error, ResponseLimitExceeded):
                 raise InvalidResponse(f"the response of {self._api_url} {error}") from None
             raise _unreachable(f"cannot reach {self._api_url}", error, self._verify) from None
         report_progress()
-        self._tally.increment(CounterName.REQUESTS, f"{response.status_code // 100}xx")
-        self._tally.observe(SummaryName.REQUEST, time.monotonic() - start)
+        self._counters.increment(CounterName.REQUESTS, f"{response.status_code // 100}xx")
+        self._counters.observe(SummaryName.REQUEST, time.monotonic() - start)
         return response
 
     def download(self, url: str) -> requests.Response:

@@ -89,9 +89,9 @@ class InboxProcessor:
         *,
         stop: threading.Event | None = None,
         batch: int = _BATCH,
-        tally: CounterRegistry | None = None,
+        counters: CounterRegistry | None = None,
     ) -> None:
-        self._tally = tally or CounterRegistry()
+        self._counters = counters or CounterRegistry()
         self._engine, self._clock, self._batch = engine, clock, batch
         self._stop = stop or threading.Event()
 
@@ -163,9 +163,9 @@ class InboxProcessor:
 
     def _log_stored(self, parsed: _ParsedDelivery, outcome: str, reason: str | None) -> None:
         """Counts and logs a result that is stored."""
-        self._tally.increment(CounterName.DELIVERIES, outcome)
+        self._counters.increment(CounterName.DELIVERIES, outcome)
         if outcome == InboxState.APPLIED:
-            self._tally.observe(SummaryName.DELIVERY, (self._clock() - parsed.delivery.received_at).total_seconds())
+            self._counters.observe(SummaryName.DELIVERY, (self._clock() - parsed.delivery.received_at).total_seconds())
         _log_outcome(parsed, outcome, reason)
 
 

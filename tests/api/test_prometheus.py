@@ -161,17 +161,17 @@ def test_collectors_are_counted_apart_and_an_hour_that_is_over_is_full_again(
     client: TestClient, engine: Engine
 ) -> None:
     for name, minutes in (("one/1", 5), ("two/1", -5)):
-        tally = CounterRegistry()
-        tally.increment(CounterName.SYNCS, "ok", 3)
-        tally.increment(CounterName.NOTIFICATIONS, "slack/sent")
-        tally.observe(SummaryName.SYNC, 1.5)
-        tally.set_timestamp(TimestampName.SYNC, NOW)
+        counters = CounterRegistry()
+        counters.increment(CounterName.SYNCS, "ok", 3)
+        counters.increment(CounterName.NOTIFICATIONS, "slack/sent")
+        counters.observe(SummaryName.SYNC, 1.5)
+        counters.set_timestamp(TimestampName.SYNC, NOW)
         reset = (NOW + timedelta(minutes=minutes)).isoformat()
         limit = {"limit": 5000, "remaining": 40, "reserve": 500, "reset_at": reset}
         with write_scope(engine) as session:
-            record_heartbeat(session, NOW, {"tally": tally.as_dict(), "rate_limit": limit}, name=f"collector/{name}")
+            record_heartbeat(session, NOW, {"tally": counters.as_dict(), "rate_limit": limit}, name=f"collector/{name}")
     with write_scope(engine) as session:
-        record_heartbeat(session, NOW, {"tally": tally.as_dict()})
+        record_heartbeat(session, NOW, {"tally": counters.as_dict()})
         record_heartbeat(
             session,
             NOW,

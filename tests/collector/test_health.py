@@ -144,15 +144,15 @@ def test_who_takes_over_the_lead_prunes_soon_and_then_once_a_day(engine: Engine,
     leads(collector, False)
     service = CollectorService(engine, collector, retention_days=400, log_retention_days=90)
     service.retention.run()
-    assert "retention" not in collector.context.client.tally.as_dict()["last"]
+    assert "retention" not in collector.context.client.counters.as_dict()["last"]
     assert service.retention.due_at - datetime.now(UTC) <= timedelta(minutes=5)
     leads(collector, True)
     service.retention.due_at = datetime.now(UTC)
     service.retention.run()
-    done = collector.context.client.tally.as_dict()["last"]["retention"]
+    done = collector.context.client.counters.as_dict()["last"]["retention"]
     assert service.retention.due_at - datetime.now(UTC) > timedelta(hours=23)
     service.retention.run()
-    assert collector.context.client.tally.as_dict()["last"]["retention"] == done
+    assert collector.context.client.counters.as_dict()["last"]["retention"] == done
 
 
 @pytest.mark.parametrize("stopped", [True, False])
@@ -163,7 +163,7 @@ def test_retention_that_was_broken_off_does_not_count_as_done(
     if stopped:
         collector.context.stop.set()
     CollectorService(engine, collector, retention_days=400, log_retention_days=90).retention.run()
-    assert ("retention" in collector.context.client.tally.as_dict()["last"]) is not stopped
+    assert ("retention" in collector.context.client.counters.as_dict()["last"]) is not stopped
 
 
 def test_a_collector_ends_when_another_version_migrates_the_database(

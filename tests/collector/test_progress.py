@@ -29,9 +29,9 @@ def stored(engine: Engine) -> HeartbeatRow:
 
 def started(engine: Engine, clock: Clock, *, often: int = 0, command: bool = False) -> Progress:
     """One that has counted so many looks since its start."""
-    tally = CounterRegistry()
-    tally.increment(CounterName.SYNCS, "ok", often)
-    return Progress(engine, clock, HeartbeatDetail(poll_seconds=300.0), bar=command, tally=tally)
+    counters = CounterRegistry()
+    counters.increment(CounterName.SYNCS, "ok", often)
+    return Progress(engine, clock, HeartbeatDetail(poll_seconds=300.0), bar=command, counters=counters)
 
 
 def test_threads_that_beat_at_once_after_a_start_count_on_from_what_was_counted(engine: Engine) -> None:

@@ -51,14 +51,14 @@ def busy(engine: Engine) -> None:
     store_runs(engine, run(1), run(2, conclusion="failure"))
     mark_complete(engine)
     add(engine, delivery("a"), backfill())
-    tally = CounterRegistry()
-    tally.initialize(CounterName.NOTIFICATIONS, [f"slack/{result}" for result in NOTIFICATION_RESULTS])
+    counters = CounterRegistry()
+    counters.initialize(CounterName.NOTIFICATIONS, [f"slack/{result}" for result in NOTIFICATION_RESULTS])
     for took in SummaryName:
-        tally.observe(took, 1.5)
+        counters.observe(took, 1.5)
     for last in TimestampName:
-        tally.set_timestamp(last, NOW)
+        counters.set_timestamp(last, NOW)
     limit = {"limit": 5000, "remaining": 4000, "reserve": 500, "reset_at": (NOW + timedelta(minutes=20)).isoformat()}
-    told = {"tally": tally.as_dict(), "rate_limit": limit, "channels": ["slack"], "version": "0.1.0"}
+    told = {"tally": counters.as_dict(), "rate_limit": limit, "channels": ["slack"], "version": "0.1.0"}
     with write_scope(engine) as session:
         record_heartbeat(session, NOW, told)
         enqueue(session, None, "test", {"slack": {}}, NOW)

@@ -46,10 +46,10 @@ class Dispatcher:
         channels: Mapping[str, Channel],
         clock: Callable[[], datetime],
         *,
-        tally: CounterRegistry | None = None,
+        counters: CounterRegistry | None = None,
     ) -> None:
         self._engine, self._channels, self._clock = engine, channels, clock
-        self._counters = tally or CounterRegistry()
+        self._counters = counters or CounterRegistry()
 
     @property
     def channel_names(self) -> list[str]:
