@@ -17,7 +17,6 @@ from starlette.types import Scope
 
 from api import errors
 from api.auth import ApiKeyMiddleware, matching_key, require_key
-from api.cache import InstallationKeyCache, ResponseCache
 from api.description import PROBLEM_RESPONSES, UNAUTHORIZED_RESPONSES, install_openapi
 from api.exporter.cached import CachedExporter
 from api.limits import (
@@ -28,7 +27,8 @@ from api.limits import (
     RateLimitMiddleware,
 )
 from api.middleware import CompressionMiddleware, ReplicaRetryMiddleware, RequestContextMiddleware
-from api.response_cache import CACHED_PATHS, ResponseCacheMiddleware
+from api.response_cache import InstallationKeyCache, ResponseCache
+from api.response_cache_middleware import CACHED_PATHS, ResponseCacheMiddleware
 from api.routes import (
     alert_rules,
     alerts,

@@ -1,113 +1,270 @@
-"""Middleware that sends cached responses before the rest of the application runs."""
+"""Cache of JSON responses, in this process and in a Redis that several processes share.
 
+The key of an entry has the version of the stored data: a sync that changes nothing invalidates nothing. Other programs
+may write to the same Redis, so that entries there are signed with a key from the database; an entry with a wrong
+signature counts as missing."""
+
+import gzip
+import hashlib
+import hmac
+import logging
+import threading
 import time
-from typing import NamedTuple
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
-import anyio
+import redis
+from cachetools import TTLCache
+from fastapi import Request, Response
+from pydantic import BaseModel
+from pydantic_core import to_json
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, QueryParams
-from starlette.types import ASGIApp, Receive, Scope, Send
+from sqlalchemy.orm import Session
 
-from api.auth import is_allowed
-from api.cache import DATA_VERSION, ResponseCache, cache_key
-from api.schema_guard import SchemaGuard
-from db.engine import DatabaseUnavailable
-from db.migrate import NotMigrated
-from db.replica import ReplicaRouter
+from core import VERSION
+from core.http.headers import ETAG_LENGTH, accepts_gzip, etag_matches, etag_of
+from core.redis_client import ERRORS, RedisClient
+from db.access import installation_key, stored_key
+from db.engine import DatabaseUnavailable, interactive_write_scope, session_scope
+from db.replica import reads_replica
 from db.repositories.repository_queries import data_version
 
-CACHED_PATHS = (
-    "/api/runs",
-    "/api/metrics",
-    "/api/metrics/series",
-    "/api/metrics/groups",
-    "/api/insights/flaky",
-    "/api/insights/failures",
-    "/api/insights/regressions",
-    "/api/insights/attention",
-)
-# The version of the stored data is read at most once in this time.
-VERSION_TTL_SECONDS = 0.25
+log = logging.getLogger(__name__)
+_PURPOSE = "answers"
+# In the state of a request: the version of the stored data, as ResponseCacheMiddleware read it.
+DATA_VERSION = "data_version"
+_RETRY_SECONDS = 5.0
+_DIGEST_SIZE = hashlib.sha256().digest_size
+KeyProvider = Callable[[], bytes | None]
 
 
-class _Route(NamedTuple):
-    """Has the attribute of a route that RequestContextMiddleware uses as a label."""
-
-    path: str
-
-
-class ResponseCacheMiddleware:
-    """Serves GET requests for CACHED_PATHS from the memory of this process. All other requests, including those without
-    a valid key and those while the database is unavailable, continue to the route."""
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        reader: ReplicaRouter,
-        schema_guard: SchemaGuard,
-        cache: ResponseCache,
-        keys: tuple[str, ...],
-    ) -> None:
-        self._app, self._cache, self._keys = app, cache, keys
-        self._version = _DataVersion(reader, schema_guard)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in CACHED_PATHS:
-            headers = Headers(scope=scope)
-            version = await self._version.current() if is_allowed(headers, self._keys) else None
-            if version is not None:
-                scope.setdefault("state", {})[DATA_VERSION] = version
-                parameters = QueryParams(scope["query_string"]).multi_items()
-                cached = self._cache.get_local(cache_key(scope["path"], parameters, version))
-                if cached:
-                    scope["route"] = _Route(scope["path"])
-                    if_none_match, accept_encoding = (
-                        headers.get("if-none-match", ""),
-                        headers.get("accept-encoding", ""),
-                    )
-                    await _send(send, *cached.render(if_none_match, accept_encoding))
-                    return
-        await self._app(scope, receive, send)
+def sign(key: bytes, name: str, content: bytes) -> bytes:
+    """The signature followed by the content. The signature is valid only for this name."""
+    return _digest(key, name, content) + content
 
 
-async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
-    raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
-    if status == 200:
-        raw_headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": status, "headers": raw_headers})
-    await send({"type": "http.response.body", "body": body})
+def unsign(key: bytes, name: str, signed: bytes) -> bytes | None:
+    """The content; null where the signature is wrong."""
+    signature, content = signed[:_DIGEST_SIZE], signed[_DIGEST_SIZE:]
+    return content if hmac.compare_digest(signature, _digest(key, name, content)) else None
 
 
-class _DataVersion:
-    """The version of the stored data, at most VERSION_TTL_SECONDS old; null while the database is unavailable."""
+def _digest(key: bytes, name: str, content: bytes) -> bytes:
+    mac = hmac.new(key, name.encode(), "sha256")
+    mac.update(b"\0")
+    mac.update(content)
+    return mac.digest()
 
-    def __init__(self, reader: ReplicaRouter, schema_guard: SchemaGuard) -> None:
-        self._reader, self._schema_guard = reader, schema_guard
-        self._lock = anyio.Lock()
-        self._value: int | None = None
-        self._read_at = float("-inf")
 
-    async def current(self) -> int | None:
-        if time.monotonic() - self._read_at >= VERSION_TTL_SECONDS:
-            async with self._lock:
-                if time.monotonic() - self._read_at >= VERSION_TTL_SECONDS:
-                    self._value = await run_in_threadpool(self._read)
-                    self._read_at = time.monotonic()
-        return self._value
+class InstallationKeyCache:
+    """The signing key of this installation, read once from the database. Null while the database is unavailable, and
+    for other threads while one thread reads it: they do not wait, as a replica may serve them."""
 
-    def _read(self) -> int | None:
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._lock = engine, threading.Lock()
+        self._key: bytes | None = None
+        self._retry_at = float("-inf")
+
+    def __call__(self) -> bytes | None:
+        if self._key is None and self._lock.acquire(blocking=False):
+            try:
+                if self._key is None and time.monotonic() >= self._retry_at:
+                    self._key = self._read()
+            finally:
+                self._lock.release()
+        return self._key
+
+    def _read(self) -> bytes | None:
         try:
-            self._schema_guard.check()
-            version = self._query()
-            # After a stale read the router uses the primary database.
-            return self._query() if version is None else version
-        except (DatabaseUnavailable, NotMigrated, SQLAlchemyError):
-            return None  # the route reports the error
+            with session_scope(self._engine) as session:
+                key = stored_key(session, _PURPOSE)
+            if key is None:
+                with interactive_write_scope(self._engine) as session:
+                    key = installation_key(session, _PURPOSE)
+            return key
+        except (SQLAlchemyError, DatabaseUnavailable) as error:
+            self._retry_at = time.monotonic() + _RETRY_SECONDS
+            log.warning(
+                "Responses are not cached in Redis: their signing key cannot be read from the database (%s)",
+                type(error).__name__,
+            )
+            return None
 
-    def _query(self) -> int | None:
-        """Null where a replica is behind an earlier read."""
-        with self._reader.session() as session:
-            version = data_version(session)
-            return None if self._reader.is_stale_read(session, version) else version
+
+_TTL_SECONDS = 60
+# Sizes as stored: of all responses in this process, and of one. Larger responses are not cached.
+_MAX_BYTES, _MAX_RESPONSE_BYTES = 64 * 2**20, 2**20
+# Smaller responses fit into a few packets and are sent uncompressed.
+_MIN_COMPRESS_BYTES = 4000
+_GZIP_MAGIC = b"\x1f\x8b"
+# Limits what is read of one entry in Redis, whatever another program stored there.
+_MAX_REDIS_BYTES = 8 * 2**20
+_GZIP_WBITS = 16 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True)
+class CachedResponse:
+    """A JSON body, compressed from _MIN_COMPRESS_BYTES on, and its entity tag."""
+
+    etag: str
+    payload: bytes
+
+    @classmethod
+    def from_body(cls, body: bytes) -> "CachedResponse":
+        return cls(etag_of(body), gzip.compress(body, 1, mtime=0) if len(body) >= _MIN_COMPRESS_BYTES else body)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "CachedResponse | None":
+        """Parses `serialized`; null for anything else. Decompresses at most _MAX_BYTES."""
+        tag, payload = content[:ETAG_LENGTH], content[ETAG_LENGTH:]
+        body = _decompress(payload) if payload.startswith(_GZIP_MAGIC) else payload
+        if body is None or tag != etag_of(body).encode():
+            return None
+        return cls(tag.decode("ascii"), payload)
+
+    @property
+    def serialized(self) -> bytes:
+        return self.etag.encode() + self.payload
+
+    @property
+    def is_compressed(self) -> bool:
+        return self.payload.startswith(_GZIP_MAGIC)
+
+    @property
+    def body(self) -> bytes:
+        return gzip.decompress(self.payload) if self.is_compressed else self.payload
+
+    def render(self, if_none_match: str, accept_encoding: str) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body for a request with these If-None-Match and Accept-Encoding headers. The entity tag
+        is weak, because it is the same for the compressed and the plain body."""
+        headers = {"etag": f'W/"{self.etag}"', "cache-control": "private, no-cache", "vary": "Accept-Encoding"}
+        if if_none_match and etag_matches(if_none_match, self.etag):
+            return 304, headers, b""
+        headers["content-type"] = "application/json"
+        if self.is_compressed and accepts_gzip(accept_encoding):
+            headers["content-encoding"] = "gzip"
+            return 200, headers, self.payload
+        return 200, headers, self.body
+
+
+class ResponseCache:
+    """`namespace` separates installations that share a Redis. `key` returns the signing key; while it returns null,
+    Redis is not used. Safe to use from several threads."""
+
+    def __init__(self, redis_client: RedisClient | None, namespace: str = "", key: KeyProvider = lambda: None) -> None:
+        self._namespace, self._redis, self._key = namespace, redis_client, key
+        self._memory: TTLCache[str, CachedResponse] = TTLCache(
+            _MAX_BYTES, _TTL_SECONDS, getsizeof=lambda response: len(response.payload)
+        )
+        self._lock = threading.Lock()
+        self._key_locks = [threading.Lock() for _ in range(64)]
+
+    def get_local(self, key: str) -> CachedResponse | None:
+        """Looks in this process only: never blocks."""
+        with self._lock:
+            return self._memory.get(key)
+
+    def get(self, key: str) -> CachedResponse | None:
+        """Looks in this process, then in Redis."""
+        local = self.get_local(key)
+        if local or not self._redis or not self._redis.is_available():
+            return local
+        secret = self._key()
+        if secret is None:
+            return None
+        name = self._redis_key(key)
+        try:
+            stored = self._redis.client.getrange(name, 0, _MAX_REDIS_BYTES)
+        except redis.ResponseError:
+            # The key has a value of another type.
+            return None
+        except ERRORS as error:
+            self._redis.mark_down(error)
+            return None
+        content = unsign(secret, name, stored) if isinstance(stored, bytes) and stored else None
+        response = CachedResponse.from_bytes(content) if content else None
+        if response:
+            self._store_local(key, response)
+        return response
+
+    def store(self, key: str, response: CachedResponse) -> None:
+        """Stores the response in this process and in Redis, unless it is too large."""
+        if len(response.payload) > _MAX_RESPONSE_BYTES:
+            return
+        self._store_local(key, response)
+        if not self._redis or not self._redis.is_available() or (secret := self._key()) is None:
+            return
+        name = self._redis_key(key)
+        entry = sign(secret, name, response.serialized)
+        if len(entry) > _MAX_REDIS_BYTES:
+            return
+        try:
+            self._redis.client.set(name, entry, ex=_TTL_SECONDS)
+        except ERRORS as error:
+            self._redis.mark_down(error)
+
+    def key_lock(self, key: str) -> threading.Lock:
+        """Held while the response is built, so that simultaneous equal requests build it once."""
+        return self._key_locks[hash(key) % len(self._key_locks)]
+
+    def _store_local(self, key: str, response: CachedResponse) -> None:
+        with self._lock:
+            self._memory[key] = response
+
+    def _redis_key(self, key: str) -> str:
+        name = f"{VERSION} {self._namespace} {key}"
+        return "pipeline-health:" + hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+
+
+def cache_key(path: str, parameters: Iterable[tuple[str, str]], version: int) -> str:
+    """Includes the minute: a window that ends now moves on once a minute."""
+    return f"{path}?{sorted(parameters)}@{version}/{int(time.time()) // _TTL_SECONDS}"
+
+
+def cached_response(request: Request, session: Session, build: Callable[[], BaseModel | dict[str, Any]]) -> Response:
+    """Returns the cached response for this URL and version of the data, or builds and caches it. The response has an
+    ETag; its status is 304 where If-None-Match names it. A dictionary is serialized without validation, because a long
+    series would take several times as long."""
+    cache: ResponseCache = request.app.state.cache
+    key = cache_key(request.url.path, request.query_params.multi_items(), _data_version(request, session))
+    response = cache.get(key)
+    if response is None:
+        with cache.key_lock(key):
+            response = cache.get_local(key) or CachedResponse.from_body(_json(build()))
+            cache.store(key, response)
+    return _to_response(request, response)
+
+
+def _data_version(request: Request, session: Session) -> int:
+    """The version that the response cache read for this request, if it did; data in the primary database is at least as
+    new. A replica may be behind that version, so that its own version is read in the transaction of the response."""
+    version: int | None = getattr(request.state, DATA_VERSION, None)
+    return data_version(session) if version is None or reads_replica(session) else version
+
+
+def _json(body: BaseModel | dict[str, Any]) -> bytes:
+    return to_json(body) if isinstance(body, dict) else body.model_dump_json().encode()
+
+
+def with_etag(request: Request, body: BaseModel) -> Response:
+    """A response with an ETag that is not cached."""
+    return _to_response(request, CachedResponse.from_body(body.model_dump_json().encode()))
+
+
+def _to_response(request: Request, cached: CachedResponse) -> Response:
+    if_none_match, accept_encoding = (request.headers.get(name, "") for name in ("if-none-match", "accept-encoding"))
+    status, headers, body = cached.render(if_none_match, accept_encoding)
+    return Response(body, status, headers)
+
+
+def _decompress(payload: bytes) -> bytes | None:
+    """Null for invalid data and for a body of more than _MAX_BYTES."""
+    decompressor = zlib.decompressobj(_GZIP_WBITS)
+    try:
+        body = decompressor.decompress(payload, _MAX_BYTES)
+    except zlib.error:
+        return None
+    return body if decompressor.eof and not decompressor.unused_data else None

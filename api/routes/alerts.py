@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api import schemas
-from api.cache import with_etag
 from api.deps import (
     NowDep,
     SessionDep,
@@ -19,6 +18,7 @@ from api.deps import (
 )
 from api.errors import Problem, bad_parameter
 from api.limits import ChannelTestLimiter
+from api.response_cache import with_etag
 from api.settings import ApiSettings
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.enums import AlertState, Severity

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api import schemas
-from api.cache import cached_response
 from api.deps import FilterDep, NowDep, ScopeDep, SessionDep, reject_unknown_parameters
 from api.errors import Problem, bad_parameter
+from api.response_cache import cached_response
 from db.definitions.scope import Window
 from db.runs.cursors import InvalidCursor
 from db.runs.run_queries import list_runs

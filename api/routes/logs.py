@@ -9,7 +9,6 @@ from fastapi.responses import PlainTextResponse
 from sqlalchemy.orm import Session
 
 from api import schemas
-from api.cache import with_etag
 from api.deps import (
     AttemptNumber,
     NowDep,
@@ -22,6 +21,7 @@ from api.deps import (
 )
 from api.errors import Problem
 from api.limits import ConcurrencyLimits
+from api.response_cache import with_etag
 from core.http.middleware import CROSS_SITE
 from core.numbers import MAX_INT64
 from core.terminal import visible_text

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api import schemas
-from api.cache import cached_response
 from api.deps import FilterDep, NowDep, SessionDep, reject_unknown_parameters
 from api.errors import bad_parameter
+from api.response_cache import cached_response
 from db.enums import GroupBy, Interval
 from health.metrics import service
 from health.metrics.definitions.formulas import Metrics

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api import schemas
-from api.cache import with_etag
 from api.deps import NowDep, SessionDep, reject_unknown_parameters, repo_scope
+from api.response_cache import with_etag
 from db.repositories.repository_queries import heartbeat, list_workflows, unresolved_targets
 from health.completeness.service import list_completeness
 

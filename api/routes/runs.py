@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from api import schemas
-from api.cache import cached_response, with_etag
 from api.deps import (
     AttemptNumber,
     FilterDep,
@@ -19,6 +18,7 @@ from api.deps import (
     validate_text,
 )
 from api.errors import bad_parameter
+from api.response_cache import cached_response, with_etag
 from core.numbers import MAX_INT64
 from db.enums import Conclusion
 from db.runs.cursors import InvalidCursor

@@ -17,7 +17,7 @@ from core import formatting
 from core.formatting import pluralize
 from health.metrics.capacity import RunnerQueue
 from health.metrics.cost import CostBreakdown, CostGroup, CostGroupBy, WastedMinutes, WorkflowWaste
-from health.metrics.definitions.distribution import ratio
+from health.metrics.definitions.percentiles import ratio
 
 _SPEND_COLUMNS = (
     Column(

@@ -12,8 +12,8 @@ from core import formatting
 from db.definitions.scope import INTERVAL_LENGTHS, Window, bucket_start
 from db.enums import Interval
 from health.insights.regressions import Regression
-from health.metrics.definitions.distribution import ratio
 from health.metrics.definitions.offset_periods import offset_periods
+from health.metrics.definitions.percentiles import ratio
 from health.metrics.service import HourCell, Point
 
 # The failure rate of fewer runs is noise: the cell stays empty.

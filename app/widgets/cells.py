@@ -14,7 +14,7 @@ from core import formatting
 from core.formatting import pluralize
 from db.runs.run_queries import RunRow
 from health.metrics.definitions.change import Change, percent_change
-from health.metrics.definitions.distribution import Distribution
+from health.metrics.definitions.percentiles import Distribution
 
 Value = str | float | int | None
 

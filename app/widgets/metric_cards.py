@@ -11,8 +11,8 @@ from app.widgets.text import html
 from core import formatting
 from health.metrics.definitions.catalogue import FIGURES, Figure, display
 from health.metrics.definitions.change import Change
-from health.metrics.definitions.distribution import is_small_sample
 from health.metrics.definitions.formulas import PROVISIONAL_LABEL, Metrics, is_provisional
+from health.metrics.definitions.percentiles import is_small_sample
 from health.metrics.service import STANDARDIZED_FIGURE, Comparison, Point
 
 # The name of a figure, and the function that draws its trend.

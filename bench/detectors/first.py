@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from health.insights.statistics import DAY, Mask, RunSequences, fisher_exact_greater_many
-from health.metrics.definitions.distribution import Floats, percentile_of_list
+from health.metrics.definitions.percentiles import Floats, percentile_of_list
 
 _RECENT, _LOOK_BACK = 7 * DAY, 37 * DAY
 _MAX_RUNS, _MAX_WORKFLOWS, _MIN_RUNS, _MAX_RUNS_BEFORE, _MIN_T = 160, 60, 12, 24, 7.0

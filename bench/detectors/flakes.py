@@ -9,7 +9,7 @@ from bench.detectors.table import ResultRow
 from bench.detectors.worlds import HOUR, pool
 from health.insights.flaky import flakiness
 from health.insights.runner_shortage import find_shortage
-from health.metrics.definitions.distribution import Floats
+from health.metrics.definitions.percentiles import Floats
 
 _WEEK, _SPAN = 168 * HOUR, 3 * HOUR
 _POOLS = (2, 4, 6, 8, 10, 15, 20, 30, 40, 60)

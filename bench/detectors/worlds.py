@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from health.insights.statistics import DAY, RunSequences
-from health.metrics.definitions.distribution import Floats, Ints
+from health.metrics.definitions.percentiles import Floats, Ints
 
 HOUR = 3600.0
 # A few runs a day, as most workflows have; few fail often.

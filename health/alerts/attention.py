@@ -18,7 +18,7 @@ from health.insights import finding_queries
 from health.insights.regressions import Regression, regressions
 from health.insights.runner_shortage import HOURS, find_shortage, may_be_short
 from health.metrics.branch_status import Streak, failing_streaks, inactive_names
-from health.metrics.definitions.distribution import percentile
+from health.metrics.definitions.percentiles import percentile
 from health.metrics.queries import executor
 from health.metrics.queries.grouping import MetricsQuery
 from health.metrics.queries.job_queries import job_waits

@@ -18,7 +18,7 @@ from health.alerts.measurement.branch_history import BranchRecovery, branch_reco
 from health.alerts.measurement.measurements import RuleMeasurement, measure_rule
 from health.alerts.notifications.evidence import AlertChange
 from health.alerts.notifications.writer import NotificationWriter
-from health.alerts.rules.formulas import NO_DATA
+from health.alerts.rules.measures import NO_DATA
 from health.alerts.rules.rules import Rule, Threshold, built_in
 from health.alerts.rules.targets import AlertTarget, Silence, matches, silenced_until
 from health.alerts.rules.transitions import PreviousState, Reason, condition_met, needs_update, should_notify

@@ -23,7 +23,7 @@ from health.insights.statistics import (
     log_factorials,
     simes,
 )
-from health.metrics.definitions.distribution import Floats, Ints
+from health.metrics.definitions.percentiles import Floats, Ints
 
 # The runs on each side of a step: at least MIN_RUNS; at most MAX_RUNS, or all of MAX_DAYS days if those are more.
 MIN_RUNS, MAX_RUNS, MAX_DAYS = 12, 60, 10

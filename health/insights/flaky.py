@@ -26,7 +26,7 @@ from health.insights.flaky_queries import (
     newest_flaky,
 )
 from health.metrics.definitions.change import wilson
-from health.metrics.definitions.distribution import ratio
+from health.metrics.definitions.percentiles import ratio
 from health.metrics.queries import executor
 from health.metrics.queries.grouping import MetricsQuery
 from health.metrics.queries.names import Names

@@ -29,7 +29,7 @@ from health.insights.change_points import (
     success_changes,
 )
 from health.insights.statistics import RunSequences, benjamini_hochberg
-from health.metrics.definitions.distribution import Ints, ratio
+from health.metrics.definitions.percentiles import Ints, ratio
 
 # Repository and workflow.
 Key = tuple[int, int]

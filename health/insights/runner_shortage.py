@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from health.insights.statistics import fisher_exact_greater
-from health.metrics.definitions.distribution import percentile_of_list
+from health.metrics.definitions.percentiles import percentile_of_list
 
 HOUR = 3600.0
 # The number of recent hours, and in how many of them the share of waiting jobs must be reached.

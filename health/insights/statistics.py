@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from health.metrics.definitions.distribution import Floats, Ints
+from health.metrics.definitions.percentiles import Floats, Ints
 
 # Terms of a sum below this share of 1 change no decision.
 _NEGLIGIBLE = 1e-15

@@ -15,7 +15,7 @@ from db.enums import GroupBy, Interval
 from health.completeness.service import PeriodCompleteness
 from health.metrics import service
 from health.metrics.definitions.aggregates import Aggregates, empty_aggregates
-from health.metrics.definitions.distribution import ratio
+from health.metrics.definitions.percentiles import ratio
 from health.metrics.definitions.table import OUTCOMES
 from health.metrics.definitions.usage import SUMS, UsageKey, UsageTable
 from health.metrics.queries import usage_queries as queries

@@ -26,9 +26,9 @@ from health.metrics.definitions.change import (
     duration_change,
     standardized_change,
 )
-from health.metrics.definitions.distribution import UNKNOWN, ratio
 from health.metrics.definitions.formulas import Metrics, metrics
 from health.metrics.definitions.losses import with_losses
+from health.metrics.definitions.percentiles import UNKNOWN, ratio
 from health.metrics.queries import executor
 from health.metrics.queries.grouping import Key, MetricsQuery, is_partial
 from health.metrics.queries.largest import count_passed_commits, largest_aggregates

@@ -33,8 +33,8 @@ from health.metrics.definitions.attribution import (
     rank_duration_deltas,
     step_samples,
 )
-from health.metrics.definitions.distribution import ratio
 from health.metrics.definitions.job_figures import JobFigures, StepFigures, job_figures, step_figures
+from health.metrics.definitions.percentiles import ratio
 from health.metrics.queries.executor import aggregates
 from health.metrics.queries.grouping import Key, MetricsQuery
 from health.metrics.queries.job_queries import newest_runs, read_jobs, read_steps

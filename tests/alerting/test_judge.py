@@ -7,7 +7,7 @@ import pytest
 from db.enums import RuleKind, RuleScope
 from health.alerts.notifications.text import format_span, headline, measurement_text
 from health.alerts.rules.detail import AlertDetail
-from health.alerts.rules.formulas import Measurement
+from health.alerts.rules.measures import Measurement
 from health.alerts.rules.rules import InvalidRule, Rule, validate_rule
 from health.alerts.rules.targets import AlertTarget, Patterns, Silence, escape_pattern, matches, silenced_until
 from health.alerts.rules.transitions import (

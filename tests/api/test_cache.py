@@ -10,8 +10,8 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-from api.cache import CachedResponse, ResponseCache, etag_of, sign
-from api.response_cache import VERSION_TTL_SECONDS
+from api.response_cache import CachedResponse, ResponseCache, etag_of, sign
+from api.response_cache_middleware import VERSION_TTL_SECONDS
 from core.redis_client import RedisClient
 from db.collection.sync_state import bump_data_version
 from db.engine import write_scope

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert, update
 from sqlalchemy.orm import Session
 
 from api import schemas
-from api.response_cache import CACHED_PATHS, VERSION_TTL_SECONDS
+from api.response_cache_middleware import CACHED_PATHS, VERSION_TTL_SECONDS
 from db.collection.sync_state import bump_data_version
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.engine import session_scope, write_scope

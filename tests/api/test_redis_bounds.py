@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from api.cache import CachedResponse, ResponseCache, etag_of
+from api.response_cache import CachedResponse, ResponseCache, etag_of
 from collector.doctor.checks import _redis
 from collector.settings import CollectorSettings
 from core import redis_client

@@ -6,7 +6,7 @@ import time
 import pytest
 from sqlalchemy import Engine, text
 
-from api.cache import InstallationKeyCache
+from api.response_cache import InstallationKeyCache
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

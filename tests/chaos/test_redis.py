@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from api.response_cache import VERSION_TTL_SECONDS
+from api.response_cache_middleware import VERSION_TTL_SECONDS
 from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
 from demo.world.world import utc_now

@@ -26,7 +26,7 @@ from health.alerts.channels.slack import SlackWebhookChannel
 from health.alerts.evaluation import Evaluator
 from health.alerts.notifications.delivery import Dispatcher
 from health.alerts.rules.detail import AlertDetail
-from health.alerts.rules.formulas import Measurement
+from health.alerts.rules.measures import Measurement
 from health.alerts.rules.rules import built_in, parse_threshold
 from health.alerts.rules.transitions import condition_met
 from health.alerts.storage.alert_queries import list_alerts

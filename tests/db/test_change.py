@@ -18,8 +18,8 @@ from health.metrics.definitions.change import (
     standardized_change,
     wilson,
 )
-from health.metrics.definitions.distribution import Distribution
 from health.metrics.definitions.formulas import Metrics
+from health.metrics.definitions.percentiles import Distribution
 from tests.figures import fact, figures
 
 

@@ -8,9 +8,9 @@ from core import formatting
 from db.definitions.job_times import JobTimes, is_phantom, mark_copies, outcome_of, queue_seconds, span_seconds
 from db.definitions.scope import Window, make_window, parse_time
 from db.enums import Interval, Outcome
-from health.metrics.definitions.distribution import is_small_sample, percentile
 from health.metrics.definitions.episodes import DecidedRun, episodes
 from health.metrics.definitions.formulas import PassCounts, WasteSeconds
+from health.metrics.definitions.percentiles import is_small_sample, percentile
 from tests.figures import fact, figures
 
 NOW = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)

@@ -15,8 +15,8 @@ from db.enums import GroupBy, Interval
 from db.models import BrokenEpisode
 from health.metrics import service
 from health.metrics.definitions.aggregates import aggregates_of, median_with_open
-from health.metrics.definitions.distribution import Recovery
 from health.metrics.definitions.episodes import DecidedRun, FailureEpisode, episodes, with_later_successes
+from health.metrics.definitions.percentiles import Recovery
 from health.metrics.definitions.table import from_recoveries
 from health.retention import prune
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs

@@ -19,8 +19,8 @@ from db.runs.rollup_invalidation import invalidate_all, rollup_state
 from db.runs.run_writes import mark_deleted
 from health.completeness.gaps import Completeness
 from health.metrics import service
-from health.metrics.definitions.distribution import UNKNOWN
 from health.metrics.definitions.formulas import Metrics
+from health.metrics.definitions.percentiles import UNKNOWN
 from health.metrics.queries.failure_episodes import branch_episodes
 from health.metrics.rollups.refresh import prune_hours
 from health.retention import prune

@@ -9,8 +9,8 @@ from db.definitions.scope import Scope, Window
 from db.enums import Outcome, RuleKind
 from health.alerts.measurement.branch_history import RunHistory, run_history, workflow_keys
 from health.alerts.measurement.measurements import branch_scopes, covered_repositories
-from health.alerts.rules.formulas import LOOKBACK_SECONDS
 from health.alerts.rules.history import BacktestEpisode, HistoricalRun, backtest_episodes
+from health.alerts.rules.measures import LOOKBACK_SECONDS
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import AlertTarget, matches
 from health.metrics.branch_status import inactive_workflows

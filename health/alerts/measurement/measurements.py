@@ -18,7 +18,7 @@ from db.repositories.schedules import EARLY_TOLERANCE, list_scheduled
 from db.runs.run_queries import RunRow
 from health.alerts.measurement.branch_history import branch_streaks, matching_branches, unfinished, workflow_keys
 from health.alerts.rules.detail import AlertDetail
-from health.alerts.rules.formulas import NO_DATA, Measurement, burn_rate, longest_wait, success_regression
+from health.alerts.rules.measures import NO_DATA, Measurement, burn_rate, longest_wait, success_regression
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import AlertTarget, matches
 from health.alerts.rules.types import SHORT_WINDOW_DIVISOR

@@ -7,7 +7,7 @@ from db.enums import RuleKind, Severity
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.targets import AlertTarget
 from health.alerts.rules.types import format_value
-from health.metrics.definitions.distribution import ratio
+from health.metrics.definitions.percentiles import ratio
 
 SEVERITIES: dict[str, str] = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFO: "Note"}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from db.enums import Outcome, RuleKind, RuleScope
-from health.alerts.rules.formulas import (
+from health.alerts.rules.measures import (
     NO_DATA,
     FinishedRun,
     Measurement,
@@ -24,7 +24,7 @@ from health.alerts.rules.formulas import (
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.transitions import condition_met
 from health.alerts.rules.types import SHORT_WINDOW_DIVISOR
-from health.metrics.definitions.distribution import ratio
+from health.metrics.definitions.percentiles import ratio
 
 # Repository, workflow (0: the whole repository), branch (empty: those of the rule together).
 TargetKey = tuple[int, int, str]

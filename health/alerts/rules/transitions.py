@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from db.enums import RuleKind
-from health.alerts.rules.formulas import Measurement
+from health.alerts.rules.measures import Measurement
 from health.alerts.rules.rules import Rule
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from db.definitions.time_buckets import HOURS_PER_WEEK
 from health.metrics.definitions import histogram
-from health.metrics.definitions.distribution import (
+from health.metrics.definitions.percentiles import (
     Distribution,
     Floats,
     Ints,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from db.definitions.job_times import outcome_of, span_seconds
 from db.definitions.scope import Window
 from db.enums import Outcome
-from health.metrics.definitions.distribution import percentile
 from health.metrics.definitions.job_figures import JobFact, StepFact, parse_time
+from health.metrics.definitions.percentiles import percentile
 
 # Runs before and after that a change of medians needs.
 MIN_RUNS = 5

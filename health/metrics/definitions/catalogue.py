@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core import formatting
-from health.metrics.definitions.distribution import Bounds, Distribution, ratio
 from health.metrics.definitions.formulas import Metrics, PassCounts
+from health.metrics.definitions.percentiles import Bounds, Distribution, ratio
 
 Proportion = tuple[int, int]
 

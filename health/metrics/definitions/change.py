@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from math import exp, hypot, log, sqrt
 
 from health.metrics.definitions.catalogue import Figure
-from health.metrics.definitions.distribution import SMALL_SAMPLE, Z95, Bounds, Distribution
 from health.metrics.definitions.formulas import Metrics
+from health.metrics.definitions.percentiles import SMALL_SAMPLE, Z95, Bounds, Distribution
 
 
 def wilson(part: int, total: int) -> Bounds:

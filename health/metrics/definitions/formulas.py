@@ -10,7 +10,7 @@ from db.definitions.scope import Window
 from db.enums import Outcome
 from health.completeness.gaps import Completeness
 from health.metrics.definitions.aggregates import AggregateDetails, Aggregates
-from health.metrics.definitions.distribution import UNKNOWN, Distribution, Recovery, ratio
+from health.metrics.definitions.percentiles import UNKNOWN, Distribution, Recovery, ratio
 
 
 @dataclass(frozen=True)

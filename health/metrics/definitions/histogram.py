@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from health.metrics.definitions.distribution import Floats, Ints, interpolated
+from health.metrics.definitions.percentiles import Floats, Ints, interpolated
 
 # A little below the documented 1 %, for rounding.
 RELATIVE_ERROR = 0.0095

@@ -12,7 +12,7 @@ from db.definitions.job_times import DECIDED, outcome_of, span_seconds
 from db.definitions.prices import EMPTY_PRICE_LIST, PriceList, Runner, bill
 from db.enums import Outcome
 from health.metrics.definitions.critical_path import critical_path
-from health.metrics.definitions.distribution import nan_to_none, percentiles, ratio
+from health.metrics.definitions.percentiles import nan_to_none, percentiles, ratio
 
 
 class JobFact(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 
 from db.enums import Outcome
 from health.metrics.definitions import histogram
-from health.metrics.definitions.distribution import Floats, Ints
+from health.metrics.definitions.percentiles import Floats, Ints
 
 OUTCOMES = tuple(str(outcome) for outcome in Outcome)
 # Columns of counts; the outcomes come first. `first_*`: outcomes of attempt 1 where it is known.

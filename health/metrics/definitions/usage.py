@@ -17,7 +17,7 @@ from db.definitions.job_times import WasteReason
 from db.definitions.prices import Pricing
 from db.enums import Dimension, Outcome, RollupLevel
 from health.metrics.definitions import histogram
-from health.metrics.definitions.distribution import Floats, Ints, nan_to_none
+from health.metrics.definitions.percentiles import Floats, Ints, nan_to_none
 from health.metrics.definitions.rollup_levels import DIMENSIONS
 from health.metrics.definitions.table import SparseHistogram, concat_histograms, pack_histograms, unpack_histograms
 

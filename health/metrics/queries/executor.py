@@ -28,8 +28,8 @@ from db.runs.run_filters import (
 )
 from db.sql import epoch_seconds, execute
 from health.metrics.definitions.aggregates import Aggregates, aggregates_of, hours_of_the_week, median_success_durations
-from health.metrics.definitions.distribution import UNKNOWN, Distribution
 from health.metrics.definitions.episodes import seconds_between
+from health.metrics.definitions.percentiles import UNKNOWN, Distribution
 from health.metrics.definitions.table import (
     COUNTS,
     HOUR_HISTOGRAMS,

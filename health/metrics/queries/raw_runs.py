@@ -20,7 +20,7 @@ from db.models import Run
 from db.runs.run_filters import in_parameterized_windows, in_scope, in_windows, window_parameters
 from db.sql import epoch_seconds, execute
 from health.metrics.definitions import histogram
-from health.metrics.definitions.distribution import Ints
+from health.metrics.definitions.percentiles import Ints
 from health.metrics.definitions.table import (
     COUNTS,
     HOUR_HISTOGRAMS,

@@ -12,7 +12,7 @@ from health.alerts.rules.rules import Rule
 from health.insights.change_points import LOOK_BACK_DAYS, SuccessChanges, find_duration_steps, success_changes
 from health.insights.runner_shortage import MIN_WAITING_JOBS, MIN_WAITING_SHARE
 from health.insights.statistics import DAY, RunSequences, build_sequences
-from health.metrics.definitions.distribution import Floats, percentile_of_list
+from health.metrics.definitions.percentiles import Floats, percentile_of_list
 
 
 class Measurement(NamedTuple):
