@@ -11,23 +11,67 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("core", "db", "health", "collector", "api", "app", "demo")
 # Parts of identifiers that are roles in a sentence, or coined terms.
 REPLACED = {
-    "anew", "asked", "befall", "doomed", "each", "found", "gently", "grain", "hush", "kept", "lately", "parcel", "patiently",
-    "relooked", "said", "shelf", "tally", "teller", "telling", "tile", "tiles", "told", "unfilled", "vocabulary",
-}  # fmt: skip
+    "anew",
+    "asked",
+    "befall",
+    "doomed",
+    "each",
+    "found",
+    "gently",
+    "grain",
+    "hush",
+    "kept",
+    "lately",
+    "parcel",
+    "patiently",
+    "relooked",
+    "said",
+    "shelf",
+    "tally",
+    "teller",
+    "telling",
+    "tile",
+    "tiles",
+    "told",
+    "unfilled",
+    "vocabulary",
+}
 # Whole names that were replaced.
 REPLACED_NAMES = {
-    "AskAgain", "BadAnswer", "Carried", "Doomed", "KeptAnswers", "NotOfInterest", "Observation", "Parcel", "Passes",
-    "Quiet", "Telling", "Unexplained", "WantedDetails", "folded_into", "give_up_removed", "held_until", "is_told", "keep_delivering",
-    "keep_judging", "keep_rolling_up", "not_from_other_sites", "told_at", "waiting_for", "why_unseen", "worth_an_archive",
-}  # fmt: skip
+    "AskAgain",
+    "BadAnswer",
+    "Carried",
+    "Doomed",
+    "KeptAnswers",
+    "NotOfInterest",
+    "Observation",
+    "Parcel",
+    "Passes",
+    "Quiet",
+    "Telling",
+    "Unexplained",
+    "WantedDetails",
+    "folded_into",
+    "give_up_removed",
+    "held_until",
+    "is_told",
+    "keep_delivering",
+    "keep_judging",
+    "keep_rolling_up",
+    "not_from_other_sites",
+    "told_at",
+    "waiting_for",
+    "why_unseen",
+    "worth_an_archive",
+}
 # Names of other vocabularies: HTTP's "404 Not Found", Python's and Streamlit's exceptions.
 NOT_FOUND = re.compile("not_?found", re.IGNORECASE)
 # Fields of the API's JSON, whose names are fixed.
 PUBLIC = {"told_at", "folded_into", "relooked_deep_at", "looked_at"}
 # Phrases that were replaced in texts, comments and documentation.
 PHRASES = re.compile(
-    r"\b(somebody knows|nobody (?:got|is told|knows)|whoever|is told|are told|was told|anew|by the clock|stands in the|gave an answer"
-    r"|who asks|who reads|knows of it|looks after|is over within|of everything|as it is told)\b",
+    r"\b(somebody knows|nobody (?:got|is told|knows)|whoever|is told|are told|was told|anew|by the clock|stands in the"
+    r"|gave an answer|who asks|who reads|knows of it|looks after|is over within|of everything|as it is told)\b",
     re.IGNORECASE,
 )
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]

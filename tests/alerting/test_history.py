@@ -16,9 +16,18 @@ def past(number: int, hours: float, outcome: str = "failure", **changed: Any) ->
     """It takes six minutes."""
     created = hours * HOUR
     values: dict[str, Any] = {
-        "repository_id": 1, "workflow_id": 5, "branch": "main", "outcome": outcome, "created_at": created,
-        "started_at": created, "completed_at": created + 360, "duration_seconds": 360.0, "queue_seconds": 5.0, "flaky": False, "id": number,
-    }  # fmt: skip
+        "repository_id": 1,
+        "workflow_id": 5,
+        "branch": "main",
+        "outcome": outcome,
+        "created_at": created,
+        "started_at": created,
+        "completed_at": created + 360,
+        "duration_seconds": 360.0,
+        "queue_seconds": 5.0,
+        "flaky": False,
+        "id": number,
+    }
     return HistoricalRun(**(values | changed))
 
 

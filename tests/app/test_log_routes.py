@@ -74,16 +74,22 @@ def test_the_viewer_is_kept_until_it_changes(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status", "told"),
-    [("/logs/abc/4/outline", 422, "run_id: expected a whole number"),
-     (f"/logs/{RERUN}/99999999999999999999/lines", 422, "job_id"),
-     (f"{LOG}/lines?from=0", 422, "from: expected a whole number from 1"), (f"{LOG}/lines?count=1001", 422, "from 1 to 1000"),
-     (f"{LOG}/lines?count=²", 422, "count"), (f"{LOG}/search", 422, "q: expected 1 to 200"),
-     (f"{LOG}/search?q={'x' * 201}", 422, "got 201"), (f"{LOG}/everything", 404, "no part of this name"),
-     (f"{LOG}/text?plain=2", 422, "plain"), ("/logs/1/4/outline", 404, "Run 1 has no job 4"),
-     (f"/logs/{RERUN}/3/outline", 404, "has no job 3 with a log of its own"),
-     (f"/logs/{UNREAD}/{UNREAD * 10}/outline", 404, "is not stored"),
-     (f"/logs/{EXPIRED}/{EXPIRED * 10}/outline", 410, "GitHub deleted")],
-)  # fmt: skip
+    [
+        ("/logs/abc/4/outline", 422, "run_id: expected a whole number"),
+        (f"/logs/{RERUN}/99999999999999999999/lines", 422, "job_id"),
+        (f"{LOG}/lines?from=0", 422, "from: expected a whole number from 1"),
+        (f"{LOG}/lines?count=1001", 422, "from 1 to 1000"),
+        (f"{LOG}/lines?count=²", 422, "count"),
+        (f"{LOG}/search", 422, "q: expected 1 to 200"),
+        (f"{LOG}/search?q={'x' * 201}", 422, "got 201"),
+        (f"{LOG}/everything", 404, "no part of this name"),
+        (f"{LOG}/text?plain=2", 422, "plain"),
+        ("/logs/1/4/outline", 404, "Run 1 has no job 4"),
+        (f"/logs/{RERUN}/3/outline", 404, "has no job 3 with a log of its own"),
+        (f"/logs/{UNREAD}/{UNREAD * 10}/outline", 404, "is not stored"),
+        (f"/logs/{EXPIRED}/{EXPIRED * 10}/outline", 410, "GitHub deleted"),
+    ],
+)
 def test_what_cannot_be_answered_is_told_in_one_line(
     client: TestClient, seeded: Seeded, path: str, status: int, told: str
 ) -> None:

@@ -71,9 +71,11 @@ def test_the_last_due_time_is_that_of_the_latest_line() -> None:
 
 def test_the_demos_files_ask_for_what_runs_there_by_the_clock() -> None:
     by_clock = {
-        f"{repo.name}/{spec.name}": parse_schedule(workflow_file(spec)) for repo in REPOSITORIES for spec in repo.workflows
+        f"{repo.name}/{spec.name}": parse_schedule(workflow_file(spec))
+        for repo in REPOSITORIES
+        for spec in repo.workflows
         if parse_schedule(workflow_file(spec))
-    }  # fmt: skip
+    }
     assert by_clock == {
         "payments/Nightly": ["0 2 * * *"], "data-platform/Nightly": ["0 3 * * *"], "infra/Drift": ["0 5 * * *"],
     }  # fmt: skip

@@ -53,10 +53,13 @@ def service(
     claims.assignment = Assignment(frozenset(), frozenset(), collectors, is_leader=True)
     channels = {**(more or {}), "slack": SlackWebhookChannel(channel.url)}
     telling = AlertWorker(
-        engine, evaluator=Evaluator(engine, parse_threshold("3"), list(channels), "http://dash", clock),
+        engine,
+        evaluator=Evaluator(engine, parse_threshold("3"), list(channels), "http://dash", clock),
         dispatcher=Dispatcher(engine, channels, clock),
-        prefetcher=FailureLogPrefetcher(engine, client, logs, clock, timeout_seconds=patience), claims=claims, stop=stop,
-    )  # fmt: skip
+        prefetcher=FailureLogPrefetcher(engine, client, logs, clock, timeout_seconds=patience),
+        claims=claims,
+        stop=stop,
+    )
     threads = [threading.Thread(target=work) for work in (telling.run_evaluator, telling.run_dispatchers)]
     for thread in threads:
         thread.start()

@@ -32,9 +32,13 @@ def test_every_state_and_kind_is_counted_also_those_that_are_not_there(engine: E
     with session_scope(engine) as session:
         found = completeness_totals(list_completeness(session), 2, NOON)
     assert found.states == {
-        CompletenessState.COMPLETE: 1, CompletenessState.ARCHIVED: 0, CompletenessState.NO_ACTIONS: 0, CompletenessState.CATCHING_UP: 1,
-        CompletenessState.GAPS: 2, CompletenessState.FAILING: 1,
-    }  # fmt: skip
+        CompletenessState.COMPLETE: 1,
+        CompletenessState.ARCHIVED: 0,
+        CompletenessState.NO_ACTIONS: 0,
+        CompletenessState.CATCHING_UP: 1,
+        CompletenessState.GAPS: 2,
+        CompletenessState.FAILING: 1,
+    }
     assert found.gaps == {
         GapKind.ERROR: 1, GapKind.CAPPED: 0, GapKind.UNREADABLE: 2, GapKind.RUN_NUMBERS: 3, GapKind.HISTORY: 1,
         GapKind.JOBS: 1, GapKind.JOB_LISTS: 0,
