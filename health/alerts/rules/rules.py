@@ -70,7 +70,7 @@ class Rule:
 
     @property
     def budget(self) -> float:
-        """The error budget: the share of decided runs that may fail."""
+        """The error budget: the share of completed runs that may fail."""
         return 1 - (self.objective or self.rule_type.objective or 0.0)
 
     @property
