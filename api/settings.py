@@ -59,14 +59,14 @@ class ApiSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, ServerSe
             return None
         keys = _split(value.get_secret_value())
         if not keys or not all(_KEY.fullmatch(key) for key in keys):
-            raise ValueError("allowed are keys of printable ASCII without spaces, separated by commas")
+            raise ValueError("invalid value; expected keys of printable ASCII without spaces, separated by commas")
         return value
 
     @field_validator("metrics_key")
     @classmethod
     def _metrics_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _KEY.fullmatch(value.get_secret_value()):
-            raise ValueError("allowed is a key of printable ASCII without spaces")
+            raise ValueError("invalid value; expected a key of printable ASCII without spaces")
         return value
 
     @field_validator("api_rate_limit")
@@ -78,7 +78,7 @@ class ApiSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, ServerSe
         except ValueError:
             usable = False
         if not usable:
-            raise ValueError(f"given was {value[:40]!r}; allowed is none, or a rate such as 1200/minute or 20/second")
+            raise ValueError(f"invalid value {value[:40]!r}; expected none, or a rate such as 1200/minute or 20/second")
         return value
 
     @field_validator("api_cors_origins")
@@ -87,7 +87,7 @@ class ApiSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, ServerSe
         for origin in _split(value):
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError(
-                    f"given was {origin[:60]!r}; allowed are origins such as https://portal.example.com, separated by "
+                    f"invalid value {origin[:60]!r}; expected origins such as https://portal.example.com, separated by "
                     "commas, or *"
                 )
         return value
@@ -100,7 +100,7 @@ class ApiSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, ServerSe
         except ValueError:
             parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise ValueError("allowed is a URL without a user that begins with http:// or https://")
+            raise ValueError("invalid value; expected a URL without a user that begins with http:// or https://")
         return value.rstrip("/")
 
     @field_validator("redis_url")

@@ -28,7 +28,7 @@ def whole_number_between(lowest: int, highest: int, unit: str) -> BeforeValidato
     def parse(value: object) -> int:
         number = _parse_number(value, lowest, highest, f"a number of {unit}")
         if number != int(number):
-            raise ValueError(f"given was {value!r}; allowed is a whole number of {unit} from {lowest} to {highest}")
+            raise ValueError(f"invalid value {value!r}; expected a whole number of {unit} from {lowest} to {highest}")
         return int(number)
 
     return BeforeValidator(parse)
@@ -40,5 +40,5 @@ def _parse_number(value: object, lowest: float, highest: float, kind: str) -> fl
     except ValueError:
         number = float("nan")
     if not lowest <= number <= highest:
-        raise ValueError(f"given was {str(value)[:40]!r}; allowed is {kind} from {lowest:g} to {highest:g}")
+        raise ValueError(f"invalid value {str(value)[:40]!r}; expected {kind} from {lowest:g} to {highest:g}")
     return number

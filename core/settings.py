@@ -137,7 +137,7 @@ def _port(value: object) -> int:
     text = str(value).strip()
     port = parse_digits(text, 65535)
     if not port:
-        raise ValueError(f"given was {text[:20]!r}; allowed is a port from 1 to 65535")
+        raise ValueError(f"invalid value {text[:20]!r}; expected a port from 1 to 65535")
     return port
 
 

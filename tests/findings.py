@@ -32,7 +32,7 @@ CAUSE, OTHER_CAUSE = named(LINE), named("npm ERR!")
 
 def fill(engine: Engine) -> None:
     """acme/web: CI is broken by a cause that was seen 60 days ago, and flaky once; one of its runs stands still, and an
-    alert fires. acme/api: a workflow with a hostile name got slower, and another fails more often."""
+    alert fires. acme/api: a workflow with a hostile name slowed down, and another fails more often."""
     add_repository(engine, REPO, WORKFLOW)
     add_repository(
         engine, API, WorkflowRecord(7, HOSTILE, "ci.yml", "active"), WorkflowRecord(8, "E2E", "e.yml", "active")

@@ -137,7 +137,7 @@ def pipelines(session: Session, window: Window) -> list[Metric]:
         "pipeline_health_runs_24h", "Runs created in the last 24 hours, by conclusion", labels=[*labels, "conclusion"]
     )
     rate = GaugeMetricFamily(
-        "pipeline_health_success_ratio_24h", "Share of decided runs that succeeded, last 24 hours", labels=labels
+        "pipeline_health_success_ratio_24h", "Share of completed runs that succeeded, last 24 hours", labels=labels
     )
     p50 = GaugeMetricFamily(
         "pipeline_health_duration_seconds_p50_24h", "Median duration of runs, last 24 hours", labels=labels
@@ -149,7 +149,7 @@ def pipelines(session: Session, window: Window) -> list[Metric]:
     )
     first = GaugeMetricFamily(
         "pipeline_health_success_ratio_first_attempt_24h",
-        "Share of decided first attempts that passed, last 24 hours",
+        "Share of completed first attempts that passed, last 24 hours",
         labels=labels,
     )
     passed = GaugeMetricFamily(

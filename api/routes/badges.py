@@ -106,10 +106,10 @@ def get_badge(
         Query(description="Current state, or success rate of the last 30 days"),
     ] = "state",
 ) -> Response:
-    """Requires no key, so that a badge can be embedded anywhere. `failing`: the latest decided run of a workflow on the
-    default branch failed; `no runs`: no decided run there in the last 90 days; `disabled`, `deleted`, `archived`: the
-    workflow cannot run; `catching up`: runs are still being collected, and no collected run failed. A badge is green
-    only if all runs of the last 90 days are collected."""
+    """Requires no key, so that a badge can be embedded anywhere. `failing`: the latest completed run of a workflow on
+    the default branch failed; `no runs`: no completed run there in the last 90 days; `disabled`, `deleted`, `archived`:
+    the workflow cannot run; `catching up`: runs are still being collected, and no collected run failed. A badge is
+    green only if all runs from the last 90 days are collected."""
     name_or_id, text = validate_text("workflow", workflow or ""), validate_text("label", label or "")
     known = {row.repo.lower(): row for row in list_repositories(session)}
     repo = known.get(f"{owner}/{name}".lower())

@@ -96,7 +96,7 @@ def _span(body: schemas.SilenceBody, now: datetime) -> tuple[datetime, datetime]
         starts_at = _utc(body.starts_at) if body.starts_at else now
         ends_at = _utc(body.ends_at) if body.ends_at else starts_at + timedelta(seconds=body.duration_seconds or 0)
     except (OverflowError, ValueError):
-        raise bad_parameter("duration_seconds", "allowed is a length of at most 366 days") from None
+        raise bad_parameter("duration_seconds", "expected a length of at most 366 days") from None
     if not max(starts_at, now) < ends_at <= now + _MAX_SPAN:
         name = "ends_at" if body.ends_at else "duration_seconds"
         raise bad_parameter(name, "it must end after its start and after now, and within 366 days")

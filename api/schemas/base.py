@@ -22,7 +22,7 @@ def _check_storable(text: str) -> str:
 
 def _check_single_line(text: str) -> str:
     if not text.strip() or "\n" in text:
-        raise ValueError("allowed is one line that is not empty")
+        raise ValueError("expected one line that is not empty")
     return collapse_whitespace(text)
 
 

@@ -69,7 +69,7 @@ class Counts(Schema):
 
 
 class Distribution(Schema):
-    """Seconds, over decided runs (success or failure); null without such runs."""
+    """Seconds, over completed runs (success or failure); null without such runs."""
 
     mean: float | None
     p50: float | None
@@ -130,7 +130,7 @@ class Data(Schema):
 class Metrics(Schema):
     model_config = example(_METRICS)
     runs: Counts
-    success_rate: float | None = Field(description="success / (success + failure); null without decided runs")
+    success_rate: float | None = Field(description="success / (success + failure); null without completed runs")
     failure_rate: float | None
     duration_seconds: Distribution
     queue_seconds: Distribution
@@ -143,10 +143,10 @@ class Metrics(Schema):
     success_duration_seconds: Distribution = Field(description="Durations of successful runs")
     failure_duration_seconds: Distribution = Field(description="Durations of failed runs")
     success_rate_first_attempt: float | None = Field(
-        description="Share of decided first attempts that passed; runs with an unknown first attempt are left out"
+        description="Share of completed first attempts that passed; runs with an unknown first attempt are left out"
     )
     success_rate_by_commit: float | None = Field(
-        description="Share of the commits with decided runs whose decided runs in the window all passed; null in "
+        description="Share of the commits with completed runs whose completed runs in the window all passed; null in "
         "series "
         "and groups, for windows longer than 35 days, and where runs were pruned"
     )

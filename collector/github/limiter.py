@@ -28,11 +28,11 @@ _SAME_HOUR = timedelta(seconds=60)
 # A reset that is further away is an error of the server.
 _MAX_RESET = timedelta(minutes=65)
 _FIRST_PAUSE, _MAX_PAUSE = timedelta(seconds=60), timedelta(minutes=15)
-# GitHub asks for minutes. After an hour a request is sent whatever Retry-After says.
+# GitHub normally sends values of a few minutes. Longer values are capped at one hour.
 _MAX_RETRY_AFTER = timedelta(hours=1)
 # Older servers call the secondary limit "abuse detection mechanism" and send no header.
 _RATE_LIMIT_PHRASES = ("rate limit", "abuse detection")
-_SECONDARY_LIMIT_MESSAGE = "GitHub asks to slow down (secondary rate limit)"
+_SECONDARY_LIMIT_MESSAGE = "GitHub returned a secondary rate limit"
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0":
 def _flag(value: object) -> bool:
     text = str(value).strip().lower()
     if text not in _FLAGS:
-        raise ValueError(f"given was {text[:20]!r}; allowed is true or false")
+        raise ValueError(f"invalid value {text[:20]!r}; expected true or false")
     return _FLAGS[text]
 
 
@@ -165,7 +165,7 @@ class ApiAddressSettings(ProxySettings):
     @classmethod
     def _host(cls, value: str) -> str:
         if not _LISTENS_AT.fullmatch(value):
-            raise ValueError(f"given was {value[:60]!r}; allowed is an address or a host name, such as 127.0.0.1")
+            raise ValueError(f"invalid value {value[:60]!r}; expected an address or a host name, such as 127.0.0.1")
         return value
 
 
@@ -234,6 +234,6 @@ def _host(text: str) -> str:
         host = ""
     if ":" not in host and not _NAME.fullmatch(host):
         raise ValueError(
-            f"given was {text[:60]!r}; allowed are host names and addresses such as health.example.com, comma-separated"
+            f"invalid value {text[:60]!r}; expected host names or addresses such as health.example.com, comma-separated"
         )
     return host

@@ -264,7 +264,7 @@ def _alert(alert: AlertRow) -> Attention:
 
 
 def _regression(change: Regression) -> Attention:
-    word = "fails more often" if change.kind == "success" else "got slower"
+    word = "fails more often" if change.kind == "success" else "slowed down"
     headline = f"{change.workflow} of {change.repo} {word}"
     return Attention(
         change.kind,
@@ -293,7 +293,7 @@ def _stuck(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]
         if not waiting and elapsed < _STUCK_FACTOR * usual[key]:
             continue
         word = _WAITING_TEXT.get(Status(run.status), "has not started") if waiting else "is still running"
-        usually = f" · 19 of 20 are over within {formatting.duration(usual[key])}" if usual[key] else ""
+        usually = f" · 95% finish within {formatting.duration(usual[key])}" if usual[key] else ""
         yield Attention(
             "stuck",
             Severity.INFO,

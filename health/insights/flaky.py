@@ -52,8 +52,8 @@ class Flakiness:
 
 
 def flakiness(flaky: int, rerun_failures: int, failed_first: int, decided: int) -> Flakiness:
-    """`flaky` of the `rerun_failures` passed later; `failed_first` of the `decided` runs failed in their first
-    attempt."""
+    """`flaky` of the `rerun_failures` passed later; `failed_first` of the `decided` (completed) runs failed in their
+    first attempt."""
     # Flaky runs belong to both counts.
     rerun_failures, failed_first = max(rerun_failures, flaky), max(failed_first, flaky)
     decided = max(decided, failed_first)

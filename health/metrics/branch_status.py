@@ -91,8 +91,8 @@ class Streak:
 
 
 def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak]:
-    """Returns the active workflows whose last decided run on the default branch failed: the longest streak first, then
-    the oldest."""
+    """Returns the active workflows whose last completed run on the default branch failed: the longest streak first,
+    then the oldest."""
     where = [*in_scope(session, scope.for_sequences()), Run.on_default_branch, Run.created_at >= now - LOOK_BACK]
     query = select_runs(Run.repository_id, Repository.default_branch).order_by(Run.created_at, Run.id)
     grouped: dict[tuple[int, int, str], list[RunRow]] = defaultdict(list)

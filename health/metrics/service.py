@@ -143,7 +143,7 @@ class HourCell:
 
 @dataclass(frozen=True)
 class WorkflowHealth:
-    """`trend` is the success rate by day, in windows above two months by week, null where nothing is decided;
+    """`trend` is the success rate by day, in windows above two months by week, null without completed runs;
     `recent_outcomes` are run ids and outcomes, oldest first."""
 
     repo: str

@@ -108,7 +108,7 @@ class Scatter:
 
 @dataclass(frozen=True)
 class BranchPoint:
-    """Figures of the runs created on one day (UTC), null where nothing is decided. `p50` is the median duration in
+    """Figures of the runs created on one day (UTC), null without completed runs. `p50` is the median duration in
     seconds."""
 
     start: datetime

@@ -215,4 +215,4 @@ def test_values_read_as_people_write_them() -> None:
         "1m 30s",
     ]
     detail = AlertDetail(failed=3, decided=5, window_seconds=86400)
-    assert measurement_text(RuleKind.FAILURE_RATE, detail) == "60.0%, 3 of 5 decided runs in 24 h"
+    assert measurement_text(RuleKind.FAILURE_RATE, detail) == "60.0%, 3 of 5 completed runs in 24 h"

@@ -54,8 +54,8 @@ def test_an_answer_in_another_tongue_is_not_tried_for_ever(github: GitHub) -> No
         (404, {}, errors.NotFound, "404"),
         (410, {}, errors.Gone, "expired"),
         (422, {}, errors.Unprocessable, "422"),
-        (403, {"retry-after": "7"}, errors.RateLimited, "slow down"),
-        (429, {}, errors.RateLimited, "slow down"),
+        (403, {"retry-after": "7"}, errors.RateLimited, "secondary rate limit"),
+        (429, {}, errors.RateLimited, "secondary rate limit"),
     ],
 )
 def test_every_refusal_has_its_error(

@@ -157,7 +157,7 @@ def test_a_failure_rate(room: Room) -> None:
     room.station.ends(0, "success", "success")
     room.station.breaks(0, "E   timeout", actor="bob")
     said = room.same_everywhere()
-    assert said["Measured"] == "60.0%, 3 of 5 decided runs in 24 h"
+    assert said["Measured"] == "60.0%, 3 of 5 completed runs in 24 h"
     assert said["First failed run"] == "0000000 (run started by bob): a change"
     assert said["Error of run 5"] == "E   timeout"
     assert said["Rule"] == "mine: failure rate, from 50% on"
@@ -172,7 +172,7 @@ def test_the_built_in_rate(room: Room) -> None:
     said = room.read()
     assert room.mail.messages[-1]["Subject"] == "[acme/web] 60.0% of the runs on main fail"
     assert (said["Failed"], said["First failed run"]) == (
-        "3 of 5 decided runs",
+        "3 of 5 completed runs",
         "0000000 (run started by bob): a change",
     )
     assert (said["Error of run 5"], said["Opened here"]) == ("E   timeout", "for the first time in 30 days")

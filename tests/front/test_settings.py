@@ -29,7 +29,7 @@ def test_an_unusable_value_is_one_line(
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigError) as failed:
         settings.load()
-    assert str(failed.value).startswith(f"{variable}: given was ")
+    assert str(failed.value).startswith(f"{variable}: invalid value ")
     assert "\n" not in str(failed.value)
 
 

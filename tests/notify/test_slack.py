@@ -71,7 +71,7 @@ def test_a_resolved_alert_is_marked_as_good_news() -> None:
 @pytest.mark.parametrize(("given", "seconds"), [("17", 17), ("soon", 60), ("", 60), ("99999999", 3600)])
 def test_being_asked_to_slow_down_names_the_time_to_wait(slack: Slack, given: str, seconds: int) -> None:
     slack.status, slack.headers = 429, {"Retry-After": given}
-    with pytest.raises(DeliveryFailed, match="slow down") as failed:
+    with pytest.raises(DeliveryFailed, match="rate limit") as failed:
         SlackWebhookChannel(slack.url).send(NEWS)
     assert failed.value.retry_after == timedelta(seconds=seconds)
     assert not failed.value.permanent

@@ -150,7 +150,7 @@ def test_what_may_pass_is_tried_again(slack: SlackApi, bot: SlackBotChannel, ans
 )
 def test_being_asked_to_slow_down_names_the_time_to_wait(slack: SlackApi, bot: SlackBotChannel, answer: Answer) -> None:
     slack.down = answer
-    with pytest.raises(DeliveryFailed, match="slow down") as failed:
+    with pytest.raises(DeliveryFailed, match="rate limit") as failed:
         bot.send(NEWS)
     assert failed.value.retry_after == timedelta(seconds=17)
 

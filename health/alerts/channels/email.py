@@ -47,7 +47,7 @@ class EmailSettings(PlainHttpSettings):
         if value is not None:
             parts = parse_url(value.get_secret_value())
             if parts is None or parts.scheme not in ("smtp", "smtps"):
-                raise ValueError("the value is no mail server; write smtp://user:password@host:587 or smtps://…")
+                raise ValueError("the value is not a mail server; expected smtp://user:password@host:587 or smtps://…")
         return value
 
     @field_validator("alert_email_from", "alert_email_to")
@@ -56,20 +56,20 @@ class EmailSettings(PlainHttpSettings):
         for part in (value or "").split(","):
             address = parseaddr(part.strip())[1]
             if part.strip() and (not _ADDRESS.fullmatch(address) or not part.isprintable()):
-                raise ValueError(f"{part.strip()[:60]!r} is no mail address; write name@example.com, more by commas")
+                raise ValueError(f"{part.strip()[:60]!r} is not a mail address; expected NAME@HOST, comma-separated")
         return value
 
     @field_validator("alert_email_from")
     @classmethod
     def _validate_mail_sender(cls, value: str | None) -> str | None:
         if value and ("," in value or not value.strip()):
-            raise ValueError("allowed is one mail address, such as pipeline-health@example.com")
+            raise ValueError("invalid value; expected one mail address, such as pipeline-health@example.com")
         return value
 
     @model_validator(mode="after")
     def _require_recipients(self) -> "EmailSettings":
         if self.smtp_url and not self.recipients:
-            raise ValueError("ALERT_EMAIL_TO: SMTP_URL is set but nobody is named to write to; set it to an address")
+            raise ValueError("ALERT_EMAIL_TO: SMTP_URL is set but there are no recipients; set at least one address")
         return self
 
 

@@ -42,21 +42,21 @@ class SlackSettings(PlainHttpSettings):
         if value is not None:
             parts = parse_url(value.get_secret_value())
             if parts is None or parts.scheme not in ("http", "https"):
-                raise ValueError("the value is no webhook URL; it looks like https://hooks.slack.com/services/…")
+                raise ValueError("the value is not a webhook URL; expected https://hooks.slack.com/services/…")
         return value
 
     @field_validator("slack_bot_token")
     @classmethod
     def _validate_slack_token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", value.get_secret_value().strip(), re.ASCII):
-            raise ValueError("the value is no token; a bot's begins with xoxb-")
+            raise ValueError("the value is not a token; expected the token of a bot, which begins with xoxb-")
         return value
 
     @field_validator("slack_channel")
     @classmethod
     def _validate_slack_channel(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"#?[^\s#@,<>:/]{1,80}", value.strip()):
-            raise ValueError(f"given was {value[:40]!r}; allowed is one channel: its ID, such as C0123456789, or #name")
+            raise ValueError(f"invalid value {value[:40]!r}; expected one channel ID, such as C0123456789, or #name")
         return value and value.strip()
 
     @field_validator("slack_api_url")
@@ -64,7 +64,7 @@ class SlackSettings(PlainHttpSettings):
     def _validate_slack_api_url(cls, value: str) -> str:
         parts = parse_url(value)
         if parts is None or parts.scheme not in ("http", "https") or parts.username or parts.query:
-            raise ValueError("allowed is a URL without a user, such as https://slack.com/api/")
+            raise ValueError("invalid value; expected a URL without a user, such as https://slack.com/api/")
         return value.strip()
 
     @model_validator(mode="after")
@@ -120,7 +120,7 @@ class SlackWebhookChannel:
         if response.status_code == 200:
             raise DeliveryFailed(f"A web page, not Slack, answered at {self._host}; check SLACK_WEBHOOK_URL")
         if response.status_code == 429:
-            raise DeliveryFailed("Slack asks to slow down (429)", retry_after=retry_after(response.headers))
+            raise DeliveryFailed("Slack returned a rate limit (429)", retry_after=retry_after(response.headers))
         reason = short_line(response.body or "no reason given")
         permanent = response.status_code in (400, 403, 404, 410)
         hint = "; check SLACK_WEBHOOK_URL" if permanent else ""

@@ -178,7 +178,7 @@ class SlackBotChannel:
         status, data = response.status_code, response.data
         code = str(data.get("error") or "no reason given") if isinstance(data, Mapping) else "no reason given"
         if status == 429 or code in ("ratelimited", "rate_limited"):
-            return DeliveryFailed("Slack asks to slow down (429)", retry_after=retry_after(response.headers))
+            return DeliveryFailed("Slack returned a rate limit (429)", retry_after=retry_after(response.headers))
         if status != 200:
             return DeliveryFailed(short_line(f"Slack at {self._host} answered {status}: {code}"))
         hint = "check SLACK_BOT_TOKEN" if code in _AUTH_ERRORS else _REMEDIES.get(code)

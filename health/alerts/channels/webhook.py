@@ -49,7 +49,7 @@ class WebhookSettings(PlainHttpSettings):
         if value is not None:
             parts = parse_url(value.get_secret_value())
             if parts is None or parts.scheme not in ("http", "https"):
-                raise ValueError("the value is no URL to post to; it begins with http:// or https://")
+                raise ValueError("the value is not a URL; expected one that begins with http:// or https://")
         return value
 
     @field_validator("alert_webhook_secret")

@@ -249,11 +249,11 @@ def _broken_branch(streak: Streak, context: MessageContext, *, ongoing: bool) ->
 
 def _high_failure_rate(target: AlertTarget, day: Metrics, *, ongoing: bool) -> tuple[str, str, tuple[Field, ...]]:
     rate, branch, still = formatting.percent(day.failure_rate), target.branch or "", "still " if ongoing else ""
-    decided = text.decided_runs_text(day.runs.success + day.runs.failure)
+    completed = text.completed_runs_text(day.runs.success + day.runs.failure)
     return (
         f"[{target.repo}] {rate} of the runs on {branch} {still}fail",
         f"{rate} of the runs on {branch} of {target.repo} {still}failed in the last 24 hours",
-        (("Failed", f"{formatting.count(day.runs.failure)} of {decided}"),),
+        (("Failed", f"{formatting.count(day.runs.failure)} of {completed}"),),
     )
 
 

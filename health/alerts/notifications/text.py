@@ -40,8 +40,8 @@ def failures_text(number: int) -> str:
     return "1 failed run" if number == 1 else f"{number} failed runs in a row"
 
 
-def decided_runs_text(number: int) -> str:
-    return "1 decided run" if number == 1 else f"{formatting.count(number)} decided runs"
+def completed_runs_text(number: int) -> str:
+    return "1 completed run" if number == 1 else f"{formatting.count(number)} completed runs"
 
 
 def measurement_text(kind: str, detail: AlertDetail) -> str:
@@ -67,11 +67,11 @@ def _streak(detail: AlertDetail) -> str:
 
 def _rate(detail: AlertDetail) -> str:
     failed, decided = detail.failed or 0, detail.decided or 0
-    return f"{formatting.percent(ratio(failed, decided))}, {failed} of {decided_runs_text(decided)}{_within(detail)}"
+    return f"{formatting.percent(ratio(failed, decided))}, {failed} of {completed_runs_text(decided)}{_within(detail)}"
 
 
 def _flaky(detail: AlertDetail) -> str:
-    counts = f"{detail.flaky or 0} of {decided_runs_text(detail.decided or 0)}"
+    counts = f"{detail.flaky or 0} of {completed_runs_text(detail.decided or 0)}"
     return f"{formatting.percent(detail.value)}, {counts}{_within(detail)}"
 
 
@@ -79,7 +79,7 @@ def _queue(detail: AlertDetail) -> str:
     wait = f"p95 {formatting.duration(detail.value)}"
     if detail.jobs is None:
         # Earlier versions counted runs.
-        return f"{wait}, {decided_runs_text(detail.decided or 0)}{_within(detail)}"
+        return f"{wait}, {completed_runs_text(detail.decided or 0)}{_within(detail)}"
     jobs = "1 job" if detail.jobs == 1 else f"{formatting.count(detail.jobs)} jobs"
     label = f" for {detail.label}" if detail.label else ""
     return f"{wait}, {jobs}{label}{_within(detail)}"

@@ -104,7 +104,7 @@ def _daily_episodes(
 
 
 def _finished_runs(runs: Sequence[HistoricalRun]) -> list[FinishedRun]:
-    """The decided runs, in the order of creation."""
+    """The completed runs, in the order of creation."""
     decided = [run for run in runs if run.completed_at is not None and run.outcome in _DECIDED]
     return [
         FinishedRun(run.created_at, run.completed_at or 0.0, run.outcome == Outcome.FAILURE, run.duration_seconds)

@@ -17,8 +17,8 @@ from health.metrics.definitions.percentiles import Floats, percentile_of_list
 
 class Measurement(NamedTuple):
     """What a rule measures for one target at one time. `value` null: no data. `sample_size` in the sample unit of the
-    rule type. `short_window_value`: the burn rate of the short window; null without decided runs in it. `significant`:
-    false for a regression that may be chance."""
+    rule type. `short_window_value`: the burn rate of the short window; null without completed runs in it.
+    `significant`: false for a regression that may be chance."""
 
     value: float | None
     sample_size: int = 0
@@ -54,7 +54,7 @@ LOOKBACK_SECONDS = LOOK_BACK_DAYS * DAY
 
 
 class FinishedRun(NamedTuple):
-    """A decided run on the default branch; times in seconds since 1970. `duration_seconds` null: unknown."""
+    """A completed run on the default branch; times in seconds since 1970. `duration_seconds` null: unknown."""
 
     created_at: float
     completed_at: float

@@ -70,7 +70,7 @@ class Rule:
 
     @property
     def budget(self) -> float:
-        """The error budget: the share of decided runs that may fail."""
+        """The error budget: the share of completed runs that may fail."""
         return 1 - (self.objective or self.rule_type.objective or 0.0)
 
     @property
@@ -99,7 +99,7 @@ def validate_rule(rule: Rule) -> Rule:
     spec = RULE_TYPES[rule.kind]
     _check_range("open_at", rule.kind, rule.open_at, spec.min_threshold, spec.max_threshold)
     if spec.unit == "runs" and rule.open_at != int(rule.open_at):
-        raise InvalidRule("open_at", f"given was {rule.open_at:g}; allowed is a whole number of runs")
+        raise InvalidRule("open_at", f"invalid value {rule.open_at:g}; expected a whole number of runs")
     _check_close_at(rule, spec)
     _check_sample(rule, spec)
     if rule.per not in spec.scopes:
@@ -111,19 +111,19 @@ def validate_rule(rule: Rule) -> Rule:
     for field in ("repos", "workflows", "branches"):
         check_patterns(field, getattr(rule.scope, field))
     if rule.repeat_seconds is not None and not MIN_REPEAT <= rule.repeat_seconds <= MAX_REPEAT:
-        raise InvalidRule("repeat_seconds", "allowed are 300 seconds to 30 days, or null for no repeats")
+        raise InvalidRule("repeat_seconds", "expected 300 seconds to 30 days, or null for no repeats")
     return replace(rule, name=" ".join(rule.name.split()), channels=tuple(dict.fromkeys(rule.channels)))
 
 
 def _check_name(name: str) -> None:
     if not name.strip() or len(name) > MAX_NAME_LENGTH or CONTROL_CHARACTERS.search(name):
-        raise InvalidRule("name", f"allowed are 1 to {MAX_NAME_LENGTH} printable characters")
+        raise InvalidRule("name", f"expected 1 to {MAX_NAME_LENGTH} printable characters")
 
 
 def _check_range(field: str, kind: RuleKind, value: float, lowest: float, highest: float) -> None:
     if not math.isfinite(value) or not lowest <= value <= highest:
         allowed = f"{lowest:g} ({format_value(kind, lowest)}) to {highest:g} ({format_value(kind, highest)})"
-        raise InvalidRule(field, f"given was {value:g}; allowed is {allowed}")
+        raise InvalidRule(field, f"invalid value {value:g}; expected {allowed}")
 
 
 def _check_close_at(rule: Rule, spec: RuleType) -> None:
@@ -132,7 +132,7 @@ def _check_close_at(rule: Rule, spec: RuleType) -> None:
     if not spec.allows_close_at:
         raise InvalidRule("close_at", "a rule of this kind closes by itself; leave it out")
     if not 0 < rule.close_at <= rule.open_at:
-        raise InvalidRule("close_at", f"given was {rule.close_at:g}; allowed is more than 0 and at most open_at")
+        raise InvalidRule("close_at", f"invalid value {rule.close_at:g}; expected more than 0 and at most open_at")
 
 
 def _check_sample(rule: Rule, spec: RuleType) -> None:
@@ -141,11 +141,11 @@ def _check_sample(rule: Rule, spec: RuleType) -> None:
         if getattr(rule, field) is not None and default is None:
             raise InvalidRule(field, "a rule of this kind has none; leave it out")
     if rule.window_seconds is not None and not MIN_WINDOW <= rule.window_seconds <= MAX_WINDOW:
-        raise InvalidRule("window_seconds", "allowed are 600 seconds to 30 days")
+        raise InvalidRule("window_seconds", "expected 600 seconds to 30 days")
     if rule.minimum is not None and not 1 <= rule.minimum <= 100_000:
-        raise InvalidRule("minimum", f"allowed are 1 to 100000 {spec.sample_unit}")
+        raise InvalidRule("minimum", f"expected 1 to 100000 {spec.sample_unit}")
     if rule.objective is not None and not 0.5 <= rule.objective <= 0.9999:
-        raise InvalidRule("objective", "allowed is a success rate from 0.5 to 0.9999")
+        raise InvalidRule("objective", "expected a success rate from 0.5 to 0.9999")
 
 
 def check_patterns(field: str, values: Sequence[str]) -> None:
@@ -172,7 +172,7 @@ class Threshold:
 
 
 def parse_threshold(text: str) -> Threshold:
-    """Raises ValueError with a message that says what is allowed."""
+    """Raises ValueError with a message that states the expected form."""
     given = text.strip()
     if re.fullmatch(r"[1-9]\d{0,2}", given, re.ASCII):
         return Threshold(RuleKind.CONSECUTIVE_FAILURES, float(given), given)
@@ -180,7 +180,7 @@ def parse_threshold(text: str) -> Threshold:
     if rate and 0 < float(rate[1]) <= 100:
         return Threshold(RuleKind.FAILURE_RATE, float(rate[1]) / 100, f"{rate[1]}%")
     raise ValueError(
-        f"given was {given[:20]!r}; allowed are a whole number from 1 to 999 (failed runs in a row) or a percentage "
+        f"invalid value {given[:20]!r}; expected a whole number from 1 to 999 (failed runs in a row) or a percentage "
         "such as 20% (failure rate over the last 24 h)"
     )
 

@@ -16,8 +16,8 @@ from health.alerts.rules.rules import Rule
 
 
 def condition_met(rule: Rule, measurement: Measurement, *, firing: bool) -> bool:
-    """Whether the rule fires. Two thresholds, to open and to resolve, prevent flapping. With too small a sample nothing
-    opens, and what fires goes on while the value is above 0."""
+    """Whether the rule fires. Two thresholds, to open and to resolve, prevent flapping. Below the
+    minimum sample size no alert opens; a firing alert keeps firing while the value is above 0."""
     if measurement.value is None:
         return False
     if measurement.sample_size < rule.min_samples:
@@ -31,8 +31,8 @@ def condition_met(rule: Rule, measurement: Measurement, *, firing: bool) -> bool
 
 def _burn_rate_exceeded(rule: Rule, long: float, short: float | None, *, firing: bool) -> bool:
     """Both windows must exceed the limit: the long one shows that the burn is relevant, the short one that it continues
-    (Google, "The Site Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts"). Without a decided run
-    in the short window nothing opens, and the long one decides alone what goes on."""
+    (Google, "The Site Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts"). Without a completed run
+    in the short window no alert opens, and a firing alert depends on the long window alone."""
     limit = rule.resolve_threshold if firing else rule.open_at
     if short is None:
         return firing and long >= limit

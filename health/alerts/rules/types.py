@@ -38,7 +38,7 @@ class RuleType:
     allows_close_at: bool = True
     window: float | None = None
     default_min_samples: int | None = None
-    sample_unit: str = "decided runs"
+    sample_unit: str = "completed runs"
     objective: float | None = None
     scopes: tuple[RuleScope, ...] = (RuleScope.WORKFLOW,)
     any_branch: bool = False
@@ -51,7 +51,7 @@ class RuleType:
 RULE_TYPES: dict[RuleKind, RuleType] = {
     RuleKind.CONSECUTIVE_FAILURES: RuleType(
         "Failed runs in a row",
-        "The last decided runs of a workflow on a branch all failed; closes with the next success",
+        "The last completed runs of a workflow on a branch all failed; closes with the next success",
         Unit.RUNS,
         3,
         1,
@@ -60,7 +60,7 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.FAILURE_RATE: RuleType(
         "Failure rate",
-        "Failed ÷ decided runs created in the window",
+        "Failed ÷ completed runs created in the window",
         Unit.SHARE,
         0.2,
         0.0001,
@@ -135,7 +135,7 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.FLAKY_RATE: RuleType(
         "Flaky runs",
-        "Runs that failed and then passed when run again ÷ decided runs created in the window",
+        "Runs that failed and then passed when run again ÷ completed runs created in the window",
         Unit.SHARE,
         0.05,
         0.001,

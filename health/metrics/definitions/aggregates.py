@@ -166,7 +166,7 @@ def aggregates_of(
         _ValueDistribution.from_table(table, "durations", "duration"),
         _ValueDistribution.from_table(table, "queues", "queue"),
     )
-    # In histograms where the decided runs are, so that failed runs are the difference.
+    # In histograms where the completed runs are, so that failed runs are the difference.
     passed = _ValueDistribution.from_table(table, "success_durations", "success_duration", durations.in_histogram)
     failed, ended = (
         durations.minus(passed, table.samples["failure_durations"]),
@@ -207,7 +207,7 @@ def median_success_durations(table: AggregateTable, min_size: int) -> dict[int, 
 
 
 def hours_of_the_week(table: AggregateTable) -> list[tuple[int, int]]:
-    """Returns decided and failed runs by the hour of the week of their creation, of all rows together: 168 pairs."""
+    """Returns completed and failed runs by the hour of the week of their creation, of all rows together: 168 pairs."""
     decided, failed = (
         np.bincount(entries.buckets, weights=entries.counts, minlength=HOURS_PER_WEEK).astype(int)
         for entries in (table.histograms[name] for name in HOUR_HISTOGRAMS)

@@ -92,22 +92,22 @@ FIGURES: dict[str, Figure] = {
     for figure in (
         Figure(
             "success_rate", "Success rate", lambda m: m.success_rate, formatting.percent, "higher",
-            "Successful runs / decided runs (success + failure), each run by its latest attempt.",
+            "Successful runs / completed runs (success + failure), each run by its latest attempt.",
             lambda m: (m.runs.success, m.runs.decided),
         ),
         Figure(
             "success_rate_first_attempt", "Success rate, first attempt", lambda m: m.success_rate_first_attempt,
-            formatting.percent, "higher", "First attempts that passed / decided first attempts; re-runs do not count.",
+            formatting.percent, "higher", "Successful first attempts / completed first attempts; re-runs do not count.",
             lambda m: _decided_proportion(m.first_attempts),
         ),
         Figure(
             "success_rate_by_commit", "Success rate, by commit", lambda m: m.success_rate_by_commit, formatting.percent,
-            "higher", "Commits all of whose runs passed / commits with decided runs; up to 35 days.",
+            "higher", "Commits all of whose runs passed / commits with completed runs; up to 35 days.",
             lambda m: _decided_proportion(m.commits),
         ),
         Figure(
             "failure_rate", "Failure rate", lambda m: m.failure_rate, formatting.percent, "lower",
-            "Failed runs / decided runs. Cancelled and skipped runs are never in a rate.",
+            "Failed runs / completed runs. Cancelled and skipped runs are never in a rate.",
             lambda m: (m.runs.failure, m.runs.decided),
         ),
         Figure(
@@ -115,27 +115,27 @@ FIGURES: dict[str, Figure] = {
         ),
         Figure(
             "failures", "Failures", lambda m: m.runs.failure, _format_count, "lower",
-            "Failed, timed out or not started.",
+            "Failed, timed out or failed to start.",
         ),
         _percentile(
             "success_duration_p50", "Median duration", lambda m: m.success_duration_seconds, "p50",
-            "Of successful runs: start of the latest attempt to the end of its last own job.",
+            "Of successful runs: start of the latest attempt to the end of its last job.",
         ),
         _percentile(
             "success_duration_p95", "p95 duration", lambda m: m.success_duration_seconds, "p95",
-            "19 of 20 successful runs were not slower.",
+            "95% of successful runs were at least this fast.",
         ),
         _percentile(
             "failure_duration_p50", "Median of failures", lambda m: m.failure_duration_seconds, "p50",
             "Duration of failed runs. It does not measure speed: many failures end a run early.",
         ),
         _percentile(
-            "duration_p50", "Median duration, decided", lambda m: m.duration_seconds, "p50",
-            "Start of the latest attempt to the end of its last own job; decided runs.",
+            "duration_p50", "Median duration, completed runs", lambda m: m.duration_seconds, "p50",
+            "Start of the latest attempt to the end of its last job; completed runs.",
         ),
         _percentile(
-            "duration_p95", "p95 duration, decided", lambda m: m.duration_seconds, "p95",
-            "19 of 20 decided runs were not slower.",
+            "duration_p95", "p95 duration, completed runs", lambda m: m.duration_seconds, "p95",
+            "95% of completed runs were at least this fast.",
         ),
         _percentile(
             "queue_p50", "Median queue", lambda m: m.queue_seconds, "p50",
@@ -143,16 +143,16 @@ FIGURES: dict[str, Figure] = {
         ),
         _percentile(
             "queue_p95", "p95 queue", lambda m: m.queue_seconds, "p95",
-            "19 of 20 decided runs did not wait longer for a runner.",
+            "95% of completed runs waited at most this long for a runner.",
         ),
         Figure(
             "rerun_rate", "Re-run rate, all", lambda m: m.rerun_rate, formatting.percent, "lower",
-            "Completed runs with more than one attempt / completed runs.",
+            "Finished runs with more than one attempt / finished runs.",
             lambda m: _completed_proportion(m.rerun_rate, m),
         ),
         Figure(
             "rerun_rate_without_approvals", "Re-run rate", lambda m: m.rerun_rate_without_approvals, formatting.percent,
-            "lower", "Completed runs that were re-run / completed runs; a second attempt that an approval created does "
+            "lower", "Finished runs that were re-run / finished runs; a second attempt that an approval created does "
             "not count.",
             lambda m: _completed_proportion(m.rerun_rate_without_approvals, m),
         ),

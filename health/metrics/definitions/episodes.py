@@ -17,8 +17,8 @@ from db.enums import Outcome, WorkflowState, is_inactive
 
 
 class WorkflowStatus(StrEnum):
-    """The order is that of combined_status. NO_RUNS: no decided run in the look-back time. CATCHING_UP: the stored runs
-    do not show a failure, but runs are still to be read, so that the status is not known."""
+    """The order is that of combined_status. NO_RUNS: no completed run in the look-back time. CATCHING_UP: the stored
+    runs do not show a failure, but runs are still to be read, so that the status is not known."""
 
     FAILING = "failing"
     CATCHING_UP = "catching_up"
@@ -45,7 +45,7 @@ class BranchStatus:
 
 
 def workflow_status(outcome: str | None, workflow_state: str, *, archived: bool, catching_up: bool) -> WorkflowStatus:
-    """Takes the outcome of the last decided run on the default branch, null without one. `archived` is that of the
+    """Takes the outcome of the last completed run on the default branch, null without one. `archived` is that of the
     repository, `catching_up` whether its runs are still being read."""
     if archived or is_inactive(workflow_state):
         if archived:

@@ -34,7 +34,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class PassCounts:
-    """Successes among decided runs, first attempts or commits."""
+    """Successes among completed runs, first attempts or commits."""
 
     success: int
     decided: int
@@ -60,7 +60,7 @@ class WasteSeconds:
 class Metrics:
     """Figures of a set of runs. Spans in seconds, `cost_usd` in US dollars, rates from 0 to 1, null where nothing is
     decided. Figures that roll-ups of older versions do not have are null where the window reaches into such days.
-    `first_attempts` counts decided first attempts; `commits` counts commits with decided runs in the window, and as
+    `first_attempts` counts completed first attempts; `commits` counts commits with completed runs in the window, and as
     successes those all of whose runs there passed; null where it was not requested."""
 
     runs: Counts

@@ -55,7 +55,7 @@ class JobFigures:
     """Figures of the jobs of one name. A job counts once a run, by the latest attempt in which it ran itself. Durations
     are in seconds, of decided jobs that started. `change` is p50 relative to `before_p50`, that of the previous period
     (0.25: a quarter slower). Cost and compute time are those of all attempts; `unpriced_minutes` have no known price
-    and are not in the cost. The job is on the critical path of `critical_share` of the decided runs;
+    and are not in the cost. The job is on the critical path of `critical_share` of the completed runs;
     `exclusive_seconds` is the median of its exclusive time there. Both are null without critical paths."""
 
     name: str

@@ -42,11 +42,11 @@ SUMS = (
     "wasted_superseded",
     "defect",
 )
-# Histograms of seconds, and of decided and failed runs by the hour of the week of their creation (Monday 0 h UTC = 0).
+# Histograms of seconds, and of completed and failed runs by the hour of the week of creation (Monday 0 h UTC = 0).
 SPAN_HISTOGRAMS = ("durations", "queues", "recoveries", "success_durations")
 HOUR_HISTOGRAMS = ("decided_hours", "failed_hours")
 HISTOGRAMS = (*SPAN_HISTOGRAMS, *HOUR_HISTOGRAMS)
-# Durations of failed runs have no histogram of their own: it is that of decided runs minus that of successful ones.
+# Durations of failed runs have no histogram of their own: it is that of completed runs minus that of successful ones.
 _SAMPLE_COLUMNS = (*SPAN_HISTOGRAMS, "failure_durations")
 _OUTCOME_INDEX = {str(outcome): index for index, outcome in enumerate(Outcome)}
 # Buckets are stored in two bytes.
@@ -182,7 +182,7 @@ def from_runs(facts: Sequence[RunFact], rows: Ints, size: int) -> AggregateTable
 def span_samples(
     rows: Ints, passed: Sequence[Any], durations: Sequence[Any], queues: Sequence[Any]
 ) -> dict[str, Samples]:
-    """Returns the known spans of decided runs by the name of their column. All arguments have one element a run:
+    """Returns the known spans of completed runs by the name of their column. All arguments have one element a run:
     `rows` of shape (m,), whether the run succeeded, and seconds or null."""
     success, seconds = np.asarray(passed, dtype=bool), np.asarray(durations, dtype=np.float64)
     waits = np.asarray(queues, dtype=np.float64)

@@ -134,7 +134,7 @@ def outcomes_by_key(grouped: GroupedTable) -> dict[Key, dict[str, int]]:
 
 
 def success_rates(session: Session, query: MetricsQuery) -> dict[Any, list[float | None]]:
-    """Returns, by group, the success rate in each bucket of the window, null where nothing is decided."""
+    """Returns, by group, the success rate in each bucket of the window, null without completed runs."""
     decided = replace(query, histograms=(), recoveries=False, counts=_DECIDED, sums=())
     grouped = run(session, plan(session, decided))
     starts = query.window.buckets(query.interval) if query.interval else []
@@ -148,7 +148,7 @@ def success_rates(session: Session, query: MetricsQuery) -> dict[Any, list[float
 
 
 def hours_of_week(session: Session, scope: Scope, window: Window) -> list[tuple[int, int]]:
-    """Returns decided and failed runs in each of the 168 hours of a week, UTC, Monday 0 h first."""
+    """Returns completed and failed runs in each of the 168 hours of a week, UTC, Monday 0 h first."""
     query = MetricsQuery(scope, window, histograms=HOUR_HISTOGRAMS, recoveries=False, counts=(), sums=())
     return hours_of_the_week(run(session, plan(session, query)).table)
 

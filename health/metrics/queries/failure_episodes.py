@@ -154,7 +154,7 @@ def _starts_in_scope(start: _EpisodeStart, scope: Scope) -> bool:
 
 
 def _failing_at(session: Session, branches: Sequence[Branch], time: datetime) -> set[Branch]:
-    """Returns the branches whose last decided run before that time failed, however long before."""
+    """Returns the branches whose last completed run before that time failed, however long before."""
 
     def last_outcome(batch: _BranchBatch) -> Select[Any]:
         query = select(Run.outcome).where(*_sequence_conditions(Run, batch), Run.created_at < time)
@@ -213,7 +213,7 @@ def _successes_since(session: Session, episodes: Sequence[FailureEpisode], time:
 
 
 def _sequence_conditions(run: Any, batch: _BranchBatch) -> list[ColumnElement[bool]]:
-    """Returns the conditions on the decided runs of the branches."""
+    """Returns the conditions on the completed runs of the branches."""
     keys = batch.keys.c
     repository_id = keys.repository_id if batch.repository_id is None else batch.repository_id
     decided = [run.outcome.in_(DECIDED), run.completed_at.is_not(None), run.repository_id == repository_id]

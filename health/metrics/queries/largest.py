@@ -99,7 +99,7 @@ def _largest_keys(session: Session, metrics_query: MetricsQuery, limit: int) -> 
 
 
 def count_passed_commits(session: Session, scope: Scope, window: Window) -> PassCounts | None:
-    """Counts the commits (by repository and sha) with decided runs in the window, and as successes those all of whose
+    """Counts the commits (by repository and sha) with completed runs in the window, and as successes those all of whose
     runs there passed, in one grouped statement. Returns null for windows longer than MAX_WINDOW, and where runs of the
     window are deleted."""
     state = rollup_state(session)

@@ -1,4 +1,4 @@
-"""Decided and failed runs by the hour of the week in a time zone."""
+"""Completed and failed runs by the hour of the week in a time zone."""
 
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from health.metrics.queries.plan import rollup_state
 
 # At most so many runs are counted one by one for a zone whose offset is not a whole number of hours.
 MAX_ROWS = 200_000
-# 168 pairs of decided and failed runs, Monday 0 h first.
+# 168 pairs of completed and failed runs, Monday 0 h first.
 WeekCounts = list[tuple[int, int]]
 
 
