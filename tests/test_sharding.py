@@ -88,7 +88,7 @@ def test_asked_by_repository_the_episodes_are_the_same(engine: Engine, monkeypat
 def test_a_plain_database_is_not_distributed(engine: Engine) -> None:
     with session_scope(engine) as session:
         assert not is_sharded(session.connection())
-    with pytest.raises(BackupError, match=r"is not a PostgreSQL with the extension citus; nothing was changed"):
+    with pytest.raises(BackupError, match=r"not a PostgreSQL database with the extension citus; nothing was changed"):
         distribute(engine, lambda done, total: None)
 
 

@@ -1,1 +1,1 @@
-"""Taking a database elsewhere: into a file, back from it, and into another database."""
+"""Backup, restore and copy of a database."""

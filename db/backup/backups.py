@@ -1,4 +1,4 @@
-"""Backup into a file and restore from it, by the means of each kind of database."""
+"""Backup to a file and restore from a file, with the tools of SQLite or PostgreSQL."""
 
 from pathlib import Path
 
@@ -23,8 +23,8 @@ _OVERWRITE_HINT = "add --overwrite to lose that, or name another database."
 
 
 def backup(engine: Engine, file: Path, on_progress: ProgressCallback, *, overwrite: bool = False) -> int:
-    """Writes what is stored now, whoever writes meanwhile; returns the bytes of the file. Raises Refused where there is
-    nothing to save or no place for it."""
+    """Writes a consistent snapshot of the database to `file`, also while other programs write; returns the size of the
+    file in bytes. Raises BackupError if the database is not one of this product or the file cannot be written."""
     require_product_database(engine)
     path = sqlite_file(engine)
     if path is not None and file.exists() and file.samefile(path):
@@ -38,8 +38,9 @@ def backup(engine: Engine, file: Path, on_progress: ProgressCallback, *, overwri
 
 
 def restore(engine: Engine, file: Path, on_progress: ProgressCallback, *, overwrite: bool = False) -> str | None:
-    """Puts back what `backup` wrote and migrates it; returns the revision reached. Nothing is changed before the file
-    is known to be whole and of this product. Raises Refused where it is not, or where the database has data."""
+    """Restores a file that `backup` wrote and migrates the database; returns the revision reached. The file is verified
+    before anything changes. Raises BackupError if the file is damaged or not of this product, or if the database has
+    data and `overwrite` is false."""
     path = sqlite_file(engine)
     _check_kind(engine, file)
     if path is not None:
@@ -59,16 +60,16 @@ def restore(engine: Engine, file: Path, on_progress: ProgressCallback, *, overwr
 
 
 def _check_kind(engine: Engine, file: Path) -> None:
-    begins = read_magic(file)
-    if begins.startswith(PG_DUMP) and engine.dialect.name == "sqlite":
+    magic = read_magic(file)
+    if magic.startswith(PG_DUMP) and engine.dialect.name == "sqlite":
         raise BackupError(
-            f"{file} is a backup of PostgreSQL, and {safe_url(engine)} is SQLite: restore it to a PostgreSQL, then "
-            "python -m db copy."
+            f"{file} is a backup of PostgreSQL, and {safe_url(engine)} is SQLite: restore it to a PostgreSQL "
+            "database, then run python -m db copy."
         )
-    if begins.startswith(SQLITE_MAGIC) and engine.dialect.name == "postgresql":
+    if magic.startswith(SQLITE_MAGIC) and engine.dialect.name == "postgresql":
         raise BackupError(
             f"{file} is a backup of SQLite, and {safe_url(engine)} is PostgreSQL: "
             f"python -m db copy --from sqlite:///{file} --to URL."
         )
-    if not begins.startswith((PG_DUMP, SQLITE_MAGIC)):
-        raise BackupError(f"{file} is no backup of Pipeline Health; name a file that db backup made.")
+    if not magic.startswith((PG_DUMP, SQLITE_MAGIC)):
+        raise BackupError(f"{file} is not a backup of Pipeline Health; name a file that db backup made.")

@@ -1,8 +1,7 @@
-"""Text as every database takes it.
+"""Bulk read and bulk load of a database.
 
-Reading a whole database as it is at one moment, while others write to it.
-
-Filling an empty database in one transaction: until its end there is nothing, whatever happens.
+The read uses one snapshot and does not block writers. The load is one transaction on empty tables: if it fails, the
+tables stay empty. Text that PostgreSQL refuses is sanitized on the way.
 """
 
 import io
@@ -41,12 +40,12 @@ _UNSTORABLE_ESCAPE = re.compile(r"\\u(0000|[dD][89a-fA-F])|[\x00\ud800-\udfff]")
 
 
 def sanitize_text(text: str) -> str:
-    """With U+FFFD for what PostgreSQL refuses."""
+    """Replaces characters that PostgreSQL cannot store with U+FFFD."""
     return UNSTORABLE_CHARACTERS.sub("\ufffd", text) if UNSTORABLE_CHARACTERS.search(text) else text
 
 
 def sanitize_json(text: str) -> str:
-    """The same for a JSON document, where such characters may be written as escapes."""
+    """Does the same in a JSON document, which may contain such characters as escapes."""
     if not _UNSTORABLE_ESCAPE.search(text):
         return text
     document = json.loads(text, strict=False)
@@ -55,7 +54,7 @@ def sanitize_json(text: str) -> str:
 
 
 def ascii_json(text: str) -> str:
-    """As SQLite's documents are written here, so that equal ones are equal text."""
+    """Returns the document in the ASCII form that is stored in SQLite, so that equal documents are equal text."""
     return text if text.isascii() else json.dumps(json.loads(text))
 
 
@@ -63,21 +62,21 @@ def _sanitize_value(value: Any) -> Any:
     if isinstance(value, str):
         return sanitize_text(value)
     if isinstance(value, list):
-        return [_sanitize_value(each) for each in value]
+        return [_sanitize_value(item) for item in value]
     if isinstance(value, dict):
-        return {sanitize_text(name): _sanitize_value(each) for name, each in value.items()}
+        return {sanitize_text(name): _sanitize_value(item) for name, item in value.items()}
     return value
 
 
-# Rows at a time, and of tables whose rows hold whole logs and deliveries.
+# Rows in a batch. The smaller size is for tables whose rows hold complete logs or deliveries.
 _BATCH, _LARGE_BATCH = 5_000, 16
 _LARGE_TABLES = frozenset({"job_logs", "inbox"})
 
 
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
-    """A connection in one transaction that only reads, and keeps seeing what its first question saw. Writers are not
-    held up: SQLite reads beside its log of writes, PostgreSQL keeps old rows."""
+    """A connection in a read-only transaction that keeps the snapshot of its first query. Writers are not blocked:
+    SQLite reads beside its write-ahead log, PostgreSQL keeps old row versions."""
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -89,9 +88,9 @@ def count(connection: Connection, table: Table) -> int:
 
 
 def batches(connection: Connection, table: Table) -> Iterator[Sequence[Row[Any]]]:
-    """All rows in the order of their key, a few at a time. JSON comes as text, so that a JSON null stays apart from
-    none; all else as the models say."""
-    columns = [cast(each, Text) if isinstance(each.type, JSON) else each for each in table.columns]
+    """Yields all rows in batches, ordered by primary key. JSON columns are read as text, so that a JSON null differs
+    from SQL NULL; other columns have the types of the models."""
+    columns = [cast(column, Text) if isinstance(column.type, JSON) else column for column in table.columns]
     size = _LARGE_BATCH if table.name in _LARGE_TABLES else _BATCH
     query = select(*columns).order_by(*table.primary_key.columns).execution_options(yield_per=size)
     with connection.execute(query) as rows:
@@ -99,7 +98,7 @@ def batches(connection: Connection, table: Table) -> Iterator[Sequence[Row[Any]]
 
 
 def last_sequence_value(connection: Connection, table: Table) -> int:
-    """The last id that PostgreSQL gave out by itself; 0 where there is none. Rows with it may be deleted."""
+    """The last id that the table's PostgreSQL sequence generated; 0 without a sequence. Its row may be deleted."""
     if connection.dialect.name != "postgresql":
         return 0
     return connection.scalar(_LAST_SEQUENCE_VALUE, {"table": table.name, "column": primary_key_columns(table)}) or 0
@@ -118,10 +117,10 @@ RowWriter = Callable[[Rows], None]
 
 @contextmanager
 def bulk_load(engine: Engine) -> Iterator[Connection]:
-    """A connection in a transaction that keeps other writers out, on tables that are empty and have no indexes but
-    their keys; the indexes are made at its end, which takes a third of the time. Raises Refused where rows came
-    meanwhile."""
-    # Closed first: SQLite changes its journal only while nobody else is there.
+    """A connection in a transaction that locks out other writers, on empty tables without secondary indexes. The
+    indexes are created at the end, which takes a third of the time. Raises BackupError if another program has inserted
+    rows."""
+    # Close pooled connections first: SQLite changes the journal mode only for a single connection.
     engine.dispose()
     with engine.execution_options(writes=True).connect() as connection:
         if connection.dialect.name == "sqlite":
@@ -137,7 +136,7 @@ def bulk_load(engine: Engine) -> Iterator[Connection]:
 
 
 def row_writer(connection: Connection, table: Table) -> RowWriter:
-    """Takes rows as db.backup.bulk_load gives them."""
+    """Returns a function that inserts rows in the form that `batches` yields."""
     return (
         _copy_writer(connection, table)
         if connection.dialect.name == "postgresql"
@@ -146,7 +145,7 @@ def row_writer(connection: Connection, table: Table) -> RowWriter:
 
 
 def continue_sequence(connection: Connection, table: Table, last_id: int) -> None:
-    """Has PostgreSQL give out ids above all that are stored, and above `last`."""
+    """Sets the table's PostgreSQL sequence to the highest stored id or to `last_id`, whichever is higher."""
     if connection.dialect.name != "postgresql":
         return
     key = primary_key_columns(table)
@@ -158,14 +157,14 @@ def continue_sequence(connection: Connection, table: Table, last_id: int) -> Non
 
 
 def _prepare_sqlite(connection: Connection) -> None:
-    """With SQLite's older journal new pages are written once; with the log of writes twice. Whoever opens the file
-    next through db.engine has the log again."""
+    """Switches to the rollback journal, which writes new pages once; the write-ahead log writes them twice. The next
+    connection through db.engine switches back."""
     driver: Any = connection.connection.driver_connection
     try:
         driver.execute("PRAGMA journal_mode=DELETE")
     except driver.OperationalError:
         raise BackupError(
-            f"--to: another program has {safe_url(connection.engine)} open; stop it, and start this again."
+            f"--to: another program has {safe_url(connection.engine)} open; stop it and try again."
         ) from None
     driver.execute("PRAGMA cache_size=-131072")
 
@@ -179,7 +178,7 @@ def _lock_tables(connection: Connection) -> None:
             connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
         except OperationalError:
             raise BackupError(
-                f"--to: other programs hold tables of {safe_url(connection.engine)}; stop them, and start this again."
+                f"--to: other programs lock tables of {safe_url(connection.engine)}; stop them and try again."
             ) from None
     if filled := nonempty_tables(connection):
         raise BackupError(
@@ -190,14 +189,14 @@ def _lock_tables(connection: Connection) -> None:
 
 
 def _insert_writer(connection: Connection, table: Table) -> RowWriter:
-    places = ", ".join("?" * len(table.columns))
-    statement = f"INSERT INTO {table.name} ({_column_list(table)}) VALUES ({places})"  # noqa: S608
-    processors = [_sqlite_converter(column, connection) for column in table.columns]
+    placeholders = ", ".join("?" * len(table.columns))
+    statement = f"INSERT INTO {table.name} ({_column_list(table)}) VALUES ({placeholders})"  # noqa: S608
+    converters = [_sqlite_converter(column, connection) for column in table.columns]
 
     def write(rows: Rows) -> None:
         columns = [
-            values if form is None else [None if value is None else form(value) for value in values]
-            for form, values in zip(processors, zip(*rows, strict=True), strict=True)
+            values if convert is None else [None if value is None else convert(value) for value in values]
+            for convert, values in zip(converters, zip(*rows, strict=True), strict=True)
         ]
         connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
 
@@ -211,15 +210,15 @@ def _sqlite_converter(column: Column[Any], connection: Connection) -> Callable[[
 
 
 def _copy_writer(connection: Connection, table: Table) -> RowWriter:
-    """COPY takes a third of the time of INSERT."""
+    """Uses COPY, which takes a third of the time of INSERT."""
     cursor = connection.connection.cursor()
     statement = f"COPY {table.name} ({_column_list(table)}) FROM STDIN"
-    forms = [_copy_converter(column) for column in table.columns]
+    converters = [_copy_converter(column) for column in table.columns]
 
     def write(rows: Rows) -> None:
         columns = [
-            [r"\N" if value is None else form(value) for value in values]
-            for form, values in zip(forms, zip(*rows, strict=True), strict=True)
+            [r"\N" if value is None else convert(value) for value in values]
+            for convert, values in zip(converters, zip(*rows, strict=True), strict=True)
         ]
         lines = "".join("\t".join(values) + "\n" for values in zip(*columns, strict=True))
         cursor.copy_expert(statement, io.BytesIO(lines.encode()))
@@ -231,7 +230,7 @@ def _column_list(table: Table) -> str:
     return ", ".join(f'"{column.name}"' for column in table.columns)
 
 
-# What COPY's text format gives a meaning to.
+# Characters with a meaning in COPY's text format.
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
@@ -240,7 +239,7 @@ def _copy_converter(column: Column[Any]) -> Callable[[Any], str]:
     if isinstance(kind, JSON):
         return lambda value: sanitize_json(value).translate(_ESCAPES)
     if isinstance(kind, String):
-        # SQLite keeps to no lengths. What comes from GitHub is cut in the same way.
+        # SQLite does not enforce lengths. Values from GitHub are truncated in the same way.
         length = kind.length
         return lambda value: sanitize_text(value)[:length].translate(_ESCAPES)
     if isinstance(kind, LargeBinary):

@@ -1,6 +1,7 @@
-"""What a database holds, asked without the models: it may be of another version, or of another program.
+"""Checks of databases and backup files.
 
-Files that appear whole or not at all, and what is in them.
+The checks of a database do not use the models: the schema may be of another version or of another program. Files are
+written to a temporary name first, so that an incomplete file never has the final name.
 """
 
 import os
@@ -18,25 +19,25 @@ from db.models import Base
 
 REVISION_TABLE = "alembic_version"
 OWN_TABLES = frozenset({*Base.metadata.tables, REVISION_TABLE})
-# Programs that only read make these by themselves.
+# Programs that only read data also create rows in these tables.
 _AUTOCREATED_TABLES = frozenset({REVISION_TABLE, "installation_keys"})
-# Migrations add the rules that everybody has; nobody has changed them yet.
+# Migrations insert the built-in rules. Unchanged built-in rules are not data.
 _CHANGED_RULES = "SELECT 1 FROM alert_rules WHERE NOT built_in OR updated_at <> created_at"
 
 
 class BackupError(Exception):
-    """What was asked for cannot be done, or would lose something; the message is one line with the remedy."""
+    """The operation is not possible or would lose data. The message is one line with the remedy."""
 
 
 def nonempty_tables(connection: Connection) -> list[str]:
-    """The tables with rows, by name, but for what the programs put there by themselves."""
+    """Names of the tables that hold rows, sorted, except rows that programs and migrations create themselves."""
     quote = connection.dialect.identifier_preparer.quote
-    found = []
+    names = []
     for name in sorted(set(inspect(connection).get_table_names()) - _AUTOCREATED_TABLES):
         rows = _CHANGED_RULES if name == "alert_rules" else f"SELECT 1 FROM {quote(name)}"  # noqa: S608
         if connection.scalar(text(f"{rows} LIMIT 1")):
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def own_tables(connection: Connection) -> list[str]:
@@ -44,21 +45,22 @@ def own_tables(connection: Connection) -> list[str]:
 
 
 def require_product_database(engine: Engine) -> None:
-    """Raises Refused where nothing of this product is, before SQLite makes an empty file of a mistyped name."""
+    """Raises BackupError if the database is not one of this product. The check comes before the first connection:
+    SQLite would create an empty file for a mistyped name."""
     path = sqlite_file(engine)
     if path is not None and not path.is_file():
-        raise BackupError(f"{_describe(engine)}: there is no file {path}; name the database that is to be read.")
+        raise BackupError(f"{_describe(engine)}: there is no file {path}; name the database to read.")
     check_connection(engine)
     with readable_connection(engine) as connection:
         revision = revision_of(connection)
     if revision is None:
-        raise BackupError(f"{_describe(engine)}: {safe_url(engine)} is no database of Pipeline Health.")
+        raise BackupError(f"{_describe(engine)}: {safe_url(engine)} is not a database of Pipeline Health.")
     if not is_known(revision):
         raise BackupError(newer_revision_message(f"{_describe(engine)}: {safe_url(engine)}", revision))
 
 
 def require_empty(engine: Engine, hint: str) -> None:
-    """Raises Refused where rows would be lost."""
+    """Raises BackupError if the database holds rows; `hint` completes the message."""
     with readable_connection(engine) as connection:
         filled = nonempty_tables(connection)
     if filled:
@@ -70,7 +72,7 @@ def newer_revision_message(subject: str, revision: str) -> str:
 
 
 def sqlite_file(engine: Engine) -> Path | None:
-    """Null for PostgreSQL."""
+    """The file of a SQLite database; null for PostgreSQL. Raises BackupError for a database in memory."""
     if engine.dialect.name != "sqlite":
         return None
     if not engine.url.database or engine.url.database == ":memory:":
@@ -80,7 +82,7 @@ def sqlite_file(engine: Engine) -> Path | None:
 
 @contextmanager
 def readable_connection(engine: Engine) -> Iterator[Connection]:
-    """A connection whose failures are told in one line."""
+    """A connection that raises DatabaseUnavailable with one line for every database error."""
     try:
         with engine.connect() as connection:
             yield connection
@@ -101,8 +103,8 @@ SQLITE_MAGIC, PG_DUMP = b"SQLite format 3\x00", b"PGDMP"
 
 @contextmanager
 def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A temporary file beside `path`, readable for its owner alone, that takes its name when the block ends well.
-    Raises Refused where there is a file of that name, or no folder to write to."""
+    """A temporary file beside `path`, readable by its owner only, that is renamed to `path` when the block succeeds.
+    Raises BackupError if `path` exists and `overwrite` is false, or if its folder is not writable."""
     _require_absent(path, overwrite)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -121,7 +123,7 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def read_magic(path: Path) -> bytes:
-    """What tells the kind of a file; raises Refused where it cannot be read."""
+    """The first 16 bytes, which identify the file format. Raises BackupError if the file cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(16)

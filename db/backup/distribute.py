@@ -1,4 +1,4 @@
-"""Turning a PostgreSQL with Citus into a sharded database, table by table."""
+"""Conversion of a PostgreSQL database with Citus to a sharded database, table by table."""
 
 from collections.abc import Callable
 
@@ -20,17 +20,19 @@ from db.engine import (
 )
 from db.migrate import check_migrated
 
-# Called with the tables done and the tables in all.
+# Called with the number of distributed tables and the total.
 ProgressCallback = Callable[[int, int], None]
 
-# Citus takes no write to a table that refers to a reference table after a parallel read in the same transaction, and
-# alerts are written by transactions that read runs. Repositories are never deleted, so the key guards nothing.
+# Citus refuses a write to a table with a foreign key to a reference table after a parallel read in the same
+# transaction, and transactions that write alerts read runs. Repositories are never deleted, so the foreign key is not
+# needed.
 _FOREIGN_KEY = ("alerts", "fk_alerts_repository_id_repositories")
 
 
 def distribute(engine: Engine, on_progress: ProgressCallback) -> list[str]:
-    """Distributes what grows by repository, with the rows that are there; returns the tables that were not yet
-    distributed. May be interrupted and started again. Raises Refused where the database is no Citus coordinator."""
+    """Distributes the tables that grow by repository, including their rows; returns the tables that were not
+    distributed before. It can be interrupted and repeated. Raises BackupError if the database is not a Citus
+    coordinator."""
     check_connection(engine)
     tables = [*REFERENCE_TABLES, *DISTRIBUTED_TABLES]
     with engine.connect() as connection:
@@ -38,41 +40,41 @@ def distribute(engine: Engine, on_progress: ProgressCallback) -> list[str]:
     check_migrated(engine)
     with engine.connect() as connection:
         done = distributed_tables(connection)
-    waiting = [table for table in tables if table not in done]
+    pending = [table for table in tables if table not in done]
     try:
         _drop_foreign_key(engine)
-        for table in waiting:
-            on_progress(len(tables) - len(waiting) + waiting.index(table), len(tables))
+        for table in pending:
+            on_progress(len(tables) - len(pending) + pending.index(table), len(tables))
             _distribute(engine, table)
     except SQLAlchemyError as error:
         raise DatabaseUnavailable(describe_failure(engine, error)) from None
     on_progress(len(tables), len(tables))
-    return waiting
+    return pending
 
 
 def _check_coordinator(connection: Connection, engine: Engine) -> None:
     if connection.dialect.name != "postgresql" or not has_citus(connection):
         raise BackupError(
-            f"DATABASE_URL: {safe_url(engine)} is not a PostgreSQL with the extension citus; nothing was changed. "
-            "See Sharding in docs/scaling.md."
+            f"DATABASE_URL: {safe_url(engine)} is not a PostgreSQL database with the extension citus; nothing was "
+            "changed. See Sharding in docs/scaling.md."
         )
     if not connection.scalar(text("SELECT 1 FROM pg_dist_node WHERE groupid = 0")):
         raise BackupError(
             f"DATABASE_URL: {safe_url(engine)} does not know its own address; run there: "
-            "SELECT citus_set_coordinator_host('NAME'), with a name under which the workers reach it."
+            "SELECT citus_set_coordinator_host('NAME'), with a name by which the workers reach it."
         )
 
 
 def _drop_foreign_key(engine: Engine) -> None:
     table, name = _FOREIGN_KEY
     with engine.begin() as connection:
-        known = text("SELECT 1 FROM pg_constraint WHERE conname = :name AND conrelid = CAST(:of AS regclass)")
-        if connection.scalar(known, {"name": name, "of": table}):
+        exists = text("SELECT 1 FROM pg_constraint WHERE conname = :name AND conrelid = CAST(:of AS regclass)")
+        if connection.scalar(exists, {"name": name, "of": table}):
             connection.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
 
 
 def _distribute(engine: Engine, table: str) -> None:
-    """One transaction: an interrupted one leaves the table as it was."""
+    """Distributes one table in one transaction, so that an interruption leaves the table unchanged."""
     with engine.begin() as connection:
         # Foreign keys to the reference table keep Citus from copying rows over several connections at once.
         connection.execute(SEQUENTIAL_MODE)
@@ -80,10 +82,10 @@ def _distribute(engine: Engine, table: str) -> None:
             connection.execute(text("SELECT create_reference_table(:name)"), {"name": table})
             return
         first = DISTRIBUTED_TABLES[0]
-        beside = "default" if table == first else first
+        colocation = "default" if table == first else first
         connection.execute(
-            text("SELECT create_distributed_table(:name, :key, colocate_with => :beside)"),
-            {"name": table, "key": SHARD_KEY, "beside": beside},
+            text("SELECT create_distributed_table(:name, :key, colocate_with => :colocation)"),
+            {"name": table, "key": SHARD_KEY, "colocation": colocation},
         )
     with engine.begin() as connection:
         # Rows that were copied to the shards still take space in the table on the coordinator.

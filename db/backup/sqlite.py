@@ -1,4 +1,4 @@
-"""Backups of SQLite by its own means: a copy of the pages as they are at one moment, while others write."""
+"""Backup and restore of SQLite with its online backup API, which does not block writers."""
 
 import sqlite3
 from collections.abc import Callable
@@ -13,16 +13,16 @@ from db.backup.contents import BackupError, newer_revision_message, readable_con
 from db.engine import DatabaseUnavailable, safe_url
 from db.migrate import is_known
 
-# Told the pages done and the pages in all.
+# Called with the number of copied pages and the total.
 ProgressCallback = Callable[[int, int], None]
-# 4 MB at 4 KB a page.
+# Pages in a step: 4 MB of pages of 4 KB.
 _PAGES = 1024
 
 
 def backup(engine: Engine, file: Path, on_progress: ProgressCallback) -> None:
-    """Into a file that is one alone, without a log of writes beside it."""
+    """Writes a snapshot to a single file without a write-ahead log beside it."""
     with readable_connection(engine) as connection, closing(sqlite3.connect(file)) as target:
-        # What a transaction sees stays the same, so that writers do not make the copy begin again and again.
+        # The open transaction keeps its snapshot; without it every write of another program would restart the copy.
         connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first()
         try:
             _copy(connection.connection.driver_connection, target, on_progress)
@@ -32,12 +32,12 @@ def backup(engine: Engine, file: Path, on_progress: ProgressCallback) -> None:
 
 
 def verify(file: Path) -> None:
-    """Raises Refused unless it is a whole database of this product, of this version or one before."""
+    """Raises BackupError unless the file is an intact database of this product with a known schema revision."""
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            if found != "ok":
-                raise BackupError(f"{file} is damaged ({' '.join(found.split())}); take another backup.")
+            integrity = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if integrity != "ok":
+                raise BackupError(f"{file} is damaged ({' '.join(integrity.split())}); take another backup.")
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             revision = None
             if {"alembic_version", "repositories", "runs", "jobs"} <= tables:
@@ -49,15 +49,15 @@ def verify(file: Path) -> None:
 
 def verify_revision(file: Path, revision: str | None) -> None:
     if revision is None:
-        raise BackupError(f"{file} is no backup of Pipeline Health; name a file that db backup made.")
+        raise BackupError(f"{file} is not a backup of Pipeline Health; name a file that db backup made.")
     if not is_known(revision):
         raise BackupError(newer_revision_message(str(file), revision))
 
 
 def restore(engine: Engine, file: Path, on_progress: ProgressCallback) -> None:
-    """In one transaction: who has the database open sees the old rows or the new ones, also after a crash."""
-    # Its pages take the place of those there. Through a connection of the driver's own, because SQLAlchemy would begin
-    # a transaction, and the copy wants to begin its own.
+    """Replaces the pages of the database in one transaction: other connections read the old rows or the new ones, also
+    after a crash."""
+    # A connection of the driver is needed: SQLAlchemy would begin a transaction, and the copy begins its own.
     try:
         with (
             closing(engine.raw_connection()) as target,
@@ -68,10 +68,10 @@ def restore(engine: Engine, file: Path, on_progress: ProgressCallback) -> None:
         cause = getattr(error, "orig", None) or error
         raise DatabaseUnavailable(
             f"{file} cannot be restored to {safe_url(engine)}: {cause}; a database that is damaged itself must be "
-            "moved away first, with the files -wal and -shm beside it."
+            "moved away first, with its -wal and -shm files."
         ) from None
     finally:
-        # Connections that were open know the pages of before.
+        # Pooled connections have cached the previous pages.
         engine.dispose()
 
 

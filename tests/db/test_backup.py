@@ -180,7 +180,7 @@ def test_what_is_no_backup_of_this_product_is_refused(engine: Engine, file: Path
     with pytest.raises(BackupError, match=r"backup: cannot be read: No such file"):
         restore(engine, file, unwatched)
     file.write_text("something else")
-    with pytest.raises(BackupError, match="no backup of Pipeline Health"):
+    with pytest.raises(BackupError, match="is not a backup of Pipeline Health"):
         restore(engine, file, unwatched)
     if engine.dialect.name == "sqlite":
         file.unlink()
@@ -190,7 +190,7 @@ def test_what_is_no_backup_of_this_product_is_refused(engine: Engine, file: Path
         with engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE jobs")
         postgresql.backup(engine, file)
-    with pytest.raises(BackupError, match="no backup of Pipeline Health"):
+    with pytest.raises(BackupError, match="is not a backup of Pipeline Health"):
         restore(engine, file, unwatched)
 
 

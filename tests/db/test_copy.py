@@ -231,13 +231,13 @@ def test_a_database_with_rows_is_never_added_to(engine: Engine, new: NewDatabase
 
 def test_what_cannot_be_read_is_refused(engine: Engine, new: NewDatabase, tmp_path: Path) -> None:
     there = new("sqlite")
-    with pytest.raises(BackupError, match=r"holds nothing"):
+    with pytest.raises(BackupError, match=r"holds no data to copy"):
         copy_database(engine, there, unwatched)
     fill_everything(engine)
     missing = make_engine(f"sqlite:///{tmp_path}/typo.db", variable="--from")
     with pytest.raises(BackupError, match=r"--from: there is no file"):
         copy_database(missing, there, unwatched)
-    with pytest.raises(BackupError, match=r"not empty|the database that is read"):
+    with pytest.raises(BackupError, match=r"not empty|is the source database"):
         copy_database(engine, make_engine(url_of(engine)), unwatched)
     downgrade(engine, "0008")
     with pytest.raises(NotMigrated, match="db upgrade"):
@@ -248,7 +248,7 @@ def test_what_cannot_be_read_is_refused(engine: Engine, new: NewDatabase, tmp_pa
         copy_database(engine, there, unwatched)
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM alembic_version"))
-    with pytest.raises(BackupError, match="no database of Pipeline Health"):
+    with pytest.raises(BackupError, match="is not a database of Pipeline Health"):
         copy_database(engine, there, unwatched)
     assert not (tmp_path / "typo.db").exists()
     assert not Path(there.url.database or "").exists()

@@ -65,7 +65,7 @@ def test_programs_that_are_older_than_the_server_are_refused_with_the_remedy(
         backup(engine, file, unwatched)
     old = program(tmp_path / "old", name, f"echo '{name} (PostgreSQL) 12.22'")
     monkeypatch.setenv("PATH", str(old), prepend=os.pathsep)
-    told = rf"{name} here is of PostgreSQL 12, the server of \d+: install postgresql-client-\d+"
+    told = rf"{name} is version 12, but the server is PostgreSQL \d+: install postgresql-client-\d+"
     with pytest.raises(BackupError, match=told):
         (backup if name == "pg_dump" else restore)(engine, file, unwatched, overwrite=True)
     assert file.exists() == (name == "psql")
