@@ -61,11 +61,11 @@ class ProblemDocument(Schema):
             "type": "about:blank",
             "title": "Unprocessable Entity",
             "status": 422,
-            "detail": "since: '30 x' is no time; write 2026-01-31T08:00:00Z, or 24h, 30d before now",
+            "detail": "since: '30 x' is not a time; write 2026-01-31T08:00:00Z, or 24h, 30d before now",
             "errors": [
                 {
                     "parameter": "since",
-                    "message": "'30 x' is no time; write 2026-01-31T08:00:00Z, or 24h, 30d before now",
+                    "message": "'30 x' is not a time; write 2026-01-31T08:00:00Z, or 24h, 30d before now",
                 }
             ],
         }

@@ -1,8 +1,6 @@
-"""What a conclusion means for the figures: the one place that says so.
+"""Outcomes, durations, re-runs, flakiness and waste of attempts and jobs. Pure.
 
-Spans of jobs and attempts. Odd times become unknown (null), never negative or huge.
-
-What the attempts of a run say of it: re-runs, flakiness and the first result. Pure.
+Implausible times become unknown (null), never negative or huge.
 """
 
 import re
@@ -28,7 +26,7 @@ FAILED_CONCLUSIONS = tuple(name for name, outcome in _BY_CONCLUSION.items() if o
 
 
 def outcome_of(status: str, conclusion: str | None) -> Outcome:
-    """Values that do not exist today count as OTHER: they are shown, never in a rate."""
+    """Outcome of a run or attempt. Unknown conclusions are OTHER: they are shown, but not part of a rate."""
     if status != Status.COMPLETED:
         return Outcome.IN_PROGRESS
     return _BY_CONCLUSION.get(conclusion or "", Outcome.OTHER)
@@ -37,17 +35,17 @@ def outcome_of(status: str, conclusion: str | None) -> Outcome:
 # GitHub cancels a job after 35 days at the latest (5 on its own runners): anything longer is not a duration.
 MAX_SPAN = timedelta(days=36)
 _CLOCK_SKEW = timedelta(seconds=5)
-# The page of a job belongs to a run (…/actions/runs/RUN/job/JOB); that of any other check run belongs to the
-# repository alone (HOST/OWNER/NAME/runs/ID).
+# The page of a job is below its run (…/actions/runs/RUN/job/JOB); the page of any other check run is below the
+# repository (HOST/OWNER/NAME/runs/ID).
 _JOB_PAGE = re.compile(r"/actions/runs/\d+(?:/attempts/\d+)?/jobs?/\d+", re.ASCII)
 _CHECK_RUN_PAGE = re.compile(r"https?://[^/]+/[^/]+/[^/]+/runs/\d+/?", re.ASCII)
-# How jobs end that never started and did not wait for a runner: refused, or rejected by an approver.
+# Conclusion of jobs that never started and did not wait for a runner: refused, or rejected by an approver.
 NEVER_STARTED_CONCLUSION = Conclusion.FAILURE
 
 
 @dataclass(frozen=True)
 class JobTimes:
-    """What is needed of a job to say how long it took and whose it is."""
+    """The fields of a job that determine its duration and whether it is a copy or a phantom."""
 
     attempt: int
     name: str
@@ -62,7 +60,7 @@ class JobTimes:
 
 
 def span_seconds(start: datetime | None, end: datetime | None) -> float | None:
-    """Seconds from start to end; a start up to 5 s after the end is skew of clocks and counts as 0."""
+    """Seconds from start to end; a start up to 5 s after the end is clock skew and counts as 0."""
     if start is None or end is None:
         return None
     span = end - start
@@ -72,17 +70,18 @@ def span_seconds(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def has_started(runner: str | None, runner_id: int | None, steps: Sequence[object]) -> bool:
-    """A job started when a runner took it: the runner's name or id is known, or at least one step. GitHub gives jobs
-    that were cancelled, refused or rejected in the queue a started_at, too."""
+    """Whether a runner took the job: the name or id of the runner is known, or the job has a step. started_at is not
+    enough, because GitHub also sets it for jobs that were cancelled, refused or rejected in the queue."""
     return bool(runner) or (runner_id or 0) > 0 or len(steps) > 0
 
 
 def is_phantom(job: JobTimes) -> bool:
     """Whether this is a check run that a program (a test reporter) posted beside the run's jobs.
 
-    The address of its page decides: a job whose matrix could not be evaluated also has no labels, steps or runner and
-    lasts 0 s, and a report can be open or last any time. Servers of before 2022 gave jobs the address of check runs:
-    whatever has a runner, labels or steps is a job. Without a known address, only what ended after 0 s is a report."""
+    The URL of its page decides: a job whose matrix could not be evaluated also has no labels, steps or runner and
+    lasts 0 s, and a report can be open or have any duration. GitHub servers before 2022 gave jobs the URL of check
+    runs, so an item with a runner, labels or steps is a job. Without a known URL, only an item that ended after 0 s is
+    a report."""
     if job.has_runner or job.labels or job.step_count:
         return False
     page = (job.html_url or "").partition("?")[0].partition("#")[0]
@@ -96,8 +95,8 @@ def is_phantom(job: JobTimes) -> bool:
 
 
 def mark_copies(jobs: Sequence[JobTimes]) -> list[bool]:
-    """For each job: does the same (name, started_at, completed_at) stand at a lower attempt of its run?
-    "Re-run failed jobs" lists the jobs that had passed again, under new ids."""
+    """For each job, whether a lower attempt of its run has a job with the same name, started_at and completed_at.
+    "Re-run failed jobs" lists the jobs that had passed again, with new ids."""
     first: dict[tuple[str, datetime | None, datetime | None], int] = {}
     for job in jobs:
         key = (job.name, job.started_at, job.completed_at)
@@ -117,7 +116,7 @@ def earliest_start(starts: Iterable[datetime | None]) -> datetime | None:
 
 
 def queue_seconds(run_started_at: datetime | None, starts: Iterable[datetime | None]) -> float | None:
-    """Earliest start of the attempt's own jobs − run_started_at, never below 0."""
+    """Seconds from run_started_at to the earliest start of the attempt's own jobs, at least 0; null if unknown."""
     start = earliest_start(starts)
     if run_started_at is None or start is None or start - run_started_at > MAX_SPAN:
         return None
@@ -125,9 +124,9 @@ def queue_seconds(run_started_at: datetime | None, starts: Iterable[datetime | N
 
 
 class WasteReason(StrEnum):
-    """Why the compute of an attempt served nothing. FLAKY: it failed and a later attempt succeeded. CANCELLED: it was
-    cancelled. SUPERSEDED: it was re-run although it had not failed, or while nothing is known of its failure yet.
-    DEFECT: it failed and no later attempt succeeded, so it found something; counted beside the others, not waste."""
+    """Why the compute of an attempt was wasted. FLAKY: it failed and a later attempt succeeded. CANCELLED: it was
+    cancelled. SUPERSEDED: it was re-run without a failure, or the reason of its failure is not known yet. DEFECT: it
+    failed and no later attempt succeeded, so it detected a defect; it is counted separately and is not waste."""
 
     FLAKY = "flaky"
     CANCELLED = "cancelled"
@@ -136,7 +135,7 @@ class WasteReason(StrEnum):
 
 
 class AttemptState(NamedTuple):
-    """One attempt of a run, with GitHub's words."""
+    """One attempt of a run, with GitHub's status and conclusion."""
 
     attempt: int
     status: str
@@ -148,49 +147,49 @@ class AttemptState(NamedTuple):
 
 
 def first_outcome(attempts: Iterable[AttemptState], latest: int) -> Outcome | None:
-    """Outcome of attempt 1 where a later attempt exists; null where attempt 1 is the latest or its end is not known."""
+    """Outcome of attempt 1 if a later attempt exists; null if attempt 1 is the latest or its end is not known."""
     if latest <= 1:
         return None
-    known = (each.outcome for each in attempts if each.attempt == 1 and each.outcome is not Outcome.IN_PROGRESS)
-    return next(known, None)
+    outcomes = (state.outcome for state in attempts if state.attempt == 1)
+    return next((outcome for outcome in outcomes if outcome is not Outcome.IN_PROGRESS), None)
 
 
 def reruns(attempts: Iterable[AttemptState], latest: int) -> int:
-    """Later attempts except those that an approval created: approving a fork's pull request makes another attempt of
-    one that concluded action_required, and repeats nothing. Attempts that are not known count as re-runs."""
-    approvals = sum(each.attempt < latest and each.conclusion == Conclusion.ACTION_REQUIRED for each in attempts)
+    """Number of later attempts except those that an approval created: the approval of a fork's pull request creates an
+    attempt after one that concluded action_required and repeats nothing. Unknown attempts count as re-runs."""
+    approvals = sum(state.attempt < latest and state.conclusion == Conclusion.ACTION_REQUIRED for state in attempts)
     return max(latest - 1 - approvals, 0)
 
 
 def failed_then_rerun(attempts: Iterable[AttemptState], latest: int) -> bool:
-    return any(each.attempt < latest and each.outcome is Outcome.FAILURE for each in attempts)
+    return any(state.attempt < latest and state.outcome is Outcome.FAILURE for state in attempts)
 
 
 def is_flaky(attempts: Sequence[AttemptState]) -> bool:
     """An attempt failed and a later attempt of the same run succeeded."""
     failed = False
-    for each in sorted(attempts):
-        if failed and each.outcome is Outcome.SUCCESS:
+    for state in sorted(attempts):
+        if failed and state.outcome is Outcome.SUCCESS:
             return True
-        failed = failed or each.outcome is Outcome.FAILURE
+        failed = failed or state.outcome is Outcome.FAILURE
     return False
 
 
 def waste_reasons(attempts: Iterable[AttemptState], latest: int) -> dict[int, WasteReason]:
-    """By number, of the attempts that failed, were cancelled or were superseded; one reason each. An earlier attempt
-    that is not known was superseded, by whatever it ended with."""
-    outcomes = {each.attempt: each.outcome for each in attempts}
+    """Reason by number of the attempts that failed, were cancelled or were superseded. An unknown earlier attempt
+    counts as superseded."""
+    outcomes = {state.attempt: state.outcome for state in attempts}
     last_success = max((number for number, outcome in outcomes.items() if outcome is Outcome.SUCCESS), default=0)
     running = outcomes.get(latest) is Outcome.IN_PROGRESS
-    found = {}
+    reasons: dict[int, WasteReason] = {}
     for number in range(1, latest + 1):
         outcome = outcomes.get(number)
         if outcome is Outcome.FAILURE and number < last_success:
-            found[number] = WasteReason.FLAKY
+            reasons[number] = WasteReason.FLAKY
         elif outcome is Outcome.FAILURE and (number == latest or not running):
-            found[number] = WasteReason.DEFECT
+            reasons[number] = WasteReason.DEFECT
         elif outcome is Outcome.CANCELLED:
-            found[number] = WasteReason.CANCELLED
+            reasons[number] = WasteReason.CANCELLED
         elif number < latest:
-            found[number] = WasteReason.SUPERSEDED
-    return found
+            reasons[number] = WasteReason.SUPERSEDED
+    return reasons

@@ -1,15 +1,12 @@
-"""Whose runner took a job, by the evidence that GitHub gives. Pure.
+"""Origin of runners and cost of jobs. Pure.
 
-GitHub's standard runners are called `GitHub Actions N` and stand in the group `GitHub Actions`; its larger runners are
-called `<label>_<hex>` (docs.github.com, "Larger runners reference"). Labels alone decide nothing where there is better
-evidence: machines and scale sets of one's own can be labelled `ubuntu-22.04` or `macos-m1`.
+GitHub's standard runners have names of the form `GitHub Actions N` and are in the group `GitHub Actions`; its larger
+runners have names of the form `<label>_<hex>` (docs.github.com, "Larger runners reference"). Name and group are better
+evidence than labels, because self-hosted machines and scale sets can have labels such as `ubuntu-22.04` or `macos-m1`.
 
-What a job costs. Pure.
-
-Prices of GitHub's hosted runners in US dollars a minute, valid from 1 January 2026 (docs.github.com, "Actions runner
-pricing"). Each job rounds up to a whole minute, and standard runners are free in public repositories. Whose runner it
-was is decided by its name and group where they are known (db.metrics.runners), and a price that is not known is null,
-never 0.
+Prices of GitHub's hosted runners are in US dollars a minute, valid from 1 January 2026 (docs.github.com, "Actions
+runner pricing"). The duration of a job is rounded up to a minute, and standard runners are free in public repositories.
+An unknown price is null, never 0.
 """
 
 import math
@@ -23,7 +20,7 @@ from typing import NamedTuple
 
 
 class Runner(NamedTuple):
-    """As GitHub names it; null or empty where that is not known."""
+    """Labels, name and group from GitHub; null or empty if unknown."""
 
     labels: Sequence[str]
     name: str | None = None
@@ -31,8 +28,9 @@ class Runner(NamedTuple):
 
 
 class Origin(StrEnum):
-    """GITHUB: one of GitHub's, by its name or group. LARGER: one of GitHub's larger runners. LABELLED: nothing is known
-    but a label that GitHub documents. OWN: of one's own. SERVICE: of another company, which sets its own price."""
+    """GITHUB: GitHub's standard runner, by its name or group. LARGER: GitHub's larger runner. STANDARD_LABEL: only a
+    label that GitHub documents is known. SELF_HOSTED: self-hosted. SERVICE: a runner of another company with its own
+    price."""
 
     GITHUB = "github"
     LARGER = "larger"
@@ -44,16 +42,16 @@ class Origin(StrEnum):
 
 _GROUP, _LARGER_GROUP, _DEFAULT_GROUP = "github actions", "default larger runners", "default"
 _STANDARD_NAME = re.compile(r"(?:github actions \d+|hosted agent)")
-# Labels that GitHub documents for its own runners, of today and of the last years.
+# Labels that GitHub documents, or documented in the last years, for its own runners.
 _DOCUMENTED = re.compile(
     r"ubuntu-(?:latest|\d\d\.\d\d)(?:-arm)?|ubuntu-slim"
     r"|windows-(?:latest|20\d\d)(?:-vs20\d\d)?|windows-11(?:-vs20\d\d)?-arm"
     r"|macos-(?:latest|\d\d|10\.15)(?:-intel|-large|-xlarge)?"
 )
 _LARGER_NAME = re.compile(r"(.+)_([0-9a-f]+)")
-# A number that a machine of one's own may carry, too, is shorter.
+# Numbers in the names of self-hosted machines are shorter.
 _LONG_HEX = 8
-# A size in a name that people chose.
+# A number of cores in a user-defined name.
 CORES = re.compile(r"(?:^|[-_. ])(\d{1,3})[-_ ]?(?:cores?|v?cpus?)(?:$|[-_. ])")
 # Depot, Blacksmith, Namespace, BuildJet, WarpBuild, RunsOn, Ubicloud, CodeBuild and Cirrus.
 _SERVICE_LABEL = re.compile(
@@ -65,7 +63,7 @@ SELF_HOSTED = "self-hosted"
 
 
 def origin_of(runner: Runner) -> Origin:
-    """UNKNOWN where the evidence is missing or says different things."""
+    """Origin of the runner; UNKNOWN if the evidence is missing or contradictory."""
     name, group = (runner.name or "").strip().casefold(), (runner.group or "").strip().casefold()
     if group == _GROUP or _STANDARD_NAME.fullmatch(name):
         return Origin.GITHUB
@@ -79,18 +77,18 @@ def origin_of(runner: Runner) -> Origin:
 
 
 def is_documented_label(label: str) -> bool:
-    """Is this exactly one of the labels that GitHub documents for its own runners? In lower case."""
+    """Whether the label (in lower case) is one that GitHub documents for its own runners."""
     return _DOCUMENTED.fullmatch(label) is not None
 
 
 def larger_runner_label(runner: Runner) -> str | None:
-    """The label in a name of the form of larger runners, `<label>_<hex>`, in lower case; null for other names. A job
-    that asked for a group alone has no label to compare."""
-    found = _LARGER_NAME.fullmatch((runner.name or "").strip().casefold())
-    if not found:
+    """The label in the name of a larger runner, `<label>_<hex>`, in lower case; null for other names. A job that
+    requested only a group has no label to compare with."""
+    match = _LARGER_NAME.fullmatch((runner.name or "").strip().casefold())
+    if not match:
         return None
     labels = [label.casefold() for label in runner.labels]
-    return found[1] if found[1] in labels or (not labels and len(found[2]) >= _LONG_HEX) else None
+    return match[1] if match[1] in labels or (not labels and len(match[2]) >= _LONG_HEX) else None
 
 
 def _origin_by_labels(labels: Sequence[str], name: str, group: str) -> Origin:
@@ -98,13 +96,13 @@ def _origin_by_labels(labels: Sequence[str], name: str, group: str) -> Origin:
         return Origin.SELF_HOSTED
     known = any(map(is_documented_label, labels))
     if name:
-        # Without its group a name that is not GitHub's may still be one that GitHub gave in other years.
+        # Without the group, a name in another form may be one that GitHub used in other years.
         return Origin.UNKNOWN if known else Origin.SELF_HOSTED
     return Origin.STANDARD_LABEL if known else Origin.UNKNOWN
 
 
 def _origin_by_size(stem: str, name: str, group: str) -> Origin:
-    """`builder_1` is as likely a machine of one's own; then its group and a size in its name decide."""
+    """A short suffix, as in `builder_1`, can also be a self-hosted machine; the group and a size in the name decide."""
     if group == _LARGER_GROUP or len(name) - len(stem) - 1 >= _LONG_HEX:
         return Origin.LARGER
     if group == _DEFAULT_GROUP:
@@ -113,14 +111,14 @@ def _origin_by_size(stem: str, name: str, group: str) -> Origin:
 
 
 class Price(NamedTuple):
-    """`usd_per_minute` is null where it is not known. `standard`: free in public repositories."""
+    """`usd_per_minute` is null if unknown. `standard`: free in public repositories."""
 
     usd_per_minute: float | None
     standard: bool = False
 
 
 class Bill(NamedTuple):
-    """Of one job. Its minutes are in `unpriced_minutes`, and not in `usd`, where no price is known."""
+    """Bill of one job. If the price is unknown, `usd` is 0 and the minutes are in `unpriced_minutes`."""
 
     usd: float
     minutes: int
@@ -129,19 +127,21 @@ class Bill(NamedTuple):
 
 @dataclass(frozen=True)
 class PriceList:
-    """Prices of PRICES_FILE in US dollars a minute, by case-insensitive patterns with `*` and `?`. The name is looked
-    at first, then the labels, then the group; the first pattern that fits decides."""
+    """Prices of PRICES_FILE in US dollars a minute, by case-insensitive patterns with `*` and `?`. Patterns of
+    names are compared first, then patterns of labels and of groups; the first match is used."""
 
     names: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, float] = field(default_factory=dict)
     groups: Mapping[str, float] = field(default_factory=dict)
 
     def price_of(self, runner: Runner) -> float | None:
-        """Null where the list does not name the runner."""
+        """Price in US dollars a minute; null if no pattern matches."""
         labels = [*runner.labels, ", ".join(runner.labels)] if runner.labels else []
         for prices, values in (
-            (self.names, [runner.name or ""]), (self.labels, labels), (self.groups, [runner.group or ""]),
-        ):  # fmt: skip
+            (self.names, [runner.name or ""]),
+            (self.labels, labels),
+            (self.groups, [runner.group or ""]),
+        ):
             for pattern, price in prices.items():
                 if any(value and fnmatchcase(value.casefold(), pattern.casefold()) for value in values):
                     return price
@@ -165,7 +165,7 @@ _WORD_SEPARATOR = re.compile(r"[-_. ]+")
 def bill(
     seconds: float | None, runner: Runner, *, private: bool, free: bool = False, prices: PriceList = EMPTY_PRICE_LIST
 ) -> Bill:
-    """Of a job that ran so long. `free`: of a run for which GitHub bills nothing, as Dependabot's own."""
+    """Bill of a job with this duration. `free`: GitHub does not bill the run, such as an update run of Dependabot."""
     minutes = billed_minutes(seconds or 0.0)
     usd = usd_per_minute(runner, private=private, free=free, prices=prices)
     return Bill(0.0, minutes, minutes) if usd is None else Bill(minutes * usd, minutes, 0)
@@ -174,7 +174,7 @@ def bill(
 def usd_per_minute(
     runner: Runner, *, private: bool, free: bool = False, prices: PriceList = EMPTY_PRICE_LIST
 ) -> float | None:
-    """Null where the price is not known."""
+    """Price of the runner in US dollars a minute; null if unknown."""
     price, own = github_price(runner), None if prices is EMPTY_PRICE_LIST else prices.price_of(runner)
     if price.standard and (free or not private):
         return 0.0
@@ -182,7 +182,7 @@ def usd_per_minute(
 
 
 class Pricing:
-    """Prices of many jobs, most of which ran on a few kinds of runners."""
+    """Prices of many jobs with a cache, because most jobs run on a few kinds of runners."""
 
     def __init__(self, prices: PriceList = EMPTY_PRICE_LIST) -> None:
         self._prices = prices
@@ -191,9 +191,9 @@ class Pricing:
     def usd_per_minute(
         self, labels: tuple[str, ...], name: str | None, group: str | None, *, billed: bool
     ) -> float | None:
-        """As the function of this name; `billed` of a private repository and a run that is not free."""
+        """Cached `usd_per_minute`; `billed`: the repository is private and the run is not free."""
         if not self._prices.names and name is not None and name.startswith(_STANDARD_NAMES):
-            # The number in it makes no difference.
+            # The number in the name does not affect the price.
             name = _STANDARD_NAMES + "1"
         key = labels, name, group, billed
         if key not in self._known:
@@ -202,12 +202,12 @@ class Pricing:
 
 
 def billed_minutes(seconds: float) -> int:
-    """Of one job: each rounds up to a whole minute."""
+    """Billed minutes of one job, rounded up."""
     return math.ceil(seconds / 60) if seconds > 0 else 0
 
 
 def github_price(runner: Runner) -> Price:
-    """What GitHub takes for it; 0 for a runner of one's own."""
+    """Price that GitHub charges for the runner; 0 for a self-hosted runner."""
     origin = origin_of(runner)
     if origin is Origin.SELF_HOSTED:
         return _FREE
@@ -217,14 +217,14 @@ def github_price(runner: Runner) -> Price:
 
 
 def is_free(event: str, actor: str | None) -> bool:
-    """GitHub bills nothing for the runs with which Dependabot itself makes updates (docs.github.com, "About Dependabot
-    on GitHub Actions runners"); the checks of its pull requests are billed."""
+    """Whether GitHub does not bill the run: the runs in which Dependabot creates updates are free (docs.github.com,
+    "About Dependabot on GitHub Actions runners"); the checks of its pull requests are billed."""
     return event == DYNAMIC and actor == DEPENDABOT
 
 
 @lru_cache(maxsize=1000)
 def _price_by_labels(labels: tuple[str, ...]) -> Price:
-    """Of a runner that is GitHub's."""
+    """Price of a GitHub-hosted runner by its labels."""
     names = [label.casefold() for label in labels]
     standard = (_standard_price(name) for name in names if is_documented_label(name))
     return next(standard, None) or next(
@@ -233,7 +233,7 @@ def _price_by_labels(labels: tuple[str, ...]) -> Price:
 
 
 def _standard_price(label: str) -> Price:
-    """Of a documented label."""
+    """Price of a documented label."""
     arm = label.endswith("-arm")
     if label.startswith("macos"):
         if label.endswith("-xlarge"):
@@ -246,8 +246,8 @@ def _standard_price(label: str) -> Price:
 
 @lru_cache(maxsize=1000)
 def _larger_runner_price(name: str) -> Price:
-    """Of a larger runner, whose name people choose: its price is known where the name states the size. GitHub's
-    larger runners are Linux where the name does not say Windows; those with macOS have fixed names."""
+    """Price of a larger runner by its user-defined name; unknown unless the name contains the number of cores. A name
+    without Windows is taken as Linux; larger macOS runners have fixed names."""
     label = name.casefold()
     if is_documented_label(label):
         return _standard_price(label)._replace(standard=False)

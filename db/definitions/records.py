@@ -1,4 +1,4 @@
-"""What the collector hands over to be stored: checked values, already in the words of this product."""
+"""Validated records that the collector stores."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ class WorkflowRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as one answer shows it: the state of its latest attempt at `updated_at`. `actor` started the run,
+    """A run in one response: the state of its latest attempt at `updated_at`. `actor` started the run,
     `triggering_actor` its latest attempt."""
 
     id: int
@@ -62,7 +62,7 @@ class AttemptRecord:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """A job as one answer shows it. `runner`, `runner_id` and `runner_group` are null where no runner took it."""
+    """A job in one response. `runner`, `runner_id` and `runner_group` are null if no runner took it."""
 
     id: int
     attempt: int
@@ -82,7 +82,7 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class LogRecord:
-    """A fetched log. `text` is null where the log does not exist (any more)."""
+    """A fetched log. `text` is null if the log does not exist or no longer exists."""
 
     job_id: int
     run_id: int
@@ -98,9 +98,9 @@ class LogRecord:
 
 @dataclass(frozen=True)
 class RunDetailsRecord:
-    """Everything that hangs on one run: attempts and jobs, as known at `fetched_at`. `attempt` and `over` are what was
-    known of the run before they were asked for: jobs of a run that was not over yet are not its last word. `job_count`
-    is how many jobs of all attempts GitHub counts (total_count); null where it did not say."""
+    """Attempts and jobs of one run at `fetched_at`. `attempt` and `run_completed` are the state of the run before the
+    request: the jobs of a run that was not completed are not final. `job_count` is GitHub's number of jobs of all
+    attempts (total_count); null if the response did not contain it."""
 
     run_id: int
     attempts: tuple[AttemptRecord, ...]

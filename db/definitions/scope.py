@@ -1,7 +1,4 @@
-"""Which runs a figure is about.
-
-A span of time that a figure is about, and how people write one.
-"""
+"""Filters of runs and time windows, and the parser of times in requests."""
 
 import re
 from dataclasses import dataclass, replace
@@ -12,10 +9,9 @@ from db.enums import Interval
 
 @dataclass(frozen=True)
 class Scope:
-    """Values of one field are alternatives, fields narrow each other; an empty field does not filter.
-    A repository is owner/name; a workflow is its name or its id. `own_branches` leaves out runs on a branch that has
-    the name of the repository's default branch and is another one, as a fork's `main`: of `main`, the default branch of
-    its repository, what is left are the runs on the default branch."""
+    """Filter of runs. Values of one field are combined with OR, fields with AND; an empty field does not filter. A
+    repository is owner/name; a workflow is its name or its id. `own_branches` excludes runs on a branch of another
+    repository that has the name of the default branch, such as the `main` of a fork."""
 
     repos: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
@@ -27,7 +23,7 @@ class Scope:
     own_branches: bool = False
 
     def for_sequences(self) -> "Scope":
-        """Without what would hide the other side of a failure and its recovery."""
+        """The scope without conclusions and statuses, which would hide one half of a failure and its recovery."""
         return replace(self, conclusions=(), statuses=())
 
 
@@ -45,7 +41,7 @@ _EARLIEST, _LATEST = datetime(2008, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzin
 
 @dataclass(frozen=True)
 class Window:
-    """From `since` (included) to `until` (left out); both in UTC."""
+    """From `since` (inclusive) to `until` (exclusive); both in UTC."""
 
     since: datetime
     until: datetime
@@ -55,26 +51,25 @@ class Window:
         return self.until - self.since
 
     def before(self) -> "Window":
-        """The previous period: the same weekdays and hours, by the fewest whole weeks earlier with which both do not
-        overlap. Seven days are compared with the seven before, 24 hours with those of a week ago, 30 days with the 30
-        that begin 35 days earlier."""
+        """The previous period: the same weekdays and hours, shifted back by the smallest number of weeks for which the
+        two do not overlap. It is 7 days earlier for 7 days and for 24 hours, and 35 days earlier for 30 days."""
         weeks = self.weeks_before
         return Window(max(self.since - weeks * _WEEK, _EARLIEST), max(self.until - weeks * _WEEK, _EARLIEST))
 
     @property
     def weeks_before(self) -> int:
-        """How many weeks earlier the previous period is."""
+        """Number of weeks by which the previous period is earlier."""
         return max(-(-self.span // _WEEK), 1)
 
     def buckets(self, interval: Interval) -> list[datetime]:
         """Starts of the hours, days or ISO weeks (UTC) that the window touches, in order."""
         step = INTERVAL_LENGTHS[interval]
         start = bucket_start(self.since, interval)
-        found = []
+        starts = []
         while start < self.until:
-            found.append(start)
+            starts.append(start)
             start += step
-        return found
+        return starts
 
 
 def bucket_start(moment: datetime, interval: Interval) -> datetime:
@@ -87,8 +82,8 @@ def bucket_start(moment: datetime, interval: Interval) -> datetime:
 
 
 def parse_time(value: str, now: datetime) -> datetime:
-    """ISO 8601 from 2008 (when GitHub began) to 2100, or a span before now such as 90m, 24h, 30d, 4w, which ends in
-    2008 at the earliest. A time without a zone is UTC. Raises ValueError with what is allowed."""
+    """Parses an ISO 8601 time from 2008 (the start of GitHub) to 2100, or a span before `now` such as 90m, 24h, 30d or
+    4w, which is limited to 2008. A time without a zone is UTC. Raises ValueError with the accepted formats."""
     text = value.strip()
     relative = _RELATIVE.fullmatch(text)
     try:
@@ -97,14 +92,14 @@ def parse_time(value: str, now: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"{text[:40]!r} is no time; write 2026-01-31T08:00:00Z, or 24h, 30d before now") from None
+        raise ValueError(f"{text[:40]!r} is not a time; write 2026-01-31T08:00:00Z, or 24h, 30d before now") from None
     if not _EARLIEST <= moment < _LATEST:
         raise ValueError(f"{text[:40]!r} is out of range; write a time from 2008 to 2100, or 24h, 30d before now")
     return moment
 
 
 def make_window(since: str | None, until: str | None, now: datetime) -> Window:
-    """The window that `since` and `until` name; the last 30 days where they are silent."""
+    """The window from `since` to `until`; the defaults are 30 days before the end, and now. Raises ValueError."""
     end = parse_time(until, now) if until else now
     start = parse_time(since, now) if since else end - DEFAULT_SPAN
     if start >= end:

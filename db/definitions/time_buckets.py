@@ -1,5 +1,8 @@
-"""Blocks of time that roll-ups are kept for: hours, days, and blocks of 4, 16 and 64 days. A long window is covered
-by few of them, whatever its length. A tile is one integer, level and number of the block, that sorts by both."""
+"""Time buckets of roll-ups: hours, days, and blocks of 4, 16 and 64 days.
+
+A few buckets cover a window of any length. The id of a bucket is one integer, with the level in the high bits and the
+number of the bucket in the low 32 bits, so that ids sort by level and time.
+"""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from db.definitions.scope import Window
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR, DAY = 0, 1
-# Hours of a block, by level.
+# Hours in a bucket, by level.
 BUCKET_HOURS = (1, 24, 4 * 24, 16 * 24, 64 * 24)
 COARSEST = len(BUCKET_HOURS) - 1
 RESOLUTION_SHIFT = 32
@@ -20,24 +23,24 @@ EPOCH_HOUR_OF_WEEK = 72
 
 @dataclass(frozen=True)
 class Coverage:
-    """The tiles and what remains at the edges: together exactly the window."""
+    """Buckets and the remaining windows at the edges: together exactly the window."""
 
     buckets: tuple[int, ...]
     remainder: tuple[Window, ...]
 
 
 def bucket_id(resolution: int, hour: int) -> int:
-    """The block of that level that holds the hour (whole hours since 1970, UTC)."""
+    """Id of the bucket at that level that contains the hour (hours since 1970, UTC)."""
     return (resolution << RESOLUTION_SHIFT) | (hour // BUCKET_HOURS[resolution])
 
 
 def day_bucket_id(day: int) -> int:
-    """`day` in whole days since 1970."""
+    """Id of the bucket of a day (days since 1970)."""
     return bucket_id(DAY, day * 24)
 
 
 def start_hour(bucket: int) -> int:
-    """Whole hours since 1970 at which the tile begins."""
+    """Start of the bucket in hours since 1970."""
     return (bucket & ((1 << RESOLUTION_SHIFT) - 1)) * BUCKET_HOURS[bucket >> RESOLUTION_SHIFT]
 
 
@@ -50,19 +53,19 @@ def start_time(bucket: int) -> datetime:
 
 
 def children(bucket: int) -> list[int]:
-    """The tiles one level below, of a block of days."""
+    """Buckets of the next lower level in this bucket, which is at least a day."""
     level, hour = resolution_of(bucket), start_hour(bucket)
     step = BUCKET_HOURS[level - 1]
     return [bucket_id(level - 1, hour + k * step) for k in range(BUCKET_HOURS[level] // step)]
 
 
 def enclosing_bucket(bucket: int, resolution: int) -> int:
-    """The bucket of a coarser resolution that holds this one."""
+    """Id of the bucket at a coarser level that contains this bucket."""
     return bucket_id(resolution, start_hour(bucket))
 
 
 def parents(buckets: Sequence[int]) -> list[int]:
-    """The buckets one resolution above, of buckets of one resolution; ascending, each once."""
+    """Distinct buckets of the next higher level that contain these buckets of one level; ascending."""
     return sorted({enclosing_bucket(bucket, resolution_of(bucket) + 1) for bucket in buckets})
 
 
@@ -75,13 +78,13 @@ def start_of_day(day: int) -> datetime:
 
 
 def hour_of_week(hour: int) -> int:
-    """From 0 (Monday, 0 h UTC) to 167; `hour` in whole hours since 1970."""
+    """Hour of the week from 0 (Monday 00:00 UTC) to 167; `hour` in hours since 1970."""
     return (hour + EPOCH_HOUR_OF_WEEK) % HOURS_PER_WEEK
 
 
 def cover_window(window: Window, hours_from: datetime, *, coarsest: int = COARSEST) -> Coverage:
-    """The fewest tiles of at most level `top`. Hours are kept from `hours_from` on, a start of a day: where `top` is
-    HOUR, earlier times are in no tile and belong to the rest."""
+    """Covers the window with the smallest number of buckets up to level `coarsest`. Buckets of hours exist from
+    `hours_from`, the start of a day: with `coarsest` HOUR, earlier times are part of the remainder."""
     if coarsest == HOUR and window.since < hours_from:
         early = Window(window.since, min(window.until, hours_from))
         if early == window:
@@ -97,47 +100,47 @@ def cover_window(window: Window, hours_from: datetime, *, coarsest: int = COARSE
 
 
 def split(window: Window, hours: Collection[int]) -> tuple[list[Window], list[Window]]:
-    """What is left of the window without these hours (whole hours since 1970), and what of it they are."""
-    left, taken, begin = [], [], window.since
+    """Splits the window into the parts outside and inside these hours (hours since 1970)."""
+    outside, inside, begin = [], [], window.since
     for first, last in _consecutive_ranges(sorted(hours)):
         start, end = max(_time_of(first), window.since), min(_time_of(last + 1), window.until)
         if start >= end:
             continue
         if start > begin:
-            left.append(Window(begin, start))
-        taken.append(Window(start, end))
+            outside.append(Window(begin, start))
+        inside.append(Window(start, end))
         begin = end
     if begin < window.until:
-        left.append(Window(begin, window.until))
-    return left, taken
+        outside.append(Window(begin, window.until))
+    return outside, inside
 
 
 def windows_of(buckets: Sequence[int]) -> list[Window]:
-    """The time that these tiles cover, adjacent ones as one window."""
-    found: list[tuple[int, int]] = []
+    """Windows that these buckets cover; adjacent buckets are one window."""
+    ranges: list[tuple[int, int]] = []
     for first, last in sorted(
-        (start_hour(each), start_hour(each) + BUCKET_HOURS[resolution_of(each)]) for each in buckets
+        (start_hour(bucket), start_hour(bucket) + BUCKET_HOURS[resolution_of(bucket)]) for bucket in buckets
     ):
-        if found and found[-1][1] == first:
-            found[-1] = found[-1][0], last
+        if ranges and ranges[-1][1] == first:
+            ranges[-1] = ranges[-1][0], last
         else:
-            found.append((first, last))
-    return [Window(_time_of(first), _time_of(last)) for first, last in found]
+            ranges.append((first, last))
+    return [Window(_time_of(first), _time_of(last)) for first, last in ranges]
 
 
 def _consecutive_ranges(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
     first = 0
-    for place in range(1, len(hours) + 1):
-        if place == len(hours) or hours[place] != hours[place - 1] + 1:
-            yield hours[first], hours[place - 1]
-            first = place
+    for index in range(1, len(hours) + 1):
+        if index == len(hours) or hours[index] != hours[index - 1] + 1:
+            yield hours[first], hours[index - 1]
+            first = index
 
 
-def _bucket_ids(first: int, last: int, top: int) -> Iterator[int]:
+def _bucket_ids(first: int, last: int, coarsest: int) -> Iterator[int]:
     hour = first
     while hour < last:
         level = HOUR
-        while level < top and hour % BUCKET_HOURS[level + 1] == 0 and hour + BUCKET_HOURS[level + 1] <= last:
+        while level < coarsest and hour % BUCKET_HOURS[level + 1] == 0 and hour + BUCKET_HOURS[level + 1] <= last:
             level += 1
         yield bucket_id(level, hour)
         hour += BUCKET_HOURS[level]
