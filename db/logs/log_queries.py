@@ -1,4 +1,4 @@
-"""Reading the logs of a run's jobs."""
+"""Queries of job logs."""
 
 import zlib
 from dataclasses import dataclass, replace
@@ -16,17 +16,16 @@ from db.logs.pending_logs import LOG_RETENTION
 from db.models import Attempt, Job, JobLog, Run
 from db.runs.job_queries import end_unknown
 
-# Texts of one answer, in bytes of the logs: a run may have hundreds of them. A kept log is at most _LONGEST_TEXT long;
-# one of an unknown size counts as _USUAL_TEXT.
+# Limit of the texts in one response, in bytes of the logs, because a run can have hundreds of logs. A stored log has at
+# most _MAX_LOG_BYTES; a log of unknown size counts as _ASSUMED_LOG_BYTES.
 MAX_TEXT_BYTES, _MAX_LOG_BYTES, _ASSUMED_LOG_BYTES = 16_000_000, 8_100_000, 1_000_000
 
 
 @dataclass(frozen=True)
 class JobLogRow:
-    """`state` is null where nobody has asked for this log yet, and it could be asked for; the log of a job whose end is
-    unknown (`end_unknown`) is missing for good.
-    `excerpt_first_line` counts from 1; `text` is null unless asked for and stored. `size_bytes` is the size of the log
-    before anything was left out of it; null where it is not known."""
+    """`state` is null if the log was not requested yet and can be requested; the log of a job whose end is unknown
+    (`end_unknown`) is permanently missing. `excerpt_first_line` counts from 1; `text` is null unless requested and
+    stored. `size_bytes` is the size of the log before truncation; null if unknown."""
 
     repository_id: int
     job_id: int
@@ -44,18 +43,22 @@ class JobLogRow:
 
     @property
     def display_state(self) -> str:
-        """Conclusion, or whether it is running or its end is unknown."""
+        """The conclusion; without one, end_unknown or in_progress."""
         return self.conclusion or ("end_unknown" if self.end_unknown else "in_progress")
 
 
 def list_logs(
-    session: Session, run_id: int, attempt: int, *, job_id: int | None = None, with_text: bool = True,
+    session: Session,
+    run_id: int,
+    attempt: int,
+    *,
+    job_id: int | None = None,
+    with_text: bool = True,
     failing: bool = False,
-) -> list[JobLogRow]:  # fmt: skip
-    """Logs of the own jobs of one attempt (no copies, no phantoms, none that were skipped), that of the job which
-    decided it first. The first ones have their texts, up to MOST_TEXT bytes together; that of a single job always is
-    there. `with_text` false: neither texts nor excerpts are read. `failing`: of those jobs alone that are
-    over and did not succeed."""
+) -> list[JobLogRow]:
+    """Logs of the jobs of one attempt, without copies, phantoms and skipped jobs; the log of the job that decided the
+    attempt is first. The first logs have texts, up to MAX_TEXT_BYTES in total and at least one. `with_text` false:
+    neither texts nor excerpts are read. `failing`: only completed jobs that did not succeed."""
     where: list[ColumnElement[bool]] = [Job.attempt == attempt]
     if failing:
         where.append(Job.conclusion != Conclusion.SUCCESS)
@@ -68,21 +71,21 @@ def list_logs(
 
 
 def _with_texts(session: Session, rows: list[JobLogRow]) -> list[JobLogRow]:
-    room, chosen = MAX_TEXT_BYTES, dict[int, str | None]()
+    remaining, texts = MAX_TEXT_BYTES, dict[int, str | None]()
     for row in rows:
         size = min(_ASSUMED_LOG_BYTES if row.size_bytes is None else row.size_bytes, _MAX_LOG_BYTES)
-        if row.state == LogState.STORED and (size <= room or not chosen):
-            room -= size
-            chosen[row.job_id] = None
-    if chosen:
-        of_jobs = JobLog.repository_id == rows[0].repository_id, JobLog.job_id.in_(list(chosen))
+        if row.state == LogState.STORED and (size <= remaining or not texts):
+            remaining -= size
+            texts[row.job_id] = None
+    if texts:
+        of_jobs = JobLog.repository_id == rows[0].repository_id, JobLog.job_id.in_(list(texts))
         for job_id, content in session.execute(select(JobLog.job_id, JobLog.content).where(*of_jobs)):
-            chosen[job_id] = _text(content)
-    return [replace(row, text=chosen[row.job_id]) if row.job_id in chosen else row for row in rows]
+            texts[job_id] = _text(content)
+    return [replace(row, text=texts[row.job_id]) if row.job_id in texts else row for row in rows]
 
 
 def find_log(session: Session, run_id: int, job_id: int, *, with_text: bool = False) -> JobLogRow | None:
-    """Of one job, whatever attempt it belongs to; null where it has no log of its own."""
+    """The log of one job of any attempt; null if the job has no log of its own."""
     return next(iter(_rows(session, run_id, [Job.id == job_id], excerpt=True, text=with_text)), None)
 
 
@@ -92,36 +95,45 @@ def _rows(
     repository = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
     query = (
         select(
-            Job.repository_id, Job.id, Job.name, Job.conclusion, Job.status, end_unknown().label("orphaned"),
-            JobLog.state, JobLog.excerpt_first_line, JobLog.excerpt if excerpt else null().label("excerpt"),
-            JobLog.error_line, JobLog.truncated, JobLog.size_bytes,
+            Job.repository_id,
+            Job.id,
+            Job.name,
+            Job.conclusion,
+            Job.status,
+            end_unknown().label("orphaned"),
+            JobLog.state,
+            JobLog.excerpt_first_line,
+            JobLog.excerpt if excerpt else null().label("excerpt"),
+            JobLog.error_line,
+            JobLog.truncated,
+            JobLog.size_bytes,
             JobLog.content if text else null().label("content"),
         )
         .join(Run, (Run.repository_id == Job.repository_id) & (Run.id == Job.run_id))
         .join(JobLog, (JobLog.repository_id == Job.repository_id) & (JobLog.job_id == Job.id), isouter=True)
         .where(Job.run_id == run_id, Job.repository_id == repository, ~Job.copied, ~Job.phantom, *where)
         .order_by(Job.id)
-    )  # fmt: skip
-    return [_row(found) for found in session.execute(query) if found.conclusion != Conclusion.SKIPPED]
+    )
+    return [_row(row) for row in session.execute(query) if row.conclusion != Conclusion.SKIPPED]
 
 
-def _row(found: Row[Any]) -> JobLogRow:
-    """`found`: a job and its log, whose columns are null where there is none."""
-    unknown = found.orphaned and found.state in (None, LogState.PENDING)
+def _row(row: Row[Any]) -> JobLogRow:
+    """`row` is a job and its log; the columns of the log are null if there is no log."""
+    unknown = row.orphaned and row.state in (None, LogState.PENDING)
     return JobLogRow(
-        repository_id=found.repository_id,
-        job_id=found.id,
-        name=found.name,
-        conclusion=found.conclusion,
-        completed=found.status == Status.COMPLETED,
-        state=LogState.MISSING if unknown else found.state,
-        excerpt_first_line=found.excerpt_first_line,
-        excerpt=[rendered_line(line) for line in found.excerpt or []],
-        error_line=rendered_line(found.error_line) if found.error_line else None,
-        truncated=bool(found.truncated),
-        text=_text(found.content) if found.state == LogState.STORED else None,
-        end_unknown=bool(found.orphaned),
-        size_bytes=found.size_bytes,
+        repository_id=row.repository_id,
+        job_id=row.id,
+        name=row.name,
+        conclusion=row.conclusion,
+        completed=row.status == Status.COMPLETED,
+        state=LogState.MISSING if unknown else row.state,
+        excerpt_first_line=row.excerpt_first_line,
+        excerpt=[rendered_line(line) for line in row.excerpt or []],
+        error_line=rendered_line(row.error_line) if row.error_line else None,
+        truncated=bool(row.truncated),
+        text=_text(row.content) if row.state == LogState.STORED else None,
+        end_unknown=bool(row.orphaned),
+        size_bytes=row.size_bytes,
     )
 
 
@@ -131,7 +143,7 @@ def _text(content: bytes | None) -> str | None:
 
 @dataclass(frozen=True)
 class LogStateCounts:
-    """How many logs of failed jobs are kept, and how many are not (yet) and why."""
+    """Number of logs of failed jobs by state."""
 
     stored: int = 0
     expired: int = 0
@@ -140,8 +152,9 @@ class LogStateCounts:
 
 
 def log_gaps(session: Session, repository_id: int, *, now: datetime | None = None) -> LogStateCounts:
-    """Own failed jobs of one repository by the state of their log. What was never asked for is pending; with `now`,
-    what GitHub will have deleted by its default of 90 days counts as expired."""
+    """Counts the failed jobs of one repository, without copies and phantoms, by the state of their log. A log that was
+    never requested is pending; with `now`, it is expired if the job is older than GitHub's default retention of 90
+    days."""
     state = func.coalesce(JobLog.state, _unrequested_state(now))
     query = (
         select(state, func.count())
@@ -150,8 +163,8 @@ def log_gaps(session: Session, repository_id: int, *, now: datetime | None = Non
         .where(Job.repository_id == repository_id, Job.conclusion.in_(FAILED_CONCLUSIONS), ~Job.copied, ~Job.phantom)
         .group_by(state)
     )
-    counts = {str(found): count for found, count in session.execute(query)}
-    return LogStateCounts(*(counts.get(each, 0) for each in ("stored", "expired", "missing", "pending")))
+    counts = {str(name): count for name, count in session.execute(query)}
+    return LogStateCounts(*(counts.get(name, 0) for name in ("stored", "expired", "missing", "pending")))
 
 
 def _unrequested_state(now: datetime | None) -> ColumnElement[str]:
@@ -162,8 +175,8 @@ def _unrequested_state(now: datetime | None) -> ColumnElement[str]:
 
 
 def failure_cause(session: Session, run_id: int, attempt: int) -> tuple[str | None, str | None]:
-    """The error line of the job that decided the attempt, as far as logs are stored, and the fingerprint that the same
-    cause has elsewhere; nulls while no log is there, and where the attempt did not fail."""
+    """Error line of the job that decided the attempt, and its fingerprint, which is equal for equal causes. Both are
+    null if no log is stored or the attempt did not fail."""
     owner = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
     query = (
         select(Job.name, Job.conclusion, JobLog.error_line, JobLog.fingerprint)
@@ -181,7 +194,7 @@ def failure_cause(session: Session, run_id: int, attempt: int) -> tuple[str | No
 
 
 def _attempt_failed(session: Session, run_id: int, attempt: int) -> bool:
-    """By the attempt's own conclusion; of the latest one, where only the run is known, by the run's."""
+    """Uses the conclusion of the attempt; without a stored conclusion, that of the run if the attempt is its latest."""
     of_run = (Attempt.repository_id == Run.repository_id) & (Attempt.run_id == Run.id)
     query = select(Attempt.conclusion, Run.conclusion, Run.attempt)
     query = query.join(Attempt, of_run & (Attempt.attempt == attempt), isouter=True)

@@ -1,4 +1,4 @@
-"""Writing job logs, and requests for logs that are not stored yet."""
+"""Storage of job logs and of requests for logs."""
 
 import zlib
 from collections.abc import Sequence
@@ -11,26 +11,26 @@ from db.enums import LogState
 from db.models import JobLog
 from db.sql import insert_ignore
 
-# A log that GitHub does not have this often does not exist; over an hour passes between the first and the last try.
+# A log counts as missing after this many tries; they span over an hour.
 MAX_ATTEMPTS = 5
-# Where not the log but GitHub or its storage fails, tries go on for about a day.
+# Limit of tries while GitHub or its storage fails: about a day.
 MAX_TEMPORARY_FAILURES = 30
-# A log that was missing once may be asked for again after this long.
+# A missing log can be requested again after this time.
 RETRY_MISSING_AFTER = timedelta(hours=24)
 
 
 def store_log(
     session: Session, repository_id: int, record: LogRecord, now: datetime, *, content: bytes | None = None
 ) -> None:
-    """A stored log is never replaced by the news that GitHub deleted it, and a known cause never by none. `content` is
-    the text where it is zlib-compressed UTF-8 already."""
+    """Stores the result of a fetch. A stored log is not replaced by the state that GitHub deleted it, and a known cause
+    is not cleared. `content` is the text if it is already zlib-compressed UTF-8."""
     row = _row(session, repository_id, record.job_id, record.run_id, now)
     if row.state in (LogState.STORED, LogState.PRUNED) and record.state != LogState.STORED:
         return
     row.state, row.fetched_at = record.state, now
     row.tries = (row.tries or 0) + 1
     if record.text is not None:
-        # PostgreSQL's text takes no NUL; the content is bytes, the excerpt is not.
+        # The content is stored as bytes, because PostgreSQL's text type does not accept NUL.
         content = zlib.compress(record.text.encode("utf-8", "replace"))
     if content is not None:
         row.content = content
@@ -51,8 +51,8 @@ def record_failed_fetch(
     error_line: str | None = None,
     fingerprint: str | None = None,
 ) -> None:
-    """The log could not be fetched just now; after `patience` tries it counts as missing. Its cause may be known from
-    elsewhere."""
+    """Records a try that did not fetch the log; after `max_attempts` tries the log is missing. The cause of the failure
+    can be known from another source."""
     row = _row(session, repository_id, job_id, run_id, now)
     if row.state in (LogState.STORED, LogState.EXPIRED, LogState.PRUNED):
         return
@@ -64,31 +64,31 @@ def record_failed_fetch(
 
 
 def request_logs(session: Session, repository_id: int, run_id: int, job_ids: Sequence[int], now: datetime) -> list[int]:
-    """Asks the collector for these logs; what is stored, asked for, expired or pruned stays as it is, and what was
-    missing is asked for once more after a day. The answer is what was asked for now."""
-    asked = []
-    # In one order: two who ask for the same logs must not wait for each other.
+    """Requests these logs from the collector; returns the ids of the jobs whose logs are newly requested. Logs that are
+    stored, requested, expired or pruned do not change; a missing log is requested again after RETRY_MISSING_AFTER."""
+    requested = []
+    # A fixed order of locks prevents deadlocks between two requests for the same logs.
     for job_id in sorted(set(job_ids)):
         if _insert_pending(session, repository_id, job_id, run_id, now):
-            asked.append(job_id)
+            requested.append(job_id)
             continue
         row = session.get_one(JobLog, (repository_id, job_id), with_for_update=True)
         if row.state == LogState.MISSING and (row.fetched_at is None or row.fetched_at <= now - RETRY_MISSING_AFTER):
-            # One more try: the next 404 makes it missing again.
+            # Allow one more try: the next 404 makes the log missing again.
             row.state, row.tries, row.requested_at = LogState.PENDING, MAX_ATTEMPTS - 1, now
-            asked.append(job_id)
+            requested.append(job_id)
     session.flush()
-    return asked
+    return requested
 
 
 def _row(session: Session, repository_id: int, job_id: int, run_id: int, now: datetime) -> JobLog:
-    """Held until the transaction ends: whoever compares its state and writes it must not cross another."""
+    """The row, locked until the transaction ends, so that comparing and writing its state is atomic."""
     _insert_pending(session, repository_id, job_id, run_id, now)
     return session.get_one(JobLog, (repository_id, job_id), with_for_update=True)
 
 
 def _insert_pending(session: Session, repository_id: int, job_id: int, run_id: int, now: datetime) -> bool:
-    """False when it is there already."""
+    """Returns whether the row was inserted; false if it exists."""
     row = {"repository_id": repository_id, "job_id": job_id, "run_id": run_id, "requested_at": now}
     return (
         insert_ignore(session, JobLog, [{**row, "state": str(LogState.PENDING), "tries": 0, "truncated": False}]) == 1

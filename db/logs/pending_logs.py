@@ -1,4 +1,4 @@
-"""The logs that the collector still has to fetch."""
+"""Logs that the collector has to fetch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from db.enums import Conclusion, LogState, Status
 from db.jobs.decisive_failures import caused_by_cancellation
 from db.models import Attempt, Job, JobLog, Run
 
-# GitHub's default; older ones are asked for only when somebody wants to read them.
+# GitHub's default retention; older logs are fetched only on request.
 LOG_RETENTION = timedelta(days=90)
 _EXPIRING_AGE = LOG_RETENTION - timedelta(days=10)
 _FRESH_AGE = timedelta(days=1)
-# How long after its first, second, … failed try a log is tried again; the last one for all that follow.
+# Delays after the first, second, … failed try; the last delay applies to all later tries.
 RETRY_AFTER = (timedelta(seconds=20), timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
 
 
 @dataclass(frozen=True)
 class PendingLog:
-    """`failed`: a cause is looked for. The job failed, or it was cut off in an attempt that failed without any failed
-    job. `step` is when the failed step began and ended (ISO 8601 in UTC, to the second), null where none is known.
-    `attempt_over`: no job of the attempt is running any more, so that its logs can be had together."""
+    """`failed`: the log is searched for a cause, because the job failed, or was cancelled in an attempt that failed
+    without a failed job. `step` is the start and end of the failed step (ISO 8601 in UTC, to the second), null if
+    unknown. `attempt_completed`: no job of the attempt is running, so its logs can be fetched as one archive."""
 
     job_id: int
     run_id: int
@@ -40,7 +40,7 @@ class PendingLog:
 
 @dataclass(frozen=True)
 class FinishedJob:
-    """A job that may have a log of its own, or (`copied`) stand in an archive with the log of its original."""
+    """A job that can have a log of its own; a copied job is in the archive with the log of its original."""
 
     id: int
     name: str
@@ -50,24 +50,28 @@ class FinishedJob:
 def pending_logs(
     session: Session, repository_id: int, *, collect: str, now: datetime, limit: int, run_id: int | None = None
 ) -> list[PendingLog]:
-    """What somebody asked for; then jobs that failed or were cut off (`failed`): the last day's, those that GitHub
-    deletes soon, the others from the newest; then the rest (`all`), again first what is deleted soon. Nothing of what
-    is still running."""
-    found = [] if run_id is not None else _read_logs(session, _select_requested(repository_id, now), now, limit)
-    if collect != "none" and len(found) < limit:
+    """Logs of completed jobs to fetch, up to `limit`. Requested logs come first, then failed jobs (`collect` is failed
+    or all): those of the last day, those that GitHub deletes soon, and the others, newest first. The remaining jobs
+    follow if `collect` is all, those that GitHub deletes soon first."""
+    pending = [] if run_id is not None else _read_logs(session, _select_requested(repository_id, now), now, limit)
+    if collect != "none" and len(pending) < limit:
         query = _select_unrequested(repository_id, now, all_jobs=collect == "all")
         if run_id is not None:
             query = query.where(Job.run_id == run_id)
-        found += _read_logs(session, query, now, limit - len(found))
-    return found
+        pending += _read_logs(session, query, now, limit - len(pending))
+    return pending
 
 
 def finished_jobs(session: Session, repository_id: int, run_id: int, attempt: int) -> list[FinishedJob]:
-    """Of one attempt, without phantoms and what was skipped."""
+    """Completed jobs of one attempt, without phantoms and skipped jobs."""
     query = select(Job.id, Job.name, Job.copied).where(
-        Job.repository_id == repository_id, Job.run_id == run_id, Job.attempt == attempt, ~Job.phantom,
-        Job.status == Status.COMPLETED, Job.conclusion != Conclusion.SKIPPED,
-    )  # fmt: skip
+        Job.repository_id == repository_id,
+        Job.run_id == run_id,
+        Job.attempt == attempt,
+        ~Job.phantom,
+        Job.status == Status.COMPLETED,
+        Job.conclusion != Conclusion.SKIPPED,
+    )
     return [FinishedJob(row.id, row.name, row.copied) for row in session.execute(query.order_by(Job.id))]
 
 
@@ -77,17 +81,17 @@ def repositories_with_requested_logs(session: Session) -> list[int]:
 
 
 def _select_requested(repository_id: int, now: datetime) -> Select[Any]:
-    """Pending and due; what nobody has tried yet comes first: somebody may be waiting for it."""
-    waited: list[ColumnElement[bool]] = [
-        and_(JobLog.tries == tries, JobLog.fetched_at < now - wait) for tries, wait in enumerate(RETRY_AFTER, start=1)
+    """Requests that are due. Requests without a try come first, because a user can be waiting for the log."""
+    retry_due: list[ColumnElement[bool]] = [
+        and_(JobLog.tries == tries, JobLog.fetched_at < now - delay) for tries, delay in enumerate(RETRY_AFTER, start=1)
     ]
-    waited.append(and_(JobLog.tries > len(RETRY_AFTER), JobLog.fetched_at < now - RETRY_AFTER[-1]))
+    retry_due.append(and_(JobLog.tries > len(RETRY_AFTER), JobLog.fetched_at < now - RETRY_AFTER[-1]))
     return (
         _jobs(repository_id)
         .join(JobLog, _log_of_job())
         .add_columns(JobLog.tries, JobLog.error_line.is_not(None).label("cause_known"))
         .where(JobLog.repository_id == repository_id, JobLog.state == LogState.PENDING)
-        .where(or_(JobLog.tries == 0, *waited))
+        .where(or_(JobLog.tries == 0, *retry_due))
         .order_by(case((JobLog.tries == 0, 0), else_=1))
     )
 
@@ -107,8 +111,14 @@ def _select_unrequested(repository_id: int, now: datetime, *, all_jobs: bool) ->
 def _jobs(repository_id: int) -> Select[Any]:
     return (
         select(
-            Job.id, Job.run_id, Job.attempt, Job.name, Job.conclusion, Job.steps,
-            (Attempt.status == Status.COMPLETED).label("attempt_over"), _failed().label("failed"),
+            Job.id,
+            Job.run_id,
+            Job.attempt,
+            Job.name,
+            Job.conclusion,
+            Job.steps,
+            (Attempt.status == Status.COMPLETED).label("attempt_completed"),
+            _failed().label("failed"),
         )
         .join(Run, and_(Run.repository_id == Job.repository_id, Run.id == Job.run_id))
         .join(
@@ -121,7 +131,7 @@ def _jobs(repository_id: int) -> Select[Any]:
             isouter=True,
         )
         .where(Job.repository_id == repository_id, Job.status == Status.COMPLETED)
-    )  # fmt: skip
+    )
 
 
 def _failed() -> ColumnElement[bool]:
@@ -156,15 +166,15 @@ def _pending_log(row: Row[Any]) -> PendingLog:
         failed=failed,
         tries=row.tries or 0,
         cause_known=bool(row.cause_known),
-        attempt_completed=bool(row.attempt_over),
+        attempt_completed=bool(row.attempt_completed),
         step=_failed_step(row.steps or []) if failed else None,
     )
 
 
 def _failed_step(steps: Sequence[dict[str, Any]]) -> tuple[str, str] | None:
-    """A step that was allowed to fail has the conclusion success."""
+    """Start and end of the first failed or cancelled step; a step that may fail has the conclusion success."""
     for step in steps:
-        begun, ended = step.get("started_at"), step.get("completed_at")
-        if step.get("conclusion") in (*FAILED_CONCLUSIONS, Conclusion.CANCELLED) and begun and ended:
-            return str(begun)[:19], str(ended)[:19]
+        started, ended = step.get("started_at"), step.get("completed_at")
+        if step.get("conclusion") in (*FAILED_CONCLUSIONS, Conclusion.CANCELLED) and started and ended:
+            return str(started)[:19], str(ended)[:19]
     return None
