@@ -1,4 +1,4 @@
-"""Reading what is monitored, how complete it is, and what one can filter by."""
+"""Queries of repositories, workflows, targets, heartbeats and values of filters."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from db.models import Claim, Heartbeat, Repository, Run, SyncState, Target, Work
 from db.runs.run_filters import in_scope, repository_ids
 from db.sql import execute
 
-# Runs whose values are offered to filter by.
+# Number of the latest runs from which values of filters are taken.
 _MAX_RUNS = 20_000
-# Values to choose from that are listed.
+# Maximum number of values in a list.
 MAX_VALUES = 200
 
 
 @dataclass(frozen=True)
 class RepositoryRow:
-    """`error` is the last failure to read it, one line; null when the last look went well. `actions_missing_since`: the
-    repository has no GitHub Actions since then, null where it has."""
+    """`error` is the failure of the last sync, one line; null if the last sync succeeded. `actions_missing_since`:
+    start of the time in which GitHub provides the repository without GitHub Actions; null if Actions are available."""
 
     id: int
     repo: str
@@ -41,20 +41,30 @@ class RepositoryRow:
 
     @property
     def is_collectable(self) -> bool:
-        """False where there are no Actions and no history of any."""
+        """False if the repository has neither GitHub Actions nor a history of runs."""
         return self.actions_missing_since is None or self.complete_since is not None
 
 
-# In the order of RepositoryRow.
+# Columns in the order of the fields of RepositoryRow.
 _ALL_REPOSITORIES = (
     select(
-        Repository.id, Repository.full_name, Repository.default_branch, Repository.private, Repository.archived,
-        Repository.monitored, Repository.html_url, SyncState.complete_since, SyncState.synced_at, SyncState.error,
-        SyncState.error_at, SyncState.gaps, SyncState.actions_missing_since,
+        Repository.id,
+        Repository.full_name,
+        Repository.default_branch,
+        Repository.private,
+        Repository.archived,
+        Repository.monitored,
+        Repository.html_url,
+        SyncState.complete_since,
+        SyncState.synced_at,
+        SyncState.error,
+        SyncState.error_at,
+        SyncState.gaps,
+        SyncState.actions_missing_since,
     )
     .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
     .order_by(func.lower(Repository.full_name))
-)  # fmt: skip
+)
 _MONITORED_REPOSITORIES = _ALL_REPOSITORIES.where(Repository.monitored)
 _UNRESOLVED_TARGETS = (
     select(Target.name, Target.error, Target.error_code, Target.checked_at)
@@ -85,7 +95,7 @@ class TargetRow:
 
 @dataclass(frozen=True)
 class HeartbeatRow:
-    """`stopped_at`: when the program ended in order; null while it runs, and after a crash."""
+    """`stopped_at`: time of the orderly stop of the program; null while it runs and after a crash."""
 
     name: str
     started_at: datetime
@@ -107,7 +117,7 @@ def list_repositories(session: Session, *, monitored_only: bool = True) -> list[
 
 
 def _repository_row(*columns: Any) -> RepositoryRow:
-    """Without a sync state its gaps are null."""
+    """Replaces null gaps, as of a repository without a sync state, with an empty list."""
     *known, gaps, missing_since = columns
     values: list[Any] = [*known, gaps or [], missing_since]
     return RepositoryRow(*values)
@@ -124,12 +134,12 @@ def list_workflows(session: Session, scope: Scope) -> list[WorkflowRow]:
 
 
 def list_targets(session: Session) -> list[TargetRow]:
-    """Names of GITHUB_REPOS whose last look failed."""
+    """Names of GITHUB_REPOS whose last check failed."""
     return [TargetRow(*row) for row in execute(session, _UNRESOLVED_TARGETS)]
 
 
 def list_branches(session: Session, scope: Scope, since: datetime, *, limit: int = MAX_VALUES) -> list[str]:
-    """Branches of the latest runs since then: default branches first, then the most recently used."""
+    """Branches of the latest runs since `since`: default branches first, then the most recently used."""
     latest = _latest_values(session, scope, since, Run.branch, Run.on_default_branch)
     on_default = func.max(case((latest.on_default_branch, 1), else_=0))
     query = select(latest.branch).group_by(latest.branch).limit(limit)
@@ -137,15 +147,14 @@ def list_branches(session: Session, scope: Scope, since: datetime, *, limit: int
 
 
 def frequent_values(session: Session, column: str, since: datetime, *, limit: int = MAX_VALUES) -> list[str]:
-    """Values of `event` or `actor` of the latest runs since then, the most frequent first."""
+    """Values of `event` or `actor` in the latest runs since `since`, the most frequent first."""
     attribute = {"event": Run.event, "actor": Run.actor}[column]
     value = _latest_values(session, Scope(), since, attribute)[column]
     return list(session.scalars(select(value).group_by(value).order_by(func.count().desc(), value).limit(limit)))
 
 
 def _latest_values(session: Session, scope: Scope, since: datetime, column: Any, *more: Any) -> Any:
-    """The columns of the newest runs that have the first of them: enough to choose from, however many runs there
-    are."""
+    """Columns of the newest _MAX_RUNS runs in which `column` is not null; the limit bounds the cost."""
     where = [*in_scope(session, Scope(repos=scope.repos)), Run.created_at >= since, column.is_not(None)]
     query = select(column, *more, Run.created_at).where(*where)
     return query.order_by(Run.created_at.desc()).limit(_MAX_RUNS).subquery().c
@@ -157,43 +166,43 @@ def heartbeat(session: Session, name: str = COLLECTOR_HEARTBEAT) -> HeartbeatRow
 
 
 def data_version(session: Session) -> int:
-    """It grows with every change of the stored data, whoever made it."""
+    """Counter that every change of the stored data increases."""
     return session.scalar(select(Heartbeat.data_version).where(Heartbeat.name == COLLECTOR_HEARTBEAT)) or 0
 
 
 def unresolved_targets(session: Session, repos: Collection[str]) -> list[TargetRow]:
-    """Names of GITHUB_REPOS that led to none of these repositories (owner/name)."""
+    """Names of GITHUB_REPOS with an error that are not among these repositories (owner/name)."""
     known = {repo.lower() for repo in repos}
     return [target for target in list_targets(session) if target.name.lower() not in known]
 
 
 def known_repositories(session: Session) -> list[str]:
-    """Every repository with stored data, also those that are not monitored any more."""
+    """Full names of all repositories with stored data, including those that are no longer monitored."""
     return list(session.scalars(select(Repository.full_name)))
 
 
 def repositories_without_actions(session: Session) -> set[int]:
-    """Ids of repositories that GitHub shows and whose Actions it does not."""
+    """Ids of repositories that GitHub provides without GitHub Actions."""
     return set(session.scalars(select(SyncState.repository_id).where(SyncState.actions_missing_since.is_not(None))))
 
 
 def resolved_target_names(session: Session) -> list[str]:
-    """Repositories that GITHUB_REPOS stands for, as the collector last resolved it."""
+    """Full names of the repositories that the collector last resolved GITHUB_REPOS to."""
     return list(session.scalars(select(Target.name).where(Target.name.not_like("%/*")).order_by(Target.name)))
 
 
 def target_entries(session: Session) -> list[str]:
-    """Every name and entry of GITHUB_REPOS that is kept."""
+    """All stored names and entries of GITHUB_REPOS."""
     return list(session.scalars(select(Target.name)))
 
 
 def repository_names(session: Session) -> dict[int, str]:
-    """Id to owner/name of every repository with stored data."""
+    """Full name by id of all repositories with stored data."""
     return {row.id: row.full_name for row in session.execute(select(Repository.id, Repository.full_name))}
 
 
 def resolved_repositories(session: Session, names: Collection[str]) -> dict[int, str]:
-    """Id to owner/name of the repositories that these names of GITHUB_REPOS led to."""
+    """Full name by id of the repositories that these names of GITHUB_REPOS resolved to."""
     query = (
         select(Repository.id, Repository.full_name)
         .join(Target, Target.repository_id == Repository.id)
@@ -203,6 +212,6 @@ def resolved_repositories(session: Session, names: Collection[str]) -> dict[int,
 
 
 def claimed_repository_ids(session: Session) -> set[int]:
-    """Ids of the repositories that some collector looks after."""
+    """Ids of the repositories with a claim of a collector."""
     query = select(Target.repository_id).join(Claim, Claim.name == Target.name)
-    return {found for found in session.scalars(query) if found is not None}
+    return {repository_id for repository_id in session.scalars(query) if repository_id is not None}

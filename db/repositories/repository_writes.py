@@ -1,4 +1,4 @@
-"""Writing repositories, workflows and what each name of GITHUB_REPOS led to."""
+"""Writes of repositories, workflows and targets (the names of GITHUB_REPOS)."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -16,25 +16,26 @@ from db.runs.run_writes import set_default_branch
 from db.sql import insert_ignore
 
 WORKFLOWS_FOLDER = ".github/workflows/"
-# A workflow whose newest run began this shortly before the list was read may be missing from it.
+# A list of workflows can omit a workflow whose newest run began less than this before the list was read.
 LIST_LAG = timedelta(minutes=2)
 _FIELDS = ("full_name", "default_branch", "private", "archived", "html_url")
 
 
 def upsert_repository(session: Session, record: RepositoryRecord) -> Repository:
-    """Identity is the id: a renamed repository keeps its history, and a name that moved on is not reused."""
+    """Inserts or updates the repository by id, so that a renamed repository keeps its history; its former name
+    can pass to another repository."""
     repository = session.get(Repository, record.id)
     if repository is None:
         fields = {name: getattr(record, name) for name in _FIELDS}
         insert_ignore(session, Repository, [{"id": record.id, **fields, "monitored": True}])
         insert_ignore(session, SyncState, [{"repository_id": record.id, "gaps": []}])
         repository = session.get_one(Repository, record.id)
-    moved = repository.default_branch != record.default_branch
+    branch_changed = repository.default_branch != record.default_branch
     for name in _FIELDS:
         if getattr(repository, name) != getattr(record, name):
             setattr(repository, name, getattr(record, name))
     start_monitoring(session, repository)
-    if moved:
+    if branch_changed:
         set_default_branch(session, repository)
     return repository
 
@@ -51,7 +52,7 @@ def get_repository(session: Session, repository_id: int) -> Repository:
 
 
 def repository_id_of(session: Session, name: str) -> int | None:
-    """The repository that a name of GITHUB_REPOS led to last time."""
+    """Id of the repository that a name of GITHUB_REPOS last resolved to; null if unknown."""
     target = session.get(Target, name)
     if target and target.repository_id:
         return target.repository_id
@@ -59,7 +60,8 @@ def repository_id_of(session: Session, name: str) -> int | None:
 
 
 def ensure_workflows(session: Session, repository_id: int, records: Sequence[WorkflowRecord]) -> None:
-    """Adds workflows that only runs tell of; what GitHub's own list says of a workflow wins."""
+    """Inserts workflows that are known only from runs; existing rows do not change, since they may be from GitHub's
+    list."""
     unique = {record.id: record for record in records}
     query = select(Workflow.id).where(Workflow.repository_id == repository_id, Workflow.id.in_(list(unique)))
     for known in session.scalars(query):
@@ -75,7 +77,7 @@ def repository_ids_of_owners(session: Session, owners: Collection[str]) -> list[
 
 
 def limit_monitoring(session: Session, repository_ids: Collection[int]) -> None:
-    """Repositories that GITHUB_REPOS no longer names keep their history and are not counted as stale."""
+    """Stops monitoring all other repositories, which keep their history and do not count as stale."""
     listed = list(repository_ids)
     left_out = Repository.monitored, Repository.id.not_in(listed)
     if session.scalar(select(Repository.id).where(*left_out).limit(1)) is None:
@@ -87,8 +89,8 @@ def limit_monitoring(session: Session, repository_ids: Collection[int]) -> None:
 def upsert_workflows(
     session: Session, repository_id: int, records: Sequence[WorkflowRecord], *, complete_at: datetime | None = None
 ) -> int:
-    """Returns how many workflows changed. `complete_at`: the list was read in full at that time, and a workflow that it
-    does not name is DELETED; it is kept, since its runs still exist. Null: nothing is concluded from an absence."""
+    """Returns the number of changed workflows. `complete_at`: time at which the complete list was read; a workflow that
+    is not in the list becomes DELETED, and its row remains for its runs. Null: the list is not complete."""
     lock_repository(session, repository_id)
     known = {row.id: row for row in session.scalars(select(Workflow).where(Workflow.repository_id == repository_id))}
     changed = 0
@@ -107,8 +109,8 @@ def upsert_workflows(
 
 
 def mark_unlisted_deleted(session: Session, repository_id: int) -> int:
-    """A workflow that is known from its runs alone, the first of which is older than the last complete list, was not in
-    that list: it is DELETED. Returns how many were."""
+    """Marks workflows as DELETED that are known only from runs and whose first run is older than the last complete
+    list, because the list did not contain them. Returns their number."""
     listed_at = session.scalar(select(SyncState.workflows_listed_at).where(SyncState.repository_id == repository_id))
     if listed_at is None:
         return 0
@@ -116,8 +118,8 @@ def mark_unlisted_deleted(session: Session, repository_id: int) -> int:
 
 
 def request_workflow_list(session: Session, repository_id: int, runs: Sequence[RunRecord]) -> None:
-    """Has the list of workflows read with the next look where a workflow that is stored as deleted or disabled has a
-    run since: it was restored or enabled."""
+    """Requests the list of workflows with the next sync if a workflow that is stored as deleted or disabled has a run
+    since the last list, because it was restored or enabled."""
     listed_at = session.scalar(select(SyncState.workflows_listed_at).where(SyncState.repository_id == repository_id))
     newer = {run.workflow_id for run in runs if listed_at and run.created_at > listed_at}
     if not newer:
@@ -132,21 +134,24 @@ def request_workflow_list(session: Session, repository_id: int, runs: Sequence[R
 def _mark_deleted(
     session: Session, repository_id: int, listed_at: datetime, *where: Any, except_ids: Sequence[int] = ()
 ) -> int:
-    """Workflows whose runs are all older than that list, by some minutes: GitHub's lists can lag behind. Workflows that
-    GitHub makes itself (`dynamic/…`) and those of other repositories need not be listed, so that only their absence
-    after a listing says something."""
-    ours = or_(Workflow.state != WorkflowState.UNLISTED, Workflow.path.startswith(WORKFLOWS_FOLDER))
+    """Marks workflows as DELETED whose runs are all older than that list by at least LIST_LAG, because GitHub's lists
+    can lag behind. Workflows that GitHub creates (`dynamic/…`) and those of other repositories may never be listed, so
+    they are deleted only if they were listed before. Returns the number of deleted workflows."""
+    expected_in_list = or_(Workflow.state != WorkflowState.UNLISTED, Workflow.path.startswith(WORKFLOWS_FOLDER))
     runs = select(Run.id).where(Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id)
-    gone = select(Workflow).where(
-        Workflow.repository_id == repository_id, Workflow.state != WorkflowState.DELETED, ours,
-        Workflow.id.not_in(list(except_ids)), *where,
+    deleted = select(Workflow).where(
+        Workflow.repository_id == repository_id,
+        Workflow.state != WorkflowState.DELETED,
+        expected_in_list,
+        Workflow.id.not_in(list(except_ids)),
+        *where,
         or_(
             Workflow.state != WorkflowState.UNLISTED,
             runs.where(Run.created_at <= listed_at - LIST_LAG).correlate(Workflow).exists(),
         ),
         ~runs.where(Run.created_at > listed_at - LIST_LAG).correlate(Workflow).exists(),
-    )  # fmt: skip
-    rows = session.scalars(gone).all()
+    )
+    rows = session.scalars(deleted).all()
     for row in rows:
         row.state = WorkflowState.DELETED
     session.flush()
@@ -172,13 +177,13 @@ def record_target(
 
 
 def add_targets(session: Session, names: Sequence[str], now: datetime) -> None:
-    """Names that GITHUB_REPOS stands for today; what is known of them stays."""
+    """Inserts the names that GITHUB_REPOS resolves to now; existing rows do not change."""
     known = set(session.scalars(select(Target.name).where(Target.name.in_(list(names)))))
     insert_ignore(session, Target, [{"name": name, "checked_at": now} for name in sorted(set(names) - known)])
 
 
 def delete_other_targets(session: Session, names: Sequence[str], owners: Collection[str]) -> None:
-    """Forgets all others but those of these owners, named in lower case: what they have is not known now."""
+    """Deletes all other targets, except those of these owners (in lower case), whose repositories are not known now."""
     known = session.scalars(select(Target.name).where(Target.name.not_in(list(names))))
-    gone = [name for name in known if name.partition("/")[0].lower() not in owners]
-    session.execute(delete(Target).where(Target.name.in_(gone)))
+    obsolete = [name for name in known if name.partition("/")[0].lower() not in owners]
+    session.execute(delete(Target).where(Target.name.in_(obsolete)))

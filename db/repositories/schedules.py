@@ -1,7 +1,4 @@
-"""Writing which workflows run by the clock. A key is repository and workflow.
-
-Reading which workflows run by the clock, and when they did.
-"""
+"""Schedules of workflows: stored cron lines, files to read, and scheduled runs."""
 
 import re
 from collections.abc import Sequence
@@ -17,11 +14,12 @@ from db.enums import RuleKind
 from db.models import AlertRule, Repository, Run, SyncState, Workflow, WorkflowSchedule
 from db.sql import insert_ignore
 
+# Repository id and workflow id.
 Key = tuple[int, int]
 # Prefix of the stored ETag of a workflow file. A file that an older version parsed, without time zones, has an ETag
 # without it and is read again.
 ETAG_PREFIX = "cron+timezone:"
-# A file during whose reading a collector ended, for whatever reason, is tried again after this long.
+# A file that a collector was reading when it ended is read again after this time.
 _SKIP_DURATION = timedelta(days=1)
 _PARSE_MARKER = re.compile(
     r"the collector ended while it read this file \(content ([0-9a-f]{16}), begun ([0-9T:+.-]{1,40})\)"
@@ -29,7 +27,7 @@ _PARSE_MARKER = re.compile(
 
 
 def store_schedule(session: Session, key: Key, crons: Sequence[Any], etag: str | None, now: datetime) -> None:
-    """`crons`: see WorkflowSchedule. Lines that cannot be read are told as the error."""
+    """Stores the cron lines of a file (see WorkflowSchedule); invalid lines become the error."""
     row = _row(session, key, now)
     if row.crons != list(crons):
         row.crons, row.since = list(crons), now
@@ -45,7 +43,7 @@ def record_unchanged(session: Session, key: Key, now: datetime) -> None:
 
 
 def record_removed(session: Session, key: Key, error: str, now: datetime) -> None:
-    """The file is gone, and its schedule with it. It is read anew when it is back."""
+    """Clears the schedule of a deleted file and its ETag, so that the file is read in full if it is restored."""
     store_schedule(session, key, [], None, now)
     session.execute(_key_conditions(key).values(error=error[:500]))
 
@@ -55,24 +53,24 @@ def _cron_error(crons: Sequence[Any]) -> str | None:
 
 
 def record_unreadable(session: Session, key: Key, error: str, now: datetime) -> None:
-    """What was read before holds until the file can be read again."""
+    """Stores the error; the schedule stays valid until the file can be read again."""
     _row(session, key, now)
     session.execute(_key_conditions(key).values(read_at=now, error=error[:500]))
 
 
 def record_parse_start(session: Session, key: Key, digest: str, now: datetime) -> None:
-    """Before the content with this digest is parsed. Whatever is noted afterwards takes its place; what stays is of a
-    collector that did not come to the end."""
-    begun = now.astimezone(UTC).isoformat(timespec="seconds")
+    """Stores an error before the content with this digest is parsed. The result of the parser replaces it, so the error
+    remains only if the collector ended while it parsed the file."""
+    started = now.astimezone(UTC).isoformat(timespec="seconds")
     record_unreadable(
-        session, key, f"the collector ended while it read this file (content {digest}, begun {begun})", now
+        session, key, f"the collector ended while it read this file (content {digest}, begun {started})", now
     )
 
 
 def crashed_while_parsing(error: str | None, digest: str, now: datetime) -> bool:
-    """Whether the error tells of a collector that ended less than a day ago while it read this same content."""
-    noted = _PARSE_MARKER.match(error or "")
-    return noted is not None and noted[1] == digest and now - datetime.fromisoformat(noted[2]) < _SKIP_DURATION
+    """Whether the error is that of record_parse_start for this content, less than a day ago."""
+    marker = _PARSE_MARKER.match(error or "")
+    return marker is not None and marker[1] == digest and now - datetime.fromisoformat(marker[2]) < _SKIP_DURATION
 
 
 def _row(session: Session, key: Key, now: datetime) -> WorkflowSchedule:
@@ -87,11 +85,11 @@ def _key_conditions(key: Key):  # type: ignore[no-untyped-def]
     )
 
 
-# A file is looked at again after this long; while it is unchanged that costs nothing of the rate limit.
+# Interval of conditional requests for a file; an unchanged file does not count against the rate limit.
 _READ_INTERVAL = timedelta(hours=1)
-# A workflow that ran by the clock this lately may still be meant to.
+# A workflow with a scheduled run in this period may still have a schedule.
 _RECENT = timedelta(days=60)
-# GitHub's clock and that of a run's creation differ a little.
+# Tolerance for the difference between GitHub's scheduler and created_at of a run.
 EARLY_TOLERANCE = timedelta(minutes=1)
 _FOLDER, _ACTIVE, _EVENT = ".github/workflows/", "active", "schedule"
 
@@ -105,7 +103,7 @@ class PendingWorkflowFile:
 
 @dataclass(frozen=True)
 class ScheduledWorkflow:
-    """`last_run`: when the newest run by the clock was created; `synced_at`: up to when that is known."""
+    """`last_run`: created_at of the newest scheduled run; `synced_at`: time up to which runs are known."""
 
     repository_id: int
     repo: str
@@ -119,19 +117,22 @@ class ScheduledWorkflow:
 
 
 def pending_workflow_files(session: Session, repository_id: int, now: datetime) -> list[PendingWorkflowFile]:
-    """Files of active workflows that ran by the clock lately; none where no rule asks for schedules."""
-    asks = AlertRule.enabled, AlertRule.kind == RuleKind.MISSING_RUN
-    if session.scalar(select(AlertRule.id).where(*asks).limit(1)) is None:
+    """Files of active workflows with a recent scheduled run that are due; none unless a rule for missing runs is
+    enabled."""
+    uses_schedules = AlertRule.enabled, AlertRule.kind == RuleKind.MISSING_RUN
+    if session.scalar(select(AlertRule.id).where(*uses_schedules).limit(1)) is None:
         return []
-    by_clock = select(Run.id).where(
-        Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id, Run.event == _EVENT,
+    recent_runs = select(Run.id).where(
+        Run.repository_id == Workflow.repository_id,
+        Run.workflow_id == Workflow.id,
+        Run.event == _EVENT,
         Run.created_at >= now - _RECENT,
-    )  # fmt: skip
+    )
     query = (
         select(Workflow.id, Workflow.path, WorkflowSchedule.etag)
         .join(WorkflowSchedule, _monitored_active(), isouter=True)
         .where(Workflow.repository_id == repository_id, Workflow.state == _ACTIVE, Workflow.path.startswith(_FOLDER))
-        .where(by_clock.exists(), func.coalesce(WorkflowSchedule.read_at <= now - _READ_INTERVAL, True))
+        .where(recent_runs.exists(), func.coalesce(WorkflowSchedule.read_at <= now - _READ_INTERVAL, True))
         .order_by(Workflow.id)
     )
     return [
@@ -152,28 +153,37 @@ def list_scheduled(session: Session) -> list[ScheduledWorkflow]:
     )
     query = (
         select(
-            Repository.id, Repository.full_name, Workflow.id, Workflow.name, Repository.default_branch,
-            WorkflowSchedule.crons, WorkflowSchedule.since, last, SyncState.synced_at,
+            Repository.id,
+            Repository.full_name,
+            Workflow.id,
+            Workflow.name,
+            Repository.default_branch,
+            WorkflowSchedule.crons,
+            WorkflowSchedule.since,
+            last,
+            SyncState.synced_at,
         )
         .join(Workflow, Workflow.repository_id == Repository.id)
         .join(WorkflowSchedule, _monitored_active())
         .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
         .where(Repository.monitored, Workflow.state == _ACTIVE)
-    )  # fmt: skip
+    )
     return [ScheduledWorkflow(*row) for row in session.execute(query) if row[5]]
 
 
 def scheduled_run_exists(session: Session, repository_id: int, workflow_id: int, due: datetime) -> bool:
-    """Whether a run by the clock was created for that time or later."""
+    """Whether a scheduled run was created at `due` or later."""
     query = select(Run.id).where(
-        Run.repository_id == repository_id, Run.workflow_id == workflow_id, Run.event == _EVENT,
+        Run.repository_id == repository_id,
+        Run.workflow_id == workflow_id,
+        Run.event == _EVENT,
         Run.created_at >= due - EARLY_TOLERANCE,
-    )  # fmt: skip
+    )
     return session.scalar(query.limit(1)) is not None
 
 
 def schedule_error(session: Session, repository_id: int, workflow_id: int) -> str | None:
-    """Why the schedule of a workflow, or a part of it, is not judged; null where nothing is known to be wrong."""
+    """Why the schedule of a workflow, or a part of it, is not evaluated; null without an error."""
     return session.scalar(
         select(WorkflowSchedule.error).where(
             WorkflowSchedule.repository_id == repository_id, WorkflowSchedule.workflow_id == workflow_id
