@@ -1,4 +1,4 @@
-"""Keys of the installation, and the generations of people's sessions."""
+"""Keys of the installation, and generations of login sessions."""
 
 import secrets
 from datetime import datetime
@@ -14,33 +14,33 @@ _BYTES = 32
 
 
 def installation_key(session: Session, name: str) -> bytes:
-    """A random key of 32 bytes that all programs on this database share; made by the first that needs it."""
-    found = stored_key(session, name)
-    if found is None:
+    """A random key of 32 bytes that all programs on this database share. The first call creates it."""
+    key = stored_key(session, name)
+    if key is None:
         values = {"name": name, "value": secrets.token_hex(_BYTES)}
         session.execute(_insert(session, InstallationKey).values(values).on_conflict_do_nothing())
         stored = session.get_one(InstallationKey, name, populate_existing=True)
-        found = bytes.fromhex(stored.value)
-    return found
+        key = bytes.fromhex(stored.value)
+    return key
 
 
 def stored_key(session: Session, name: str) -> bytes | None:
-    """Null where no program has needed it yet."""
-    found = session.scalar(select(InstallationKey.value).where(InstallationKey.name == name))
-    return bytes.fromhex(found) if found else None
+    """The key; null if it has not been created yet."""
+    value = session.scalar(select(InstallationKey.value).where(InstallationKey.name == name))
+    return bytes.fromhex(value) if value else None
 
 
 def session_generation(session: Session, person: str) -> int:
-    """The generation that sessions of this person must have; 0 for one who has never signed out."""
+    """The generation of the valid sessions of this person; 0 if the person has never signed out."""
     query = select(SessionGeneration.generation).where(SessionGeneration.person == person)
     return session.scalar(query) or 0
 
 
 def end_sessions(session: Session, person: str, now: datetime) -> int:
-    """Ends all sessions of this person, and returns the generation of those to come."""
+    """Ends all sessions of this person; returns the generation of new sessions."""
     statement = _insert(session, SessionGeneration).values(person=person, generation=1, raised_at=now)
-    raised = {"generation": SessionGeneration.generation + 1, "raised_at": now}
-    session.execute(statement.on_conflict_do_update(index_elements=["person"], set_=raised))
+    next_generation = {"generation": SessionGeneration.generation + 1, "raised_at": now}
+    session.execute(statement.on_conflict_do_update(index_elements=["person"], set_=next_generation))
     return session_generation(session, person)
 
 

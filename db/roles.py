@@ -1,11 +1,12 @@
-"""Roles of a PostgreSQL database: its owner migrates, the collector reads and writes rows, and the programs for people
-read, and write where people write.
+"""Roles of a PostgreSQL database and their generated passwords.
 
-They are called OWNER_collector and OWNER_reader, by the role that migrates, so that several installations on one server
-stay apart. https://www.postgresql.org/docs/current/sql-grant.html, sql-alterdefaultprivileges.html.
+The owner migrates, the collector reads and writes rows, and API and dashboard read all tables and write those that
+users change. The roles are named OWNER_collector and OWNER_reader after the role that migrates, so that several
+installations can share a server. https://www.postgresql.org/docs/current/sql-grant.html,
+sql-alterdefaultprivileges.html.
 
-Passwords that no person needs to know: made once, one file for each program that uses them. For docker compose,
-whose containers share each file by a volume of its own.
+Passwords are generated once, in one file for each program, for docker compose: the containers that need a password
+share its file through a volume.
 """
 
 import os
@@ -23,7 +24,7 @@ from db.engine import DatabaseUnavailable, describe_failure, safe_url
 
 _Result = TypeVar("_Result")
 COLLECTOR, READER = "collector", "reader"
-# Beside those of db.migrate and db.collection.claims.
+# Key of an advisory lock; db.migrate and db.collection.claims use other keys.
 _LOCK = 7_233_023
 _LOCK_STATEMENT = text("SELECT pg_advisory_xact_lock(:key)")
 _PAUSES_SECONDS = (0.1, 0.3, 1.0, 2.0)
@@ -31,7 +32,7 @@ _CONCURRENT_ERRORS = ("tuple concurrently", "pg_authid_rolname_index", "deadlock
 _MAX_NAME_LENGTH = 63  # bytes of an identifier
 _INSUFFICIENT_PRIVILEGE = "42501"
 _ROW_PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE"
-# What people do by API and dashboard, what GitHub sends to the API, and what both remember of logins and caches.
+# Write privileges of API and dashboard: changes by users, deliveries of webhooks, sessions and keys.
 READER_PRIVILEGES: Mapping[str, str] = {
     "alert_rules": "INSERT, UPDATE, DELETE",
     "alerts": "UPDATE",
@@ -50,14 +51,14 @@ class RoleNames(NamedTuple):
 
 
 class RolesError(Exception):
-    """Roles cannot be made or changed here; the message is one line with the remedy."""
+    """Roles cannot be created or changed. The message is one line with the remedy."""
 
 
 def make_roles(engine: Engine, passwords: Mapping[str, str]) -> RoleNames:
-    """Makes the roles that are missing and gives both the rights of this version; may be repeated. `passwords`: by
-    COLLECTOR and READER; a role without one keeps what it has. Raises NoRoles, DatabaseUnavailable."""
+    """Creates missing roles and grants both the privileges of this version; can be repeated. `passwords` has the keys
+    COLLECTOR and READER; a role without a password keeps its own. Raises RolesError, DatabaseUnavailable."""
     if engine.dialect.name != "postgresql":
-        raise RolesError(f"{safe_url(engine)}: SQLite has no roles; whoever may write the file may do everything.")
+        raise RolesError(f"{safe_url(engine)}: SQLite has no roles; access depends on the permissions of the file.")
     try:
         return _with_retries(lambda: _make_roles(engine, passwords))
     except ProgrammingError as error:
@@ -65,15 +66,15 @@ def make_roles(engine: Engine, passwords: Mapping[str, str]) -> RoleNames:
             raise DatabaseUnavailable(describe_failure(engine, error)) from error
         user = engine.url.username or "this user"
         raise RolesError(
-            f"{safe_url(engine)}: {user} may not make roles; ALTER ROLE {user} CREATEROLE, or run "
-            "`python -m db roles` as a role that may and that migrates."
+            f"{safe_url(engine)}: {user} may not create roles; run ALTER ROLE {user} CREATEROLE, or run "
+            "`python -m db roles` as a role that may create roles and that migrates."
         ) from None
     except SQLAlchemyError as error:
         raise DatabaseUnavailable(describe_failure(engine, error)) from error
 
 
 def refresh_rights(engine: Engine) -> RoleNames | None:
-    """Gives roles that exist the rights of this version, as is needed after an upgrade; null where there are none."""
+    """Grants existing roles the privileges of this version, as needed after an upgrade; null if there are no roles."""
     if engine.dialect.name != "postgresql":
         return None
     try:
@@ -83,13 +84,13 @@ def refresh_rights(engine: Engine) -> RoleNames | None:
 
 
 def _with_retries(work: Callable[[], _Result]) -> _Result:
-    """Roles belong to the server: programs of its other databases may change the same ones at the same time, whom no
-    lock of this database keeps out."""
+    """Retries on concurrent changes. Roles belong to the server, so programs of its other databases can change them at
+    the same time, and an advisory lock applies to one database only."""
     for pause in _PAUSES_SECONDS:
         try:
             return work()
         except DBAPIError as error:
-            if not any(each in str(error.orig) for each in _CONCURRENT_ERRORS):
+            if not any(message in str(error.orig) for message in _CONCURRENT_ERRORS):
                 raise
             time.sleep(pause)
     return work()
@@ -117,12 +118,12 @@ def _refresh(engine: Engine) -> RoleNames | None:
 
 def _names(connection: Connection) -> RoleNames:
     owner = str(connection.scalar(text("SELECT current_user")))
-    found = RoleNames(owner, f"{owner}_{COLLECTOR}", f"{owner}_{READER}")
-    if any(len(name.encode()) > _MAX_NAME_LENGTH for name in found):
+    names = RoleNames(owner, f"{owner}_{COLLECTOR}", f"{owner}_{READER}")
+    if any(len(name.encode()) > _MAX_NAME_LENGTH for name in names):
         raise RolesError(
-            f"The name of the role {owner!r} is too long to make others of it; migrate with a shorter one."
+            f"The name of the role {owner!r} is too long to derive others from it; migrate with a shorter one."
         )
-    return found
+    return names
 
 
 def _exists(connection: Connection, name: str) -> bool:
@@ -134,21 +135,21 @@ def _create_role(connection: Connection, name: str, password: str | None) -> Non
     if not _exists(connection, name):
         connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE")
     if password:
-        # Only what it is checked by goes to the server, whose log may have statements in it.
+        # Only the verifier is sent to the server, because the server's log can contain statements.
         raw: Any = connection.connection.driver_connection
         verifier = encrypt_password(password, name, raw, "scram-sha-256")
         connection.exec_driver_sql(f"ALTER ROLE {role} PASSWORD '{verifier}'")
 
 
 def _grant(connection: Connection, roles: RoleNames) -> None:
-    """Starts from nothing, so that a right of an earlier version does not stay. Tables that a later version adds can be
-    read at once by both, and written by the collector."""
+    """Revokes all privileges first, so that none of an earlier version remains. By default privileges, both roles can
+    read tables that a later version adds, and the collector can write them."""
     quote = connection.dialect.identifier_preparer.quote
     schema = quote(str(connection.scalar(text("SELECT current_schema()"))))
     database = quote(str(connection.scalar(text("SELECT current_database()"))))
     collector, reader = quote(roles.collector), quote(roles.reader)
     both = f"{collector}, {reader}"
-    mine = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema}"
+    default_privileges = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema}"
     statements = [
         f"GRANT CONNECT ON DATABASE {database} TO {both}",
         f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC",
@@ -157,12 +158,12 @@ def _grant(connection: Connection, roles: RoleNames) -> None:
         f"GRANT {_ROW_PRIVILEGES} ON ALL TABLES IN SCHEMA {schema} TO {collector}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {both}",
-        *(f"GRANT {rights} ON {schema}.{table} TO {reader}" for table, rights in READER_PRIVILEGES.items()),
-        # Nobody but the owner says where the schema is.
+        *(f"GRANT {privileges} ON {schema}.{table} TO {reader}" for table, privileges in READER_PRIVILEGES.items()),
+        # Only the owner changes the schema revision.
         f"REVOKE INSERT, UPDATE, DELETE ON {schema}.alembic_version FROM {both}",
-        f"{mine} GRANT {_ROW_PRIVILEGES} ON TABLES TO {collector}",
-        f"{mine} GRANT SELECT ON TABLES TO {reader}",
-        f"{mine} GRANT USAGE ON SEQUENCES TO {both}",
+        f"{default_privileges} GRANT {_ROW_PRIVILEGES} ON TABLES TO {collector}",
+        f"{default_privileges} GRANT SELECT ON TABLES TO {reader}",
+        f"{default_privileges} GRANT USAGE ON SEQUENCES TO {both}",
     ]
     for statement in statements:
         connection.exec_driver_sql(statement)
@@ -174,28 +175,28 @@ _BYTES = 32
 
 
 def make_passwords(folder: Path) -> list[Path]:
-    """Files FOLDER/NAME/password for the roles and for Redis, and what Redis reads; those that exist stay. Returns the
-    new ones. Raises OSError."""
-    made = []
+    """Creates the files FOLDER/NAME/password for the roles and for Redis, and the configuration of Redis. Existing
+    passwords do not change. Returns the new password files. Raises OSError."""
+    created = []
     for name in (COLLECTOR, READER, REDIS):
         file = folder / name / PASSWORD
         if not file.exists():
             _write(file, secrets.token_hex(_BYTES))
-            made.append(file)
+            created.append(file)
     _write(folder / REDIS / REDIS_CONF, f"requirepass {read_password(folder, REDIS)}\n")
-    return made
+    return created
 
 
 def read_password(folder: Path, name: str) -> str:
-    """Raises OSError where make_passwords has not made it."""
+    """Reads a password that make_passwords created. Raises OSError if there is no such file."""
     return (folder / name / PASSWORD).read_text("ascii").strip()
 
 
 def _write(file: Path, content: str) -> None:
-    """Whole or not at all, and for this user alone."""
+    """Writes the file atomically, readable by this user only."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    half = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(half, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o400)
-    with os.fdopen(descriptor, "w", encoding="ascii") as opened:
-        opened.write(content)
-    half.replace(file)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o400)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(content)
+    temporary.replace(file)

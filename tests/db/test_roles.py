@@ -188,7 +188,7 @@ def test_a_role_that_may_not_make_roles_is_told_so(
     monkeypatch.setenv("DATABASE_URL", server.collector_url)
     assert main(["roles"]) == 2
     line = capsys.readouterr().err
-    assert f"{server.owner_name}_collector may not make roles; ALTER ROLE" in line
+    assert f"{server.owner_name}_collector may not create roles; run ALTER ROLE" in line
     assert line.count("\n") == 1
     monkeypatch.setenv("DATABASE_READER_PASSWORD", "reader-0123456789")
     assert main(["upgrade"]) == 0
