@@ -1,12 +1,4 @@
-"""Column types that mean the same on SQLite and PostgreSQL.
-
-Execution of the statements of many figures: rows as the driver gives them, without the work that the unit of work
-does for each statement and row.
-
-Texts that hold other texts, whatever the case of their letters.
-
-Adding rows that another program may add at the same moment.
-"""
+"""Column types, expressions and statements that work the same on SQLite and PostgreSQL."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -40,7 +32,7 @@ BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time, stored in UTC. SQLite knows no zones, so a naive time is refused rather than guessed."""
+    """An aware time, stored in UTC. A naive time raises ValueError, because SQLite stores no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -57,12 +49,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else _as_utc(value)
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], datetime | None] | None:
-        """One call a value where SQLite stores text: of a page of runs, times are most of the work."""
+        """Parses SQLite's text with one call for each value: times are most of the work for a page of runs."""
         return _parse_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
 
 class ErrorText(TypeDecorator[str]):
-    """One line on what went wrong, which may repeat what a server said: cleaned before it is stored."""
+    """One line about an error, which can contain text of a server; control characters are removed before it is
+    stored."""
 
     impl = Text
     cache_ok = True
@@ -72,7 +65,7 @@ class ErrorText(TypeDecorator[str]):
 
 
 def parse_stored_time(value: str) -> datetime:
-    """Of a time as SQLite stores it."""
+    """Parses a time as SQLite stores it."""
     return _as_utc(datetime.fromisoformat(value))
 
 
@@ -85,15 +78,16 @@ def _as_utc(moment: datetime) -> datetime:
 
 
 def epoch_seconds(column: Any) -> ColumnElement[float]:
-    """Seconds since 1970 of a time, without the cost of making a datetime of it."""
+    """Seconds since 1970, without the cost of a datetime object."""
     return cast(extract("epoch", column), Float)
 
 
 def execute(
     session: Session, statement: Executable, parameters: Mapping[str, Any] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
-    """The rows of a statement of columns, in the session's transaction and after its pending changes. A statement that
-    is built once, with bound parameters, costs a third of one that is built for each question."""
+    """Executes a statement of columns in the session's transaction, after its pending changes. The rows are those of
+    the driver, without the cost of the unit of work. A statement that is built once, with bound parameters, takes a
+    third of the time of one that is built for each query."""
     session.flush()
     return session.connection().execute(statement, parameters)
 
@@ -102,17 +96,17 @@ _ESCAPE = "/"
 
 
 def contains_text(column: Any, needle: str) -> ColumnElement[bool]:
-    """True where the column's text holds the words, letters of all scripts compared without their case. SQLite's own
-    comparison knows the case of ASCII only: for other words it calls Python for each row, which takes longer."""
+    """Whether the column contains `needle`, without regard to case in all scripts. SQLite ignores the case of ASCII
+    letters only, so for other texts it calls a slower Python function for each row."""
     if needle.isascii():
-        found: ColumnElement[bool] = column.icontains(needle, autoescape=True)
-        return found
-    escaped = "".join(f"{_ESCAPE}{each}" if each in f"%_{_ESCAPE}" else each for each in needle)
+        condition: ColumnElement[bool] = column.icontains(needle, autoescape=True)
+        return condition
+    escaped = "".join(f"{_ESCAPE}{character}" if character in f"%_{_ESCAPE}" else character for character in needle)
     return _Like(column, literal(f"%{escaped}%"))
 
 
 class _Like(FunctionElement[bool]):
-    """Of a text and a pattern."""
+    """Case-insensitive LIKE of a text and a pattern."""
 
     type = Boolean()
     inherit_cache = True
@@ -120,19 +114,19 @@ class _Like(FunctionElement[bool]):
 
 @compiles(_Like)
 def _compile_default(element: _Like, compiler: Any, **more: Any) -> str:
-    text, pattern = (compiler.process(each, **more) for each in element.clauses)
+    text, pattern = (compiler.process(clause, **more) for clause in element.clauses)
     return f"({text} ILIKE {pattern} ESCAPE '{_ESCAPE}')"
 
 
 @compiles(_Like, "sqlite")
 def _compile_sqlite(element: _Like, compiler: Any, **more: Any) -> str:
-    text, pattern = (f"{UNICODE_LOWER}({compiler.process(each, **more)})" for each in element.clauses)
+    text, pattern = (f"{UNICODE_LOWER}({compiler.process(clause, **more)})" for clause in element.clauses)
     return f"({text} LIKE {pattern} ESCAPE '{_ESCAPE}')"
 
 
 def insert_ignore(session: Session, model: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> int:
-    """Adds those whose key is not there, and returns how many. To look first and add then is not enough: PostgreSQL
-    lets two do so at once, and breaks off the one that comes second."""
+    """Inserts the rows whose keys do not exist; returns their number. A query followed by an insert is not enough: two
+    transactions can do so at the same time, and the second insert fails."""
     if not rows:
         return 0
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite

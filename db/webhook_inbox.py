@@ -1,6 +1,7 @@
-"""What waits in the inbox of webhooks.
+"""Inbox of webhook deliveries.
 
-The inbox of webhooks: deliveries as they came, each settled once, and kept for a while so that a repeat is known.
+A delivery is stored as received and applied once. Its row remains for RETENTION, so that a repeated delivery is
+recognized.
 """
 
 from collections import defaultdict
@@ -20,7 +21,7 @@ from db.models import InboxItem
 
 @dataclass(frozen=True)
 class PendingDelivery:
-    """`tries` says how often it could not be applied."""
+    """`tries` is the number of failed attempts to apply the delivery."""
 
     delivery_id: str
     event: str
@@ -35,7 +36,7 @@ class PendingDelivery:
 
 @dataclass(frozen=True)
 class InboxSummary:
-    """`failed` are those of the last days that could not be applied."""
+    """`failed` is the number of stored deliveries that could not be applied."""
 
     pending: int
     oldest_pending_at: datetime | None
@@ -45,12 +46,12 @@ class InboxSummary:
 def pending_deliveries(
     session: Session, *, after: tuple[datetime, str] | None = None, limit: int = 200, max_bytes: int = 32 * 2**20
 ) -> list[PendingDelivery]:
-    """The next ones in the order in which they came, behind the place `after`; fewer than `limit` where they are
-    large, but at least one."""
+    """Pending deliveries after the position `after`, in the order of arrival: up to `limit`, and up to `max_bytes` but
+    at least one."""
     query = select(InboxItem.delivery_id, func.length(InboxItem.body)).where(InboxItem.state == InboxState.PENDING)
     if after is not None:
-        place = tuple_(literal(after[0], InboxItem.received_at.type), literal(after[1]))
-        query = query.where(tuple_(InboxItem.received_at, InboxItem.delivery_id) > place)
+        position = tuple_(literal(after[0], InboxItem.received_at.type), literal(after[1]))
+        query = query.where(tuple_(InboxItem.received_at, InboxItem.delivery_id) > position)
     query = query.order_by(InboxItem.received_at, InboxItem.delivery_id).limit(limit)
     ids = _within_limit((tuple(row) for row in session.execute(query)), max_bytes)
     if not ids:
@@ -72,27 +73,27 @@ def inbox_summary(session: Session) -> InboxSummary:
 
 
 def _within_limit(sizes: Iterable[tuple[str, int]], max_bytes: int) -> list[str]:
-    found: list[str] = []
+    delivery_ids: list[str] = []
     for delivery_id, size in sizes:
         max_bytes -= size
-        if found and max_bytes < 0:
+        if delivery_ids and max_bytes < 0:
             break
-        found.append(delivery_id)
-    return found
+        delivery_ids.append(delivery_id)
+    return delivery_ids
 
 
-# A delivery that cannot be applied this often never will be.
+# A delivery fails for good after this many attempts.
 MAX_ATTEMPTS = 5
-# How long settled deliveries are kept: GitHub sends again for three days when asked to.
+# Retention of processed deliveries. GitHub can redeliver for three days.
 RETENTION = timedelta(days=7)
-# Whoever writes asks for the lock again by itself (eager_write_scope).
+# Writers retry to get the lock themselves (eager_write_scope).
 _BUSY_MILLISECONDS = 1
 _MAX_REASON_LENGTH = 500
 
 
 @dataclass(frozen=True)
 class NewDelivery:
-    """`body` is the raw body of the request: JSON, or a form with the JSON in its field payload."""
+    """`body` is the raw body of the request: JSON, or a form with JSON in the field `payload`."""
 
     delivery_id: str
     event: str
@@ -102,7 +103,7 @@ class NewDelivery:
 
 @dataclass(frozen=True)
 class DeliveryResult:
-    """What became of a delivery; `reason` is one line for people, null where it was applied."""
+    """Result of a delivery. `reason` is one line of text; null if the delivery was applied."""
 
     delivery_id: str
     state: InboxState
@@ -111,8 +112,8 @@ class DeliveryResult:
 
 
 def inbox_engine(url: str) -> Engine:
-    """A connection for storing deliveries alone. What GitHub was told to be stored survives a power cut too, because
-    it does not send again by itself; and whoever waits for SQLite's write lock gives up soon enough to be told."""
+    """An engine for storing deliveries. Stored deliveries survive a power failure, because GitHub does not redeliver by
+    itself. A wait for SQLite's write lock ends early enough for an error response."""
     engine = make_engine(url, connect_timeout_seconds=2)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_synchronous)
@@ -120,20 +121,20 @@ def inbox_engine(url: str) -> Engine:
 
 
 def store_deliveries(session: Session, deliveries: Sequence[NewDelivery]) -> set[str]:
-    """Adds those that are not there yet, whatever became of them, and returns their ids."""
-    fresh = {each.delivery_id: each for each in reversed(deliveries)}
-    known = select(InboxItem.delivery_id).where(InboxItem.delivery_id.in_(list(fresh)))
+    """Stores deliveries whose ids are not stored yet, in any state; returns the ids of the new ones."""
+    new = {delivery.delivery_id: delivery for delivery in reversed(deliveries)}
+    known = select(InboxItem.delivery_id).where(InboxItem.delivery_id.in_(list(new)))
     for delivery_id in session.scalars(known):
-        del fresh[delivery_id]
-    if fresh:
-        rows = [{**vars(each), "state": str(InboxState.PENDING), "tries": 0} for each in fresh.values()]
+        del new[delivery_id]
+    if new:
+        rows = [{**vars(delivery), "state": str(InboxState.PENDING), "tries": 0} for delivery in new.values()]
         session.execute(_insert(session), rows)
-    return set(fresh)
+    return set(new)
 
 
 def claim_deliveries(session: Session, delivery_ids: Collection[str]) -> set[str]:
-    """Those of them that are still to be applied, and that nobody else applies before this transaction is over. On
-    SQLite the write lock sees to that."""
+    """Locks the pending ones of these deliveries until the transaction ends and returns their ids; deliveries that
+    another transaction has locked are left out. On SQLite the write lock has the same effect."""
     query = select(InboxItem.delivery_id).where(
         InboxItem.delivery_id.in_(list(delivery_ids)), InboxItem.state == InboxState.PENDING
     )
@@ -141,12 +142,12 @@ def claim_deliveries(session: Session, delivery_ids: Collection[str]) -> set[str
 
 
 def record_results(session: Session, results: Sequence[DeliveryResult], now: datetime) -> None:
-    """The bodies of failed ones are kept to be looked at, the others have done their work. Whose the applied ones were
-    is not kept: one statement for all of them."""
+    """Stores the results. Only failed deliveries keep their bodies, for analysis. Applied deliveries keep no
+    repository, so that one statement updates all of them."""
     groups: dict[tuple[InboxState, int | None, str | None], list[str]] = defaultdict(list)
-    for each in results:
-        applied = each.state is InboxState.APPLIED
-        groups[each.state, None if applied else each.repository_id, each.reason].append(each.delivery_id)
+    for result in results:
+        applied = result.state is InboxState.APPLIED
+        groups[result.state, None if applied else result.repository_id, result.reason].append(result.delivery_id)
     for (state, repository_id, reason), delivery_ids in groups.items():
         values: dict[str, Any] = {
             "state": str(state),
@@ -160,7 +161,7 @@ def record_results(session: Session, results: Sequence[DeliveryResult], now: dat
 
 
 def record_failed_attempt(session: Session, delivery_id: str, reason: str, now: datetime) -> bool:
-    """It could not be applied; True when that was the last try."""
+    """Records a failed attempt to apply the delivery; returns whether it was the last one."""
     item = session.get_one(InboxItem, delivery_id)
     item.tries, item.error = item.tries + 1, reason[:_MAX_REASON_LENGTH]
     if item.tries >= MAX_ATTEMPTS:
@@ -170,12 +171,13 @@ def record_failed_attempt(session: Session, delivery_id: str, reason: str, now: 
 
 
 def prune_inbox(session: Session, older_than: datetime, *, limit: int = 500) -> int:
-    """Deletes up to `limit` deliveries that were settled before that time; returns how many. Call it until it is 0."""
-    over = [str(state) for state in InboxState if state is not InboxState.PENDING]
-    # received_at comes before applied_at and stands in the index.
+    """Deletes up to `limit` deliveries that were processed before `older_than`; returns their number.
+    Callers repeat it until it returns 0."""
+    processed = [str(state) for state in InboxState if state is not InboxState.PENDING]
+    # received_at is before applied_at and is in the index.
     old = (
         select(InboxItem.delivery_id)
-        .where(InboxItem.state.in_(over), InboxItem.received_at < older_than, InboxItem.applied_at < older_than)
+        .where(InboxItem.state.in_(processed), InboxItem.received_at < older_than, InboxItem.applied_at < older_than)
         .limit(limit)
     )
     delivery_ids = list(session.scalars(old))
@@ -185,7 +187,7 @@ def prune_inbox(session: Session, older_than: datetime, *, limit: int = 500) -> 
 
 
 def _insert(session: Session) -> Any:
-    """Another process may store the same delivery at the same time."""
+    """An insert that ignores existing rows: another process can store the same delivery at the same time."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     return dialect.insert(InboxItem.__table__).on_conflict_do_nothing()
 
