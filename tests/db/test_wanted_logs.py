@@ -144,7 +144,7 @@ def test_when_github_is_down_tries_go_on_for_a_day(engine: Engine) -> None:
     add_job(engine, 1)
     for number in range(MAX_TEMPORARY_FAILURES):
         assert number == 0 or row(engine, 1).state == "pending"
-        fail(engine, 1, NOON, patience=MAX_TEMPORARY_FAILURES)
+        fail(engine, 1, NOON, max_attempts=MAX_TEMPORARY_FAILURES)
         assert ids(engine, now=NOON + timedelta(minutes=59)) == ([1] if number < 3 else [])
         assert ids(engine, now=NOON + timedelta(minutes=61)) == ([1] if number < MAX_TEMPORARY_FAILURES - 1 else [])
     assert row(engine, 1).state == "missing"
