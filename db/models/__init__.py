@@ -1,7 +1,8 @@
-"""Tables. GitHub's numeric ids are the identity: names of repositories, branches and people change.
+"""Tables of the database.
 
-Every table that grows carries repository_id first in its primary key, so that it can be partitioned or
-sharded by repository without a change to any query.
+GitHub's numeric ids are the keys, because names of repositories, branches and users change. Every table that grows has
+repository_id first in its primary key, so that it can be partitioned or sharded by repository without changes to
+queries.
 """
 
 from db.models.alerts import Alert, AlertRule, AlertSilence, ChannelState, Notification

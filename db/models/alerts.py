@@ -1,4 +1,4 @@
-"""Rules, alerts, silences, and the outbox of messages."""
+"""Tables of alert rules, alerts, silences, and the outbox of notifications."""
 
 from datetime import datetime
 from typing import Any
@@ -13,8 +13,8 @@ _FIRING = text("state = 'firing'")
 
 
 class AlertRule(Base):
-    """A rule of alerts. A null column stands for the default of the rule's type (health.alerts.rules.types). An empty
-    list of patterns matches everything."""
+    """An alert rule. A null column means the default of the rule's type (health.alerts.rules.types). An empty list of
+    patterns matches everything."""
 
     __tablename__ = "alert_rules"
 
@@ -40,18 +40,24 @@ class AlertRule(Base):
 
 
 class Alert(Base):
-    """One episode of a rule at a place: opened once, resolved once, and only one at a time. `target` names rule and
-    place. `told_at`: the last message; `group_id`: the first of the alerts that were told in one message. `rule` is
-    the kind; name, kind and severity stay as they were when the rule is changed or deleted."""
+    """One episode of a rule for one target: it is opened once and resolved once, and at most one per target is firing.
+    `target` identifies the rule and what it applies to. `notified_at`: time of the last message; `group_id`: the first
+    of the alerts that share a message. `rule` is the kind; name, kind and severity do not change when the rule is
+    changed or deleted."""
 
     __tablename__ = "alerts"
     __table_args__ = (
         Index("ix_alerts_state_opened_at", "state", "opened_at"),
         Index(
-            "ux_alerts_firing_target", "repository_id", "rule", "target",
-            unique=True, postgresql_where=_FIRING, sqlite_where=_FIRING,
+            "ux_alerts_firing_target",
+            "repository_id",
+            "rule",
+            "target",
+            unique=True,
+            postgresql_where=_FIRING,
+            sqlite_where=_FIRING,
         ),
-    )  # fmt: skip
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"))
@@ -76,7 +82,7 @@ class Alert(Base):
 
 
 class AlertSilence(Base):
-    """No messages about what it matches, from `starts_at` up to `ends_at`. `rule_id` null: of any rule."""
+    """Suppresses messages about matching alerts from `starts_at` to `ends_at` (exclusive). `rule_id` null: any rule."""
 
     __tablename__ = "silences"
     __table_args__ = (Index("ix_silences_ends_at", "ends_at"),)
@@ -94,10 +100,11 @@ class AlertSilence(Base):
 
 
 class Notification(Base):
-    """The outbox: one row a message and channel, written with the alert's state in one transaction. `alert_id` is null
-    for a test that somebody asked for; `alert_ids` are all alerts that it is about (null: `alert_id` alone).
-    `claimed_until`: a program sends it now, or died doing so. `receipt` is where the channel put it, `note` what went
-    wrong with a message that was taken. `merged_into`: the row that carries what this one says."""
+    """The outbox: one row per message and channel, written with the alert's state in one transaction. `alert_id` is
+    null for a requested test message; `alert_ids` are all alerts in the message (null: only `alert_id`).
+    `claimed_until`: a program is sending the message, or ended without releasing it. `receipt` identifies the message
+    in the channel, `note` is a problem with a message that the channel accepted. `merged_into`: the row whose message
+    includes this one."""
 
     __tablename__ = "deliveries"
     __table_args__ = (Index("ix_deliveries_state_due_at", "state", "due_at"),)
@@ -121,8 +128,8 @@ class Notification(Base):
 
 
 class ChannelState(Base):
-    """How a channel fares. While `failures` in a row stand there, its messages are held until `held_until`, and one of
-    them is tried then."""
+    """The circuit breaker of a channel. After `failures` consecutive failures, its messages wait until
+    `circuit_open_until`; then one message is tried."""
 
     __tablename__ = "channel_states"
 

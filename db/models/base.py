@@ -1,4 +1,4 @@
-"""What all tables have in common: names of constraints, JSON and times."""
+"""Base class of the tables: names of constraints, and column types of JSON and times."""
 
 from datetime import datetime
 from typing import Any, ClassVar

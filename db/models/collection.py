@@ -1,7 +1,4 @@
-"""Keys that only programs with access to the database have, and which sessions of the dashboard have ended.
-
-How far the collection has come, who does it, and what came by webhook.
-"""
+"""Tables of the collection (sync states, targets, heartbeats, backfills, gaps, claims, webhooks), keys and sessions."""
 
 from datetime import datetime
 from typing import Any
@@ -14,7 +11,7 @@ from db.sql import ErrorText
 
 
 class InstallationKey(Base):
-    """A random value that the first program to need it makes."""
+    """A random value that the first program to use it creates."""
 
     __tablename__ = "installation_keys"
 
@@ -23,8 +20,8 @@ class InstallationKey(Base):
 
 
 class SessionGeneration(Base):
-    """Raised when somebody signs out: sessions of a lower generation have ended. `person`: a hash of the provider and
-    of the provider's name for the person."""
+    """The generation of valid sessions of a person. A sign-out increases it, which ends sessions of a lower generation.
+    `person`: a hash of the provider and of the provider's name for the person."""
 
     __tablename__ = "session_generations"
 
@@ -34,9 +31,9 @@ class SessionGeneration(Base):
 
 
 class SyncState(Base):
-    """How far a repository is known to be complete. covered_to is the newest created_at that the last
-    finished walk reached: a walk may only stop once it is back there, or an interruption leaves a hole.
-    `actions_missing_since`: GitHub answers for the repository and not for its Actions since then; null otherwise."""
+    """The progress of the collection of a repository. `covered_to` is the newest created_at that the last finished walk
+    reached: a walk that stops before that time leaves a gap. `actions_missing_since`: time since which GitHub provides
+    the repository without GitHub Actions; null otherwise."""
 
     __tablename__ = "sync_states"
 
@@ -60,7 +57,7 @@ class SyncState(Base):
 
 
 class Target(Base):
-    """One name of GITHUB_REPOS and how its last look went, also where no repository answers to it."""
+    """One name of GITHUB_REPOS and the result of its last check, also if there is no such repository."""
 
     __tablename__ = "targets"
 
@@ -72,8 +69,8 @@ class Target(Base):
 
 
 class Heartbeat(Base):
-    """A sign of life of a program; `detail` is what it says of itself (no secrets). `stopped_at`: when it ended in
-    order; null while it runs, and after a crash."""
+    """The heartbeat of a program; `detail` is its status (no secrets). `stopped_at`: time of its orderly stop; null
+    while it runs and after a crash."""
 
     __tablename__ = "heartbeats"
 
@@ -86,9 +83,9 @@ class Heartbeat(Base):
 
 
 class Backfill(Base):
-    """History from `since` to `until`, read newest first in windows of created_at: what lies between `cursor` and
-    `until` is stored. `phase` is reading, then verifying (filtered lists can be stale: the windows are read again
-    until nothing new turns up), then done."""
+    """Import of the history from `since` to `until`, newest first in windows of created_at: runs between `cursor` and
+    `until` are stored. `phase` is reading, then verifying (filtered lists can be stale, so the windows are read again
+    until they contain no new runs), then done."""
 
     __tablename__ = "backfills"
 
@@ -107,8 +104,8 @@ class Backfill(Base):
 
 
 class RunGap(Base):
-    """Run numbers of a workflow that were never seen, between two that were. `open` until GitHub was asked for them
-    often enough; then `absent`: deleted there, or never made."""
+    """Missing run numbers of a workflow between two stored ones. `open` until they have been requested from GitHub
+    often enough; then `absent`: deleted on GitHub, or never created."""
 
     __tablename__ = "run_gaps"
     __table_args__ = (Index("ix_run_gaps_repository_id_state", "repository_id", "state"),)
@@ -138,7 +135,7 @@ class Claim(Base):
 
 
 class InboxItem(Base):
-    """A webhook delivery as GitHub sent it, waiting to be applied. Pruned some days after that."""
+    """A webhook delivery as received. It is applied once and pruned some days later."""
 
     __tablename__ = "inbox"
     __table_args__ = (Index("ix_inbox_state_received_at", "state", "received_at"),)

@@ -1,4 +1,4 @@
-"""Roll-ups: sums over runs, from which figures of long windows are read."""
+"""Tables of roll-ups: sums over runs, from which the figures of long windows are computed."""
 
 from datetime import datetime
 
@@ -86,8 +86,8 @@ class UsageRollup(Base):
 
 
 class RollupInvalidation(Base):
-    """A day (whole days since 1970) whose roll-ups are not those of its rows any more; bit k of `hours` is set where
-    hour k is. `changes` tells whether it was marked again while they were made. Repository 0: the sums over all."""
+    """A day (days since 1970) whose roll-ups are outdated; bit k of `hour_mask` is set if hour k is outdated. `changes`
+    increases with every mark, so that a mark during the computation is detected. Repository 0: the sums over all."""
 
     __tablename__ = "rollup_marks"
 
@@ -98,9 +98,9 @@ class RollupInvalidation(Base):
 
 
 class RollupState(Base):
-    """One row. Hours are kept from `hours_from` on; runs created before `pruned_before` were deleted, and the
-    roll-ups of these days are all there is. `complete_from`: roll-ups of earlier days were written by a version that
-    did not count everything that is counted now, and their runs are deleted; null where there are none."""
+    """The state of the roll-ups, in one row. Buckets of hours exist from `hours_from`. Runs created before
+    `pruned_before` are deleted, and only roll-ups remain of these days. `complete_from`: an older version, which
+    counted fewer figures, wrote the roll-ups of earlier days, and their runs are deleted; null if there are none."""
 
     __tablename__ = "rollup_state"
 
@@ -111,7 +111,8 @@ class RollupState(Base):
 
 
 class BrokenEpisode(Base):
-    """A default branch was broken by the run `run_id` of a workflow; open while `seconds` is null."""
+    """An episode in which a workflow failed on a default branch, from the run `run_id`; open while `seconds` is
+    null."""
 
     __tablename__ = "broken_episodes"
     __table_args__ = (

@@ -1,7 +1,4 @@
-"""Which workflows run by the clock.
-
-Repositories and what ran in them.
-"""
+"""Tables of repositories, workflows, schedules, runs, attempts, jobs and logs."""
 
 from datetime import datetime
 from typing import Any
@@ -31,9 +28,9 @@ from db.sql import ErrorText
 
 
 class WorkflowSchedule(Base):
-    """The schedule of a workflow's file on the default branch. `crons`: its lines, each a text (UTC) or a mapping of
-    `cron` and `timezone`; `since`: they hold from then on, as far as is known; `error`: why the file, or which of its
-    lines, could not be read the last time."""
+    """The schedule in a workflow's file on the default branch. `crons`: its lines, as text (UTC) or as a mapping of
+    `cron` and `timezone`; `since`: time from which these lines are known to apply; `error`: the file or its lines that
+    could not be read the last time."""
 
     __tablename__ = "workflow_schedules"
 
@@ -69,13 +66,13 @@ class Workflow(Base):
 
 
 class Run(Base):
-    """A run with the state of its latest attempt. The sums are computed from its jobs when those are stored, so that a
-    figure over many runs does not read the jobs.
+    """A run with the state of its latest attempt. The sums over its jobs are stored with the run, so that a figure over
+    many runs does not read the jobs.
 
-    `actor` started the run; `triggering_actor` started its latest attempt (null: not known, as for runs stored by older
+    `actor` started the run; `triggering_actor` started its latest attempt (null: unknown, as for runs stored by older
     versions). `commit_author` and `commit_message` are those of the head commit. `first_outcome` is the outcome of
-    attempt 1 where a later attempt exists, null where attempt 1 is the latest or unknown. `reruns` counts later
-    attempts except the one that an approval creates; `failed_then_rerun` says that a failed attempt was re-run.
+    attempt 1 if a later attempt exists, null if attempt 1 is the latest or unknown. `reruns` counts later
+    attempts except the one that an approval creates; `failed_then_rerun` is true if a failed attempt was re-run.
     The `wasted_*` columns split `wasted_seconds` by reason; `defect_seconds` is the compute of failed attempts
     that found a defect, which is not waste. `unpriced_minutes` are billed minutes of jobs without a known price, left
     out of `cost_usd`; `never_started` counts jobs that no runner took."""
@@ -89,7 +86,7 @@ class Run(Base):
         Index("ix_runs_repository_id_details_pending", "repository_id", "details_pending"),
         Index("ix_runs_repository_id_status", "repository_id", "status"),
         Index("ix_runs_id", "id"),
-        # One for each filter of a list of runs: newest first, so that a page costs the same at any size.
+        # One index for each filter of the list of runs, ordered by time, so that the cost of a page is constant.
         Index("ix_runs_workflow_id_created_at", "workflow_id", "created_at"),
         Index("ix_runs_branch_created_at", "branch", "created_at"),
         Index("ix_runs_event_created_at", "event", "created_at"),
@@ -97,7 +94,7 @@ class Run(Base):
         Index("ix_runs_conclusion_created_at", "conclusion", "created_at"),
         Index("ix_runs_status_created_at", "status", "created_at"),
         Index("ix_runs_head_sha", "head_sha", postgresql_ops={"head_sha": "varchar_pattern_ops"}),
-        # The state of default branches.
+        # For the state of default branches.
         Index(
             "ix_runs_default_branch",
             "repository_id",
@@ -153,7 +150,7 @@ class Run(Base):
 
     @hybrid_property
     def is_free(self) -> bool:
-        """As db.definitions.prices.is_free; in queries and of a loaded run."""
+        """db.definitions.prices.is_free, for queries and for loaded runs."""
         return prices.is_free(self.event, self.actor)
 
     @is_free.inplace.expression
@@ -205,20 +202,21 @@ class Job(Base):
 
     @hybrid_property
     def has_started(self) -> bool:
-        """As db.definitions.job_times.has_started; in queries and of a loaded job."""
-        # In this order, so that steps which were not loaded are read only of jobs without a runner.
+        """db.definitions.job_times.has_started, for queries and for loaded jobs."""
+        # The runner is checked first, so that deferred steps are loaded only for jobs without a runner.
         return job_times.has_started(self.runner, self.runner_id, ()) or job_times.has_started(None, None, self.steps)
 
     @has_started.inplace.expression
     @classmethod
     def _has_started(cls) -> ColumnElement[bool]:
-        return or_(func.coalesce(cls.runner, "") != "", func.coalesce(cls.runner_id, 0) > 0,
-                   cast(cls.steps, Text) != "[]")  # fmt: skip
+        return or_(
+            func.coalesce(cls.runner, "") != "", func.coalesce(cls.runner_id, 0) > 0, cast(cls.steps, Text) != "[]"
+        )
 
 
 class JobLog(Base):
-    """The log of a job: zlib-compressed UTF-8 text and the excerpt a person wants to see first.
-    A row in state `pending` is a request to the collector to fetch it."""
+    """The log of a job: zlib-compressed UTF-8 text, and an excerpt around the error. A row in the state `pending` is a
+    request to the collector to fetch the log."""
 
     __tablename__ = "job_logs"
     __table_args__ = (Index("ix_job_logs_state_fetched_at", "state", "fetched_at"),)
