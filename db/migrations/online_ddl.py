@@ -1,5 +1,8 @@
-"""Changes of large tables that keep nobody waiting on PostgreSQL. On SQLite a change holds the write lock as long as it
-takes, and between two of them others write; readers go on."""
+"""Changes of large tables without long locks.
+
+On PostgreSQL a change does not block other programs. On SQLite a change holds the write lock until it ends, and other
+programs can write between two changes; readers are not blocked.
+"""
 
 import time
 from typing import Any
@@ -8,7 +11,7 @@ from alembic import op
 from sqlalchemy import func, literal_column, select, text
 from sqlalchemy import table as sa_table
 
-# How long a change waits for a table. Whoever comes after it waits behind it, so it gives up soon and is tried again.
+# Limit of the wait for a table lock. Later statements queue behind the waiting change, so it stops and is retried.
 LOCK_TIMEOUT = "1s"
 _VERSION = text("SELECT version_num FROM alembic_version")
 _INVALID_INDEX = """
@@ -17,26 +20,26 @@ WHERE relname = :name AND relnamespace = current_schema()::regnamespace AND NOT 
 """
 
 
-# As long as one who waits for SQLite's write lock sleeps between two tries.
+# The pause between two tries of a program that waits for SQLite's write lock.
 _RELEASE_SECONDS = 0.2
-# Less is done before anybody notices.
+# A change of a smaller table does not take a noticeable time.
 LARGE_TABLE_ROWS = 10_000
 
 
 class ConcurrentMigration(Exception):
-    """Another program has migrated meanwhile: look again where the schema is."""
+    """Another program has migrated in the meantime; the revision must be read again."""
 
 
 def create_index(name: str, table: str, columns: list[str], **options: Any) -> None:
-    """While others write, or between their transactions. It is no part of the migration's transaction: what the
-    migration did before is committed, so that all of such a migration must bear being done again; an index that is half
-    built is built anew."""
+    """Creates an index without blocking writers on PostgreSQL, and between their transactions on SQLite. It commits the
+    previous steps of the migration, so every step of such a migration must be repeatable. An invalid index, left by an
+    interruption, is dropped and created again."""
     if op.get_bind().dialect.name != "postgresql":
         _yield_write_lock(table)
         op.create_index(name, table, columns, if_not_exists=True, **options)
         return
     with op.get_context().autocommit_block():
-        # It waits for transactions that are at work, and nobody waits for it.
+        # The statement waits for running transactions, and it does not block other statements.
         op.execute("SET lock_timeout = 0")
         if op.get_bind().scalar(text(_INVALID_INDEX), {"name": name}):
             op.drop_index(name, table, postgresql_concurrently=True)
@@ -45,7 +48,7 @@ def create_index(name: str, table: str, columns: list[str], **options: Any) -> N
 
 
 def drop_index(name: str, table: str) -> None:
-    """As build_index."""
+    """Drops an index with the same locks and commits as create_index."""
     if op.get_bind().dialect.name != "postgresql":
         _yield_write_lock(table)
         op.drop_index(name, table, if_exists=True)
@@ -57,8 +60,8 @@ def drop_index(name: str, table: str) -> None:
 
 
 def _yield_write_lock(table: str) -> None:
-    """On SQLite, where the table is large: ends the transaction and begins the next. Raises Overtaken where a program
-    that got its turn between them has migrated on."""
+    """Commits and begins a new transaction if the table is large (SQLite only). Raises ConcurrentMigration if another
+    program has migrated between the two."""
     connection = op.get_bind()
     if (
         connection.scalar(select(func.max(literal_column("rowid"))).select_from(sa_table(table))) or 0

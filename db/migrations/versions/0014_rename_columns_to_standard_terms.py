@@ -1,7 +1,7 @@
 """Rename columns to the terms that Prometheus, Alertmanager and GitHub use, and store codes of errors
 
-Revision: 0014, after 0013. Renames columns, fills `error_code` of the few rows that hold an error, and gives claims a
-kind: until now the leader and the live collectors were rows with made-up names of repositories.
+Revision: 0014, after 0013. Renames columns, fills `error_code` in rows with an error, and adds the kind of a claim:
+before, the leader and the live collectors were rows with artificial names of repositories.
 """
 
 import sqlalchemy as sa
@@ -35,8 +35,8 @@ _COLUMNS = (
     ("deliveries", "folded_into", "merged_into"),
     ("channel_states", "held_until", "circuit_open_until"),
 )
-# Tables with errors of GitHub; codes, and the part of an error's text that older versions recognized them by. The
-# first match counts.
+# Tables with errors of GitHub; the part of an error's text by which older versions recognized the error, and its code.
+# The first match is used.
 _ERROR_TABLES = ("sync_states", "targets")
 _ERROR_CODES = (
     ("(401", "unauthorized"),
@@ -49,13 +49,20 @@ _ERROR_CODES = (
 _INDEXES = (
     ("rollups", "ix_rollups_grain_tile", "ix_rollups_level_bucket", ["grain", "tile"], ["level", "bucket"]),
     (
-        "usage_rollups", "ix_usage_rollups_grain_tile", "ix_usage_rollups_level_bucket", ["grain", "tile"],
+        "usage_rollups",
+        "ix_usage_rollups_grain_tile",
+        "ix_usage_rollups_level_bucket",
+        ["grain", "tile"],
         ["level", "bucket"],
     ),
     (
-        "deliveries", "ix_deliveries_folded_into", "ix_deliveries_merged_into", ["folded_into"], ["merged_into"],
+        "deliveries",
+        "ix_deliveries_folded_into",
+        "ix_deliveries_merged_into",
+        ["folded_into"],
+        ["merged_into"],
     ),
-)  # fmt: skip
+)
 
 
 def upgrade() -> None:
@@ -83,8 +90,8 @@ def downgrade() -> None:
 
 
 def _add_kinds_of_claims() -> None:
-    """The primary key changes before the names: the name of a collector may be that of a repository. The table has one
-    row a repository and collector."""
+    """Changes the primary key before the names, because a collector can have the name of a repository. The table is
+    small: one row per repository and collector."""
     op.add_column("claims", sa.Column("kind", sa.String(20), nullable=False, server_default="repository"))
     op.execute("UPDATE claims SET kind = 'leader' WHERE name = '*chores'")
     op.execute("UPDATE claims SET kind = 'liveness' WHERE name LIKE '*alive/%'")
@@ -109,7 +116,7 @@ def _set_primary_key(columns: list[str]) -> None:
 
 
 def _rename_index(table: str, old: str, new: str, columns: list[str]) -> None:
-    """SQLite cannot rename an index: it is built again, within the migration's transaction."""
+    """Renames an index. SQLite cannot do that, so the index is created again in the migration's transaction."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute(f"ALTER INDEX {old} RENAME TO {new}")
         return
