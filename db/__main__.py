@@ -1,4 +1,4 @@
-"""python -m db COMMAND: migrations, roles, retention, copies and backups; --help lists them."""
+"""`python -m db COMMAND`: commands for migrations, roles, retention, copies and backups."""
 
 import argparse
 import sys
@@ -29,19 +29,23 @@ from health.retention import prune, prune_logs
 class Settings(DatabaseSettings):
     retention_days: int = Field(400, ge=1, le=36500)
     log_retention_days: int = Field(90, ge=1, le=36500)
-    # Of the roles; a role without one here keeps what it has.
+    # Passwords of the database roles. A role without a password here keeps its current one.
     database_collector_password: SecretStr | None = None
     database_reader_password: SecretStr | None = None
 
     def role_passwords(self, folder: Path | None) -> dict[str, str]:
-        """By role: of the settings, else of the folder that `python -m db passwords` has filled."""
-        given = {COLLECTOR: self.database_collector_password, READER: self.database_reader_password}
-        found = {name: secret.get_secret_value() for name, secret in given.items() if secret}
+        """Returns the passwords by role, from the settings or else from the folder that `python -m db passwords`
+        writes. Raises ConfigError where a file cannot be read."""
+        secrets = {COLLECTOR: self.database_collector_password, READER: self.database_reader_password}
+        passwords = {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
         try:
-            return found | {name: read_password(folder, name) for name in given if folder and name not in found}
+            missing = [name for name in secrets if name not in passwords]
+            return passwords | {name: read_password(folder, name) for name in missing if folder}
         except OSError as error:
-            raise ConfigError(f"--passwords: cannot read {error.filename}: {error.strerror}; run `python -m db "
-                              "passwords` on that folder first.") from None  # fmt: skip
+            raise ConfigError(
+                f"--passwords: cannot read {error.filename}: {error.strerror}; run `python -m db passwords` on that "
+                "folder first."
+            ) from None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,33 +59,33 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted: what was being written is taken back; start the same again.", file=sys.stderr)
+        print("Interrupted: unfinished changes were rolled back; run the same command again.", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m db", description="Care of the database named by DATABASE_URL.")
+    parser = argparse.ArgumentParser(prog="python -m db", description="Administer the database of DATABASE_URL.")
     commands = parser.add_subparsers(dest="command", required=True)
     forward = commands.add_parser("upgrade", help="migrate to this version's schema")
-    roles = commands.add_parser("roles", help="make the roles of collector and readers, PostgreSQL; may be repeated")
+    roles = commands.add_parser("roles", help="create the PostgreSQL roles of collector and readers; repeatable")
     for command in (forward, roles):
-        command.add_argument("--passwords", type=Path, metavar="FOLDER", help="where `passwords` has put them")
-    files = commands.add_parser("passwords", help="make files of random passwords for roles and Redis, unless there")
+        command.add_argument("--passwords", type=Path, metavar="FOLDER", help="the folder that `passwords` wrote")
+    files = commands.add_parser("passwords", help="create missing files of random passwords for roles and Redis")
     files.add_argument("folder", type=Path)
-    back = commands.add_parser("downgrade", help="migrate back, for a version before this one")
-    back.add_argument("revision", help="such as 0009; what that version is at")
-    back.add_argument("--yes", action="store_true", help="lose what that revision has no place for")
+    back = commands.add_parser("downgrade", help="migrate back to an earlier version's schema")
+    back.add_argument("revision", help="the revision of that version, such as 0009")
+    back.add_argument("--yes", action="store_true", help="accept the loss of data that the revision cannot store")
     commands.add_parser("prune", help="delete runs older than RETENTION_DAYS, logs older than LOG_RETENTION_DAYS")
-    commands.add_parser("vacuum", help="make the file small again after much was deleted; SQLite: writers wait")
-    commands.add_parser("rebuild-rollups", help="make the sums of runs, and all roll-ups, anew from stored jobs")
+    commands.add_parser("vacuum", help="return free space to the disk after deletions; blocks writers on SQLite")
+    commands.add_parser("rebuild-rollups", help="recompute the sums of runs and all roll-ups from stored jobs")
     copying = commands.add_parser("copy", help="copy everything into an empty database, SQLite or PostgreSQL")
     copying.add_argument("--to", required=True, metavar="URL", help="the empty database; it is migrated first")
-    copying.add_argument("--from", dest="source", metavar="URL", help="instead of DATABASE_URL")
-    for name, told in (("backup", "write everything into a file"), ("restore", "put back what backup wrote")):
-        command = commands.add_parser(name, help=told)
+    copying.add_argument("--from", dest="source", metavar="URL", help="the source, instead of DATABASE_URL")
+    for name, description in (("backup", "write everything into a file"), ("restore", "restore a file of backup")):
+        command = commands.add_parser(name, help=description)
         command.add_argument("file", type=Path)
-        command.add_argument("--overwrite", action="store_true", help="lose what is there")
-    commands.add_parser("distribute", help="spread the tables over the workers of Citus; may be repeated")
+        command.add_argument("--overwrite", action="store_true", help="replace what exists")
+    commands.add_parser("distribute", help="distribute the tables over the workers of Citus; repeatable")
     return parser
 
 
@@ -93,7 +97,7 @@ def _upgrade(settings: Settings, options: argparse.Namespace) -> int:
     try:
         roles = make_roles(engine, passwords) if passwords else refresh_rights(engine)
     except RolesError as error:
-        # A database of somebody else: the programs then connect as DATABASE_URL says.
+        # The user of DATABASE_URL may not create roles, as on a shared server: programs connect as that user.
         print(f"No roles: {error}")
         return 0
     if roles:
@@ -117,27 +121,29 @@ def _print_roles(roles: RoleNames) -> None:
 
 def _passwords(_settings: Settings, options: argparse.Namespace) -> int:
     try:
-        made = make_passwords(options.folder)
+        created = make_passwords(options.folder)
     except OSError as error:
         raise ConfigError(
-            f"{options.folder}: cannot write {error.filename}: {error.strerror}; name a folder of this user."
+            f"{options.folder}: cannot write {error.filename}: {error.strerror}; name a folder that this user may "
+            "write."
         ) from None
-    print(f"{options.folder}: {len(made)} new passwords." if made else f"{options.folder}: all passwords are there.")
+    result = f"{len(created)} new passwords" if created else "all passwords exist"
+    print(f"{options.folder}: {result}.")
     return 0
 
 
 def _downgrade(settings: Settings, options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
     check_connection(engine)
-    lost = downgrade_losses(engine, options.revision)
+    losses = downgrade_losses(engine, options.revision)
     if not options.yes:
         print(
-            "\n".join(["Going back loses:", *lost, "Stop all programs, make a backup, and give --yes."]),
+            "\n".join(["The downgrade loses:", *losses, "Stop all programs, make a backup, and repeat with --yes."]),
             file=sys.stderr,
         )
         return 2
     revision = downgrade(engine, options.revision, _print_step)
-    print(f"{safe_url(engine)} is at revision {revision}; start the version that this is of.")
+    print(f"{safe_url(engine)} is at revision {revision}; start the version with this revision.")
     return 0
 
 
@@ -150,21 +156,23 @@ def _prune(settings: Settings, _options: argparse.Namespace) -> int:
     check_migrated(engine)
     now = datetime.now(UTC)
     before = now - timedelta(days=settings.retention_days)
-    old = now - timedelta(days=settings.log_retention_days)
+    logs_before = now - timedelta(days=settings.log_retention_days)
     with _progress_bar("logs", " logs") as watch:
-        logs = _run_with_progress(prune_logs(engine, old), watch)
+        logs = _run_with_progress(prune_logs(engine, logs_before), watch)
     with _progress_bar("runs", " runs") as watch:
         total = _run_with_progress(prune(engine, before, now), watch)
-    kept = settings.log_retention_days
-    print(f"The text of {logs:,} logs fetched before {old:%Y-%m-%d} deleted (LOG_RETENTION_DAYS={kept}).")
+    print(
+        f"The text of {logs:,} logs fetched before {logs_before:%Y-%m-%d} deleted "
+        f"(LOG_RETENTION_DAYS={settings.log_retention_days})."
+    )
     print(f"{total:,} runs created before {before:%Y-%m-%d} deleted (RETENTION_DAYS={settings.retention_days}).")
     return 0
 
 
 def _run_with_progress(action: Iterator[int], on_progress: Callable[[int, int], None]) -> int:
     total = 0
-    for done in action:
-        total += done
+    for count in action:
+        total += count
         on_progress(total, total)
     return total
 
@@ -187,10 +195,10 @@ def _rebuild(settings: Settings, _options: argparse.Namespace) -> int:
         invalidate_all(session, now)
         total = count_invalidations(session)
     with tqdm(total=total, desc="roll-ups", unit=" days", disable=not sys.stderr.isatty()) as bar:
-        for made in refresh_rollups(engine, now):
-            bar.update(made)
+        for days in refresh_rollups(engine, now):
+            bar.update(days)
         prune_hours(engine, now)
-    print(f"The sums of {runs:,} runs and the roll-ups of {total:,} days of repositories are made anew.")
+    print(f"Recomputed the sums of {runs:,} runs and the roll-ups of {total:,} repository days.")
     return 0
 
 
@@ -201,8 +209,8 @@ def _copy(settings: Settings, options: argparse.Namespace) -> int:
         source = settings.with_password(_url(variable, options.source))
     from_engine, to_engine = make_engine(source, variable=variable), make_engine(target, variable="--to")
     with _progress_bar("rows", " rows") as watch:
-        counted = copy_database(from_engine, to_engine, watch)
-    print(_table(counted))
+        tables = copy_database(from_engine, to_engine, watch)
+    print(_table(tables))
     print(f"{safe_url(from_engine)} is copied to {safe_url(to_engine)}.")
     return 0
 
@@ -219,7 +227,7 @@ def _restore(settings: Settings, options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
     with _progress_bar("restore", " pages") as watch:
         revision = restore(engine, options.file, watch, overwrite=options.overwrite)
-    print(f"{safe_url(engine)} holds what is in {options.file}, at revision {revision}.")
+    print(f"{safe_url(engine)} is restored from {options.file}, at revision {revision}.")
     return 0
 
 
@@ -228,7 +236,7 @@ def _distribute(settings: Settings, _options: argparse.Namespace) -> int:
     with _progress_bar("distribute", " tables") as watch:
         tables = distribute(engine, watch)
     if tables:
-        print(f"{safe_url(engine)}: {len(tables)} tables are distributed now. Restart all programs.")
+        print(f"{safe_url(engine)}: {len(tables)} tables are now distributed. Restart all programs.")
     else:
         print(f"{safe_url(engine)}: all tables are distributed already.")
     return 0
@@ -252,9 +260,9 @@ def _progress_bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]
         yield watch
 
 
-def _table(counted: list[TableCopy]) -> str:
-    """Only tables with rows, and all rows together."""
-    rows = [(each.table, each.rows_read, each.rows_written) for each in counted if each.rows_read]
+def _table(tables: list[TableCopy]) -> str:
+    """Returns a table of the row counts of tables with rows, and of their totals."""
+    rows = [(table.table, table.rows_read, table.rows_written) for table in tables if table.rows_read]
     rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows)))
     lines = [f"{'table':<20} {'read':>14} {'written':>14}"]
     return "\n".join(lines + [f"{name:<20} {read:>14,} {written:>14,}" for name, read, written in rows])

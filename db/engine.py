@@ -21,20 +21,31 @@ REFERENCE_TABLES = ("repositories",)
 # Distributed by repository_id and colocated: all rows of a repository are on one node. The first table is distributed
 # first.
 DISTRIBUTED_TABLES = (
-    "runs", "attempts", "jobs", "job_logs", "rollups", "usage_rollups", "rollup_marks", "broken_episodes", "run_gaps",
-    "backfills", "sync_states", "workflows", "workflow_schedules",
-)  # fmt: skip
+    "runs",
+    "attempts",
+    "jobs",
+    "job_logs",
+    "rollups",
+    "usage_rollups",
+    "rollup_marks",
+    "broken_episodes",
+    "run_gaps",
+    "backfills",
+    "sync_states",
+    "workflows",
+    "workflow_schedules",
+)
 SHARD_KEY = "repository_id"
 
 # A setting of Citus; a plain PostgreSQL accepts and ignores it.
 SEQUENTIAL_MODE = text("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
 
-# By pool, which engines that differ in options alone share.
+# Keyed by pool, because engines that differ only in options share one.
 _sharded: WeakKeyDictionary[Pool, bool] = WeakKeyDictionary()
 
 
 def is_sharded(connection: Connection) -> bool:
-    """Returns whether runs are distributed. Cached for each engine: programs restart after `python -m db distribute`."""
+    """Returns whether runs are distributed. The result is cached: programs restart after `python -m db distribute`."""
     if connection.dialect.name != "postgresql":
         return False
     pool = connection.engine.pool
@@ -64,9 +75,13 @@ class DatabaseUnavailable(Exception):
 
 
 def make_engine(
-    url: str, *, connect_timeout_seconds: int = 5, variable: str = "DATABASE_URL", fail_fast: bool = False,
+    url: str,
+    *,
+    connect_timeout_seconds: int = 5,
+    variable: str = "DATABASE_URL",
+    fail_fast: bool = False,
     idle_transaction_timeout: timedelta | None = None,
-) -> Engine:  # fmt: skip
+) -> Engine:
     """Returns an engine that has not connected yet.
 
     `url` is sqlite:///PATH or postgresql://…; `variable` is the environment variable that holds it, for messages.
@@ -108,7 +123,7 @@ _FAIL_FAST_OPTIONS = {"keepalives_idle": 3, "keepalives_interval": 1, "keepalive
 
 
 def check_connection(engine: Engine) -> None:
-    """Raises DatabaseUnavailable, in one line without the password, when a trivial query does not work."""
+    """Raises DatabaseUnavailable, with one line without the password, when a trivial query fails."""
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
@@ -123,7 +138,7 @@ def safe_url(engine: Engine) -> str:
 
 
 def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
-    """Returns one line that says what is wrong with the database of this engine and what to do."""
+    """Returns one line with the error of the database of this engine and the remedy."""
     url = safe_url(engine)
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
     reason = clean(cause[0], 300) if cause else type(error).__name__
@@ -134,7 +149,7 @@ def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
 
 
 def _sqlite_remediation(reason: str) -> str:
-    """Returns what to do about a message of SQLite (https://www.sqlite.org/rescode.html)."""
+    """Returns the remedy for an error message of SQLite (https://www.sqlite.org/rescode.html)."""
     if "locked" in reason:
         return "another process has held its lock for too long: end that process, or try again when it is done"
     if "malformed" in reason or "not a database" in reason:
@@ -245,8 +260,12 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     # reader cannot become a writer after another program wrote (SQLITE_BUSY at once, without a timeout).
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_BUSY_TIMEOUT_SECONDS * 1000}",
-                   "foreign_keys=ON"):  # fmt: skip
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        f"busy_timeout={_BUSY_TIMEOUT_SECONDS * 1000}",
+        "foreign_keys=ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
     connection.create_function(UNICODE_LOWER, 1, unicode_lower, deterministic=True)
@@ -258,7 +277,7 @@ UNICODE_LOWER = "unicode_lower"
 
 def unicode_lower(text: str | None) -> str | None:
     """Returns the text in lower case as PostgreSQL's lower() does: character by character, so that the text never gets
-    longer and a sigma is the same within a word and at its end."""
+    longer and a sigma has one form within a word and at its end."""
     if not isinstance(text, str) or text.isascii():
         return text.lower() if isinstance(text, str) else text
     return "".join(character.lower()[0] for character in text)

@@ -1,5 +1,5 @@
-"""The words of the field. GitHub sends plain strings; values it invents later are stored as they come
-and counted as OTHER, so nothing here is ever used to reject a value."""
+"""Enumerations of stored values. Values of GitHub that this version does not know are stored unchanged and counted as
+OTHER; they are never rejected."""
 
 from enum import IntEnum, StrEnum
 
@@ -26,7 +26,7 @@ class Conclusion(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a conclusion means for the figures. SUCCESS and FAILURE are the decided ones."""
+    """The class of a conclusion in the metrics. Success rates count SUCCESS and FAILURE only."""
 
     SUCCESS = "success"
     FAILURE = "failure"
@@ -37,7 +37,8 @@ class Outcome(StrEnum):
 
 
 class LogState(StrEnum):
-    """EXPIRED: GitHub had deleted it before it was read. PRUNED: it was stored, and was deleted here for its age."""
+    """State of a job's log. EXPIRED: GitHub deleted it before it was read. PRUNED: it was stored and then deleted after
+    the retention period."""
 
     STORED = "stored"
     PENDING = "pending"
@@ -47,7 +48,8 @@ class LogState(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """Why GitHub's data of a repository or a target could not be read. Stored with the error's text."""
+    """The reason why data of a repository or a target could not be read from GitHub, stored with the text of the
+    error."""
 
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
@@ -75,17 +77,18 @@ class BackfillPhase(StrEnum):
 
 
 class GapState(StrEnum):
-    """OPEN: GitHub is still being asked for the missing runs. ABSENT: it does not have them (deleted)."""
+    """OPEN: the missing runs are still requested from GitHub. ABSENT: GitHub does not have them, because they were
+    deleted."""
 
     OPEN = "open"
     ABSENT = "absent"
 
 
 class GapKind(StrEnum):
-    """Why something is missing. ERROR: a repository cannot be read now. CAPPED: GitHub lists no more of one second.
-    UNREADABLE: an answer, or a name of GITHUB_REPOS, that could not be used. RUN_NUMBERS: runs that were never seen.
-    HISTORY: still being read, or compared once more. JOBS: runs whose jobs are still to be fetched. JOB_LISTS: GitHub
-    lists fewer jobs of a run than it counts."""
+    """The reason why data is missing. ERROR: the repository cannot be read now. CAPPED: one second has more runs than
+    GitHub lists. UNREADABLE: a response, or an entry of GITHUB_REPOS, is invalid. RUN_NUMBERS: runs are missing between
+    the numbers of others. HISTORY: history is still being read or verified. JOBS: jobs of runs are still to be fetched.
+    JOB_LISTS: GitHub lists fewer jobs of a run than it counts."""
 
     ERROR = "error"
     CAPPED = "capped"
@@ -97,7 +100,7 @@ class GapKind(StrEnum):
 
 
 class Liveness(StrEnum):
-    """Of a collector. STOPPED: it ended in order. STALE: it has not been heard of for longer than it should."""
+    """State of a collector. STOPPED: it shut down in an orderly way. STALE: its heartbeat is overdue."""
 
     NEVER = "never"
     LIVE = "live"
@@ -106,8 +109,8 @@ class Liveness(StrEnum):
 
 
 class ClaimKind(StrEnum):
-    """REPOSITORY: the holder collects the repository. LEADER: the holder does the work that one collector does for all.
-    LIVENESS: the holder runs."""
+    """REPOSITORY: the holder collects the repository. LEADER: the holder does the work that only one collector may do.
+    LIVENESS: the holder is running."""
 
     REPOSITORY = "repository"
     LEADER = "leader"
@@ -115,8 +118,9 @@ class ClaimKind(StrEnum):
 
 
 class CompletenessState(StrEnum):
-    """NO_ACTIONS: GitHub has no Actions there, so that nothing can be missing. CATCHING_UP: more comes by itself. GAPS:
-    something is known to be missing. FAILING: it cannot be read now."""
+    """State of a repository's data. NO_ACTIONS: the repository does not use Actions, so that nothing can be missing.
+    CATCHING_UP: data is still being collected. GAPS: data is known to be missing. FAILING: the repository cannot be
+    read now."""
 
     COMPLETE = "complete"
     ARCHIVED = "archived"
@@ -127,8 +131,8 @@ class CompletenessState(StrEnum):
 
 
 class WorkflowState(StrEnum):
-    """As GitHub names them, and UNLISTED: a run names the workflow and no complete list of workflows was read since.
-    DELETED is also a workflow that a complete list does not name any more."""
+    """GitHub's states, and UNLISTED: a run refers to the workflow, and no complete list of workflows was read since.
+    DELETED includes workflows that are missing in a complete list."""
 
     ACTIVE = "active"
     DELETED = "deleted"
@@ -138,18 +142,18 @@ class WorkflowState(StrEnum):
     UNLISTED = "unlisted"
 
 
-# Of workflows that cannot run; reasons that GitHub may add begin alike.
+# The prefix of the states of disabled workflows, including states that GitHub may add.
 DISABLED_PREFIX = "disabled"
 
 
 def is_inactive(state: str) -> bool:
-    """Whether a workflow in this state cannot run until somebody restores or enables it."""
+    """Returns whether a workflow in this state cannot run until it is restored or enabled."""
     return state == WorkflowState.DELETED or state.startswith(DISABLED_PREFIX)
 
 
 class AlertState(StrEnum):
-    """Stored are FIRING and RESOLVED. ACKNOWLEDGED: it fires, and somebody said that they know. SILENCED: it fires, and
-    a silence that holds now keeps it from telling anybody."""
+    """Stored are FIRING and RESOLVED. ACKNOWLEDGED: the alert fires and was acknowledged. SILENCED: the alert fires,
+    and an active silence suppresses its notifications."""
 
     FIRING = "firing"
     ACKNOWLEDGED = "acknowledged"
@@ -164,7 +168,7 @@ class SilenceState(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """FOLDED: what it says goes out with another message, or was over before anybody could be told."""
+    """MERGED: the notification was merged into another message, or the alert was resolved before it was sent."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -186,7 +190,7 @@ class RuleKind(StrEnum):
 
 
 class RuleScope(StrEnum):
-    """What one alert of a rule is about."""
+    """The object of one alert of a rule."""
 
     WORKFLOW = "workflow"
     REPOSITORY = "repository"
@@ -214,7 +218,7 @@ class GroupBy(StrEnum):
 
 
 class Dimension(StrEnum):
-    """What a roll-up may be about, beside its tile of time."""
+    """A dimension of roll-ups, in addition to the time bucket."""
 
     REPOSITORY = "repository_id"
     WORKFLOW = "workflow_id"
@@ -223,7 +227,7 @@ class Dimension(StrEnum):
 
 
 class BranchKind(IntEnum):
-    """NAMESAKE: a branch that has the default branch's name and is another, as a pull request from a fork's main."""
+    """FORK_DEFAULT: a branch of a fork with the name of the default branch, as in pull requests from its main."""
 
     OTHER = 0
     FORK_DEFAULT = 1
@@ -231,7 +235,8 @@ class BranchKind(IntEnum):
 
 
 class RollupLevel(IntEnum):
-    """From the coarsest on: the first that has all that is asked for is the quickest answer."""
+    """Levels of roll-ups from the coarsest to the finest. The first level that has all dimensions of a query is the
+    fastest."""
 
     ALL = 0
     ALL_EVENT = 1

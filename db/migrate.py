@@ -40,7 +40,7 @@ class NewerSchema(NotMigrated):
 
 
 class DowngradeError(Exception):
-    """The database cannot be migrated back to that revision; the message is one line that says why."""
+    """The database cannot be migrated back to that revision; the message is one line with the reason."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,12 @@ def downgrade_losses(engine: Engine, revision: str) -> list[str]:
     _reject_newer(current)
     if revision == "base" or not is_known(revision):
         known = ", ".join(script.revision for script in reversed(_scripts()))
-        raise DowngradeError(f"There is no revision {revision[:40]!r} to go back to; known are {known}.")
+        raise DowngradeError(f"There is no revision {revision[:40]!r}; known revisions are {known}.")
     if current is None or revision >= current:
-        raise DowngradeError(f"The database is at revision {current or 'none'}; {revision} is not before that.")
-    return [f"{each.revision} ({_title(each)}): {each.module.loses}" for each in _downgrade_path(current, revision)]
+        raise DowngradeError(f"The database is at revision {current or 'none'}; {revision} is not an earlier one.")
+    return [
+        f"{script.revision} ({_title(script)}): {script.module.loses}" for script in _downgrade_path(current, revision)
+    ]
 
 
 def current_revision(engine: Engine) -> str | None:
@@ -116,7 +118,7 @@ def check_migrated(engine: Engine) -> None:
     _reject_newer(current)
     if current != head:
         state = f"at revision {current}, not {head}" if current else "not migrated"
-        raise NotMigrated(f"The database is {state}; run `python -m db upgrade` (make run does it by itself).")
+        raise NotMigrated(f"The database is {state}; run `python -m db upgrade` (`make run` does so automatically).")
 
 
 def _reject_newer(revision: str | None) -> None:
@@ -126,24 +128,25 @@ def _reject_newer(revision: str | None) -> None:
 
 def _apply(
     engine: Engine,
-    ahead: Callable[[str | None], list[Script]],
-    move: Callable[[Connection, Script], None],
-    watch: OnStep | None,
+    path: Callable[[str | None], list[Script]],
+    migrate: Callable[[Connection, Script], None],
+    on_step: OnStep | None,
 ) -> str | None:
     """Applies the migrations one by one, each in its own transaction, so that other programs can work between them."""
     with _migration_lock(engine) as step:
         while True:
-            begun, done = time.monotonic(), False
+            started_at, applied = time.monotonic(), False
             with suppress(ConcurrentMigration), step() as connection:
                 current = revision_of(connection)
                 _reject_newer(current)
-                left = ahead(current)
-                if not left:
+                remaining = path(current)
+                if not remaining:
                     return current
-                _with_lock_retries(connection, move, left[0])
-                done = True
-            if watch and done:
-                watch(MigrationStep(left[0].revision, _title(left[0]), time.monotonic() - begun))
+                _with_lock_retries(connection, migrate, remaining[0])
+                applied = True
+            if on_step and applied:
+                seconds = time.monotonic() - started_at
+                on_step(MigrationStep(remaining[0].revision, _title(remaining[0]), seconds))
 
 
 @contextmanager
@@ -187,7 +190,7 @@ def _unlock(connection: Connection) -> None:
     connection.commit()
 
 
-def _with_lock_retries(connection: Connection, move: Callable[[Connection, Script], None], script: Script) -> None:
+def _with_lock_retries(connection: Connection, migrate: Callable[[Connection, Script], None], script: Script) -> None:
     """Applies the step, and retries it while another program holds the table. Each try waits for a second at most, so
     that other statements do not queue behind it for long."""
     ends_at = time.monotonic() + _LOCK_TIMEOUT_SECONDS
@@ -200,7 +203,7 @@ def _with_lock_retries(connection: Connection, move: Callable[[Connection, Scrip
             # Alembic opens its own transactions where none is open.
             connection.commit()
         try:
-            move(connection, script)
+            migrate(connection, script)
             return
         except DBAPIError as error:
             if getattr(error.orig, "pgcode", None) not in _LOCK_ERRORS or time.monotonic() >= ends_at:
@@ -243,12 +246,12 @@ def _scripts() -> list[Script]:
 
 
 def _upgrade_path(current: str | None, target: str) -> list[Script]:
-    return [each for each in reversed(_scripts()) if (current or "") < each.revision <= target]
+    return [script for script in reversed(_scripts()) if (current or "") < script.revision <= target]
 
 
 def _downgrade_path(current: str | None, target: str) -> list[Script]:
     low = "" if target == "base" else target
-    return [each for each in _scripts() if low < each.revision <= (current or "")]
+    return [script for script in _scripts() if low < script.revision <= (current or "")]
 
 
 def _title(script: Script) -> str:

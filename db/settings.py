@@ -33,7 +33,7 @@ class DatabaseSettings(EnvironmentSettings):
         return self
 
     def with_password(self, url: str) -> str:
-        """The URL, completed by DATABASE_USER and DATABASE_PASSWORD where it has no user or password."""
+        """Returns the URL, completed by DATABASE_USER and DATABASE_PASSWORD where it has no user or password."""
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return url
@@ -44,8 +44,8 @@ class DatabaseSettings(EnvironmentSettings):
         return url if parsed == make_url(url) else parsed.render_as_string(hide_password=False)
 
     def _reject_example_password(self, variable: str, url: str) -> str:
-        """The complete URL. Raises ValueError for an example password, and in production for the demo's password,
-        except for the demo itself."""
+        """Returns the complete URL. Raises ValueError for an example password, and in production for the demo's
+        password, except for the demo itself."""
         complete_url = self.with_password(url)
         password = make_url(complete_url).password
         source = variable if make_url(url).password is not None else "DATABASE_PASSWORD"
@@ -54,7 +54,7 @@ class DatabaseSettings(EnvironmentSettings):
         demo = bool(self.demo_github_url) and not self.github_repos.strip(" ,")
         if password == DEMO_PASSWORD and self.backend_env == "prod" and not demo:
             raise ValueError(
-                f"{source}: the password is the demo's, which everybody knows; {REMEDIATION} (docker compose: "
+                f"{source}: this is the public password of the demo; {REMEDIATION} (docker compose: "
                 "POSTGRES_PASSWORD in .env, and docs/installation.md for an existing database)"
             )
         return complete_url
@@ -79,7 +79,8 @@ class ReplicaSettings(DatabaseSettings):
 
 
 def normalize_url(value: str) -> str:
-    """The URL in SQLAlchemy's form. Raises ValueError, without the value, for an invalid URL or another database."""
+    """Returns the URL in SQLAlchemy's form. Raises ValueError, without the value, for an invalid URL or another
+    database."""
     value = value.strip()
     try:
         url = make_url(value)

@@ -104,11 +104,9 @@ class StorageSize:
         rest = self.tables[number:]
         if len(rest) < 2:
             return list(self.tables)
-        sums = (
-            sum(values)
-            for values in zip(*((each.table_bytes or 0, each.index_bytes or 0) for each in rest), strict=True)
-        )
-        return [*self.tables[:number], TableSize(f"{len(rest)} smaller ones", None, *sums)]
+        table_bytes = sum(table.table_bytes or 0 for table in rest)
+        index_bytes = sum(table.index_bytes or 0 for table in rest)
+        return [*self.tables[:number], TableSize(f"{len(rest)} smaller ones", None, table_bytes, index_bytes)]
 
 
 @dataclass(frozen=True)
@@ -123,9 +121,11 @@ def storage(session: Session, now: datetime) -> StorageSize:
     """Returns the size of the database, with its non-empty tables by size, largest first."""
     tables, total, free = (_postgresql if session.get_bind().dialect.name == "postgresql" else _sqlite)(session)
     day = select(literal(1)).where(Run.created_at >= now - timedelta(days=1), Run.created_at < now)
-    listed = sorted(tables, key=lambda each: (-(each.table_bytes or 0) - (each.index_bytes or 0), -(each.rows or 0)))
+    listed = sorted(
+        tables, key=lambda table: (-(table.table_bytes or 0) - (table.index_bytes or 0), -(table.rows or 0))
+    )
     return StorageSize(
-        tables=tuple(each for each in listed if each.rows != 0),
+        tables=tuple(table for table in listed if table.rows != 0),
         total_bytes=total,
         free_bytes=free,
         oldest_run=session.scalar(select(func.min(Run.created_at))),
@@ -159,8 +159,8 @@ def _count(session: Session, rows: Select[int], most: int | None = MAX_COUNTED) 
 
 
 def _postgresql(session: Session) -> tuple[list[TableSize], int, int]:
-    found = session.execute(text(_POSTGRESQL), {"names": list(Base.metadata.tables)})
-    return [TableSize(*row) for row in found], database_bytes(session), 0
+    rows = session.execute(text(_POSTGRESQL), {"names": list(Base.metadata.tables)})
+    return [TableSize(*row) for row in rows], database_bytes(session), 0
 
 
 def _sqlite(session: Session) -> tuple[list[TableSize], int, int]:

@@ -174,7 +174,7 @@ def test_a_database_that_is_not_migrated_is_said_everywhere_and_recovers_by_itse
 ) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
     client = make_client(database_url=url)
-    line = "The database is not migrated; run `python -m db upgrade` (make run does it by itself)."
+    line = "The database is not migrated; run `python -m db upgrade` (`make run` does so automatically)."
     health = client.get("/health")
     assert health.status_code == 503
     assert (health.json()["status"], health.json()["schema_revision"]) == ("error", None)

@@ -121,10 +121,12 @@ def test_the_demos_password_of_the_database_is_refused_in_production(
     monkeypatch.setenv("DATABASE_URL", "postgresql://db:5432/health")
     monkeypatch.setenv("DATABASE_USER", "health")
     monkeypatch.setenv("DATABASE_PASSWORD", "health")
-    with pytest.raises(ConfigError, match=r"^DATABASE_PASSWORD: the password is the demo's, .*POSTGRES_PASSWORD"):
+    with pytest.raises(
+        ConfigError, match=r"^DATABASE_PASSWORD: this is the public password of the demo; .*POSTGRES_PASSWORD"
+    ):
         settings.load()
     monkeypatch.setenv("DATABASE_URL", "postgresql://health:health@db:5432/health")
-    with pytest.raises(ConfigError, match=r"^DATABASE_URL: the password is the demo's"):
+    with pytest.raises(ConfigError, match=r"^DATABASE_URL: this is the public password of the demo"):
         settings.load()
     monkeypatch.setenv("GITHUB_REPOS", "")
     assert settings.load().database_url == "postgresql://health:health@db:5432/health"

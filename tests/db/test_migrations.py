@@ -127,9 +127,9 @@ def test_going_back_says_what_it_loses_and_wants_a_yes(
     assert main(["downgrade", "0006"]) == 2
     assert "rules, silences and acknowledgements" in capsys.readouterr().err
     for revision, line in (
-        ("base", f"known are 0001, .*{head}"),
+        ("base", f"known revisions are 0001, .*{head}"),
         ("9999", "There is no revision '9999'"),
-        (head, "is not before"),
+        (head, "is not an earlier one"),
     ):
         assert main(["downgrade", revision, "--yes"]) == 2
         assert re.search(line, capsys.readouterr().err)

@@ -125,5 +125,5 @@ def test_the_command_rebuilds_sums_and_rollups(
         session.execute(update(Run).values(unpriced_minutes=0, cost_usd=9.0))
     monkeypatch.setenv("DATABASE_URL", database_url)
     assert main(["rebuild-rollups"]) == 0
-    assert "The sums of 3 runs and the roll-ups of 2 days" in capsys.readouterr().out
+    assert "Recomputed the sums of 3 runs and the roll-ups of 2 repository days" in capsys.readouterr().out
     assert money(engine) == [(0, 2)] * 2
