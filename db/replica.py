@@ -3,8 +3,8 @@ primary.
 
 Two threads check the primary and the replica every two seconds, so that no query waits for a check, and neither check
 for the other. The lag is measured by positions in PostgreSQL's write-ahead log: the time since the primary was last at
-the position of the replica. The replica's clock does not tell the lag: where nothing is written, its last transaction
-is old and nothing is missing."""
+the position of the replica. The time of the replica's last transaction is no measure: where nothing is written, it
+is old although nothing is missing."""
 
 import logging
 import threading
@@ -47,8 +47,8 @@ _HEARTBEAT = (
     .bindparams(name=COLLECTOR_HEARTBEAT)
     .columns(seen_at=DateTime())
 )
-_REPLICA_FAILURE_ATTRIBUTE = "ask_again"
-_UNREACHABLE, _DISCONNECTED = "DATABASE_REPLICA_URL: cannot use it; the log says why", "it broke off; the log says why"
+_REPLICA_FAILURE_ATTRIBUTE = "replica_failure"
+_UNREACHABLE, _DISCONNECTED = "DATABASE_REPLICA_URL: cannot use it; see the log", "its connection was lost; see the log"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class _DatabaseState:
 
 
 def reads_replica(session: Session) -> bool:
-    """True where the statements of this session run on the replica."""
+    """Returns whether the statements of this session run on the replica."""
     return bool(session.info.get("replica"))
 
 
@@ -88,21 +88,20 @@ class ReplicaRouter:
     ) -> None:
         self.primary = make_engine(url)
         self.replica = _replica_engine(replica_url, _CONNECT_SECONDS) if replica_url else None
-        self._most, self._every = max_lag_seconds, CHECK_INTERVAL_SECONDS
+        self._max_lag, self._interval = max_lag_seconds, CHECK_INTERVAL_SECONDS
         self._marks: deque[tuple[float, int]] = deque(maxlen=int(2 * max_lag_seconds / CHECK_INTERVAL_SECONDS) + 2)
         self._lock, self._stop = threading.Lock(), threading.Event()
-        self._trusted, self._reason = False, "it was not checked yet"
+        self._trusted, self._reason = False, "it has not been checked yet"
         self._lag: float | None = None
         self._logged = ""
         self._checked_at = float("-inf")
         # Data that was read from the primary, or written, must be on the replica before it serves reads again.
-        self._version, self._must_catch_up, self._needed = 0, False, 0
-        self._since = float("-inf")
-        # The primary is unreachable.
-        self._alone = False
+        self._version, self._must_catch_up, self._needed_position = 0, False, 0
+        self._catch_up_since = float("-inf")
+        self._primary_unreachable = False
         self._threads: list[threading.Thread] = []
         self._primary: tuple[float, _DatabaseState | None] | None = None
-        self._primary_asked_at = time.monotonic()
+        self._primary_check_at = time.monotonic()
         self._urls = url, replica_url
         if self.replica is not None:
             event.listen(self.replica, "handle_error", self._on_error)
@@ -112,7 +111,7 @@ class ReplicaRouter:
         primary. Returns the router. `close` ends the threads."""
         url, replica_url = self._urls
         if replica_url and not self._threads:
-            self._primary_asked_at = time.monotonic()
+            self._primary_check_at = time.monotonic()
             self._threads = [
                 threading.Thread(target=self._poll_primary, args=(url,), name="replica-router-primary", daemon=True),
                 threading.Thread(
@@ -127,16 +126,16 @@ class ReplicaRouter:
     def engine(self) -> Engine:
         """The engine that serves reads now."""
         if self.replica is not None and self._trusted:
-            if time.monotonic() - self._checked_at < max(_CHECK_TIMEOUT_SECONDS, 4 * self._every):
+            if time.monotonic() - self._checked_at < max(_CHECK_TIMEOUT_SECONDS, 4 * self._interval):
                 return self.replica
-            self._use_primary("it does not answer")
+            self._use_primary("it does not respond")
         return self.primary
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Opens a session in one transaction on the database that serves reads now. All its statements see one snapshot,
-        so that a figure of several statements belongs to one moment. An error that only the replica caused is marked:
-        see is_replica_failure."""
+        """Opens a session in one transaction on the database that serves reads now. All its statements see one
+        snapshot, so that a figure of several statements belongs to one moment. An error that only the replica caused is
+        marked: see is_replica_failure."""
         with self._connect() as connection, Session(connection, expire_on_commit=False) as opened, opened.begin():
             opened.info["replica"] = connection.engine is self.replica
             yield opened
@@ -144,8 +143,8 @@ class ReplicaRouter:
     def is_stale_read(self, session: Session, version: int) -> bool:
         """Returns whether a replica served data of an older version than was read before. Reads then go to the primary,
         whose version is always accepted, and the caller repeats the query."""
-        if session.info.get("replica") and version < self._version and not self._alone:
-            self._use_primary("it is behind what was shown")
+        if session.info.get("replica") and version < self._version and not self._primary_unreachable:
+            self._use_primary("it is behind data that was already read")
             return True
         self._version = version
         return False
@@ -154,7 +153,7 @@ class ReplicaRouter:
         """Routes reads to the primary until the replica has the change that was just written."""
         with self._lock:
             if self.replica is not None:
-                self._require_catch_up("it catches up")
+                self._require_catch_up("it is catching up")
 
     def status(self) -> ReplicaStatus:
         on_replica = self.engine is self.replica
@@ -171,8 +170,8 @@ class ReplicaRouter:
                 engine.dispose()
 
     def evaluate(self, primary: _DatabaseState | None, replica: _DatabaseState | str, checked_at: float) -> None:
-        """Chooses the database by the states of both as of `checked_at`; for a replica that cannot be checked, `replica`
-        is the reason. Where the primary is unreachable, old data is better than none."""
+        """Chooses the database by the states of both as of `checked_at`; for a replica that cannot be checked,
+        `replica` is the reason. Where the primary is unreachable, old data is better than none."""
         now = time.monotonic()
         if isinstance(replica, str):
             self._use_primary(_UNREACHABLE, log_reason=replica)
@@ -182,10 +181,10 @@ class ReplicaRouter:
             self._use_primary(f"its schema is at {replica.revision}")
             return
         with self._lock:
-            self._alone = primary is None
+            self._primary_unreachable = primary is None
             if primary is not None:
                 self._lag = self._lag_behind(now, checked_at, primary, replica)
-                if self._lag > self._most:
+                if self._lag > self._max_lag:
                     self._use_primary_locked(f"it is {self._lag:,.0f} s behind, more than DATABASE_REPLICA_MAX_LAG")
                 elif self._trusted or self._caught_up(primary, replica, checked_at):
                     self._use_replica()
@@ -193,7 +192,7 @@ class ReplicaRouter:
                 self._lag = None
                 self._use_replica()
 
-    def _lag_behind(self, now: float, asked_at: float, primary: _DatabaseState, replica: _DatabaseState) -> float:
+    def _lag_behind(self, now: float, checked_at: float, primary: _DatabaseState, replica: _DatabaseState) -> float:
         """Returns the lag in seconds by log positions; without a log by the collector's heartbeat."""
         if primary.log_position is None or replica.log_position is None:
             return (
@@ -201,26 +200,29 @@ class ReplicaRouter:
                 if primary.heartbeat_at and replica.heartbeat_at
                 else 0.0
             )
-        if not self._marks or self._marks[-1][0] < asked_at:
-            self._marks.append((asked_at, primary.log_position))
+        if not self._marks or self._marks[-1][0] < checked_at:
+            self._marks.append((checked_at, primary.log_position))
         if replica.log_position >= primary.log_position:
             return 0.0
         reached = [at for at, position in self._marks if position <= replica.log_position]
         return now - reached[-1] if reached else max(now - self._marks[0][0], replica.idle_seconds)
 
-    def _caught_up(self, primary: _DatabaseState, replica: _DatabaseState, asked_at: float) -> bool:
+    def _caught_up(self, primary: _DatabaseState, replica: _DatabaseState, checked_at: float) -> bool:
         if not self._must_catch_up:
             return True
-        if asked_at < self._since:
+        if checked_at < self._catch_up_since:
             return False  # The position of the primary may be from before the change.
-        self._needed = self._needed or primary.insert_position or 0
-        self._reason = "it catches up"
-        return replica.version >= max(primary.version, self._version) and (replica.log_position or 0) >= self._needed
+        self._needed_position = self._needed_position or primary.insert_position or 0
+        self._reason = "it is catching up"
+        return (
+            replica.version >= max(primary.version, self._version)
+            and (replica.log_position or 0) >= self._needed_position
+        )
 
     def _use_replica(self) -> None:
         if not self._trusted:
             log.info("Reads go to the replica.")
-        self._trusted, self._must_catch_up, self._needed = True, False, 0
+        self._trusted, self._must_catch_up, self._needed_position = True, False, 0
 
     def _use_primary(self, reason: str, log_reason: str = "") -> None:
         with self._lock:
@@ -236,8 +238,8 @@ class ReplicaRouter:
         self._require_catch_up(reason)
 
     def _require_catch_up(self, reason: str) -> None:
-        self._trusted, self._must_catch_up, self._needed, self._reason = False, True, 0, reason
-        self._since = time.monotonic()
+        self._trusted, self._must_catch_up, self._needed_position, self._reason = False, True, 0, reason
+        self._catch_up_since = time.monotonic()
 
     def _connect(self) -> Connection:
         engine = self.engine
@@ -262,10 +264,10 @@ class ReplicaRouter:
         """Polls the state of the primary. A primary that hangs blocks only this thread."""
         primary = _replica_engine(url, _CONNECT_SECONDS)
         while not self._stop.is_set():
-            self._primary_asked_at = time.monotonic()
+            self._primary_check_at = time.monotonic()
             state = _probe(primary, _WRITE_POSITION)
-            self._primary = self._primary_asked_at, state if isinstance(state, _DatabaseState) else None
-            self._stop.wait(self._every)
+            self._primary = self._primary_check_at, state if isinstance(state, _DatabaseState) else None
+            self._stop.wait(self._interval)
         primary.dispose()
 
     def _poll_replica(self, replica_url: str) -> None:
@@ -273,11 +275,11 @@ class ReplicaRouter:
         replica = _replica_engine(replica_url, _CONNECT_SECONDS)
         while not self._stop.is_set():
             latest = self._primary
-            silent = time.monotonic() - self._primary_asked_at > max(_CHECK_TIMEOUT_SECONDS, 4 * self._every)
-            if latest is not None or silent:
-                asked_at, primary = (time.monotonic(), None) if latest is None or silent else latest
-                self.evaluate(primary, _probe(replica, _REPLAY_POSITION), asked_at)
-            self._stop.wait(self._every if latest is not None else min(self._every, 0.05))
+            overdue = time.monotonic() - self._primary_check_at > max(_CHECK_TIMEOUT_SECONDS, 4 * self._interval)
+            if latest is not None or overdue:
+                checked_at, primary = (time.monotonic(), None) if latest is None or overdue else latest
+                self.evaluate(primary, _probe(replica, _REPLAY_POSITION), checked_at)
+            self._stop.wait(self._interval if latest is not None else min(self._interval, 0.05))
         replica.dispose()
 
 

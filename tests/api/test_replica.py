@@ -141,7 +141,7 @@ def test_what_was_shown_is_not_taken_back_when_the_replica_returns(
     store(engine, 2)
     assert ids(client) == [2, 1]
     replica.start(delay="1h")
-    wait_for_reason(client, "it catches up")
+    wait_for_reason(client, "it is catching up")
     assert ids(client) == [2, 1]
     replica.kill()
     replica.start()
