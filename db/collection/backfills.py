@@ -1,4 +1,4 @@
-"""Writing how far the reading of history has come."""
+"""Writes of backfills: the spans of history that a collector reads, and its progress in them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 from db.enums import BackfillPhase
 from db.models import Backfill, SyncState
 
-# The same wish said again tomorrow (`--since 90d`) goes on with yesterday's work: what was made since then is met by
-# the looks at the newest runs.
+# A relative request repeated a day later (`--since 90d`) continues the backfill of the day before. Runs created since
+# then are collected with the newest runs.
 _SAME_SPAN_TOLERANCE = timedelta(days=1)
-# A scan of the windows that finds nothing new, this long after they were read, ends the doubt: GitHub's search
-# index has been seen to lag by 45 minutes.
+# A verification that finds no new runs this long after the span was read completes the backfill: lags of 45 minutes of
+# GitHub's search index have been observed.
 SEARCH_INDEX_LAG = timedelta(hours=1)
 
 
@@ -29,15 +29,15 @@ def get_backfill(session: Session, key: BackfillKey) -> Backfill | None:
 
 
 def due_backfills(session: Session, repository_id: int, now: datetime) -> list[BackfillKey]:
-    """Those that have something to do now, the newest history first."""
+    """Returns the unfinished backfills with work to do now, the newest history first."""
     return [_key(row) for row in _unfinished(session, repository_id) if _is_due(row, now)]
 
 
 def request_backfill(
     session: Session, repository_id: int, since: datetime, until: datetime, now: datetime
 ) -> BackfillKey | None:
-    """The backfill that reads this span: one under way that covers it, or a new one. Null when nothing of it is
-    missing: what is known to be complete is not read again."""
+    """Returns the backfill that reads this span: an unfinished one that covers it, or a new one; null where the span is
+    already complete. Parts that are known to be complete are not read again."""
     state = session.get_one(SyncState, repository_id)
     if state.complete_since and state.covered_to and until >= state.complete_since:
         until = min(until, state.complete_since)
@@ -49,19 +49,25 @@ def request_backfill(
         if row.until >= until - (_SAME_SPAN_TOLERANCE if reading else timedelta(0)) and row.since < until:
             if row.since <= since:
                 return _key(row) if reading else None
-            until = row.since  # what lies above is read there
+            until = row.since  # The other backfill reads the runs from there on.
     row = Backfill(
-        repository_id=repository_id, since=since.replace(microsecond=0), until=until, cursor=until,
-        phase=str(BackfillPhase.READING), runs_done=0, late_runs=0, started_at=now,
-    )  # fmt: skip
+        repository_id=repository_id,
+        since=since.replace(microsecond=0),
+        until=until,
+        cursor=until,
+        phase=str(BackfillPhase.READING),
+        runs_done=0,
+        late_runs=0,
+        started_at=now,
+    )
     session.add(row)
     session.flush()
     return _key(row)
 
 
 def advance(session: Session, key: BackfillKey, cursor: datetime, runs: int, late_runs: int, now: datetime) -> None:
-    """Everything from `cursor` on is stored. Where the span joins what is complete, that grows with it. `late` runs
-    of these were not known before."""
+    """Records that all runs of the span from `cursor` on are stored: `runs` of them now, of which `late_runs` were not
+    stored before. Where the span adjoins the complete history, the complete history is extended."""
     backfill = session.get_one(Backfill, (key.repository_id, key.since, key.until))
     backfill.cursor = max(cursor, backfill.since)
     if backfill.phase == BackfillPhase.READING:
@@ -91,7 +97,8 @@ def _advance_phase(backfill: Backfill, now: datetime) -> None:
 
 
 def close_covered_backfills(session: Session, repository_id: int, scanned_back_to: datetime, now: datetime) -> None:
-    """A walk through the unfiltered list went back to `reached`: what lies above needs no other proof."""
+    """Completes the verification of spans that start at or after `scanned_back_to`, down to which a scan of the
+    unfiltered list went."""
     for row in _unfinished(session, repository_id):
         if row.phase == BackfillPhase.VERIFYING and row.since >= scanned_back_to:
             row.phase, row.cursor, row.verified_at = str(BackfillPhase.DONE), row.since, now
@@ -103,7 +110,8 @@ def _unfinished(session: Session, repository_id: int) -> list[Backfill]:
 
 
 def _is_due(backfill: Backfill, now: datetime) -> bool:
-    """Reading always; a scan to verify once right away, and again when the index must have caught up."""
+    """Returns whether the backfill has work to do. Reading is always due; verification is due at once, and again when
+    the search index must be up to date."""
     if backfill.phase == BackfillPhase.READING or backfill.cursor < backfill.until or backfill.read_at is None:
         return True
     return backfill.verified_at == backfill.read_at or now - backfill.read_at >= SEARCH_INDEX_LAG

@@ -18,7 +18,7 @@ from db.models import Claim, Repository
 
 
 class AdvisoryLock(IntEnum):
-    """Keys of PostgreSQL's advisory locks. Any numbers do, as long as they do not change."""
+    """Keys of PostgreSQL's advisory locks. The numbers are arbitrary and must not change."""
 
     CLAIMS = 7_233_020
     ROLLUPS = 7_233_021

@@ -74,10 +74,10 @@ class CounterRegistry:
             self.timestamps[name] = time
 
     def as_dict(self) -> dict[str, Any]:
-        """The registry as JSON, for `from_dict`."""
+        """Returns the registry as JSON values, for `from_dict`."""
         with self._lock:
             return {
-                "counts": {name: dict(by) for name, by in self.counts.items()},
+                "counts": {name: dict(labels) for name, labels in self.counts.items()},
                 "took": {name: [number, round(total, 3)] for name, (number, total) in self.summaries.items()},
                 "last": {name: moment.isoformat() for name, moment in self.timestamps.items()},
             }
@@ -86,8 +86,8 @@ class CounterRegistry:
         """Adds the counts that the same collector had stored when it stopped."""
         stored = from_dict(saved)
         with self._lock:
-            for name, by in stored.counts.items():
-                for label, number in by.items():
+            for name, labels in stored.counts.items():
+                for label, number in labels.items():
                     self.counts[name][label] += number
             for kind, (observations, total) in stored.summaries.items():
                 current = self.summaries.get(kind, (0.0, 0.0))
@@ -98,15 +98,15 @@ class CounterRegistry:
 def from_dict(saved: object) -> CounterRegistry:
     """Parses the counters of a heartbeat. Unknown values, for example of another version, are skipped."""
     registry = CounterRegistry()
-    parts = saved if isinstance(saved, dict) else {}
-    for name, by in _items(parts.get("counts")):
-        for label, number in _items(by):
+    stored = saved if isinstance(saved, dict) else {}
+    for name, labels in _items(stored.get("counts")):
+        for label, number in _items(labels):
             if isinstance(number, int | float):
                 registry.counts[name][label] += number
-    for name, pair in _items(parts.get("took")):
+    for name, pair in _items(stored.get("took")):
         if isinstance(pair, list) and len(pair) == 2 and all(isinstance(value, int | float) for value in pair):
             registry.summaries[name] = float(pair[0]), float(pair[1])
-    for name, written in _items(parts.get("last")):
+    for name, written in _items(stored.get("last")):
         if (at := parse_timestamp(written)) is not None:
             registry.timestamps[name] = at
     return registry

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-# Names of rows in the table heartbeats. COLLECTOR_HEARTBEAT speaks for all collectors; each of several collectors has a
-# row of its own beside it (see collector_heartbeat).
+# Names of rows in the table heartbeats. COLLECTOR_HEARTBEAT is shared by all collectors; several collectors also
+# have one row each (see collector_heartbeat).
 COLLECTOR_HEARTBEAT = "collector"
 # Its detail is the price list.
 PRICES_HEARTBEAT = "prices"
@@ -86,8 +86,8 @@ class HeartbeatDetail:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the detail as JSON values. Keys without a value are left out, but for those of the current work,
-        which a reader expects."""
+        """Returns the detail as JSON values. Keys without a value are omitted, except those of the current work,
+        which readers expect."""
         limit = self.rate_limit
         values: dict[str, Any] = {
             "beat_seconds": self.beat_seconds,
@@ -134,7 +134,7 @@ def _positive(value: object) -> float | None:
 
 
 def _time(value: object) -> datetime | None:
-    """A time in ISO 8601; without an offset it is UTC."""
+    """Parses a time in ISO 8601; without an offset it is UTC. Returns null for other values."""
     try:
         time = datetime.fromisoformat(str(value))
     except ValueError:

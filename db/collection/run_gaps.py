@@ -1,5 +1,6 @@
-"""The audit of run numbers: GitHub numbers the runs of a workflow 1, 2, 3 …, so a hole means a run that was deleted
-there or never reached us."""
+"""Gaps in the run numbers of workflows.
+
+GitHub numbers the runs of a workflow 1, 2, 3 …, so that a gap is a run that was deleted there or was not collected."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,18 +13,17 @@ from db.enums import GapState
 from db.models import Run, RunGap
 from db.sql import UtcDateTime
 
-# GitHub is asked for a gap at once and after these pauses; then the runs are taken to be deleted there.
+# The runs of a gap are requested from GitHub after these delays; runs that are still missing then count as deleted.
 RECHECK_DELAYS = (timedelta(0), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
-
-
-# More holes than this mean that runs are deleted there all the time; the newest ones are kept.
+# A repository with more gaps deletes runs regularly; only the newest gaps are recorded.
 _MAX_GAPS = 2000
 _MARGIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class NewRunGap:
-    """Numbers first to last are missing; the runs before and after them were created at these times."""
+    """A gap from `first_number` to `last_number`, both missing. The runs before and after it were created at these
+    times."""
 
     workflow_id: int
     first_number: int
@@ -41,9 +41,9 @@ class OpenGap:
 
 
 def audit_run_numbers(session: Session, repository_id: int, since: datetime, until: datetime, now: datetime) -> int:
-    """Compares the holes between the runs created from `since` to `until` with those stored; returns how many are
-    new. A hole that was filled goes away."""
-    found = _find_gaps(session, repository_id, since, until, _MAX_GAPS)
+    """Updates the stored gaps between the runs created from `since` to `until`; returns the number of new ones. Gaps
+    that were filled are deleted."""
+    gaps = _find_gaps(session, repository_id, since, until, _MAX_GAPS)
     known = {
         (row.workflow_id, row.first_number): row
         for row in session.scalars(
@@ -53,7 +53,7 @@ def audit_run_numbers(session: Session, repository_id: int, since: datetime, unt
         )
     }
     added = 0
-    for gap in found:
+    for gap in gaps:
         row = known.pop((gap.workflow_id, gap.first_number), None)
         if row is None:
             session.add(
@@ -71,7 +71,7 @@ def audit_run_numbers(session: Session, repository_id: int, since: datetime, unt
 
 
 def due_gaps(session: Session, repository_id: int, now: datetime, *, limit: int = 1000) -> list[OpenGap]:
-    """Open gaps that GitHub is to be asked for now, newest first."""
+    """Returns the open gaps whose runs are to be requested from GitHub now, newest first."""
     query = (
         select(RunGap)
         .where(RunGap.repository_id == repository_id, RunGap.state == GapState.OPEN)
@@ -86,7 +86,8 @@ def due_gaps(session: Session, repository_id: int, now: datetime, *, limit: int 
 
 
 def record_checks(session: Session, repository_id: int, gaps: Collection[OpenGap], now: datetime) -> None:
-    """GitHub was asked and what it had is stored; what is still missing after the last look does not exist there."""
+    """Records that the runs of these gaps were requested and stored. Gaps that remain after the last check become
+    absent: GitHub does not have the runs."""
     keys = [(gap.workflow_id, gap.first_number) for gap in gaps]
     query = select(RunGap).where(
         RunGap.repository_id == repository_id, tuple_(RunGap.workflow_id, RunGap.first_number).in_(keys)
@@ -98,7 +99,7 @@ def record_checks(session: Session, repository_id: int, gaps: Collection[OpenGap
 
 
 def _find_gaps(session: Session, repository_id: int, since: datetime, until: datetime, limit: int) -> list[NewRunGap]:
-    """Holes between runs created from `since` to `until`, newest first; at most `limit`."""
+    """Returns at most `limit` gaps between runs created from `since` to `until`, newest first."""
     numbered = (
         select(
             Run.workflow_id,
@@ -109,7 +110,7 @@ def _find_gaps(session: Session, repository_id: int, since: datetime, until: dat
             .over(partition_by=Run.workflow_id, order_by=Run.run_number)
             .label("created_after"),
         )
-        # Numbers and times need not be in the same order to the second: neighbours beyond the ends count as seen.
+        # Numbers and times can differ in order by seconds: the margin includes neighbours outside of the window.
         .where(Run.repository_id == repository_id, Run.created_at >= since - _MARGIN)
         .subquery()
     )

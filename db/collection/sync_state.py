@@ -17,12 +17,13 @@ _FIRST_VERSION_AT, _VERSION_STEP = datetime(2026, 1, 1, tzinfo=UTC), timedelta(s
 
 
 def sync_state(session: Session, repository_id: int, *, lock: bool = False) -> SyncState:
-    """Returns the row of the repository, which upsert_repository creates. `lock` locks it until the transaction ends."""
+    """Returns the row of the repository, which upsert_repository creates. `lock` locks it until the end of the
+    transaction."""
     return session.get_one(SyncState, repository_id, with_for_update=True if lock else None)
 
 
 def rescan_times(state: SyncState) -> dict[str, datetime | None]:
-    """The time of the last rescan of each level: `recent`, `wide` and `deep` runs."""
+    """Returns the time of the last rescan of each level: `recent`, `wide` and `deep` runs."""
     return {"recent": state.rescanned_at, "wide": state.rescanned_wide_at, "deep": state.rescanned_deep_at}
 
 
@@ -56,9 +57,14 @@ def set_gaps(session: Session, repository_id: int, kind: str, details: Sequence[
 
 
 def add_gap(
-    session: Session, repository_id: int, kind: str, detail: str, *,
-    since: datetime | None = None, until: datetime | None = None,
-) -> None:  # fmt: skip
+    session: Session,
+    repository_id: int,
+    kind: str,
+    detail: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> None:
     """Records a gap, once for each detail. `since` and `until` limit it to runs by created_at; without them it belongs
     to every window."""
     state = _locked_state(session, repository_id)

@@ -42,18 +42,18 @@ def store_run_details(session: Session, repository: Repository, details: Sequenc
         run = runs.get(detail.run_id)
         if run is None:
             continue
-        ours = attempts[run.id]
-        _store_attempts(session, run, ours, detail.attempts)
+        run_attempts = attempts[run.id]
+        _store_attempts(session, run, run_attempts, detail.attempts)
         _store_jobs(session, run, jobs[run.id], detail.jobs)
         _mark_copies(jobs[run.id])
-        recompute_run(repository, run, ours, jobs[run.id], prices)
+        recompute_run(repository, run, run_attempts, jobs[run.id], prices)
         run.details_at = detail.fetched_at
-        lists.append(job_list_of(run, ours, jobs[run.id], detail))
+        lists.append(job_list_of(run, run_attempts, jobs[run.id], detail))
         run.details_pending = not lists[-1].settled
         changed += session.is_modified(run) or bool(session.new)
     if lists:
         record_job_lists(session, repository.id, lists, max(detail.fetched_at for detail in details))
-    invalidate_runs(session, repository.id, (runs[each].created_at for each in run_ids if each in runs))
+    invalidate_runs(session, repository.id, (runs[run_id].created_at for run_id in run_ids if run_id in runs))
     session.flush()
     return changed
 
@@ -128,7 +128,7 @@ def _job_times(job: Job) -> job_times.JobTimes:
         completed_at=job.completed_at,
         has_runner=bool(job.runner or job.runner_id),
         labels=tuple(job.labels),
-        # Of a job with a runner they are not looked at, and may not be loaded.
+        # The steps of a job with a runner are not needed and may not be loaded.
         step_count=0 if job.runner else len(job.steps),
         completed=job.status == Status.COMPLETED,
         skipped=job.conclusion == Conclusion.SKIPPED,
@@ -139,7 +139,7 @@ def _job_times(job: Job) -> job_times.JobTimes:
 _RUNS_AT_ONCE = 200
 Position = tuple[int, int]
 _START: Position = (0, 0)
-# In the detail of the heartbeat: repository and run up to which costs are those of the list; null where all are.
+# Key in the detail of the heartbeat: repository and run up to which costs use the stored prices; null where all do.
 _POSITION_KEY = "after"
 
 

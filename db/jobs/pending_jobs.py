@@ -1,8 +1,8 @@
-"""What the collector still has to fetch.
+"""Runs whose jobs are still to be fetched, and short job lists.
 
-Job lists of finished runs that hold fewer jobs than GitHub counts: when to ask again, and the gap that says so.
-
-Right after a run's end its list can be short or empty while `total_count` is right (280 jobs: more than 30 s).
+A job list is short where it holds fewer jobs than GitHub counts. Right after the end of a run its list can be short or
+empty although `total_count` is right (280 jobs: for more than 30 s). Such lists are requested again with increasing
+delays and recorded as a gap.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,8 +19,8 @@ from db.definitions.records import RunDetailsRecord
 from db.enums import Conclusion, GapKind, Outcome, Status
 from db.models import Attempt, Job, Run
 
-# What is not over changes without telling us: it is looked at again after this long, by its age. That is at most a
-# twentieth of the age, so that a run that waits for an approval for weeks costs a few requests a day.
+# Unfinished runs change without notice. Pairs of a maximum age and the interval of checks: intervals grow with the age,
+# so that a run that waits for an approval for weeks costs a few requests a day.
 RECHECK_INTERVALS = (
     (timedelta(hours=1), timedelta(seconds=60)),
     (timedelta(days=1), timedelta(minutes=10)),
@@ -30,8 +30,8 @@ RECHECK_INTERVALS = (
 
 @dataclass(frozen=True)
 class PendingJobs:
-    """A run whose jobs are to be fetched, and the earlier attempts of it that are not known to be over. `over`: the
-    run was completed when this was asked, so what is fetched from now on is final."""
+    """A run whose jobs are to be fetched. `missing_attempts` are its earlier attempts that are not stored as completed.
+    `completed`: the stored run is completed, so that its jobs are final."""
 
     repository_id: int
     run_id: int
@@ -41,10 +41,16 @@ class PendingJobs:
 
 
 def pending_jobs(
-    session: Session, repository_ids: Collection[int], now: datetime, limit: int, *, include_unfinished: bool = True,
+    session: Session,
+    repository_ids: Collection[int],
+    now: datetime,
+    limit: int,
+    *,
+    include_unfinished: bool = True,
     run_id: int | None = None,
-) -> list[PendingJobs]:  # fmt: skip
-    """Failed runs first, then the newest. Without `live` only runs with news, not those that are merely running."""
+) -> list[PendingJobs]:
+    """Returns at most `limit` runs whose jobs are to be fetched: failed ones first, then the newest. Without
+    `include_unfinished` unfinished runs are included only if their state changed."""
     query = (
         select(Run.repository_id, Run.id, Run.attempt, Run.status)
         .where(_is_pending(repository_ids, now, include_unfinished))
@@ -54,58 +60,58 @@ def pending_jobs(
     if run_id is not None:
         query = query.where(Run.id == run_id)
     runs = session.execute(query).all()
-    over = _finished_attempts(session, [(row.repository_id, row.id) for row in runs if row.attempt > 1])
+    completed = _finished_attempts(session, [(row.repository_id, row.id) for row in runs if row.attempt > 1])
     return [
         PendingJobs(
             row.repository_id,
             row.id,
             row.attempt,
             row.status == Status.COMPLETED,
-            tuple(k for k in range(1, row.attempt) if k not in over.get(row.id, ())),
+            tuple(number for number in range(1, row.attempt) if number not in completed.get(row.id, ())),
         )
         for row in runs
     ]
 
 
 def count_pending_jobs(session: Session, repository_ids: Collection[int], now: datetime) -> dict[int, int]:
-    """By repository; those with none are left out."""
-    query = select(Run.repository_id, func.count()).where(_is_pending(repository_ids, now, live=False))
+    """Returns the number of runs whose jobs are to be fetched by repository id, without repositories that have none."""
+    query = select(Run.repository_id, func.count()).where(_is_pending(repository_ids, now, include_unfinished=False))
     return {row[0]: row[1] for row in session.execute(query.group_by(Run.repository_id))}
 
 
 def runs_pending_jobs(session: Session, repository_id: int, run_ids: Collection[int]) -> set[int]:
-    """Those of these runs whose jobs are still to be fetched, or to be fetched again."""
-    ours = Run.repository_id == repository_id, Run.id.in_(list(run_ids)), Run.details_pending
-    return set(session.scalars(select(Run.id).where(*ours)))
+    """Returns the ids among `run_ids` whose jobs are still to be fetched, or to be fetched again."""
+    where = Run.repository_id == repository_id, Run.id.in_(list(run_ids)), Run.details_pending
+    return set(session.scalars(select(Run.id).where(*where)))
 
 
-def _is_pending(repository_ids: Collection[int], now: datetime, live: bool) -> ColumnElement[bool]:
-    ours = Run.repository_id.in_(list(repository_ids))
-    if not live:
-        return and_(ours, Run.details_pending)
-    return and_(ours, or_(Run.details_pending, and_(_is_unfinished(), _needs_recheck(Run.details_at, now))))
+def _is_pending(repository_ids: Collection[int], now: datetime, include_unfinished: bool) -> ColumnElement[bool]:
+    in_repositories = Run.repository_id.in_(list(repository_ids))
+    if not include_unfinished:
+        return and_(in_repositories, Run.details_pending)
+    return and_(in_repositories, or_(Run.details_pending, and_(_is_unfinished(), _needs_recheck(Run.details_at, now))))
 
 
 def _is_unfinished() -> ColumnElement[bool]:
-    """Two ranges instead of one inequality: those an index can find."""
+    """Returns the condition that a run is unfinished, as two ranges, for which an index can be used."""
     return or_(Run.status < Status.COMPLETED, Run.status > Status.COMPLETED)
 
 
 def _needs_recheck(last: Any, now: datetime) -> ColumnElement[bool]:
-    levels = [and_(Run.created_at > now - age, last < now - every) for age, every in RECHECK_INTERVALS]
+    levels = [and_(Run.created_at > now - age, last < now - interval) for age, interval in RECHECK_INTERVALS]
     return or_(last.is_(None), *levels)
 
 
 def _finished_attempts(session: Session, runs: list[tuple[int, int]]) -> dict[int, set[int]]:
-    found: dict[int, set[int]] = {}
+    completed: dict[int, set[int]] = {}
     for start in range(0, len(runs), 300):
         query = select(Attempt.run_id, Attempt.attempt).where(
             tuple_(Attempt.repository_id, Attempt.run_id).in_(runs[start : start + 300]),
             Attempt.status == Status.COMPLETED,
         )
         for row in session.execute(query):
-            found.setdefault(row.run_id, set()).add(row.attempt)
-    return found
+            completed.setdefault(row.run_id, set()).add(row.attempt)
+    return completed
 
 
 def unfinished_runs(
@@ -117,8 +123,9 @@ def unfinished_runs(
     skip_newest: int,
     limit: int,
 ) -> list[int]:
-    """Runs that were not over when last seen, that this pass has not met in a list and whose turn it is, the longest
-    unseen first; `skip_newest` leaves out those on an unchanged first page of that size."""
+    """Returns the ids of at most `limit` unfinished runs that are due for a check and not in `listed_run_ids`, the runs
+    of this pass; the longest unchecked first. `skip_newest` is the size of an unchanged first page, whose runs are left
+    out."""
     query = (
         select(Run.id, Run.created_at)
         .where(Run.repository_id == repository_id, _is_unfinished(), _needs_recheck(Run.checked_at, now))
@@ -135,16 +142,16 @@ def unfinished_runs(
     return [row.id for row in rows[:limit]]
 
 
-def _created_at_position(session: Session, repository_id: int, place: int) -> datetime | None:
+def _created_at_position(session: Session, repository_id: int, position: int) -> datetime | None:
     newest = select(Run.created_at).where(Run.repository_id == repository_id).order_by(Run.created_at.desc())
-    return session.scalar(newest.offset(place - 1).limit(1))
+    return session.scalar(newest.offset(position - 1).limit(1))
 
 
-# How long after a run's end GitHub may still change its jobs; after that they are taken as they are.
+# GitHub may change the jobs of a run for this long after its end; then they are final.
 SETTLE_DELAY = timedelta(minutes=15)
-# After the settle time a short list is asked for again when this much has passed since the last answer.
+# Delays after which a short list is requested again, from SETTLE_DELAY on.
 RECHECK_DELAYS = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
-# Runs that the gap of a repository names one by one, newest first; of older ones only the number is kept.
+# The gap of a repository lists this many runs, newest first; older ones are only counted.
 _MAX_NAMED_RUNS = 200
 # Runs that can end before any of their jobs exists.
 _WITHOUT_JOBS = (None, Conclusion.STARTUP_FAILURE, Conclusion.ACTION_REQUIRED, Conclusion.SKIPPED, Conclusion.STALE)
@@ -152,8 +159,8 @@ _WITHOUT_JOBS = (None, Conclusion.STARTUP_FAILURE, Conclusion.ACTION_REQUIRED, C
 
 @dataclass(frozen=True)
 class JobListCheck:
-    """What an answer says of one run's list. `missing`: jobs that GitHub counts and that are not stored; `empty`: no
-    job of the latest attempt is listed yet; `settled`: the run is not asked for again now."""
+    """The state of the job list of a run. `missing` is the number of jobs that GitHub counts and that are not stored;
+    `empty`: no job of the latest attempt is listed yet; `settled`: the list is not requested again for now."""
 
     run_id: int
     created_at: datetime
@@ -167,44 +174,50 @@ class JobListCheck:
 
 
 def job_list_of(run: Run, attempts: Sequence[Attempt], jobs: Sequence[Job], detail: RunDetailsRecord) -> JobListCheck:
-    """Runs in progress are looked at again because they are unfinished; their lists are never short or pending."""
+    """Returns the state of the job list. Lists of unfinished runs are never short: those runs are checked again
+    anyway."""
     if run.status != Status.COMPLETED:
         return JobListCheck(run.id, run.created_at, 0, empty=False, settled=True)
     stale = not detail.run_completed or (detail.attempt or run.attempt) < run.attempt
     missing = max((detail.job_count or 0) - len(jobs), 0)
     latest = [job for job in jobs if job.attempt == run.attempt]
-    past = _is_settled(run, attempts, detail.fetched_at)
-    # Runs that were cancelled in the queue or whose file is invalid have no job: an empty list is taken in the end.
-    empty = not latest and not past and run.conclusion not in _WITHOUT_JOBS
+    settled = _is_settled(run, attempts, detail.fetched_at)
+    # Runs that were cancelled in the queue or whose file is invalid have no job: after the delay an empty
+    # list is final.
+    empty = not latest and not settled and run.conclusion not in _WITHOUT_JOBS
     final = not missing and not empty and all(job.status == Status.COMPLETED for job in latest)
-    return JobListCheck(run.id, run.created_at, missing, empty, settled=not stale and (past or final))
+    return JobListCheck(run.id, run.created_at, missing, empty, settled=not stale and (settled or final))
 
 
 def _is_settled(run: Run, attempts: Sequence[Attempt], now: datetime) -> bool:
-    """Not by the last known job's end alone: where the last job is the missing one, that may be hours ago."""
-    ends = [run.completed_at, *(each.first_completed_at for each in attempts if each.attempt == run.attempt)]
+    """Returns whether the run ended longer than SETTLE_DELAY ago. The end of the last known job is not enough: where
+    the last job is missing, it may be hours earlier."""
+    ends = [run.completed_at, *(row.first_completed_at for row in attempts if row.attempt == run.attempt)]
     end = max((end for end in ends if end), default=None)
     return end is not None and now - end > SETTLE_DELAY
 
 
 def record_job_lists(session: Session, repository_id: int, checks: Collection[JobListCheck], now: datetime) -> None:
-    """Keeps the repository's gap of short lists: adds those of `lists` that are short, drops those that are whole."""
-    short = {each.run_id: each for each in checks if each.is_short}
+    """Updates the repository's gap of short job lists: adds runs with a short list and removes those with a complete
+    one."""
+    short = {check.run_id for check in checks if check.is_short}
     known = _gap(sync_state(session, repository_id).gaps)
-    if not short and not (known and {entry["id"] for entry in known["runs"]} & {each.run_id for each in checks}):
+    if not short and not (known and {entry["id"] for entry in known["runs"]} & {check.run_id for check in checks}):
         return
     session.flush()
     state = sync_state(session, repository_id, lock=True)
     known = _gap(state.gaps)
     entries = {entry["id"]: entry for entry in known["runs"]} if known else {}
-    for each in checks:
-        before = entries.pop(each.run_id, None)
-        if each.is_short:
-            looks = (before["looks"] if before else 0) + each.settled
-            entries[each.run_id] = {
-                "id": each.run_id, "created_at": each.created_at.isoformat(), "missing": each.missing,
-                "looks": looks, "looked_at": now.isoformat(),
-            }  # fmt: skip
+    for check in checks:
+        previous = entries.pop(check.run_id, None)
+        if check.is_short:
+            entries[check.run_id] = {
+                "id": check.run_id,
+                "created_at": check.created_at.isoformat(),
+                "missing": check.missing,
+                "looks": (previous["looks"] if previous else 0) + check.settled,
+                "looked_at": now.isoformat(),
+            }
     _replace(state, list(entries.values()), known["older"] if known else None)
 
 
@@ -215,8 +228,8 @@ def job_lists_to_recheck(session: Session, repository_id: int, now: datetime) ->
 
 
 def reopen_job_lists(session: Session, repository_id: int, run_ids: Collection[int]) -> None:
-    """Has the jobs of these runs fetched again; those that are deleted here leave the gap. The repository is locked
-    (lock_repository) by the caller."""
+    """Marks the jobs of these runs as to be fetched again, and removes runs that are no longer stored from the gap. The
+    caller locks the repository (lock_repository)."""
     stored = set(session.scalars(select(Run.id).where(Run.repository_id == repository_id, Run.id.in_(list(run_ids)))))
     session.execute(
         update(Run)
@@ -232,10 +245,10 @@ def reopen_job_lists(session: Session, repository_id: int, run_ids: Collection[i
 
 
 def _is_due(entry: Mapping[str, Any], now: datetime) -> bool:
-    looks = entry["looks"]
-    if not 1 <= looks <= len(RECHECK_DELAYS):
+    checks = entry["looks"]
+    if not 1 <= checks <= len(RECHECK_DELAYS):
         return False
-    return now - datetime.fromisoformat(entry["looked_at"]) >= RECHECK_DELAYS[looks - 1]
+    return now - datetime.fromisoformat(entry["looked_at"]) >= RECHECK_DELAYS[checks - 1]
 
 
 def _gap(gaps: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -253,24 +266,27 @@ def _replace(state: Any, entries: list[dict[str, Any]], older: dict[str, Any] | 
     if not entries and not older:
         state.gaps = others
         return
-    moments = [str(entry["created_at"]) for entry in entries] + ([str(older["since"])] if older else [])
+    times = [str(entry["created_at"]) for entry in entries] + ([str(older["since"])] if older else [])
     detail = _short_job_lists_text(
         [(entry["id"], entry["missing"]) for entry in entries], older["runs"] if older else 0
     )
     gap = {
-        "kind": str(GapKind.JOB_LISTS), "detail": detail, "since": min(moments), "until": max(moments),
-        "runs": entries, "older": older,
-    }  # fmt: skip
+        "kind": str(GapKind.JOB_LISTS),
+        "detail": detail,
+        "since": min(times),
+        "until": max(times),
+        "runs": entries,
+        "older": older,
+    }
     state.gaps = [*others, gap]
 
 
 def _short_job_lists_text(short: Sequence[tuple[int, int]], more: int) -> str:
-    """`short` are (run id, missing jobs) pairs, 0 where GitHub lists none of the run's jobs; `more` further runs."""
+    """Returns the detail of the gap. `short` are (run id, missing jobs) pairs, with 0 where GitHub lists none of the
+    run's jobs; `more` is the number of further runs."""
     missing = sum(jobs for _, jobs in short)
-    which = [f"run {run_id}: {pluralize(jobs, 'job') if jobs else 'no job listed'}" for run_id, jobs in short[:3]]
-    left = len(short) - len(which) + more
-    which += [f"and {pluralize(left, 'more run', 'more runs')}"] if left else []
+    listed = [f"run {run_id}: {pluralize(jobs, 'job') if jobs else 'no job listed'}" for run_id, jobs in short[:3]]
+    others = len(short) - len(listed) + more
+    listed += [f"and {pluralize(others, 'more run', 'more runs')}"] if others else []
     total = f"{pluralize(missing, 'job')} missing" if missing else "jobs missing"
-    return (
-        f"GitHub lists fewer jobs than it counts: {total} in {pluralize(len(short) + more, 'run')} ({', '.join(which)})"
-    )
+    return f"GitHub lists fewer jobs than it counts: {total} in {pluralize(len(short) + more, 'run')} ({', '.join(listed)})"

@@ -1,5 +1,6 @@
-"""The prices of runners that PRICES_FILE gives. The collector reads the file and writes them into the database, where
-every program finds the same ones: what one stores and what another computes cannot differ."""
+"""Prices of runners from PRICES_FILE.
+
+The collector reads the file and stores the prices in the database, so that all programs compute with the same ones."""
 
 import math
 from dataclasses import asdict
@@ -20,18 +21,19 @@ _SESSION_KEY = "price list"
 
 
 def price_list(session: Session) -> PriceList:
-    """As the collector wrote it; empty where it never did. Read once a session."""
-    found: PriceList | None = session.info.get(_SESSION_KEY)
-    if found is None:
+    """Returns the stored prices; empty where there are none. They are read once per session."""
+    prices: PriceList | None = session.info.get(_SESSION_KEY)
+    if prices is None:
         row = session.get(Heartbeat, PRICES_HEARTBEAT)
-        found = session.info[_SESSION_KEY] = price_list_from_detail(row.detail) if row else EMPTY_PRICE_LIST
-    return found
+        prices = session.info[_SESSION_KEY] = price_list_from_detail(row.detail) if row else EMPTY_PRICE_LIST
+    return prices
 
 
 def price_list_from_detail(detail: dict[str, Any]) -> PriceList:
-    """Of the detail of a heartbeat."""
-    found = PriceList(**{name: dict(detail.get(name) or {}) for name in _SECTIONS})
-    return found if any(detail.get(name) for name in _SECTIONS) else EMPTY_PRICE_LIST
+    """Returns the prices in the detail of a heartbeat."""
+    if not any(detail.get(name) for name in _SECTIONS):
+        return EMPTY_PRICE_LIST
+    return PriceList(**{name: dict(detail.get(name) or {}) for name in _SECTIONS})
 
 
 def price_list_detail(prices: PriceList) -> dict[str, Any]:
@@ -39,14 +41,14 @@ def price_list_detail(prices: PriceList) -> dict[str, Any]:
 
 
 def read_price_list(path: str) -> PriceList:
-    """Raises ValueError, in one line, where the file cannot be read or is not a list of prices."""
+    """Returns the prices of the file. Raises ValueError, with one line, where the file cannot be read or is invalid."""
     try:
         with Path(path).open("rb") as file:
             data = file.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}; give the path of a readable file") from None
+        raise ValueError(f"cannot read {path}: {error.strerror}; set the path of a readable file") from None
     if len(data) > _MAX_FILE_BYTES:
-        raise ValueError(f"{path} is larger than {_MAX_FILE_BYTES:,} bytes; it is no list of prices")
+        raise ValueError(f"{path} is larger than {_MAX_FILE_BYTES:,} bytes, the limit of a price list")
     try:
         parsed = yaml.safe_load(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -68,8 +70,8 @@ def _prices(path: str, section: str, value: object) -> dict[str, float]:
         pattern = str(key).strip()
         if not pattern:
             raise ValueError(f"{path}: {section}: a name is empty; give a runner's, or a pattern with * and ?")
-        number = isinstance(price, (int, float)) and not isinstance(price, bool)
-        if not number or not math.isfinite(price) or not 0 <= price <= _MAX_USD:
+        is_number = isinstance(price, (int, float)) and not isinstance(price, bool)
+        if not is_number or not math.isfinite(price) or not 0 <= price <= _MAX_USD:
             raise ValueError(
                 f"{path}: {section}: {pattern[:60]!r}: given was {str(price)[:40]!r}; allowed is a number of US "
                 f"dollars a minute from 0 to {_MAX_USD:g}"
@@ -87,5 +89,5 @@ def _mapping(path: str, section: str, value: object) -> dict[Any, Any]:
 def _error_position(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     reason = getattr(error, "problem", None)
-    where = f" at line {mark.line + 1}" if mark else ""
-    return f"{where}: {clean(reason, 100)}" if reason else where
+    position = f" at line {mark.line + 1}" if mark else ""
+    return f"{position}: {clean(reason, 100)}" if reason else position

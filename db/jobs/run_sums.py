@@ -1,4 +1,4 @@
-"""The figures that a run carries of its attempts and jobs, made from what is stored of them."""
+"""Sums over the attempts and jobs of a run, which are stored with the run."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from db.models import Attempt, Job, Repository, Run
 def recompute_run(
     repository: Repository, run: Run, attempts: Sequence[Attempt], jobs: Iterable[Job], prices: PriceList
 ) -> None:
-    """Sets the run's sums, and the times of its attempts. Jobs are marked as copies and phantoms already."""
+    """Sets the run's sums, and the times of its attempts. Copies and phantoms among the jobs must already be marked."""
     own: dict[int, list[Job]] = defaultdict(list)
     for job in jobs:
         if not job.copied and not job.phantom:
@@ -31,7 +31,7 @@ def recompute_run(
         if attempt.attempt == run.attempt:
             run.completed_at = attempt.completed_at
             run.duration_seconds, run.queue_seconds = attempt.duration_seconds, attempt.queue_seconds
-    states = [AttemptState(each.attempt, each.status, each.conclusion) for each in attempts]
+    states = [AttemptState(attempt.attempt, attempt.status, attempt.conclusion) for attempt in attempts]
     run.flaky = is_flaky(states)
     run.first_outcome = first_outcome(states, run.attempt)
     run.reruns = reruns(states, run.attempt)
@@ -43,18 +43,19 @@ def recompute_run(
 
 
 def set_spans(job: Job) -> None:
-    """The lengths of a job, in seconds; null where it was skipped or never started, and until they are known."""
-    over = job.status == Status.COMPLETED
+    """Sets the duration and queue time of a job in seconds; null where it was skipped or never started, and until they
+    are known."""
+    completed = job.status == Status.COMPLETED
     ran = job.conclusion != Conclusion.SKIPPED and job.has_started
-    begun = over or job.status == Status.IN_PROGRESS
-    job.duration_seconds = job_times.span_seconds(job.started_at, job.completed_at) if over and ran else None
-    job.queue_seconds = job_times.span_seconds(job.created_at, job.started_at) if begun and ran else None
+    started = completed or job.status == Status.IN_PROGRESS
+    job.duration_seconds = job_times.span_seconds(job.started_at, job.completed_at) if completed and ran else None
+    job.queue_seconds = job_times.span_seconds(job.created_at, job.started_at) if started and ran else None
 
 
 def never_started(job: Job, run: Run) -> bool:
-    """It is over, at the latest with its run, and no runner took it; a skipped job did not want one."""
-    over = Status.COMPLETED in (job.status, run.status)
-    return over and job.conclusion != Conclusion.SKIPPED and not job.has_started
+    """Returns whether the job ended, at the latest with its run, and no runner accepted it. Skipped jobs need none."""
+    completed = Status.COMPLETED in (job.status, run.status)
+    return completed and job.conclusion != Conclusion.SKIPPED and not job.has_started
 
 
 def runner_of(job: Job) -> Runner:
@@ -65,7 +66,7 @@ def _time_attempt(attempt: Attempt, jobs: Sequence[Job]) -> None:
     if attempt.status == Status.COMPLETED:
         attempt.completed_at = job_times.latest_end(job.completed_at for job in jobs) or attempt.first_completed_at
         attempt.duration_seconds = job_times.span_seconds(attempt.started_at, attempt.completed_at)
-    # Skipped jobs, and those that no runner took, carry times at which nothing started.
+    # The start times of skipped jobs, and of jobs that no runner accepted, are not those of a start.
     started = (
         job.started_at
         for job in jobs
@@ -93,12 +94,12 @@ def _sum_cost(repository: Repository, run: Run, own: Mapping[int, Sequence[Job]]
         for group in own.values()
         for job in group
     ]
-    run.cost_usd = sum(each.usd for each in bills)
-    run.unpriced_minutes = sum(each.unpriced_minutes for each in bills)
+    run.cost_usd = sum(job_bill.usd for job_bill in bills)
+    run.unpriced_minutes = sum(job_bill.unpriced_minutes for job_bill in bills)
 
 
 def _main_runner(jobs: Sequence[Job]) -> str | None:
-    """The labels of the longest own job: a run is grouped under one runner."""
+    """Returns the labels of the longest job, under which the run is grouped; null where no job has labels."""
     labelled = [job for job in jobs if job.labels and job.conclusion != Conclusion.SKIPPED]
     if not labelled:
         return None
