@@ -14,7 +14,7 @@ class InvalidCursor(ValueError):
     """The cursor was not issued by this API."""
 
     def __init__(self) -> None:
-        super().__init__("cursor is not one that this API gave; start again without it")
+        super().__init__("cursor was not issued by this API; repeat the request without it")
 
 
 def encode_cursor(*position: datetime | int) -> str:

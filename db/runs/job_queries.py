@@ -63,8 +63,8 @@ class JobPage:
 
 
 def end_unknown() -> ColumnElement[bool]:
-    """Returns whether a job, joined to its run, is unfinished although its attempt is completed and its list of jobs is
-    final."""
+    """Returns a condition on a job joined with its run: the job is unfinished although its attempt is completed and the
+    job list is final."""
     attempt_completed = or_(Job.attempt < Run.attempt, and_(Run.status == Status.COMPLETED, ~Run.details_pending))
     return and_(Job.status != Status.COMPLETED, attempt_completed)
 
@@ -92,9 +92,14 @@ def list_job_summaries(session: Session, run_id: int, attempt: int) -> list[JobS
 
 
 def list_jobs_page(
-    session: Session, run_id: int, attempt: int, *, limit: int, after: int | None = None,
+    session: Session,
+    run_id: int,
+    attempt: int,
+    *,
+    limit: int,
+    after: int | None = None,
     conclusions: Collection[str] = (),
-) -> JobPage:  # fmt: skip
+) -> JobPage:
     """Returns at most `limit` jobs of one attempt with their steps and an id above `after`, by ascending id. Without
     `conclusions`, jobs of any conclusion and unfinished jobs are included."""
     query = _jobs_of_attempt(JobRow, run_id, attempt)

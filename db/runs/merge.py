@@ -1,11 +1,11 @@
-"""How an incoming state of an attempt or a job changes the stored one.
+"""Merge rules for reported and stored states of attempts and jobs.
 
 Polling, the job lists and webhooks report the same attempt and the same job, in any order and more than once. The rules
 depend on the content of the reports alone, so that every order of arrival leads to the same row:
 
 - A state only moves forward: requested, pending, waiting, queued, in progress, completed.
 - A value is never replaced by null.
-- GitHub's answer about an attempt (`AttemptRecord`) outranks what a run says about its latest attempt.
+- GitHub's response for an attempt (`AttemptRecord`) takes precedence over the report of a run about its latest attempt.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ _RANKS: dict[str, int] = {str(status): rank for rank, status in enumerate(_ORDER
 
 
 def status_rank(status: str) -> int:
-    """The position of a status in the life of a run, attempt or job. A status that this version does not know counts
-    as pending."""
+    """Returns the position of a status in the life of a run, attempt or job. Statuses that this version
+    does not know count as pending."""
     return _RANKS.get(status, _RANKS[Status.PENDING])
 
 
@@ -33,8 +33,8 @@ def merge_attempt(attempt: Attempt, incoming: AttemptRecord | RunRecord) -> bool
 
     `attempt` is a stored row, or a new one that has only its key. A `RunRecord` reports the state of the run's latest
     attempt and must carry the number of this attempt. Two reports of a completed attempt with different conclusions
-    are told apart by `updated_at`. `first_completed_at` is the earliest `updated_at` of the reports with the stored
-    conclusion: GitHub updates old runs without news, so the earliest is the closest to the end of the attempt.
+    are ordered by `updated_at`. `first_completed_at` is the earliest `updated_at` of the reports with the stored
+    conclusion: GitHub updates old runs without other changes, so the earliest is the closest to the end of the attempt.
     """
     report = _attempt_of(incoming) if isinstance(incoming, RunRecord) else incoming
     changes: dict[str, Any] = {}
@@ -72,9 +72,18 @@ def _is_later(attempt: Attempt, report: AttemptRecord) -> bool:
 
 
 _JOB_FIELDS = (
-    "attempt", "name", "status", "conclusion", "created_at", "started_at", "completed_at", "html_url", "runner",
-    "runner_id", "runner_group",
-)  # fmt: skip
+    "attempt",
+    "name",
+    "status",
+    "conclusion",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "html_url",
+    "runner",
+    "runner_id",
+    "runner_group",
+)
 
 
 def merge_job(job: Job, incoming: JobRecord) -> bool:
@@ -99,7 +108,7 @@ def merge_job(job: Job, incoming: JobRecord) -> bool:
 
 
 def completed_steps(steps: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """The number of completed steps, and of all steps."""
+    """Returns the number of completed steps, and of all steps."""
     return sum(step.get("status") == Status.COMPLETED for step in steps), len(steps)
 
 

@@ -1,6 +1,6 @@
-"""Marking what roll-ups are not those of the rows any more. Whoever changes a run does it in the same transaction.
+"""Invalidation of roll-ups, in the transaction that changes the runs.
 
-Days (whole days since 1970) as conditions, and long lists in portions.
+Days are whole days since 1970-01-01 UTC.
 """
 
 from collections import defaultdict
@@ -19,22 +19,22 @@ from db.sql import insert_ignore
 
 # Hours are kept for five weeks: longer windows lose at most a day of raw rows at their edges.
 HOURLY_RETENTION = timedelta(days=35)
-# The repository that stands for all.
+# The repository id of totals over all repositories.
 ALL_REPOSITORIES = 0
 ALL_HOURS_MASK = (1 << 24) - 1
 _ROW_BATCH = 500
 
 
 def invalidate_runs(session: Session, repository_id: int, created_at: Iterable[datetime]) -> None:
-    """The roll-ups of the hours in which these runs were created are to be made again."""
+    """Invalidates the roll-ups of the hours in which these runs were created."""
     hours: dict[int, int] = defaultdict(int)
-    for moment in created_at:
-        hours[time_buckets.day_of(moment)] |= 1 << moment.astimezone(UTC).hour
+    for time in created_at:
+        hours[time_buckets.day_of(time)] |= 1 << time.astimezone(UTC).hour
     invalidate(session, [(repository_id, day, mask) for day, mask in hours.items()])
 
 
 def invalidate_repository(session: Session, repository_id: int) -> None:
-    """All days of a repository: its default branch changed."""
+    """Invalidates all days of a repository, as after a change of its default branch."""
     first, last = session.execute(
         select(func.min(Run.created_at), func.max(Run.created_at)).where(Run.repository_id == repository_id)
     ).one()
@@ -44,28 +44,28 @@ def invalidate_repository(session: Session, repository_id: int) -> None:
 
 
 def invalidate_totals(session: Session) -> None:
-    """All days: other repositories are monitored now."""
+    """Invalidates the totals of all days, as after a change of the monitored repositories."""
     days = select(Rollup.bucket).where(Rollup.level == RollupLevel.REPO, *_with_resolution(time_buckets.DAY)).distinct()
     invalidate(
         session,
-        [(ALL_REPOSITORIES, time_buckets.start_hour(tile) // 24, ALL_HOURS_MASK) for tile in session.scalars(days)],
+        [(ALL_REPOSITORIES, time_buckets.start_hour(bucket) // 24, ALL_HOURS_MASK) for bucket in session.scalars(days)],
     )
 
 
 def invalidate_all(session: Session, now: datetime) -> None:
-    """Makes all roll-ups again, but for those whose runs are pruned."""
-    kept = retention_start(rollup_state(session, now))
+    """Invalidates all roll-ups except those whose runs are pruned."""
+    first_day = retention_start(rollup_state(session, now))
     for repository_id in session.scalars(select(Repository.id)).all():
         days = select(Rollup.bucket).where(
             Rollup.repository_id == repository_id, Rollup.level == RollupLevel.REPO, *_with_resolution(time_buckets.DAY)
         )
-        stored = {time_buckets.start_hour(tile) // 24 for tile in session.scalars(days)}
-        invalidate(session, [(repository_id, day, ALL_HOURS_MASK) for day in stored if day >= kept])
+        stored = {time_buckets.start_hour(bucket) // 24 for bucket in session.scalars(days)}
+        invalidate(session, [(repository_id, day, ALL_HOURS_MASK) for day in stored if day >= first_day])
         invalidate_repository(session, repository_id)
 
 
 def record_pruning(session: Session, before: datetime, now: datetime) -> None:
-    """Runs created before the start of that day are deleted: their roll-ups stay as they are."""
+    """Records that the runs created before the start of that day are deleted. Their roll-ups are kept unchanged."""
     state = rollup_state(session, now)
     start = start_of_day(before)
     if state.pruned_before is None or state.pruned_before < start:
@@ -77,13 +77,15 @@ def count_invalidations(session: Session) -> int:
 
 
 def invalidate(session: Session, hour_masks: Sequence[tuple[int, int, int]]) -> None:
-    """Repository, day, and the hours of it as bits. The row is changed even if it is there: whoever makes its
-    roll-ups now must see that something came after."""
+    """Stores invalidations: repository id, day, and a bit mask of hours. An existing row changes too, so that a program
+    that recomputes its roll-ups detects the later change."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     listed = sorted(hour_masks)
     for first in range(0, len(listed), _ROW_BATCH):
-        some = listed[first : first + _ROW_BATCH]
-        rows = [{"repository_id": of, "day": day, "hour_mask": mask, "changes": 1} for of, day, mask in some]
+        rows = [
+            {"repository_id": repository_id, "day": day, "hour_mask": mask, "changes": 1}
+            for repository_id, day, mask in listed[first : first + _ROW_BATCH]
+        ]
         statement = dialect.insert(RollupInvalidation).values(rows)
         changed = {
             "hour_mask": RollupInvalidation.hour_mask.bitwise_or(statement.excluded.hour_mask),
@@ -106,7 +108,7 @@ def rollup_state(session: Session, now: datetime) -> RollupState:
 
 
 def retention_start(state: RollupState) -> int:
-    """The first day whose runs are still there."""
+    """Returns the first day whose runs are stored; 0 where no runs were pruned."""
     return time_buckets.day_of(state.pruned_before) if state.pruned_before else 0
 
 
@@ -122,6 +124,7 @@ _Item = TypeVar("_Item")
 
 
 def created_on(model: Any, days: Sequence[int]) -> Any:
+    """Returns the condition that a row was created on one of these days."""
     spans = [
         (time_buckets.start_of_day(span[0]), time_buckets.start_of_day(span[-1] + 1)) for span in consecutive_days(days)
     ]
@@ -129,7 +132,7 @@ def created_on(model: Any, days: Sequence[int]) -> Any:
 
 
 def consecutive_days(days: Iterable[int]) -> Iterator[list[int]]:
-    """Days that follow each other."""
+    """Yields the days in ascending order, grouped into spans of consecutive days."""
     span: list[int] = []
     for day in sorted(days):
         if span and day != span[-1] + 1:

@@ -1,7 +1,4 @@
-"""A scope and a window as SQL conditions on runs.
-
-Which branches of a scope are worth a look.
-"""
+"""SQL conditions on runs for scopes and windows, and the busiest branches of a scope."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,22 +18,21 @@ _NOT_MONITORED = select(Repository.id).where(~Repository.monitored)
 
 
 def in_scope(session: Session, scope: Scope, repository: Any = Run.repository_id) -> list[ColumnElement[bool]]:
-    """Without a named repository: those that are monitored now. Names are looked up first: with plain ids in their
-    place databases see which index finds the fewest rows, and in which order it gives them. `repository` is the column
-    that names the repository."""
-    found = _repository_conditions(session, scope, repository)
+    """Returns the conditions of the scope; without named repositories they include all monitored ones. Names are
+    resolved to ids first: with ids the query planner can choose the index with the fewest rows and use its order.
+    `repository` is the column with the id of the repository."""
+    conditions = _repository_conditions(session, scope, repository)
     if scope.workflows:
-        found.append(
-            _equals_any(Run.workflow_id, execute(session, workflow_ids(scope.workflows)).scalars().unique().all())
-        )
+        ids = execute(session, workflow_ids(scope.workflows)).scalars().unique().all()
+        conditions.append(_equals_any(Run.workflow_id, ids))
     if scope.own_branches:
-        found.append(_own_branches(session, scope))
-    return [*found, *run_conditions(scope)]
+        conditions.append(_own_branches(session, scope))
+    return [*conditions, *run_conditions(scope)]
 
 
 def _own_branches(session: Session, scope: Scope) -> ColumnElement[bool]:
-    """Without namesakes of default branches. Where the scope's only branch is the default branch of all its
-    repositories, an index over the runs of default branches answers."""
+    """Returns the condition that excludes branches of forks with the name of the default branch. Where the scope's only
+    branch is the default branch of all its repositories, an index over the runs of default branches is used."""
     if len(scope.branches) == 1:
         named = select(Repository.default_branch).where(Repository.id.in_(repository_ids(scope))).distinct().limit(2)
         if session.scalars(named).all() == [scope.branches[0]]:
@@ -48,8 +44,8 @@ def _own_branches(session: Session, scope: Scope) -> ColumnElement[bool]:
 
 
 def run_conditions(scope: Scope) -> list[ColumnElement[bool]]:
-    """What the scope says beside repositories and workflows."""
-    found = []
+    """Returns the conditions of the scope except those on repositories and workflows."""
+    conditions = []
     for column, values in (
         (Run.branch, scope.branches),
         (Run.event, scope.events),
@@ -58,21 +54,21 @@ def run_conditions(scope: Scope) -> list[ColumnElement[bool]]:
         (Run.status, scope.statuses),
     ):
         if values:
-            found.append(_equals_any(column, values))
-    return found
+            conditions.append(_equals_any(column, values))
+    return conditions
 
 
 def _repository_conditions(session: Session, scope: Scope, column: Any) -> list[ColumnElement[bool]]:
     if scope.repos:
         return [_equals_any(column, execute(session, repository_ids(scope)).scalars().all())]
-    left_out = execute(session, _NOT_MONITORED).scalars().all()
-    return [column.not_in(left_out)] if left_out else []
+    excluded = execute(session, _NOT_MONITORED).scalars().all()
+    return [column.not_in(excluded)] if excluded else []
 
 
 def _equals_any(column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
-    """An equation where it can be one: only then an index over (column, created_at) gives the rows in their order."""
-    found: ColumnElement[bool] = column == values[0] if len(values) == 1 else column.in_(values)
-    return found
+    """Returns an equality for a single value: only then an index over (column, created_at) returns rows in order."""
+    condition: ColumnElement[bool] = column == values[0] if len(values) == 1 else column.in_(values)
+    return condition
 
 
 def in_window(window: Window) -> list[ColumnElement[bool]]:
@@ -80,21 +76,23 @@ def in_window(window: Window) -> list[ColumnElement[bool]]:
 
 
 def in_windows(column: Any, windows: Sequence[Window]) -> ColumnElement[bool]:
-    """In any of them."""
-    return or_(*((column >= each.since) & (column < each.until) for each in windows))
+    """Returns the condition that the column is in any of the windows."""
+    return or_(*((column >= window.since) & (column < window.until) for window in windows))
 
 
 def in_parameterized_windows(column: Any, count: int) -> ColumnElement[bool]:
-    """As in_windows, for a statement that is built once: the windows are given as window_parameters."""
+    """Returns the condition of in_windows for a reusable statement, whose values are window_parameters."""
     bounds: list[tuple[Any, Any]] = [
-        (bindparam(f"since_{place}"), bindparam(f"until_{place}")) for place in range(count)
+        (bindparam(f"since_{index}"), bindparam(f"until_{index}")) for index in range(count)
     ]
     return or_(*((column >= since) & (column < until) for since, until in bounds))
 
 
 def window_parameters(windows: Sequence[Window]) -> dict[str, datetime]:
-    named = ((place, each) for place, each in enumerate(windows))
-    return {name: at for k, w in named for name, at in ((f"since_{k}", w.since), (f"until_{k}", w.until))}
+    parameters = {}
+    for index, window in enumerate(windows):
+        parameters[f"since_{index}"], parameters[f"until_{index}"] = window.since, window.until
+    return parameters
 
 
 def repository_ids(scope: Scope) -> Select[Any]:
@@ -112,24 +110,27 @@ _MAX_RUNS = 20_000
 
 @dataclass(frozen=True)
 class Branch:
-    """`default`: it is the default branch of a repository of the scope."""
+    """A branch of a scope. `default`: it is the default branch of one of its repositories."""
 
     name: str
     default: bool
 
 
 def busiest_branches(session: Session, scope: Scope, window: Window, limit: int) -> list[Branch]:
-    """At most `limit`, by their runs among the newest 20,000; the commonest default branch first, whether it has any or
-    not, unless the scope leaves it out."""
+    """Returns at most `limit` branches by their number of runs among the newest 20,000 runs. The most common default
+    branch comes first, even without runs, unless the scope excludes it."""
     where = [*in_scope(session, scope), *in_window(window), Run.branch.is_not(None)]
     newest = select(Run.branch).where(*where).order_by(Run.created_at.desc()).limit(_MAX_RUNS).subquery()
     runs = func.count().desc()
     busiest = select(newest.c.branch).group_by(newest.c.branch).order_by(runs, newest.c.branch).limit(limit)
     names = list(session.scalars(busiest))
-    defaults = list(session.scalars(
-        select(Repository.default_branch).where(Repository.id.in_(repository_ids(scope)))
-        .group_by(Repository.default_branch).order_by(runs, Repository.default_branch)
-    ))  # fmt: skip
+    default_branches = (
+        select(Repository.default_branch)
+        .where(Repository.id.in_(repository_ids(scope)))
+        .group_by(Repository.default_branch)
+        .order_by(runs, Repository.default_branch)
+    )
+    defaults = list(session.scalars(default_branches))
     first = [name for name in defaults[:1] if not scope.branches or name in scope.branches]
     listed = first + [name for name in names if name not in first]
     return [Branch(name, name in defaults) for name in listed[:limit]]

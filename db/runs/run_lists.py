@@ -1,9 +1,4 @@
-"""Runs as points of a picture.
-
-The last runs of each workflow of a table.
-
-Reading all runs of a filter, however many they are.
-"""
+"""Lists of runs: points of charts, the latest runs of each workflow, and exports."""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -24,7 +19,7 @@ from db.sql import BigId, execute, parse_stored_time
 
 @dataclass(frozen=True)
 class RunPoint:
-    """A run as a point in a picture."""
+    """A run as a point of a chart."""
 
     run_id: int
     created_at: datetime
@@ -43,7 +38,7 @@ class RunPoint:
 
     @property
     def headline(self) -> str:
-        """As RunRow.headline."""
+        """Returns the title of RunRow.headline."""
         return run_title(self.title, self.workflow_name, self.commit_message)
 
 
@@ -53,7 +48,7 @@ _COLUMNS: list[Any] = [
 
 
 def newest_run_points(session: Session, scope: Scope, window: Window, limit: int) -> list[RunPoint]:
-    """Newest first."""
+    """Returns at most `limit` runs, newest first."""
     query = select(*_COLUMNS).where(*in_scope(session, scope), *in_window(window))
     rows = session.connection().execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit))
     return [RunPoint(*row) for row in rows]
@@ -61,7 +56,7 @@ def newest_run_points(session: Session, scope: Scope, window: Window, limit: int
 
 @dataclass(frozen=True)
 class RecentRuns:
-    """The last runs of a workflow, oldest first: ids and outcomes."""
+    """The latest runs of a workflow, oldest first, as pairs of id and outcome."""
 
     runs: list[tuple[int, str]]
     last_at: datetime
@@ -70,8 +65,8 @@ class RecentRuns:
 def recent_outcomes(
     session: Session, scope: Scope, window: Window, keys: Collection[tuple[int, int]], *, limit: int = 20
 ) -> dict[tuple[int, int], RecentRuns]:
-    """Of the workflows (repository id, workflow id) that have runs. An index leads to the last runs of each, so that
-    the window may hold any number of them."""
+    """Returns the latest `limit` runs by workflow (repository id, workflow id), without workflows that have none. The
+    latest runs are read from an index, so that the cost does not depend on the size of the window."""
     where = [*in_scope(session, scope), *in_window(window)]
     if session.get_bind().dialect.name == "postgresql":
         return _recent_by_lateral(session, where, keys, limit)
@@ -94,27 +89,27 @@ def _recent_by_lateral(
 def _recent_by_json(
     session: Session, where: Sequence[Any], keys: Collection[tuple[int, int]], limit: int
 ) -> dict[tuple[int, int], RecentRuns]:
-    """One statement that gives a JSON array a workflow: SQLite has no lateral join, and one statement a workflow takes
-    most of the time of the whole table."""
-    asked = func.json_each(json.dumps(list(keys))).table_valued("value")
-    repository_id, workflow_id = (func.json_extract(asked.c.value, f"$[{place}]", type_=BigId) for place in (0, 1))
-    latest = _select_latest(where, repository_id, workflow_id, limit).correlate(asked).subquery().c
-    # Times as they are stored, which has them in the order of time.
+    """Reads a JSON array for each workflow with one statement. SQLite has no lateral join, and one statement per
+    workflow takes most of the time of the whole table."""
+    requested = func.json_each(json.dumps(list(keys))).table_valued("value")
+    key = requested.c.value
+    repository_id, workflow_id = (func.json_extract(key, f"$[{index}]", type_=BigId) for index in (0, 1))
+    latest = _select_latest(where, repository_id, workflow_id, limit).correlate(requested).subquery().c
+    # The stored text of times sorts by time.
     packed = func.json_array(type_coerce(latest.created_at, Text), latest.id, latest.outcome)
-    runs = select(func.json_group_array(packed)).correlate(asked).scalar_subquery()
-    found = {}
+    runs = select(func.json_group_array(packed)).correlate(requested).scalar_subquery()
+    recent = {}
     for repository, workflow, text in execute(session, select(repository_id, workflow_id, runs)):
-        # SQLite does not promise that a group keeps the order of its rows.
+        # SQLite does not guarantee the order of rows within a group.
         listed = sorted(json.loads(text))
         if listed:
-            found[repository, workflow] = RecentRuns(
-                [(each[1], each[2]) for each in listed], parse_stored_time(listed[-1][0])
-            )
-    return found
+            outcomes = [(run_id, outcome) for _, run_id, outcome in listed]
+            recent[repository, workflow] = RecentRuns(outcomes, parse_stored_time(listed[-1][0]))
+    return recent
 
 
 def _select_latest(where: Sequence[Any], repository_id: Any, workflow_id: Any, limit: int) -> Select[Any]:
-    """When they were created, their ids and outcomes."""
+    """Returns a query for the time of creation, id and outcome of the latest runs of a workflow."""
     columns: list[Any] = [Run.created_at, Run.id, Run.outcome]
     return (
         select(*columns)
@@ -124,9 +119,9 @@ def _select_latest(where: Sequence[Any], repository_id: Any, workflow_id: Any, l
     )
 
 
-# So large is a portion of runs, about: what a reader who takes nothing has the server keep.
+# The approximate size of a batch of runs, which is what the server holds in memory for a reader that stalls.
 BATCH_BYTES = 192 * 1024
-# Of a run beside its texts: numbers, times, and the names of its fields where a line has them.
+# Estimated bytes of a run in addition to its texts: numbers, times and names of fields.
 _ROW_BYTES = 400
 # Rows that the driver fetches at once.
 _FETCH_ROWS = 50
@@ -134,7 +129,7 @@ _FETCH_ROWS = 50
 
 @dataclass(frozen=True)
 class ExportRow(RunRow):
-    """With what the run's attempts were and used: seconds of jobs, US dollars, minutes. As in db.models.Run."""
+    """A run with the sums over its attempts and jobs, in seconds, US dollars and minutes, as in db.models.Run."""
 
     compute_seconds: float
     wasted_seconds: float
@@ -150,7 +145,7 @@ class ExportRow(RunRow):
     never_started: int
 
 
-_SUMS = [getattr(Run, each.name) for each in fields(ExportRow)[len(fields(RunRow)) :]]
+_SUMS = [getattr(Run, column.name) for column in fields(ExportRow)[len(fields(RunRow)) :]]
 
 
 def export_runs(
@@ -162,10 +157,10 @@ def export_runs(
     size: int = 1_000,
     max_bytes: int = BATCH_BYTES,
 ) -> Iterator[list[ExportRow]]:
-    """Portions of at most `size` runs, newest first, that end with the run that makes them `most_bytes` large or more:
-    a commit message can be as large as a thousand ordinary runs. Each has a transaction of its own, so that one who
-    reads slowly keeps no connection and holds back no vacuum; a run that arrives meanwhile is in it if its place is
-    still to come."""
+    """Yields batches of at most `size` runs, newest first. A batch also ends with the run that makes it `max_bytes` or
+    larger: a commit message can be as large as a thousand ordinary runs. Each batch has its own transaction, so that a
+    slow reader occupies no connection and delays no vacuum. A run that is stored meanwhile is included if its position
+    has not been passed."""
     after = None
     while True:
         with open_session() as session:
@@ -174,29 +169,29 @@ def export_runs(
                 where.append(tuple_(Run.created_at, Run.id) < tuple_(*after))
             query = select_runs(*_SUMS).where(*where).order_by(Run.created_at.desc(), Run.id.desc()).limit(size)
             rows, ended = _batch(session, query, max_bytes)
-        over = ended and len(rows) < size
+        is_last = ended and len(rows) < size
         if rows:
             after = (rows[-1].created_at, rows[-1].id)
-            # This frame waits as long as a slow reader does, and keeps nothing of what was given away meanwhile.
-            given = [rows]
+            # While a slow reader consumes the batch, this frame holds no reference to it.
+            batch = [rows]
             del rows
-            yield given.pop()
-        if over:
+            yield batch.pop()
+        if is_last:
             return
 
 
 def _batch(session: Session, query: Select[Any], max_bytes: int) -> tuple[list[ExportRow], bool]:
-    """Rows up to that size, and whether those are all that the query has."""
-    rows, taken = [], 0
+    """Returns rows up to that size, and whether the query has no further rows."""
+    rows, size = [], 0
     with execute(session, query.execution_options(yield_per=_FETCH_ROWS)) as result:
         for row in result:
             rows.append(ExportRow(*row))
-            taken += _ROW_BYTES + sum(_utf8_length(each) for each in row if isinstance(each, str))
-            if taken >= max_bytes:
+            size += _ROW_BYTES + sum(_utf8_length(value) for value in row if isinstance(value, str))
+            if size >= max_bytes:
                 return rows, False
     return rows, True
 
 
 def _utf8_length(text: str) -> int:
-    """In UTF-8, at most."""
+    """Returns an upper bound of the length in bytes in UTF-8."""
     return len(text) if text.isascii() else 4 * len(text)

@@ -20,8 +20,8 @@ from db.sql import contains_text
 
 @dataclass(frozen=True)
 class RunRow:
-    """A run with the state of its latest attempt. `actor` started it, `triggering_actor` started the latest attempt;
-    `commit_author` and `commit_message` are those of the head commit. Null: unknown."""
+    """A run with the state of its latest attempt. `actor` started the run, and `triggering_actor` its latest attempt;
+    `commit_author` and `commit_message` are those of the head commit. Unknown values are null."""
 
     id: int
     repo: str
@@ -50,37 +50,37 @@ class RunRow:
 
     @property
     def commit_title(self) -> str | None:
-        """The first line of the head commit's message."""
+        """Returns the first line of the head commit's message."""
         return first_line(self.commit_message)
 
     @property
     def headline(self) -> str:
-        """What the run is about. GitHub titles runs that no commit or pull request started by their workflow: for
-        those the commit's title says more."""
+        """Returns the title of the run, or of its commit where the run's title is only the name of the workflow, which
+        GitHub gives to runs that no commit or pull request started."""
         return run_title(self.title, self.workflow, self.commit_message)
 
     @property
     def rerun_by(self) -> str | None:
-        """Who started the latest attempt; null for a first attempt and where it is unknown."""
+        """Returns the user that started the latest attempt; null for a first attempt and where it is unknown."""
         return self.triggering_actor if self.attempt > 1 else None
 
     @property
     def attribution(self) -> str:
-        """Who stands behind the run's commit, as words to follow its sha: the author, else who started the run, which
-        need not be the same person; empty where neither is known."""
+        """Returns the author of the run's commit, or else the user that started the run, as text that follows the sha;
+        empty where neither is known."""
         if self.commit_author:
             return f"by {self.commit_author}"
         return f"(run started by {self.actor})" if self.actor else ""
 
 
 def first_line(message: str | None) -> str | None:
-    """The title of a commit message; null where there is none."""
+    """Returns the first line of a commit message; null for an empty one."""
     lines = (message or "").strip().splitlines()
     return lines[0].strip() if lines else None
 
 
 def run_title(title: str, workflow: str, message: str | None) -> str:
-    """The run's title, or the commit's where the run's is only the name of its workflow."""
+    """Returns the run's title, or the commit's where the run's is only the name of its workflow."""
     return (first_line(message) or title) if title in (workflow, "") else title
 
 
@@ -104,7 +104,7 @@ class RunPage:
     next: str | None
 
 
-# In a search: runs of which an attempt failed and a later one passed.
+# The search term for flaky runs, of which an attempt failed and a later one passed.
 FLAKY_FILTER = "is:flaky"
 _SHA = re.compile(r"(?=.*[0-9])[0-9a-fA-F]{7,64}")
 _WORKFLOW = func.coalesce(Workflow.name, Run.workflow_name).label("workflow")
@@ -113,12 +113,18 @@ _COLUMNS: list[Any] = [_OWN_COLUMNS.get(name, getattr(Run, name, None)) for name
 
 
 def list_runs(
-    session: Session, scope: Scope, window: Window, *, limit: int = 50, cursor: str | None = None, text: str = "",
+    session: Session,
+    scope: Scope,
+    window: Window,
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+    text: str = "",
     flaky: bool = False,
-) -> RunPage:  # fmt: skip
-    """Newest first; `flaky`: only those that failed and then passed. `text` looks in title, branch, actor and run
-    number; seven or more hexadecimal digits with a number among them are the start of a commit's sha, and `is:flaky`
-    is the same as `flaky`."""
+) -> RunPage:
+    """Returns a page of runs, newest first; with `flaky` only those that failed and then passed. `text` is searched in
+    title, branch, actor and run number; seven or more hexadecimal digits, at least one of them decimal, are the prefix
+    of a commit's sha, and `is:flaky` has the effect of `flaky`. Raises InvalidCursor."""
     query = select_runs().where(*in_scope(session, scope), *in_window(window), *text_conditions(text))
     if flaky:
         query = query.where(Run.flaky)
@@ -142,7 +148,7 @@ def get_run(session: Session, run_id: int) -> RunRow | None:
 
 
 def list_runs_with_ids(session: Session, run_ids: Collection[int]) -> list[RunRow]:
-    """Those that are known."""
+    """Returns the stored runs with these ids, in no particular order."""
     return [RunRow(*row) for row in session.execute(select_runs().where(Run.id.in_(list(run_ids))))]
 
 
@@ -153,7 +159,7 @@ def list_attempts(session: Session, run_id: int) -> list[AttemptRow]:
 
 
 def select_runs(*extra: Any) -> Select[Any]:
-    """The columns of RunRow, then the extra ones."""
+    """Returns a query for the columns of RunRow, followed by the extra ones."""
     return (
         select(*_COLUMNS, *extra)
         .select_from(Run)
@@ -163,9 +169,9 @@ def select_runs(*extra: Any) -> Select[Any]:
 
 
 def text_conditions(text: str) -> list[ColumnElement[bool]]:
-    given = text.strip()[:200].split()
-    words = " ".join(word for word in given if word.lower() != FLAKY_FILTER)
-    flaky: list[ColumnElement[bool]] = [Run.flaky.is_(True)] if len(given) > len(words.split()) else []
+    terms = text.strip()[:200].split()
+    words = " ".join(word for word in terms if word.lower() != FLAKY_FILTER)
+    flaky: list[ColumnElement[bool]] = [Run.flaky.is_(True)] if len(terms) > len(words.split()) else []
     return [*flaky, *_word_conditions(words)]
 
 
@@ -173,17 +179,17 @@ def _word_conditions(words: str) -> list[ColumnElement[bool]]:
     if not words:
         return []
     if _SHA.fullmatch(words):
-        # By an index of its own, where words are looked for in run after run.
+        # The prefix of a sha is found by an index, whereas words need a scan of all runs.
         return [Run.head_sha.startswith(words.lower(), autoescape=True)]
-    found = [contains_text(column, words) for column in (Run.title, Run.branch, Run.actor)]
+    conditions = [contains_text(column, words) for column in (Run.title, Run.branch, Run.actor)]
     number = words.removeprefix("#")
     if number.isascii() and number.isdigit() and len(number) < 10:
-        found.append(Run.run_number == int(number))
-    return [or_(*found)]
+        conditions.append(Run.run_number == int(number))
+    return [or_(*conditions)]
 
 
 def first_and_last_failure(session: Session, scope: Scope, window: Window) -> tuple[RunRow, RunRow] | None:
-    """The first and the last failed run that were created then; null where none was."""
+    """Returns the first and the last failed run created in the window; null where there is none."""
     where = [*in_scope(session, scope), Run.created_at >= window.since, Run.created_at < window.until]
     query = select_runs().where(*where, Run.outcome == Outcome.FAILURE)
     first = session.execute(query.order_by(Run.created_at, Run.id).limit(1)).first()
@@ -192,6 +198,6 @@ def first_and_last_failure(session: Session, scope: Scope, window: Window) -> tu
 
 
 def has_runs(session: Session) -> bool:
-    """Is there a run of a monitored repository at all?"""
+    """Returns whether any run of a monitored repository is stored."""
     query = select(Run.id).where(Run.repository_id.in_(select(Repository.id).where(Repository.monitored))).limit(1)
     return session.scalar(query) is not None

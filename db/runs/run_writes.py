@@ -28,11 +28,26 @@ class UpsertResult:
 
 
 _COPIED_FIELDS = (
-    "workflow_id", "workflow_name", "run_number", "attempt", "title", "event", "branch", "head_sha", "actor",
-    "triggering_actor", "commit_author", "commit_message", "status", "conclusion", "created_at", "started_at",
-    "updated_at", "html_url",
-)  # fmt: skip
-# Deliveries omit these at times, and accounts are deleted: a stored value is not replaced by null.
+    "workflow_id",
+    "workflow_name",
+    "run_number",
+    "attempt",
+    "title",
+    "event",
+    "branch",
+    "head_sha",
+    "actor",
+    "triggering_actor",
+    "commit_author",
+    "commit_message",
+    "status",
+    "conclusion",
+    "created_at",
+    "started_at",
+    "updated_at",
+    "html_url",
+)
+# A stored value is not replaced by null: some deliveries omit these fields, and accounts can be deleted.
 _STICKY_FIELDS = ("actor", "commit_author", "commit_message")
 _DETAIL_TRIGGERS = ("attempt", "status", "conclusion")
 
@@ -164,6 +179,8 @@ def _estimate_end(run: Run, record: RunRecord) -> None:
 
 def _current_attempts(session: Session, repository_id: int, records: Any) -> dict[tuple[int, int], Attempt]:
     rows = session.scalars(
-        select(Attempt).where(Attempt.repository_id == repository_id, Attempt.run_id.in_([r.id for r in records]))
+        select(Attempt).where(
+            Attempt.repository_id == repository_id, Attempt.run_id.in_([record.id for record in records])
+        )
     )
     return {(row.run_id, row.attempt): row for row in rows}
