@@ -1,7 +1,7 @@
 """Time buckets of roll-ups: hours, days, and blocks of 4, 16 and 64 days.
 
-A few buckets cover a window of any length. The id of a bucket is one integer, with the level in the high bits and the
-number of the bucket in the low 32 bits, so that ids sort by level and time.
+A few buckets cover a window of any length. The id of a bucket is one integer, with the resolution in the high bits and
+the number of the bucket in the low 32 bits, so that ids sort by resolution and time.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -12,7 +12,7 @@ from db.definitions.scope import Window
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR, DAY = 0, 1
-# Hours in a bucket, by level.
+# Hours in a bucket, by resolution.
 BUCKET_HOURS = (1, 24, 4 * 24, 16 * 24, 64 * 24)
 COARSEST = len(BUCKET_HOURS) - 1
 RESOLUTION_SHIFT = 32
@@ -30,7 +30,7 @@ class Coverage:
 
 
 def bucket_id(resolution: int, hour: int) -> int:
-    """Id of the bucket at that level that contains the hour (hours since 1970, UTC)."""
+    """Id of the bucket at that resolution that contains the hour (hours since 1970, UTC)."""
     return (resolution << RESOLUTION_SHIFT) | (hour // BUCKET_HOURS[resolution])
 
 
@@ -53,19 +53,19 @@ def start_time(bucket: int) -> datetime:
 
 
 def children(bucket: int) -> list[int]:
-    """Buckets of the next lower level in this bucket, which is at least a day."""
-    level, hour = resolution_of(bucket), start_hour(bucket)
-    step = BUCKET_HOURS[level - 1]
-    return [bucket_id(level - 1, hour + k * step) for k in range(BUCKET_HOURS[level] // step)]
+    """Buckets of the next finer resolution in this bucket, which is at least a day."""
+    resolution, hour = resolution_of(bucket), start_hour(bucket)
+    step = BUCKET_HOURS[resolution - 1]
+    return [bucket_id(resolution - 1, hour + k * step) for k in range(BUCKET_HOURS[resolution] // step)]
 
 
 def enclosing_bucket(bucket: int, resolution: int) -> int:
-    """Id of the bucket at a coarser level that contains this bucket."""
+    """Id of the bucket at a coarser resolution that contains this bucket."""
     return bucket_id(resolution, start_hour(bucket))
 
 
 def parents(buckets: Sequence[int]) -> list[int]:
-    """Distinct buckets of the next higher level that contain these buckets of one level; ascending."""
+    """Distinct buckets of the next coarser resolution that contain these buckets of one resolution; ascending."""
     return sorted({enclosing_bucket(bucket, resolution_of(bucket) + 1) for bucket in buckets})
 
 
@@ -83,8 +83,8 @@ def hour_of_week(hour: int) -> int:
 
 
 def cover_window(window: Window, hours_from: datetime, *, coarsest: int = COARSEST) -> Coverage:
-    """Covers the window with the smallest number of buckets up to level `coarsest`. Buckets of hours exist from
-    `hours_from`, the start of a day: with `coarsest` HOUR, earlier times are part of the remainder."""
+    """Covers the window with the smallest number of buckets up to the resolution `coarsest`. Buckets of hours exist
+    from `hours_from`, the start of a day: with `coarsest` HOUR, earlier times are part of the remainder."""
     if coarsest == HOUR and window.since < hours_from:
         early = Window(window.since, min(window.until, hours_from))
         if early == window:
@@ -139,19 +139,22 @@ def _consecutive_ranges(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
 def _bucket_ids(first: int, last: int, coarsest: int) -> Iterator[int]:
     hour = first
     while hour < last:
-        level = HOUR
-        while level < coarsest and hour % BUCKET_HOURS[level + 1] == 0 and hour + BUCKET_HOURS[level + 1] <= last:
-            level += 1
-        yield bucket_id(level, hour)
-        hour += BUCKET_HOURS[level]
+        resolution = HOUR
+        while resolution < coarsest:
+            hours = BUCKET_HOURS[resolution + 1]
+            if hour % hours or hour + hours > last:
+                break
+            resolution += 1
+        yield bucket_id(resolution, hour)
+        hour += BUCKET_HOURS[resolution]
 
 
-def _round_up(moment: datetime, level: int) -> int:
-    return -(-(moment - _EPOCH) // timedelta(hours=BUCKET_HOURS[level])) * BUCKET_HOURS[level]
+def _round_up(moment: datetime, resolution: int) -> int:
+    return -(-(moment - _EPOCH) // timedelta(hours=BUCKET_HOURS[resolution])) * BUCKET_HOURS[resolution]
 
 
-def _round_down(moment: datetime, level: int) -> int:
-    return (moment - _EPOCH) // timedelta(hours=BUCKET_HOURS[level]) * BUCKET_HOURS[level]
+def _round_down(moment: datetime, resolution: int) -> int:
+    return (moment - _EPOCH) // timedelta(hours=BUCKET_HOURS[resolution]) * BUCKET_HOURS[resolution]
 
 
 def _time_of(hour: int) -> datetime:
