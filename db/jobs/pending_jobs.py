@@ -289,4 +289,5 @@ def _short_job_lists_text(short: Sequence[tuple[int, int]], more: int) -> str:
     others = len(short) - len(listed) + more
     listed += [f"and {pluralize(others, 'more run', 'more runs')}"] if others else []
     total = f"{pluralize(missing, 'job')} missing" if missing else "jobs missing"
-    return f"GitHub lists fewer jobs than it counts: {total} in {pluralize(len(short) + more, 'run')} ({', '.join(listed)})"
+    runs = pluralize(len(short) + more, "run")
+    return f"GitHub lists fewer jobs than it counts: {total} in {runs} ({', '.join(listed)})"
