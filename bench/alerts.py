@@ -1,7 +1,7 @@
-"""How long people wait for an alert: from GitHub's webhook that tells of a third failure in a row to the message.
+"""Benchmark of the latency of alerts, from the webhook for a third consecutive failure to the message.
 
-`python -m bench.alerts [100] [--database URL] [--latency 80]`: that many times, with the real API and the real
-collector as processes of their own, on a PostgreSQL that comes with pip, behind a GitHub that takes 80 ms an answer."""
+`python -m bench.alerts [100] [--database URL] [--latency 80]` repeats it that many times with the real API and
+collector as separate processes, on a PostgreSQL of a pip package. The simulated GitHub responds within 80 ms."""
 
 import argparse
 import os
@@ -20,27 +20,29 @@ from tests.chaos.latency import CAUSE, Trial, line, trials
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.alerts", description=__doc__)
     parser.add_argument("trials", nargs="?", type=int, default=100)
-    parser.add_argument("--database", default=None, help="an empty one; default: a PostgreSQL made for this")
-    parser.add_argument("--latency", type=float, default=80, help="milliseconds that GitHub takes for an answer")
+    parser.add_argument("--database", default=None, help="an empty database; default: a temporary PostgreSQL")
+    parser.add_argument("--latency", type=float, default=80, help="milliseconds that GitHub takes for a response")
     options = parser.parse_args()
     with database(options.database) as url:
         engine = make_engine(url)
         upgrade(engine)
-        with line(engine, url, options.trials, latency=options.latency / 1000) as ours:
-            report(list(trials(ours, options.trials)))
+        with line(engine, url, options.trials, latency=options.latency / 1000) as pipeline:
+            report(list(trials(pipeline, options.trials)))
         engine.dispose()
     return 0
 
 
 def report(latencies: Sequence[Trial]) -> None:
-    totals = [each.total for each in latencies]
-    print(f"alerts       {len(latencies)} third failures told by webhook")
-    print(f"message at   p50 {percentile(totals, 50):.2f} s, p95 {percentile(totals, 95):.2f} s, "
-          f"p99 {percentile(totals, 99):.2f} s, max {max(totals):.2f} s")  # fmt: skip
+    totals = [trial.total for trial in latencies]
+    print(f"alerts       {len(latencies)} third failures reported by webhook")
+    print(
+        f"message at   p50 {percentile(totals, 50):.2f} s, p95 {percentile(totals, 95):.2f} s, "
+        f"p99 {percentile(totals, 99):.2f} s, max {max(totals):.2f} s"
+    )
     steps = {
-        "stored": [each.stored for each in latencies],
-        "applied": [each.applied for each in latencies],
-        "written": [each.told for each in latencies],
+        "stored": [trial.stored for trial in latencies],
+        "applied": [trial.applied for trial in latencies],
+        "written": [trial.told for trial in latencies],
         "arrived": totals,
     }
     print(f"median       {', '.join(f'{name} {percentile(values, 50):.2f} s' for name, values in steps.items())}")
@@ -49,7 +51,7 @@ def report(latencies: Sequence[Trial]) -> None:
 
 
 def percentile(values: Sequence[float], share: int) -> float:
-    """Nearest rank."""
+    """Returns the percentile by the nearest rank."""
     return sorted(values)[max(0, -(-len(values) * share // 100) - 1)]
 
 

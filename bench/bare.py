@@ -1,4 +1,4 @@
-"""The least that FastAPI can do: one route that sends the bytes of the file BODY."""
+"""Minimal FastAPI application as a baseline: one route that sends the bytes of the file BODY."""
 
 import os
 from pathlib import Path

@@ -1,5 +1,7 @@
-"""What somebody at a browser waits for. All times are taken by the page's own clock, in milliseconds: how long the
-program that drives the browser takes is not in them. Pages are known by visible text, test ids and addresses."""
+"""Waiting times of a user at a browser.
+
+All times are in milliseconds of the page's own clock, so that they exclude the time of the program that drives the
+browser. Pages are identified by visible text, test ids and addresses."""
 
 import os
 from collections.abc import Iterator
@@ -11,40 +13,40 @@ from playwright.sync_api import TimeoutError as TookTooLong
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 _TIMEOUT_MS = 60_000
-# Nothing else may come for so long before a page counts as drawn.
+# A page counts as drawn when nothing has changed for this long.
 _QUIET_MS = 400
 _SCRIPT_FINISHED = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState == 'notRunning'"
-# The last element that was drawn, and what was done before that.
+# Records the times of the last input and of the last drawn element and chart.
 _WATCH_SCRIPT = """() => {
-    const seen = window.benchSeen = {done: 0, chart: 0, main: 0}
+    const times = window.benchTimes = {done: 0, chart: 0, main: 0}
     const at = () => performance.now()
     for (const kind of ['pointerdown', 'keydown', 'popstate'])
-        addEventListener(kind, () => { seen.done = at(); seen.chart = seen.main = 0 }, true)
+        addEventListener(kind, () => { times.done = at(); times.chart = times.main = 0 }, true)
     const chart = node => node.closest?.('.js-plotly-plot') || node.querySelector?.('.js-plotly-plot')
     new MutationObserver(changes => {
         for (const change of changes) {
             const node = change.target.nodeType == 1 ? change.target : change.target.parentElement
             if (!node?.closest('[data-testid=stMain]')) continue
-            seen.main = at()
-            if (chart(node) && node.closest('.js-plotly-plot') || [...change.addedNodes].some(chart)) seen.chart = at()
+            times.main = at()
+            if (chart(node) && node.closest('.js-plotly-plot') || [...change.addedNodes].some(chart)) times.chart = at()
         }
     }).observe(document, {subtree: true, childList: true, attributes: true, characterData: true})
 }"""
 _CHARTS_DRAWN = f"""quiet => {{
-    const seen = window.benchSeen, plots = [...document.querySelectorAll('.js-plotly-plot')]
-    return {_SCRIPT_FINISHED} && seen.main > seen.done && performance.now() - seen.main > quiet
-        && plots.every(each => each.querySelector('.main-svg')) && seen
+    const times = window.benchTimes, plots = [...document.querySelectorAll('.js-plotly-plot')]
+    return {_SCRIPT_FINISHED} && times.main > times.done && performance.now() - times.main > quiet
+        && plots.every(plot => plot.querySelector('.main-svg')) && times
 }}"""
 _FIRST_CHARTS_DRAWN = f"""charts => {{
     const plots = [...document.querySelectorAll('.js-plotly-plot')]
-    return {_SCRIPT_FINISHED} && plots.length >= charts && plots.every(each => each.querySelector('.main-svg'))
+    return {_SCRIPT_FINISHED} && plots.length >= charts && plots.every(plot => plot.querySelector('.main-svg'))
         && performance.now()
 }}"""
 
 
 @dataclass
 class PageTimings:
-    """`kilobytes` came over the websocket for each."""
+    """Durations of page loads in milliseconds, and the kilobytes received over the websocket for each."""
 
     milliseconds: list[float] = field(default_factory=list)
     kilobytes: list[float] = field(default_factory=list)
@@ -63,7 +65,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class Tab:
-    """A window of its own, in which nothing was read before."""
+    """A page in a separate browser context with an empty cache."""
 
     def __init__(self, browser: Browser, url: str) -> None:
         self._context = browser.new_context(viewport={"width": 1440, "height": 900})
@@ -94,30 +96,30 @@ class Tab:
         return self.page.locator(".js-plotly-plot").count()
 
     def visit(self, path: str, charts: int) -> PageTimings:
-        """From the start of the navigation to the last chart with nothing running any more."""
+        """Measures from the start of the navigation until all charts are drawn and the script has finished."""
         self._bytes = 0
         self.page.goto(self._url + path, wait_until="commit")
         took = self.page.wait_for_function(_FIRST_CHARTS_DRAWN, arg=charts, polling="raf").json_value()
         return PageTimings([float(took)], [self._bytes / 1024])
 
     def click(self, control: Locator, *, charts: bool, key: str = "") -> PageTimings:
-        """From the press to the last chart, or whatever is drawn last, that comes of it."""
+        """Measures from the input to the last chart that it changes, or without `charts` to the last element."""
         self._bytes = 0
         if key:
             control.press(key)
         else:
             control.click()
-        seen = self.page.wait_for_function(_CHARTS_DRAWN, arg=_QUIET_MS, polling=50).json_value()
-        last = seen["chart"] if charts else seen["main"]
+        times = self.page.wait_for_function(_CHARTS_DRAWN, arg=_QUIET_MS, polling=50).json_value()
+        last = times["chart"] if charts else times["main"]
         if charts and not last:
             raise SystemExit("No chart was drawn again: did the filter change anything?")
-        return PageTimings([last - seen["done"]], [self._bytes / 1024])
+        return PageTimings([last - times["done"]], [self._bytes / 1024])
 
     def choose_period(self, period: str) -> PageTimings:
         return self.click(self.page.get_by_text(period, exact=True).first, charts=True)
 
     def choose_repository(self, name: str) -> PageTimings:
-        """The last press alone is measured, not the search for the name."""
+        """Measures the last key press only, not the search for the name."""
         box = self.page.get_by_role("combobox", name="Repository").first
         box.click()
         box.press_sequentially(name)
@@ -125,13 +127,13 @@ class Tab:
         return self.click(box, charts=True, key="Enter")
 
     def links(self) -> list[str]:
-        """Titles of the pages in the sidebar."""
-        found = self.page.locator("[data-testid=stSidebarNavLink]")
-        found.first.wait_for()
-        return [text.strip().splitlines()[-1] for text in found.all_inner_texts()]
+        """Returns the titles of the pages in the sidebar."""
+        links = self.page.locator("[data-testid=stSidebarNavLink]")
+        links.first.wait_for()
+        return [text.strip().splitlines()[-1] for text in links.all_inner_texts()]
 
     def open_sidebar_page(self, index: int) -> PageTimings:
-        """To the page that comes at this place in the sidebar, from 0."""
+        """Opens the page with this index in the sidebar."""
         return self.click(self.page.locator("[data-testid=stSidebarNavLink]").nth(index), charts=False)
 
 

@@ -1,7 +1,8 @@
-"""How fast a first sync is, next to what the same machine can do with the same requests and nothing else.
+"""Benchmark of a first sync, compared with plain requests on the same machine.
 
-`python -m bench.collect [5x2000] [--published]`: 5 repositories of 2,000 runs with attempts and jobs, 80 ms an answer.
-The reference asks for the jobs of every run with as many threads, by plain requests, and stores nothing."""
+`python -m bench.collect [5x2000] [--published]` collects 5 repositories of 2,000 runs with attempts and jobs from a
+simulated GitHub that responds within 80 ms. The baseline requests the jobs of every run with as many threads and stores
+nothing."""
 
 import argparse
 import json
@@ -70,28 +71,34 @@ def simulator(scale: str, published: bool) -> Iterator[str]:
 
 
 def sync(database: str, url: str) -> float:
-    settings = {"DATABASE_URL": database, "GITHUB_API_URL": url, "GITHUB_TOKEN": "any", "GITHUB_REPOS": "scale/*",
-                "COLLECT_LOGS": "none", "BACKFILL_DAYS": "31"}  # fmt: skip
+    settings = {
+        "DATABASE_URL": database,
+        "GITHUB_API_URL": url,
+        "GITHUB_TOKEN": "any",
+        "GITHUB_REPOS": "scale/*",
+        "COLLECT_LOGS": "none",
+        "BACKFILL_DAYS": "31",
+    }
     begun = time.monotonic()
     subprocess.run([sys.executable, "-m", "collector", "sync"], cwd=ROOT, env={**os.environ, **settings}, check=True)
     return time.monotonic() - begun
 
 
 def baseline(url: str, truth: Truth) -> float:
-    """Requests a second of bare threads that ask for the jobs of every run and throw them away."""
+    """Returns the requests per second of threads that request the jobs of every run and discard them."""
     names = {row.id: row.full_name for row in truth.repositories.values()}
     paths = [
         f"{url}/repos/{names[run.repository_id]}/actions/runs/{run.id}/jobs?filter=all" for run in truth.runs.values()
     ]
     local = threading.local()
 
-    def ask(path: str) -> int:
+    def request(path: str) -> int:
         local.session = getattr(local, "session", None) or requests.Session()
         return len(local.session.get(path, headers={"Authorization": "Bearer any"}).json()["jobs"])
 
     begun = time.monotonic()
     with ThreadPoolExecutor(WORKERS) as pool:
-        sum(pool.map(ask, paths))
+        sum(pool.map(request, paths))
     return len(paths) / (time.monotonic() - begun)
 
 
@@ -99,23 +106,27 @@ def report(database: str, truth: Truth, seconds: float, stats: dict[str, Any], b
     engine = make_engine(database)
     with engine.connect() as connection:
         counts = [connection.scalar(select(func.count()).select_from(model)) or 0 for model in (Run, Attempt, Job)]
-    wrong = differences(engine, truth)
+    unequal = differences(engine, truth)
     limiter = stats["limiter"]
-    asked = stats["requests"]["total"]
+    requests_sent = stats["requests"]["total"]
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"stored       {counts[0]:,} runs, {counts[1]:,} attempts, {counts[2]:,} jobs; rows not equal: {len(wrong)}")
-    print(f"time         {seconds:.1f} s: {counts[0] / seconds:.0f} runs/s, {asked / seconds:.0f} requests/s")
+    print(
+        f"stored       {counts[0]:,} runs, {counts[1]:,} attempts, {counts[2]:,} jobs; rows not equal: {len(unequal)}"
+    )
+    print(f"time         {seconds:.1f} s: {counts[0] / seconds:.0f} runs/s, {requests_sent / seconds:.0f} requests/s")
     print(f"memory       {peak:.0f} MB at most (the larger of simulator and collector)")
-    print(f"limits       {limiter['refused']} refused, {limiter['during_penalty']} during a penalty, "
-          f"share used {limiter['share_used']}")  # fmt: skip
+    print(
+        f"limits       {limiter['refused']} refused, {limiter['during_penalty']} during a penalty, "
+        f"share used {limiter['share_used']}"
+    )
     if baseline:
-        ratio = asked / seconds / baseline
-        print(f"reference    {baseline:.0f} requests/s by bare threads that store nothing; ratio {ratio:.2f}")
+        ratio = requests_sent / seconds / baseline
+        print(f"baseline     {baseline:.0f} requests/s by threads that store nothing; ratio {ratio:.2f}")
 
 
 def control(url: str, name: str) -> Any:
-    with urllib.request.urlopen(f"{url}/_control/{name}") as answer:
-        return json.load(answer)
+    with urllib.request.urlopen(f"{url}/_control/{name}") as response:
+        return json.load(response)
 
 
 def free_port() -> int:

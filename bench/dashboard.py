@@ -1,4 +1,4 @@
-"""The dashboard as launch.py starts it, and what its process uses."""
+"""The dashboard as launch.py starts it, and the resources of its process."""
 
 import os
 import re
@@ -25,12 +25,12 @@ class ServerProcess:
 
     @property
     def megabytes(self) -> float:
-        """What the process and its children have in memory; what they share is counted once."""
-        return sum(_proportional_set_size(each) for each in _process_tree(self.pid))
+        """Returns the memory of the process and its children; shared memory counts once."""
+        return sum(_proportional_set_size(pid) for pid in _process_tree(self.pid))
 
     @property
     def cpu_seconds(self) -> float:
-        ticks = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in _process_tree(self.pid)]
+        ticks = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in _process_tree(self.pid)]
         return sum(int(fields[11]) + int(fields[12]) for fields in ticks) / os.sysconf("SC_CLK_TCK")
 
 
@@ -43,7 +43,7 @@ def dashboard(database: str) -> Iterator[ServerProcess]:
 
 @contextmanager
 def plain_page() -> Iterator[ServerProcess]:
-    """With the dashboard's own configuration, which is found in the folder."""
+    """Serves the plain page with the configuration of the dashboard, which Streamlit reads from the folder."""
     port = free_port()
     command = f'exec "{sys.executable}" -m streamlit run bench/plain_page.py --server.port {port} '
     with _serve(command + "--server.address localhost --logger.level warning", port) as served:
@@ -52,8 +52,8 @@ def plain_page() -> Iterator[ServerProcess]:
 
 @contextmanager
 def _serve(command: str, port: int, **environment: str) -> Iterator[ServerProcess]:
-    given = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    process = subprocess.Popen(command, shell=True, cwd=ROOT, env=given, stdout=subprocess.DEVNULL)
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    process = subprocess.Popen(command, shell=True, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL)
     url = f"http://localhost:{port}"
     try:
         _wait(url, process)
@@ -77,11 +77,11 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
 
 def _process_tree(process: int) -> list[int]:
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [process, *(each for child in children for each in _process_tree(int(child)))]
+    return [process, *(pid for child in children for pid in _process_tree(int(child)))]
 
 
 def _proportional_set_size(process: int) -> float:
     rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-    found = re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)
-    assert found
-    return int(found[1]) / 1024
+    match = re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)
+    assert match
+    return int(match[1]) / 1024

@@ -1,4 +1,4 @@
-"""An organisation of any size, straight into the tables: what collecting it would leave there."""
+"""Generated data of an organisation of any size, written directly into the tables."""
 
 import io
 import json
@@ -33,7 +33,7 @@ class DatasetStats:
 
 
 def build(engine: Engine, runs: int, now: datetime, *, jobs: int = JOBS) -> DatasetStats:
-    """`runs` runs of the last 400 days with `jobs` jobs each, in an empty, migrated database."""
+    """Fills an empty, migrated database with `runs` runs of the last 400 days with `jobs` jobs each."""
     begun = time.monotonic()
     _insert_repositories(engine, now)
     for frame in frames(runs, now):
@@ -52,12 +52,12 @@ def build(engine: Engine, runs: int, now: datetime, *, jobs: int = JOBS) -> Data
 
 
 def frames(runs: int, now: datetime) -> Iterator[pd.DataFrame]:
-    """The runs in portions, newest last, by the columns of the table."""
+    """Yields the runs in batches, oldest first, with the columns of the table."""
     chance = np.random.default_rng(7)
     begin = now - timedelta(days=DAYS)
     for first in range(0, runs, _CHUNK):
         size = min(_CHUNK, runs - first)
-        # Spread evenly, with nothing in the future.
+        # Evenly distributed, up to now.
         share = (first + np.sort(chance.random(size)) * size) / runs
         created = pd.Series(begin + pd.to_timedelta(np.floor(share * DAYS * 86_400), unit="s"))
         repository = chance.zipf(1.3, size) % REPOSITORIES + 1
@@ -99,9 +99,9 @@ def _insert_repositories(engine: Engine, now: datetime) -> None:
         for number in range(1, REPOSITORIES + 1):
             session.add(SyncState(repository_id=number, gaps=[], complete_since=now - timedelta(days=DAYS + 1),
                                   covered_to=now, synced_at=now))  # fmt: skip
-            session.add_all(Workflow(repository_id=number, id=number * 100 + place, name=f"workflow-{place}",
-                                     path=f".github/workflows/{place}.yml", state="active")
-                            for place in range(WORKFLOWS))  # fmt: skip
+            session.add_all(Workflow(repository_id=number, id=number * 100 + index, name=f"workflow-{index}",
+                                     path=f".github/workflows/{index}.yml", state="active")
+                            for index in range(WORKFLOWS))  # fmt: skip
 
 
 def _copy(engine: Engine, table: str, frame: pd.DataFrame) -> None:
@@ -143,19 +143,19 @@ def _jobs(engine: Engine, jobs: int) -> None:
                     ["repository_id", "id", "run_id", "attempt", "name", "status", "conclusion", "created_at",
                      "started_at", "completed_at", "duration_seconds", "queue_seconds", "runner", "labels", "copied",
                      "phantom", "steps"],
-                    text(_JOB).bindparams(place=first).columns(),
+                    text(_JOB).bindparams(job=first).columns(),
                 )
             )  # fmt: skip
 
 
 _JOB = """
-SELECT repository_id, id * 10 + :place, id, attempt, 'job-' || :place, 'completed', conclusion, created_at, created_at,
+SELECT repository_id, id * 10 + :job, id, attempt, 'job-' || :job, 'completed', conclusion, created_at, created_at,
        completed_at, duration_seconds, queue_seconds, 'runner', '["ubuntu-latest"]', 0, 0, '[]' FROM runs
 """
 _JOBS = """
 INSERT INTO jobs (repository_id, id, run_id, attempt, name, status, conclusion, created_at, started_at, completed_at,
                   duration_seconds, queue_seconds, runner, labels, copied, phantom, steps)
-SELECT repository_id, id * 10 + place, id, attempt, 'job-' || place, 'completed', conclusion, created_at, created_at,
+SELECT repository_id, id * 10 + job, id, attempt, 'job-' || job, 'completed', conclusion, created_at, created_at,
        completed_at, duration_seconds, queue_seconds, 'runner', '["ubuntu-latest"]', false, false, CAST(:steps AS jsonb)
-FROM runs CROSS JOIN generate_series(1, :jobs) AS place
+FROM runs CROSS JOIN generate_series(1, :jobs) AS job
 """

@@ -1,4 +1,4 @@
-"""A database as the first release left it, with any number of runs: written by the database itself."""
+"""Generated data in the schema of the first release, with any number of runs, inserted by SQL."""
 
 from sqlalchemy import Engine, text
 
@@ -56,13 +56,14 @@ _BYTES = {"postgresql": "convert_to(repeat(md5(n::text), 60), 'UTF8')", "sqlite"
 
 
 def downgrade_to_first(engine: Engine) -> None:
-    """Empty, or back where it was filled before."""
+    """Migrates the database, empty or filled, to the first revision."""
     downgrade(engine, "0001")
     upgrade(engine, "0001")
 
 
 def fill(engine: Engine, runs: int, jobs: int) -> None:
-    """`jobs` jobs a run, the log of one job in eight runs, in an empty database at the first revision."""
+    """Fills an empty database at the first revision, with `jobs` jobs per run and a log of one job in every eighth
+    run."""
     kind = engine.dialect.name
     values = {"at": _AT[kind].format(step=_DAYS * 86_400 / runs), "bytes": _BYTES[kind]}
     with engine.begin() as connection:
@@ -84,5 +85,5 @@ def fill(engine: Engine, runs: int, jobs: int) -> None:
 
 
 def _numbered(kind: str, first: int, last: int, statement: str) -> str:
-    """PostgreSQL wants WITH before INSERT or inside it; both take it before."""
+    """Returns the statement with its numbers in a WITH clause before it, which both databases accept."""
     return _NUMBERS[kind].format(first=first, last=last) + statement

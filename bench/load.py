@@ -1,4 +1,4 @@
-"""Many clients at once, each asking again as soon as it was answered."""
+"""Load of many concurrent HTTP clients, each of which repeats its request after the response."""
 
 import asyncio
 import statistics
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 @dataclass
 class LoadResult:
-    """Spans in milliseconds."""
+    """Durations of requests in milliseconds."""
 
     seconds: float = 0.0
     milliseconds: list[float] = field(default_factory=list)
@@ -29,33 +29,33 @@ class LoadResult:
 
 
 def load(url: str, path_of: Callable[[int], str], *, clients: int, seconds: float) -> LoadResult:
-    """`path_of` is given the number of the request."""
+    """Runs the load; `path_of` returns the path of a request by its number."""
     return asyncio.run(_load(url, path_of, clients, seconds))
 
 
 async def _load(url: str, path_of: Callable[[int], str], clients: int, seconds: float) -> LoadResult:
-    found, begun = LoadResult(), time.perf_counter()
+    result, begun = LoadResult(), time.perf_counter()
     numbers = iter(range(10**9))
-    await asyncio.gather(*(_client(url, path_of, numbers, begun + seconds, found) for _ in range(clients)))
-    found.seconds = time.perf_counter() - begun
-    return found
+    await asyncio.gather(*(_client(url, path_of, numbers, begun + seconds, result) for _ in range(clients)))
+    result.seconds = time.perf_counter() - begun
+    return result
 
 
-async def _client(url: str, path_of: Callable[[int], str], numbers: object, end: float, found: LoadResult) -> None:
-    where = urlsplit(url)
-    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+async def _client(url: str, path_of: Callable[[int], str], numbers: object, end: float, result: LoadResult) -> None:
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:
         while time.perf_counter() < end:
             path = path_of(next(numbers))  # type: ignore[call-overload]
             begun = time.perf_counter()
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {where.netloc}\r\nAccept-Encoding: gzip\r\n\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\nAccept-Encoding: gzip\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
             await reader.readexactly(int(length.split(b":")[1]))
-            found.milliseconds.append((time.perf_counter() - begun) * 1000)
+            result.milliseconds.append((time.perf_counter() - begun) * 1000)
             if not head.startswith(b"HTTP/1.1 200"):
-                found.errors.append(f"{path}: {head.splitlines()[0].decode()}")
+                result.errors.append(f"{path}: {head.splitlines()[0].decode()}")
     except (OSError, asyncio.IncompleteReadError, StopIteration) as error:
-        found.errors.append(f"{type(error).__name__}: {error}")
+        result.errors.append(f"{type(error).__name__}: {error}")
     finally:
         writer.close()

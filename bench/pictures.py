@@ -1,4 +1,4 @@
-"""The pictures of the documentation: `python -m bench.pictures [--only overview] [--app URL --api URL]`.
+"""Screenshots for the documentation: `python -m bench.pictures [--only overview] [--app URL --api URL]`.
 
 Starts a demo on a fresh database, waits until it is filled, and takes every page in both colour schemes and two
 widths into docs/pictures/PAGE-SCHEME-WIDTH.png. It needs Chromium, and port 3999 for the simulator of GitHub."""
@@ -27,8 +27,8 @@ from bench.collect import free_port
 
 @dataclass(frozen=True)
 class Picture:
-    """`path` may name {failed}, the id of a failed run, its {job} with a log, {other}, the run before it, and their
-    {workflow}; `shown` is a text to wait for."""
+    """A page to photograph. `path` may contain {failed}, the id of a failed run, its {job} with a log, {other}, the
+    previous run, and their {workflow}. `wait_for_text` appears when the page is complete."""
 
     name: str
     path: str
@@ -51,22 +51,22 @@ PICTURES = [
     Picture("collector", "/collector", "Every run created since"),
 ]
 SCHEMES = ("light", "dark")
-# Width, and the greatest height: a page that is longer is cut there.
+# Width and maximum height in pixels: longer pages are cut off.
 SIZES = ((1440, 1400), (420, 1800))
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 MAX_BYTES = 150_000
 _ROOT = Path(__file__).parents[1]
 _FILLED_SECONDS, _TIMEOUT_MS = 600, 30_000
-# Its state is told a few seconds after it.
+# The page shows the state of the collector with a delay of seconds.
 _SETTLED_SECONDS = 20
 _LOGS_SECONDS = 120
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.pictures", description=__doc__)
-    parser.add_argument("--app", help="a dashboard that runs already, instead of a demo of its own")
-    parser.add_argument("--api", help="and its API")
-    parser.add_argument("--only", action="append", choices=[each.name for each in PICTURES])
+    parser.add_argument("--app", help="URL of a running dashboard, instead of a new demo")
+    parser.add_argument("--api", help="URL of its API")
+    parser.add_argument("--only", action="append", choices=[picture.name for picture in PICTURES])
     options = parser.parse_args()
     if bool(options.app) != bool(options.api):
         parser.error("--app and --api go together")
@@ -74,18 +74,18 @@ def main() -> int:
         print(f"Chromium is missing at {CHROMIUM}: apt-get install chromium, or set CHROMIUM.", file=sys.stderr)
         return 1
     FOLDER.mkdir(exist_ok=True)
-    wanted = [each for each in PICTURES if not options.only or each.name in options.only]
+    pictures = [picture for picture in PICTURES if not options.only or picture.name in options.only]
     if options.app:
-        take_screenshots(wanted, options.app, options.api)
+        take_screenshots(pictures, options.app, options.api)
         return 0
     with demo() as (app, api):
-        take_screenshots(wanted, app, api)
+        take_screenshots(pictures, app, api)
     return 0
 
 
 @contextmanager
 def demo() -> Iterator[tuple[str, str]]:
-    """The addresses of a dashboard and its API, once everything is read."""
+    """Starts a demo; yields the URLs of its dashboard and API after all data is collected."""
     app, api = free_port(), free_port()
     with tempfile.TemporaryDirectory() as folder:
         unset = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "API_", "APP_"))}
@@ -118,12 +118,12 @@ def _wait_until_filled(program: "subprocess.Popen[bytes]", url: str) -> None:
 
 
 def take_screenshots(pictures: list[Picture], app: str, api: str) -> None:
-    named = _find_ids(api)
+    ids = _find_ids(api)
     with chromium() as browser:
         for picture in pictures:
             for scheme in SCHEMES:
                 for width, height in SIZES:
-                    content = _screenshot(browser, app + picture.path.format(**named), picture.wait_for_text, scheme,
+                    content = _screenshot(browser, app + picture.path.format(**ids), picture.wait_for_text, scheme,
                                     width, height)  # fmt: skip
                     path = FOLDER / f"{picture.name}-{scheme}-{width}.png"
                     path.write_bytes(_compress(content))
@@ -131,30 +131,30 @@ def take_screenshots(pictures: list[Picture], app: str, api: str) -> None:
 
 
 def _find_ids(api: str) -> dict[str, int]:
-    """A failed run on the default branch, a job of it with a log, its workflow and the run before it."""
-    asked = {"repo": "acme/payments", "workflow": "CI", "branch": "main", "limit": "30"}
-    runs = requests.get(f"{api}/api/runs", params=asked, timeout=30).json()["items"]
-    failures = [each for each in runs if each["conclusion"] == "failure"]
+    """Returns the ids of a failed run on the default branch, its job with a log, its workflow and the previous run."""
+    query = {"repo": "acme/payments", "workflow": "CI", "branch": "main", "limit": "30"}
+    runs = requests.get(f"{api}/api/runs", params=query, timeout=30).json()["items"]
+    failures = [run for run in runs if run["conclusion"] == "failure"]
     failed, job = _failure_with_log(api, failures)
-    other = next(each for each in runs if each["id"] < failed["id"] and each["status"] == "completed")
+    other = next(run for run in runs if run["id"] < failed["id"] and run["status"] == "completed")
     return {"failed": failed["id"], "other": other["id"], "workflow": failed["workflow_id"], "job": job}
 
 
 def _failure_with_log(api: str, failures: list[dict[str, Any]]) -> tuple[dict[str, Any], int]:
-    """The newest of them with a log, and its job. Logs come last, after everything that figures need."""
+    """Returns the newest failed run with a log, and the id of the job. Logs are collected last."""
     end = time.monotonic() + _LOGS_SECONDS
     while time.monotonic() < end:
-        for each in failures:
-            if job := _stored_log(api, each["id"]):
-                return each, job
+        for run in failures:
+            if job := _stored_log(api, run["id"]):
+                return run, job
         time.sleep(3)
-    raise SystemExit("No log of a failed run came.")
+    raise SystemExit("No log of a failed run was collected.")
 
 
 def _stored_log(api: str, run_id: int) -> int | None:
-    """The job whose log it is; that of a run which just ended may still be on its way."""
+    """Returns the id of a job with a stored log; null where none is stored yet."""
     logs = requests.get(f"{api}/api/logs/{run_id}", timeout=30).json()["jobs"]
-    return next((each["job_id"] for each in logs if each["state"] == "stored"), None)
+    return next((log["job_id"] for log in logs if log["state"] == "stored"), None)
 
 
 def _screenshot(browser: Browser, url: str, shown: str, scheme: str, width: int, height: int) -> bytes:
@@ -166,8 +166,8 @@ def _screenshot(browser: Browser, url: str, shown: str, scheme: str, width: int,
     page.goto(url)
     page.get_by_text(shown).first.wait_for()
     _settle(page)
-    whole = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-    page.set_viewport_size({"width": width, "height": max(600, min(int(whole), height))})
+    full_height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": width, "height": max(600, min(int(full_height), height))})
     _settle(page)
     content = page.screenshot()
     context.close()
@@ -177,20 +177,20 @@ def _screenshot(browser: Browser, url: str, shown: str, scheme: str, width: int,
 def _settle(page: Page) -> None:
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     page.wait_for_function(
-        "[...document.querySelectorAll('.js-plotly-plot')].every(each => each.querySelector('.main-svg'))"
+        "[...document.querySelectorAll('.js-plotly-plot')].every(plot => plot.querySelector('.main-svg'))"
     )
     page.wait_for_timeout(1200)
 
 
 def _compress(content: bytes) -> bytes:
-    """As many colours as fit."""
+    """Returns the image with the most colours that fit into MAX_BYTES."""
     image = Image.open(io.BytesIO(content)).convert("RGB")
     for colours in (256, 128, 64, 32):
-        made = io.BytesIO()
-        image.quantize(colours, dither=Image.Dither.NONE).save(made, "PNG", optimize=True)
-        if made.tell() <= MAX_BYTES:
+        output = io.BytesIO()
+        image.quantize(colours, dither=Image.Dither.NONE).save(output, "PNG", optimize=True)
+        if output.tell() <= MAX_BYTES:
             break
-    return made.getvalue()
+    return output.getvalue()
 
 
 if __name__ == "__main__":

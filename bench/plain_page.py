@@ -1,4 +1,4 @@
-"""The least that Streamlit can do: one page with one small chart. `streamlit run bench/plain_page.py`"""
+"""Minimal Streamlit page with one small chart as a baseline: `streamlit run bench/plain_page.py`."""
 
 import streamlit as st
 

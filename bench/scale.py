@@ -1,7 +1,7 @@
-"""How long questions take over many runs: `python -m bench.scale [1000000] [--database URL] [--seconds 60]`.
+"""Benchmark of queries over many runs: `python -m bench.scale [1000000] [--database URL] [--seconds 60]`.
 
-Each endpoint over HTTP, uncached (the window ends at another second each time) and cached; next to it the same question
-asked of DuckDB over the same rows in memory, which is the limit of what reading rows can do."""
+Each endpoint is requested over HTTP, uncached (the window ends at a different second each time) and cached. As a
+baseline DuckDB runs the same query on the same rows in memory, which is a lower bound for reading rows."""
 
 import argparse
 import os
@@ -49,12 +49,12 @@ avg(queue_seconds) FILTER (decided), quantile_cont(queue_seconds, [0.5, 0.9, 0.9
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("runs", nargs="?", type=int, default=100_000)
-    parser.add_argument("--database", default=None, help="an empty one; default: an SQLite file")
-    parser.add_argument("--jobs", type=int, default=5, help="jobs a run")
+    parser.add_argument("--database", default=None, help="an empty database; default: an SQLite file")
+    parser.add_argument("--jobs", type=int, default=5, help="jobs per run")
     parser.add_argument(
         "--filled", action="store_true", help="the database was filled by an earlier run with --database"
     )
-    parser.add_argument("--seconds", type=float, default=20, help="how long many clients ask")
+    parser.add_argument("--seconds", type=float, default=20, help="duration of the load of many clients")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         database = options.database or f"sqlite:///{folder}/scale.db"
@@ -75,7 +75,7 @@ def main() -> int:
 
 @contextmanager
 def api(database: str) -> Iterator[tuple[str, int]]:
-    """Its URL and the id of its process. No client is held back."""
+    """Starts the API without a rate limit; yields its URL and process id."""
     with serve(["--factory", "api.main:create_app"], DATABASE_URL=database, API_RATE_LIMIT="none") as served:
         yield served
 
@@ -104,8 +104,8 @@ def serve(program: list[str], **environment: str) -> Iterator[tuple[str, int]]:
 def report(url: str, runs: int, now: datetime) -> None:
     session = requests.Session()
     store = _duckdb(runs, now)
-    print(f"{'question':44} {'p50 ms':>8} {'p95 ms':>8} {'cached':>8} {'DuckDB p50':>11} {'ratio':>6}")
-    for name, path, sql in _questions():
+    print(f"{'query':44} {'p50 ms':>8} {'p95 ms':>8} {'cached':>8} {'DuckDB p50':>11} {'ratio':>6}")
+    for name, path, sql in _queries():
         uncached = _measure(lambda path=path: _request(session, url, path, fresh=True))
         cached = _measure(lambda path=path: _request(session, url, path))
         limit = _measure(lambda sql=sql: store.execute(sql).fetchall(), times=7) if sql else None
@@ -113,32 +113,32 @@ def report(url: str, runs: int, now: datetime) -> None:
         print(f"{name:44} {uncached[0]:8.1f} {uncached[1]:8.1f} {cached[1]:8.1f} {against}")
 
 
-def _questions() -> list[tuple[str, str, str | None]]:
-    found: list[tuple[str, str, str | None]] = []
+def _queries() -> list[tuple[str, str, str | None]]:
+    queries: list[tuple[str, str, str | None]] = []
     for days in (30, 90, 400):
         where = f"FROM runs WHERE created_at >= now_at() - INTERVAL {days} DAY"
-        found.append((f"/api/metrics {days}d", f"/api/metrics?since={days}d", f"SELECT {_FIGURES_SQL} {where}"))
+        queries.append((f"/api/metrics {days}d", f"/api/metrics?since={days}d", f"SELECT {_FIGURES_SQL} {where}"))
         by_day = f"SELECT date_trunc('day', created_at) AS d, {_FIGURES_SQL} {where} GROUP BY d"
-        found.append((f"/api/metrics/series day {days}d", f"/api/metrics/series?interval=day&since={days}d", by_day))
+        queries.append((f"/api/metrics/series day {days}d", f"/api/metrics/series?interval=day&since={days}d", by_day))
     for by, column in (("repo", "repository_id"), ("workflow", "workflow_id")):
         where = "FROM runs WHERE created_at >= now_at() - INTERVAL 90 DAY"
         grouped = f"SELECT {column}, {_FIGURES_SQL} {where} GROUP BY {column}"
-        found.append((f"/api/metrics/groups {by} 90d", f"/api/metrics/groups?by={by}&since=90d", grouped))
+        queries.append((f"/api/metrics/groups {by} 90d", f"/api/metrics/groups?by={by}&since=90d", grouped))
     for name, query in (
         ("one repository 400d", "repo=acme/service-002&since=400d"), ("one workflow 400d", "workflow=201&since=400d"),
         ("branch=main 400d", "branch=main&since=400d"), ("event=push 400d", "event=push&since=400d"),
         ("actor=dev-7 90d", "actor=dev-7&since=90d"),
     ):  # fmt: skip
-        found.append((f"/api/metrics {name}", f"/api/metrics?{query}", None))
+        queries.append((f"/api/metrics {name}", f"/api/metrics?{query}", None))
     for name, query in (
         ("page 1", ""), ("repo", "repo=acme/service-002"), ("workflow", "workflow=201"),
         ("branch", "branch=feature/17"),
         ("actor", "actor=dev-7"), ("conclusion", "conclusion=failure"), ("status", "status=queued"),
         ("event", "event=schedule"), ("repo, branch, failure", "repo=acme/service-002&branch=main&conclusion=failure"),
     ):  # fmt: skip
-        found.append((f"/api/runs {name}", f"/api/runs?since=400d&{query}", None))
-    found.append(("/api/runs page 1,000", "cursor", None))
-    return found
+        queries.append((f"/api/runs {name}", f"/api/runs?since=400d&{query}", None))
+    queries.append(("/api/runs page 1,000", "cursor", None))
+    return queries
 
 
 _cursor: dict[str, str] = {}
@@ -150,16 +150,16 @@ def _request(session: requests.Session, url: str, path: str, *, fresh: bool = Fa
     _unique_second["second"] += fresh
     until = _START - timedelta(seconds=_unique_second["second"])
     path += f"&until={until:%Y-%m-%dT%H:%M:%SZ}"
-    answer = session.get(url + path, timeout=60)
-    if answer.status_code != 200:
-        raise SystemExit(f"{path}: {answer.status_code} {answer.text[:300]}")
+    response = session.get(url + path, timeout=60)
+    if response.status_code != 200:
+        raise SystemExit(f"{path}: {response.status_code} {response.text[:300]}")
 
 
 def pages(database: str) -> None:
-    """What the dashboard asks of the database for a page, without its own cache."""
+    """Measures the queries of the dashboard's pages without its cache."""
     engine, scope = make_engine(database), Scope()
-    asked: dict[str, Callable[[Session, Window], object]] = {
-        "compare with the period before": lambda session, window: service.compare(session, scope, window),
+    queries: dict[str, Callable[[Session, Window], object]] = {
+        "compare with the previous period": lambda session, window: service.compare(session, scope, window),
         "series by day": lambda session, window: service.series(session, scope, window, Interval.DAY),
         "hours of the week": lambda session, window: service.weekday_hours(session, scope, window),
         "table of workflows": lambda session, window: service.workflows(session, scope, window, window.until),
@@ -168,7 +168,7 @@ def pages(database: str) -> None:
             list_runs(session, scope, window), service.count_runs(session, scope, window)),
         "ledger of the Collector page": lambda session, _: list_completeness(session),
     }  # fmt: skip
-    for name, work in asked.items():
+    for name, work in queries.items():
         for days in (30, 400):
 
             def once(work: Callable[[Session, Window], object] = work, days: int = days) -> None:
@@ -183,56 +183,56 @@ def pages(database: str) -> None:
 
 
 def many_clients(url: str, process: int, database: str, seconds: float) -> None:
-    """Fifty of them with the same questions, while the collector stores something new every five seconds."""
-    kept = [path for _, path, _ in _questions() if path != "cursor"]
+    """Runs fifty clients with the same requests, while the stored data changes every five seconds."""
+    paths = [path for _, path, _ in _queries() if path != "cursor"]
 
     def path_of(number: int) -> str:
-        return f"{kept[number % len(kept)]}&until={_START:%Y-%m-%dT%H:%M:%SZ}"
+        return f"{paths[number % len(paths)]}&until={_START:%Y-%m-%dT%H:%M:%SZ}"
 
     with changing_data(database):
         load(url, path_of, clients=50, seconds=min(seconds, 20))
         before = _memory(process)
-        found = load(url, path_of, clients=50, seconds=seconds)
-    print(f"\n50 clients for {found.seconds:.0f} s: {found.rate:,.0f} answers/s, p50 {found.median:.0f} ms, "
-          f"p99 {found.percentile(0.99):.0f} ms, {len(found.errors)} errors, "
+        result = load(url, path_of, clients=50, seconds=seconds)
+    print(f"\n50 clients for {result.seconds:.0f} s: {result.rate:,.0f} responses/s, p50 {result.median:.0f} ms, "
+          f"p99 {result.percentile(0.99):.0f} ms, {len(result.errors)} errors, "
           f"memory {before:.0f} to {_memory(process):.0f} MB")  # fmt: skip
-    for error in found.errors[:3]:
+    for error in result.errors[:3]:
         print(error)
 
 
 @contextmanager
 def changing_data(database: str) -> Iterator[None]:
-    """Every five seconds the stored data has a new version."""
-    engine, over = make_engine(database), threading.Event()
+    """Changes the version of the stored data every five seconds."""
+    engine, stop = make_engine(database), threading.Event()
 
     def change() -> None:
-        while not over.wait(5):
+        while not stop.wait(5):
             with write_scope(engine) as session:
                 bump_data_version(session, datetime.now(UTC))
 
     thread = threading.Thread(target=change)
     thread.start()
     yield
-    over.set()
+    stop.set()
     thread.join()
     engine.dispose()
 
 
 def throughput(url: str, folder: Path) -> None:
-    """An answer that is kept, next to a route that only sends the same bytes; in turns."""
+    """Compares a cached response with a route that sends the same bytes, in turns."""
     path = f"/api/metrics?since=90d&until={_START:%Y-%m-%dT%H:%M:%SZ}"
     (folder / "body").write_bytes(requests.get(url + path, timeout=60).content)
-    rates: dict[str, list[float]] = {"kept": [], "bare": []}
+    rates: dict[str, list[float]] = {"cached": [], "bare": []}
     with serve(["bench.bare:app"], BODY=str(folder / "body")) as (bare, _):
         for _ in range(5):
-            rates["kept"].append(load(url, lambda _: path, clients=50, seconds=3).rate)
+            rates["cached"].append(load(url, lambda _: path, clients=50, seconds=3).rate)
             rates["bare"].append(load(bare, lambda _: "/bare", clients=50, seconds=3).rate)
-    kept, limit = statistics.median(rates["kept"]), statistics.median(rates["bare"])
-    print(f"kept answer {kept:,.0f}/s, bare route {limit:,.0f}/s: {kept / limit:.0%}")
+    cached, limit = statistics.median(rates["cached"]), statistics.median(rates["bare"])
+    print(f"cached response {cached:,.0f}/s, bare route {limit:,.0f}/s: {cached / limit:.0%}")
 
 
 def _memory(process: int) -> float:
-    """Resident, in megabytes."""
+    """Returns the resident memory in megabytes."""
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
@@ -246,14 +246,14 @@ def _unique_path(session: requests.Session, url: str) -> str:
         cursor = ""
         for _ in range(100):
             more = f"&cursor={cursor}" if cursor else ""
-            found = session.get(f"{url}/api/runs?since=400d&limit=500{more}", timeout=60).json()["next"]
-            cursor = found or cursor
+            next_cursor = session.get(f"{url}/api/runs?since=400d&limit=500{more}", timeout=60).json()["next"]
+            cursor = next_cursor or cursor
         _cursor[url] = cursor
     return _cursor[url]
 
 
 def _measure(work: Callable[[], Any], times: int = _REPETITIONS) -> tuple[float, float]:
-    """Median and 95th percentile in milliseconds, after one that does not count."""
+    """Returns the median and the 95th percentile in milliseconds, after a warm-up."""
     work()
     spans = []
     for _ in range(times):
@@ -265,10 +265,10 @@ def _measure(work: Callable[[], Any], times: int = _REPETITIONS) -> tuple[float,
 
 def _duckdb(runs: int, now: datetime) -> duckdb.DuckDBPyConnection:
     store = duckdb.connect()
-    keep = ["repository_id", "workflow_id", "outcome", "attempt", "flaky", "compute_seconds", "wasted_seconds",
+    columns = ["repository_id", "workflow_id", "outcome", "attempt", "flaky", "compute_seconds", "wasted_seconds",
             "cost_usd",
             "duration_seconds", "queue_seconds", "created_at"]  # fmt: skip
-    frame = pd.concat([each[keep] for each in frames(runs, now)])
+    frame = pd.concat([frame[columns] for frame in frames(runs, now)])
     frame["created_at"] = frame["created_at"].dt.tz_localize(None)
     frame["decided"] = frame["outcome"].isin(["success", "failure"])
     store.register("frame", frame)

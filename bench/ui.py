@@ -1,8 +1,8 @@
-"""How long people wait for the dashboard: `python -m bench.ui [100000] [--database URL] [--filled]`.
+"""Benchmark of the dashboard: `python -m bench.ui [100000] [--database URL] [--filled]`.
 
-A real Chromium on a real Streamlit, with the collector standing still. Each figure says whether the server had been
-asked the same before ("kept") or not ("new"; "1 in 10": a tenth of the questions). Limits stand beside the figures;
-nothing fails. It needs Chromium: apt-get install chromium, or set CHROMIUM."""
+Chromium opens the pages of a real Streamlit server while no collector runs. Each result states whether the server had
+the data cached ("cached") or not ("new"; "1 in 10": a tenth of the requests is new). Limits are printed next to the
+results and not enforced. It needs Chromium: apt-get install chromium, or set CHROMIUM."""
 
 import argparse
 import asyncio
@@ -29,11 +29,11 @@ VISIT_RATIO, FILTER_MS, PAGE_MS, RERUN_MS, SESSION_MB, SESSIONS = 1.3, 500, 800,
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.ui", description=__doc__)
     parser.add_argument("runs", nargs="?", type=int, default=100_000)
-    parser.add_argument("--database", default=None, help="an empty one; default: an SQLite file")
+    parser.add_argument("--database", default=None, help="an empty database; default: an SQLite file")
     parser.add_argument("--filled", action="store_true", help="the database was filled by an earlier run")
-    parser.add_argument("--times", type=int, default=10, help="how often each is measured")
-    parser.add_argument("--seconds", type=float, default=20, help="how long sessions are busy")
-    parser.add_argument("--pace", type=float, default=1.0, help="seconds between two questions of a session")
+    parser.add_argument("--times", type=int, default=10, help="repetitions of each measurement")
+    parser.add_argument("--seconds", type=float, default=20, help="duration of the load in seconds")
+    parser.add_argument("--pace", type=float, default=1.0, help="seconds between two reruns of a session")
     parser.add_argument("--only", choices=["visits", "filters", "pages", "sessions"], default=None)
     options = parser.parse_args()
     if not Path(CHROMIUM).exists():
@@ -47,12 +47,12 @@ def main() -> int:
             built = build(engine, options.runs, datetime.now(UTC).replace(microsecond=0))
             print(f"{built.runs:,} runs in {built.rows_seconds + built.rollup_seconds:.0f} s")
         print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
-        print(f"{'what':44} {'server':7} {'p50 ms':>8} {'p95 ms':>8} {'KB':>7}  limit")
-        asked = {"visits": visits, "filters": filters, "pages": pages}
+        print(f"{'measurement':44} {'server':7} {'p50 ms':>8} {'p95 ms':>8} {'KB':>7}  limit")
+        benchmarks = {"visits": visits, "filters": filters, "pages": pages}
         with dashboard(database) as served:
             if options.only != "sessions":
                 with chromium() as browser:
-                    for name, measure in asked.items():
+                    for name, measure in benchmarks.items():
                         if options.only in (None, name):
                             measure(browser, served, options.times)
             if options.only in (None, "sessions"):
@@ -61,45 +61,45 @@ def main() -> int:
 
 
 def visits(browser: Browser, served: ServerProcess, times: int) -> None:
-    """The dashboard and the plain page in turns, each time in a new window."""
+    """Opens the dashboard and the plain page in turns, each time in a new browser context."""
     with plain_page() as plain:
         charts = {plain.url: _charts(browser, plain.url), served.url: _charts(browser, served.url)}
-        found: dict[str, PageTimings] = {name: PageTimings() for name in ("plain", "kept", "new")}
+        timings: dict[str, PageTimings] = {name: PageTimings() for name in ("plain", "cached", "new")}
         for number in range(times):
             fresh = f"/?repo={_repository(number)}&branch=main"
-            for name, url, path in (("plain", plain.url, "/"), ("kept", served.url, "/"), ("new", served.url, fresh)):
+            for name, url, path in (("plain", plain.url, "/"), ("cached", served.url, "/"), ("new", served.url, fresh)):
                 tab = Tab(browser, url)
-                found[name].add(tab.visit(path, charts[url]))
+                timings[name].add(tab.visit(path, charts[url]))
                 tab.close()
-    limit = statistics.median(found["plain"].milliseconds)
-    print_result("first visit: plain Streamlit page, one chart", "-", found["plain"], "")
-    for name in ("kept", "new"):
-        ratio = statistics.median(found[name].milliseconds) / limit
-        print_result("first visit: Overview", name, found[name], f"{VISIT_RATIO} × plain; is {ratio:.2f}")
+    limit = statistics.median(timings["plain"].milliseconds)
+    print_result("first visit: plain Streamlit page, one chart", "-", timings["plain"], "")
+    for name in ("cached", "new"):
+        ratio = statistics.median(timings[name].milliseconds) / limit
+        print_result("first visit: Overview", name, timings[name], f"{VISIT_RATIO} × plain; is {ratio:.2f}")
 
 
 def _charts(browser: Browser, url: str) -> int:
-    """How many a page has; what the first visitor pays for is over then."""
+    """Returns the number of charts of a page, and warms up the server."""
     tab = Tab(browser, url)
     tab.open()
     tab.page.locator(".js-plotly-plot .main-svg").first.wait_for()
     tab.settle()
-    found = tab.charts
+    charts = tab.charts
     tab.close()
-    return found
+    return charts
 
 
 def filters(browser: Browser, served: ServerProcess, times: int) -> None:
     tab = Tab(browser, served.url)
-    periods = {"new": PageTimings(), "kept": PageTimings()}
+    periods = {"new": PageTimings(), "cached": PageTimings()}
     for number in range(times):
         tab.open(f"/?repo={_repository(number)}")
         periods["new"].add(tab.choose_period(PERIODS[number % 3]))
         tab.choose_period("30d")
-        periods["kept"].add(tab.choose_period(PERIODS[number % 3]))
+        periods["cached"].add(tab.choose_period(PERIODS[number % 3]))
     for name, measured in periods.items():
         print_result("filter: period, to the last chart", name, measured, f"{FILTER_MS} ms")
-    repositories = {"new": PageTimings(), "kept": PageTimings()}
+    repositories = {"new": PageTimings(), "cached": PageTimings()}
     try:
         for measured in repositories.values():
             for number in range(times):
@@ -113,50 +113,50 @@ def filters(browser: Browser, served: ServerProcess, times: int) -> None:
 
 
 def pages(browser: Browser, served: ServerProcess, times: int) -> None:
-    """Round by round through the sidebar; in every second round all has been asked for in the one before."""
+    """Opens the pages of the sidebar in rounds; every second round repeats the requests of the previous one."""
     tab = Tab(browser, served.url)
     tab.open()
     titles = tab.links()
-    found = {(title, kind): PageTimings() for title in titles for kind in ("new", "kept")}
+    timings = {(title, kind): PageTimings() for title in titles for kind in ("new", "cached")}
     for number in range(times):
         tab.open(f"/?repo={_repository(number)}&branch=main&period=90d")
-        for kind in ("new", "kept"):
-            for place in [*range(1, len(titles)), 0]:
-                found[titles[place], "kept" if place == 0 else kind].add(tab.open_sidebar_page(place))
-    for (title, kind), measured in found.items():
+        for kind in ("new", "cached"):
+            for index in [*range(1, len(titles)), 0]:
+                timings[titles[index], "cached" if index == 0 else kind].add(tab.open_sidebar_page(index))
+    for (title, kind), measured in timings.items():
         print_result(f"page: {title}, to its last element", kind, measured, f"{PAGE_MS} ms")
     tab.close()
 
 
 async def sessions(served: ServerProcess, seconds: float, interval_seconds: float) -> None:
-    """Memory is what the server has more after these sessions drew the Overview once, and after they were busy."""
-    kept = [f"period={period}&repo={_repository(number)}" for period in PERIODS for number in range(5)]
+    """Measures reruns, and the memory of the server for these sessions, after one drawing and after the load."""
+    cached = [f"period={period}&repo={_repository(number)}" for period in PERIODS for number in range(5)]
     warm = (await first_runs(served.url, 1))[0]
-    for query in ["", *kept]:
+    for query in ["", *cached]:
         await warm.rerun(query)
     before = served.megabytes
-    people = await first_runs(served.url, SESSIONS)
+    opened = await first_runs(served.url, SESSIONS)
     drawn = (served.megabytes - before) / SESSIONS
     others = [f"repo={_repository(number)}&workflow=workflow-{place}&period={period}"
               for period in PERIODS for place in range(8) for number in range(REPOSITORIES)]  # fmt: skip
-    never = iter(others)
-    asked = {
-        "kept": lambda number: kept[number % len(kept)],
-        "new": lambda _: next(never),
-        "1 in 10": lambda number: kept[number % len(kept)] if number % 10 else next(never),
+    unused = iter(others)
+    queries = {
+        "cached": lambda number: cached[number % len(cached)],
+        "new": lambda _: next(unused),
+        "1 in 10": lambda number: cached[number % len(cached)] if number % 10 else next(unused),
     }
-    for name, query_of in asked.items():
+    for name, query_of in queries.items():
         used = served.cpu_seconds
-        found = await rerun_sessions(people, query_of, seconds=seconds, interval_seconds=interval_seconds)
-        cpu = (served.cpu_seconds - used) / len(found.milliseconds) * 1000
-        what = f"{SESSIONS} sessions, {len(found.milliseconds) / seconds:.0f} reruns/s, {cpu:.0f} ms CPU each"
-        print_result(what, name, PageTimings(found.milliseconds, found.kilobytes), f"p95 {RERUN_MS} ms")
-        for error in sorted(set(found.errors))[:3]:
-            print(f"    {len(found.errors)} errors: {error[:200]}")
+        result = await rerun_sessions(opened, query_of, seconds=seconds, interval_seconds=interval_seconds)
+        cpu = (served.cpu_seconds - used) / len(result.milliseconds) * 1000
+        label = f"{SESSIONS} sessions, {len(result.milliseconds) / seconds:.0f} reruns/s, {cpu:.0f} ms CPU each"
+        print_result(label, name, PageTimings(result.milliseconds, result.kilobytes), f"p95 {RERUN_MS} ms")
+        for error in sorted(set(result.errors))[:3]:
+            print(f"    {len(result.errors)} errors: {error[:200]}")
     after = (served.megabytes - before) / SESSIONS
-    what = "memory a session, MB: drawn once, then busy"
-    whole = f"(server {served.megabytes:.0f} MB)"
-    print(f"{what:44} {'-':7} {drawn:8.1f} {after:8.1f} {'':7}  {SESSION_MB} MB {whole}")
+    label = "memory a session, MB: drawn once, then busy"
+    total = f"(server {served.megabytes:.0f} MB)"
+    print(f"{label:44} {'-':7} {drawn:8.1f} {after:8.1f} {'':7}  {SESSION_MB} MB {total}")
 
 
 def _repository(number: int) -> str:

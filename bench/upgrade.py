@@ -1,8 +1,8 @@
-"""How long an upgrade takes, and how long others wait meanwhile: `python -m bench.upgrade [1000000] [--database URL]`.
+"""Benchmark of upgrades, and of the waiting times of other programs: `python -m bench.upgrade [1000000]`.
 
-A database as the first release left it, with that many runs and three jobs each, goes to this version's schema, back
-and there again, one migration after the other. Beside it a reader asks for a page of runs as the API does, and a writer
-adds and changes runs as a collector does, every 50 ms, by what every revision knows."""
+A database of the first release with that many runs and three jobs each is upgraded, downgraded and upgraded again, one
+migration after the other. Every 50 ms a reader requests a page of runs as the API does, and a writer adds and changes
+runs as a collector does, with statements that are valid at every revision."""
 
 import argparse
 import sys
@@ -20,7 +20,7 @@ from bench.first_release import REPOSITORIES, downgrade_to_first, fill
 from db.engine import make_engine
 from db.migrate import MigrationStep, current_revision, downgrade, upgrade
 
-_EVERY_SECONDS = 0.05
+_INTERVAL_SECONDS = 0.05
 _PAGE = """
 SELECT id, workflow_name, status, conclusion, created_at FROM runs
 WHERE created_at >= :since ORDER BY created_at DESC, id DESC LIMIT 50
@@ -38,20 +38,21 @@ _NEW_ID = 10_000_000_000
 
 @dataclass
 class ProbeResult:
-    """One who asks again and again: when each question began, and how long it took; and what went wrong."""
+    """Repeated requests: their start times and durations in seconds, and the errors."""
 
     requests: list[tuple[float, float]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def longest(self, since: float, until: float) -> float:
-        """The longest wait, in seconds, of what was at work in that time."""
-        return max((took for begun, took in self.requests if begun <= until and begun + took >= since), default=0.0)
+        """Returns the longest duration in seconds of requests that were active in that period."""
+        active = (took for begun, took in self.requests if begun <= until and begun + took >= since)
+        return max(active, default=0.0)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.upgrade", description=__doc__)
     parser.add_argument("runs", nargs="?", type=int, default=1_000_000)
-    parser.add_argument("--database", default=None, help="an empty one; default: an SQLite file")
+    parser.add_argument("--database", default=None, help="an empty database; default: an SQLite file")
     parser.add_argument("--jobs", type=int, default=3, help="jobs a run")
     parser.add_argument("--filled", action="store_true", help="the database was filled by an earlier run")
     options = parser.parse_args()
@@ -70,7 +71,7 @@ def main() -> int:
 
 
 def clear(engine: Engine) -> None:
-    """Back at the first revision, without what an earlier run added."""
+    """Migrates back to the first revision, and deletes the runs that an earlier benchmark added."""
     downgrade_to_first(engine)
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM runs WHERE id > :id"), {"id": _NEW_ID})
@@ -78,29 +79,31 @@ def clear(engine: Engine) -> None:
 
 def report(engine: Engine, url: str) -> None:
     head = current_revision(engine)
-    ways: list[tuple[str, Callable[..., str | None], str]] = [
-        ("to head", upgrade, "head"), ("back", downgrade, "0001"), ("again", upgrade, "head"),
-    ]  # fmt: skip
+    migrations: list[tuple[str, Callable[..., str | None], str]] = [
+        ("to head", upgrade, "head"),
+        ("back", downgrade, "0001"),
+        ("again", upgrade, "head"),
+    ]
     print(f"{engine.dialect.name}, from {head}")
     print(f"{'':8} {'migration':10} {'s':>7} {'reader waited s':>16} {'writer waited s':>16}")
     with probe(url, read) as reader, probe(url, write) as writer:
         time.sleep(1)
         print(f"{'':8} {'none':10} {'':7} {reader.longest(0, 1e12):16.2f} {writer.longest(0, 1e12):16.2f}")
-        for name, move, to in ways:
+        for name, migrate, revision in migrations:
             rows: list[tuple[MigrationStep, float]] = []
-            move(engine, to, lambda step, rows=rows: rows.append((step, time.monotonic())))
+            migrate(engine, revision, lambda step, rows=rows: rows.append((step, time.monotonic())))
             time.sleep(0.5)
             for step, ended in rows:
-                waited = [each.longest(ended - step.seconds, ended) for each in (reader, writer)]
+                waited = [result.longest(ended - step.seconds, ended) for result in (reader, writer)]
                 print(
                     f"{name:8} {step.revision:10} {step.seconds:7.2f} {waited[0]:16.2f} {waited[1]:16.2f}", flush=True
                 )
             total = sum(step.seconds for step, _ in rows)
             since, until = rows[0][1] - rows[0][0].seconds, rows[-1][1]
-            waited = [each.longest(since, until) for each in (reader, writer)]
+            waited = [result.longest(since, until) for result in (reader, writer)]
             print(f"{name:8} {'all':10} {total:7.2f} {waited[0]:16.2f} {waited[1]:16.2f}", flush=True)
-    for who, asked in (("reader", reader), ("writer", writer)):
-        print(f"{who}: {len(asked.requests):,} questions, {len(asked.errors)} errors {asked.errors[:2]}")
+    for name, result in (("reader", reader), ("writer", writer)):
+        print(f"{name}: {len(result.requests):,} requests, {len(result.errors)} errors {result.errors[:2]}")
 
 
 def read(connection: Connection, _: int) -> None:
@@ -118,26 +121,26 @@ def write(connection: Connection, number: int) -> None:
 @contextmanager
 def probe(url: str, request: Callable[[Connection, int], None]) -> Iterator[ProbeResult]:
     engine = make_engine(url).execution_options(writes=request is write)
-    asked, over = ProbeResult(), threading.Event()
+    result, stop = ProbeResult(), threading.Event()
 
-    def go_on() -> None:
+    def run() -> None:
         number = 0
-        while not over.wait(_EVERY_SECONDS):
+        while not stop.wait(_INTERVAL_SECONDS):
             number += 1
             begun = time.monotonic()
             try:
                 with engine.begin() as connection:
                     request(connection, number)
             except Exception as error:
-                asked.errors.append(str(error).splitlines()[0])
-            asked.requests.append((begun, time.monotonic() - begun))
+                result.errors.append(str(error).splitlines()[0])
+            result.requests.append((begun, time.monotonic() - begun))
 
-    thread = threading.Thread(target=go_on)
+    thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield asked
+        yield result
     finally:
-        over.set()
+        stop.set()
         thread.join()
         engine.dispose()
 

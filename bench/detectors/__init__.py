@@ -1,1 +1,1 @@
-"""How often detectors report what did not happen, and how soon what did: simulated worlds, asked once a day."""
+"""Benchmark of detectors on simulated data: false alarms, and delay and power of detection, evaluated once a day."""

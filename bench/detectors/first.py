@@ -1,4 +1,4 @@
-"""The detectors of the first release, to compare with: the same thresholds, in arrays where that gives the same."""
+"""Detectors of the first release as a baseline, with the same thresholds, vectorized where results are equal."""
 
 from collections.abc import Sequence
 
@@ -21,44 +21,43 @@ def detect_success_drops(runs: RunSequences, now: float) -> Mask:
     )
     p = fisher_exact_greater_many(failed, passed, failed_before, passed_before)
     before = passed_before / np.maximum(passed_before + failed_before, 1)
-    found: Mask = (
+    detected: Mask = (
         (p < 0.05) & (before - passed / np.maximum(passed + failed, 1) >= 0.05) & (failed >= 3)
         & (passed_before + failed_before > 0)
     )  # fmt: skip
-    return found
+    return detected
 
 
 def first_failure(runs: RunSequences, now: float) -> float | None:
-    """When the first bad run of one workflow was created: CUSUM over the last 7 days against the earlier rate."""
+    """Returns the time of the first failure by a CUSUM of the last 7 days against the rate before."""
     early = runs.between(now - _LOOK_BACK, now - _RECENT)
     late = runs.between(now - _RECENT, now)
     expected = float(np.mean(early.failed)) if len(early.failed) else 0.0
     total = best = 0.0
-    start = found = 0
+    start = change = 0
     for index, bad in enumerate(late.failed.tolist()):
         if total <= 0.0:
             total, start = 0.0, index
         total += (1.0 if bad else 0.0) - expected
         if total > best:
-            best, found = total, start
-    bad_ones = np.nonzero(late.failed)[0]
-    later = bad_ones[bad_ones >= found]
+            best, change = total, start
+    failures = np.nonzero(late.failed)[0]
+    later = failures[failures >= change]
     return float(late.created[later[0]]) if len(later) else None
 
 
 def detect_slowdowns(runs: RunSequences, now: float) -> Mask:
     """Perfherder's t over the newest 160 runs, of the 60 workflows whose daily means rose most."""
     runs = runs.between(now - _LOOK_BACK, now)
-    found = np.zeros(len(runs), dtype=np.bool_)
+    detected = np.zeros(len(runs), dtype=np.bool_)
     hints = {}
     for number in range(len(runs)):
-        one = runs.workflow(number)
-        hint = _hint(one, now)
+        hint = _hint(runs.workflow(number), now)
         if hint > 1:
             hints[number] = hint
-    for number in sorted(hints, key=lambda each: -hints[each])[:_MAX_WORKFLOWS]:
-        found[number] = _has_step(runs.workflow(number).seconds[-_MAX_RUNS:])
-    return found
+    for number in sorted(hints, key=lambda number: -hints[number])[:_MAX_WORKFLOWS]:
+        detected[number] = _has_step(runs.workflow(number).seconds[-_MAX_RUNS:])
+    return detected
 
 
 def _hint(runs: RunSequences, now: float) -> float:
@@ -81,7 +80,7 @@ def _has_step(seconds: Floats) -> bool:
     size = len(seconds)
     if size < 2 * _MIN_RUNS:
         return False
-    total, squares = (np.concatenate(([0.0], np.cumsum(each))) for each in (seconds, seconds * seconds))
+    total, squares = (np.concatenate(([0.0], np.cumsum(values))) for values in (seconds, seconds * seconds))
     index = np.arange(_MIN_RUNS, size - _MIN_RUNS + 1)
     low, high = np.maximum(index - _MAX_RUNS_BEFORE, 0), index + _MIN_RUNS
 
@@ -104,7 +103,7 @@ def _has_step(seconds: Floats) -> bool:
 
 
 def queue_alert(recent: Sequence[float], week: Sequence[float]) -> bool:
-    """p95 of the last 3 hours, 5 minutes and three times that of the week before."""
+    """Returns whether the p95 of the last 3 hours is at least 5 minutes and three times that of the week before."""
     p95, usual = percentile_of_list(sorted(recent), 0.95) or 0.0, percentile_of_list(sorted(week), 0.95) or 0.0
     return len(recent) >= 5 and p95 >= max(300.0, 3 * usual)
 

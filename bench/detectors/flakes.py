@@ -1,4 +1,4 @@
-"""Runners that start cold or are short, and workflows that flake at any rate, volume and habit of re-running."""
+"""Benchmarks of queue times with cold or scarce runners, and of flaky workflows by rate, volume and re-runs."""
 
 from collections.abc import Iterator
 
@@ -18,31 +18,31 @@ _CHECK_INTERVAL = 600.0
 
 def queue_benchmark(rng: np.random.Generator, *, quick: bool) -> Iterator[ResultRow]:
     days = 9 if quick else 29
-    asked = days - 8
+    evaluated_days = days - 8
     old = new = 0
     for rate in _POOLS:
         reports = _report_times(*pool(rng, rate, days), 8 * 24 * HOUR, days * 24 * HOUR)
         old, new = old + len(reports[0]), new + len(reports[1])
-    alarms = (f"{number * 7 / asked:.1f}" for number in (old, new))
+    alarms = (f"{number * 7 / evaluated_days:.1f}" for number in (old, new))
     yield ResultRow("ten unchanged pools, 4 % cold starts", "false alarms a week", *alarms)
     since, pools = (14 * 24 + 10) * HOUR, 3 if quick else 10
     for rate in (4, 10, 60):
-        seen: tuple[list[float], list[float]] = [], []
+        delays: tuple[list[float], list[float]] = [], []
         for _ in range(pools):
             queued, waits = pool(rng, rate, 15, short_from=since)
-            for hours, reports in zip(seen, _report_times(queued, waits, since, since + 8 * HOUR), strict=True):
+            for hours, reports in zip(delays, _report_times(queued, waits, since, since + 8 * HOUR), strict=True):
                 hours.extend([(reports[0] - since) / HOUR] if reports else [])
         yield ResultRow(
             f"60 % of the jobs wait, {rate} an hour", "power within 8 h, hours", *(
-                f"{len(hours) / pools:.0%}, {np.median(hours):.1f} h" if hours else "0%" for hours in seen
+                f"{len(hours) / pools:.0%}, {np.median(hours):.1f} h" if hours else "0%" for hours in delays
             ),
         )  # fmt: skip
 
 
 def _report_times(queued: Floats, waits: Floats, since: float, until: float) -> tuple[list[float], list[float]]:
-    """When each method began to report, asked every ten minutes."""
+    """Returns the times at which each method began to report, evaluated every ten minutes."""
     began: tuple[list[float], list[float]] = [], []
-    standing = [False, False]
+    active = [False, False]
     for now in np.arange(since, until, _CHECK_INTERVAL).tolist():
         recent, before, week = (
             slice(*np.searchsorted(queued, edges))
@@ -53,20 +53,20 @@ def _report_times(queued: Floats, waits: Floats, since: float, until: float) -> 
             )
         )
         pairs = list(zip(queued[recent].tolist(), waits[recent].tolist(), strict=True))
-        tall = sum(seconds >= 300 for _, seconds in pairs) > 0
-        found = (
-            tall and first.queue_alert(waits[recent].tolist(), waits[week].tolist()),
+        has_long_waits = sum(seconds >= 300 for _, seconds in pairs) > 0
+        detected = (
+            has_long_waits and first.queue_alert(waits[recent].tolist(), waits[week].tolist()),
             find_shortage(pairs, waits[before].tolist(), now) is not None,
         )
-        for method, fires in enumerate(found):
-            if fires and not standing[method]:
+        for method, fires in enumerate(detected):
+            if fires and not active[method]:
                 began[method].append(now)
-            standing[method] = fires
+            active[method] = fires
     return began
 
 
 def flaky_benchmark(rng: np.random.Generator, *, quick: bool) -> Iterator[ResultRow]:
-    """28 days, beside 5 % of runs that fail for a reason and do so again."""
+    """Simulates 28 days, with 5 % of runs that fail because of a defect and fail again."""
     workflows = 20 if quick else 400
     for share, rate, habit in (
         (0.0, 200, 0.5), (0.002, 200, 0.5), (0.002, 10, 0.5), (0.01, 200, 0.5), (0.01, 50, 0.5), (0.05, 10, 0.5),
@@ -74,18 +74,15 @@ def flaky_benchmark(rng: np.random.Generator, *, quick: bool) -> Iterator[Result
     ):  # fmt: skip
         decided = rng.poisson(rate * 28, workflows)
         flakes, defects = rng.binomial(decided, share), rng.binomial(decided, 0.05)
-        seen, in_vain = rng.binomial(flakes, habit), rng.binomial(defects, habit)
-        in_14_days = rng.binomial(seen, 0.5)
-        found = [
-            flakiness(*each) for each in zip(
-                seen.tolist(), (seen + in_vain).tolist(), (flakes + defects).tolist(), decided.tolist(), strict=True
-            )
-        ]  # fmt: skip
-        called = np.mean([each.called for each in found])
-        estimate = np.median([each.estimate or 0.0 for each in found])
-        per_run = np.median(seen / np.maximum(decided, 1))
+        observed, repeated = rng.binomial(flakes, habit), rng.binomial(defects, habit)
+        in_14_days = rng.binomial(observed, 0.5)
+        columns = observed, observed + repeated, flakes + defects, decided
+        results = [flakiness(*counts) for counts in zip(*(column.tolist() for column in columns), strict=True)]
+        flagged = np.mean([result.called for result in results])
+        estimate = np.median([result.estimate or 0.0 for result in results])
+        per_run = np.median(observed / np.maximum(decided, 1))
         yield ResultRow(
             f"{share:.1%} flakes, {rate} a day, {habit:.0%} re-run", "called flaky, rate shown",
             f"{np.mean([first.classified_flaky(int(number)) for number in in_14_days]):.0%}, {per_run:.1%}",
-            f"{called:.0%}, {estimate:.1%}",
+            f"{flagged:.0%}, {estimate:.1%}",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Success rates and durations: stationary worlds, and planted changes."""
+"""Benchmarks of success rates and durations, stationary and with planted changes."""
 
 from collections.abc import Iterator
 
@@ -21,9 +21,9 @@ def detect_success_drops(runs: RunSequences, now: float) -> Mask:
 
 
 def detect_slowdowns(runs: RunSequences, now: float) -> Mask:
-    found = np.zeros(len(runs), dtype=np.bool_)
-    found[list(find_duration_steps(runs.between(now - LOOK_BACK_DAYS * DAY, now)))] = True
-    return found
+    detected = np.zeros(len(runs), dtype=np.bool_)
+    detected[list(find_duration_steps(runs.between(now - LOOK_BACK_DAYS * DAY, now)))] = True
+    return detected
 
 
 def success_benchmark(rng: np.random.Generator, workflows: int, *, quick: bool) -> Iterator[ResultRow]:
@@ -31,27 +31,26 @@ def success_benchmark(rng: np.random.Generator, workflows: int, *, quick: bool) 
     for clustered, name in ((False, "independent failures"), (True, "half of the failures in stretches")):
         runs = failures(rng, FailureModel(clustered), workflows, _DAYS)
         alarms = (
-            f"{new_reports_per_week(look, runs, days):.1f}"
-            for look in (first.detect_success_drops, detect_success_drops)
+            f"{new_reports_per_week(detect, runs, days):.1f}"
+            for detect in (first.detect_success_drops, detect_success_drops)
         )
         yield ResultRow(f"success, stationary, {name}", "false alarms a week", *alarms)
     planted = workflows // 10
     for rate in (15, 4, 1):
         runs = failures(rng, FailureModel(planted=planted, rate=rate), workflows, _DAYS)
         name = f"success, 5 to 22 % at {rate} a day, in a tenth"
-        yield ResultRow(name, _AFTER_TEXT, *(
-            power(look, runs, planted, _SINCE, _AFTER) for look in (first.detect_success_drops, detect_success_drops)
-        ))  # fmt: skip
+        detectors = first.detect_success_drops, detect_success_drops
+        yield ResultRow(name, _AFTER_TEXT, *(power(detect, runs, planted, _SINCE, _AFTER) for detect in detectors))
         yield ResultRow(name, "first run right ± 1 d after 7/14/21 d", *_location_accuracy(runs, planted))
     runs = failures(rng, FailureModel(planted=workflows, rate=4), workflows, _DAYS)
     yield ResultRow("success, 5 to 22 % at 4 a day, in all", _AFTER_TEXT, *(
-        power(look, runs, workflows, _SINCE, _AFTER) for look in (first.detect_success_drops, detect_success_drops)
+        power(detect, runs, workflows, _SINCE, _AFTER) for detect in (first.detect_success_drops, detect_success_drops)
     ))  # fmt: skip
 
 
 def _location_accuracy(runs: RunSequences, planted: int) -> tuple[str, str]:
-    """Shares of the planted changes, reported or not, whose first run is named to the day; and how often the interval
-    holds the truth."""
+    """Returns, for both methods, the share of planted changes whose first run is located to the day, reported or not,
+    and the share whose interval contains the true time."""
     old, new, held = [], [], []
     for days in (7, 14, 21):
         now = (_SINCE + days) * DAY
@@ -82,24 +81,24 @@ _NULL_WORLDS = {
 
 def duration_benchmark(rng: np.random.Generator, workflows: int, *, quick: bool) -> Iterator[ResultRow]:
     days = range(_FIRST_DAY, _FIRST_DAY + 3 if quick else _DAYS)
-    for name, of in _NULL_WORLDS.items():
-        runs = durations(rng, of, workflows, _DAYS)
+    for name, model in _NULL_WORLDS.items():
+        runs = durations(rng, model, workflows, _DAYS)
         alarms = (
-            f"{new_reports_per_week(look, runs, days):.1f}" for look in (first.detect_slowdowns, detect_slowdowns)
+            f"{new_reports_per_week(detect, runs, days):.1f}" for detect in (first.detect_slowdowns, detect_slowdowns)
         )
         yield ResultRow(f"duration, stationary, {name}", "false alarms a week", *alarms)
     planted = max(workflows // 4, 1)
-    looks: tuple[Detector, Detector] = (first.detect_slowdowns, detect_slowdowns)
+    detectors: tuple[Detector, Detector] = (first.detect_slowdowns, detect_slowdowns)
     for rate in (60, 15, 6, 2):
         runs = durations(rng, DurationModel(factor=1.45, rate=rate), planted, _DAYS)
         name = f"duration, × 1.45 at 20 %, {rate} a day"
-        yield ResultRow(name, _AFTER_TEXT, *(power(look, runs, planted, _SINCE, _AFTER) for look in looks))
-    for name, of in (
-        ("× 1.45 with days of 10 %, 15 a day", DurationModel(factor=1.45, day_noise=0.1, rate=15)),
+        yield ResultRow(name, _AFTER_TEXT, *(power(detect, runs, planted, _SINCE, _AFTER) for detect in detectors))
+    for name, model in (
+        ("× 1.45 with days model 10 %, 15 a day", DurationModel(factor=1.45, day_noise=0.1, rate=15)),
         ("× 2 at 30 %, 15 a day", DurationModel(factor=2.0, noise=0.3, rate=15)),
-        ("drift of 0.6 % a day, 15 a day", DurationModel(drift=0.006, rate=15)),
+        ("drift model 0.6 % a day, 15 a day", DurationModel(drift=0.006, rate=15)),
     ):
-        runs = durations(rng, of, planted, _DAYS)
+        runs = durations(rng, model, planted, _DAYS)
         yield ResultRow(
-            f"duration, {name}", _AFTER_TEXT, *(power(look, runs, planted, _SINCE, _AFTER) for look in looks)
+            f"duration, {name}", _AFTER_TEXT, *(power(detect, runs, planted, _SINCE, _AFTER) for detect in detectors)
         )

@@ -1,4 +1,4 @@
-"""Made-up histories of workflows and runner pools, with nothing or something planted. Times in seconds from 0."""
+"""Simulated histories of workflows and runner pools, with and without planted changes. Times are seconds from 0."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,18 @@ from health.insights.statistics import DAY, RunSequences
 from health.metrics.definitions.percentiles import Floats, Ints
 
 HOUR = 3600.0
-# A few runs a day, as most workflows have; few fail often.
+# Runs per day of workflows, and the shares of workflows with these rates.
 _RATES, _SHARES = (1.0, 4.0, 15.0), (0.4, 0.4, 0.2)
 _FAILURE_RATES = (0.01, 0.08)
-# Failures in a broken stretch, on average.
+# Mean number of failures in a streak.
 _MEAN_STREAK = 2
 _SECONDS = (200.0, 1_200.0)
 
 
 @dataclass(frozen=True)
 class FailureModel:
-    """`clustered`: half of the failures come in broken stretches. From day `since` on the first `planted` workflows,
-    with `rate` runs a day, fail with `after` instead of `before`."""
+    """With `clustered`, half of the failures occur in streaks. From day `since` on the first `planted` workflows, with
+    `rate` runs a day, have the failure rate `after` instead of `before`."""
 
     clustered: bool = False
     planted: int = 0
@@ -31,8 +31,9 @@ class FailureModel:
 
 @dataclass(frozen=True)
 class DurationModel:
-    """Spread of the logarithms: of runs `noise`, of days `day_noise`. `misses` of the runs take `miss_factor` as long.
-    From day `since` on all take `factor` as long, or `drift` a day more. `rate` runs a day, mixed where null."""
+    """`noise` and `day_noise` are the standard deviations of the logarithms of runs and days. The share `misses` of the
+    runs takes `miss_factor` as long. From day `since` on all runs take `factor` as long, or `drift` a day more. `rate`
+    is the number of runs a day; null: mixed rates."""
 
     noise: float = 0.2
     day_noise: float = 0.0
@@ -73,21 +74,21 @@ def durations(rng: np.random.Generator, model: DurationModel, workflows: int, da
     return RunSequences(starts, created, np.zeros(len(created), dtype=np.bool_), np.exp(logs))
 
 
-def _times(dice: np.random.Generator, rates: Floats, days: int) -> tuple[Ints, Floats]:
-    sizes = np.maximum(dice.poisson(rates * days), 1)
-    created = [np.sort(np.floor(dice.uniform(0, days * DAY, size))) for size in sizes.tolist()]
+def _times(rng: np.random.Generator, rates: Floats, days: int) -> tuple[Ints, Floats]:
+    sizes = np.maximum(rng.poisson(rates * days), 1)
+    created = [np.sort(np.floor(rng.uniform(0, days * DAY, size))) for size in sizes.tolist()]
     return np.concatenate(([0], np.cumsum(sizes))), np.concatenate(created)
 
 
 def pool(
     rng: np.random.Generator, jobs_an_hour: float, days: int, *, cold: float = 0.04, short_from: float | None = None
 ) -> tuple[Floats, Floats]:
-    """When jobs were queued, and how long they waited: seconds, but for cold starts of 5 to 15 minutes. From
-    `short_from` on six of ten wait 7 to 30 minutes. Nights and weekends have a seventh of the jobs."""
+    """Returns the times at which jobs were queued, and their waiting times: seconds, except for cold starts of 5 to 15
+    minutes. From `short_from` on 60 % wait 7 to 30 minutes. Nights and weekends have a seventh of the jobs."""
     hours = np.arange(days * 24)
     busy = np.where((hours // 24 % 7 < 5) & (hours % 24 >= 7) & (hours % 24 < 19), 1.0, 0.15)
-    of = np.repeat(hours, rng.poisson(jobs_an_hour * busy))
-    queued = np.sort((of + rng.random(len(of))) * HOUR)
+    hour = np.repeat(hours, rng.poisson(jobs_an_hour * busy))
+    queued = np.sort((hour + rng.random(len(hour))) * HOUR)
     waits = rng.exponential(20.0, len(queued))
     slow = rng.random(len(queued)) < cold
     waits[slow] = rng.uniform(300, 900, int(slow.sum()))
