@@ -15,7 +15,7 @@ from app.widgets.table import paginate
 from app.widgets.text import html, markdown, truncate
 from core import formatting
 from core.formatting import pluralize
-from db.definitions.job_times import FAILED_CONCLUSIONS, outcome_of
+from db.definitions.attempts import FAILED_CONCLUSIONS, outcome_of
 from db.definitions.scope import Window
 from db.enums import Conclusion, Outcome
 from db.logs.log_queries import JobLogRow

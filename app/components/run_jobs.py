@@ -15,7 +15,7 @@ from app.widgets.panel import CsvBuilder
 from app.widgets.table import Column, Row, paginate, table
 from app.widgets.text import html, truncate
 from core import formatting
-from db.definitions.job_times import outcome_of
+from db.definitions.attempts import outcome_of
 from db.enums import Outcome
 from db.runs.job_queries import JobSummary
 from health.metrics.definitions.job_groups import JobGroup, job_groups, sort_by_outcome

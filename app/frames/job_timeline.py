@@ -9,7 +9,7 @@ import pandas as pd
 
 from app.status_style import outcome_label
 from core import formatting
-from db.definitions.job_times import outcome_of
+from db.definitions.attempts import outcome_of
 from db.enums import Conclusion, Outcome
 from db.runs.job_queries import JobSummary, Steps
 from health.metrics.definitions.critical_path import critical_path

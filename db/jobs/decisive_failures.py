@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from db.definitions.job_times import FAILED_CONCLUSIONS
+from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.enums import Conclusion, Outcome
 from db.models import Attempt, Job, JobLog, Run
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from db.definitions import job_times
-from db.definitions.job_times import (
+from db.definitions.attempts import (
     AttemptState,
     WasteReason,
     failed_then_rerun,

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, and_, case, func, literal_column, nul
 from sqlalchemy.orm import Session
 
 from core.terminal import rendered_line
-from db.definitions.job_times import FAILED_CONCLUSIONS
+from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.enums import Conclusion, LogState, Status
 from db.jobs.decisive_failures import decisiveness, jobs_allowed_to_fail
 from db.logs.pending_logs import LOG_RETENTION

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, case, or_, select
 from sqlalchemy.orm import Session
 
-from db.definitions.job_times import FAILED_CONCLUSIONS
+from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.enums import Conclusion, LogState, Status
 from db.jobs.decisive_failures import caused_by_cancellation
 from db.models import Attempt, Job, JobLog, Run

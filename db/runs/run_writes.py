@@ -9,7 +9,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db.collection.claims import lock_repository
-from db.definitions.job_times import outcome_of, span_seconds
+from db.definitions.attempts import outcome_of
+from db.definitions.job_times import span_seconds
 from db.definitions.records import RunRecord
 from db.enums import Status
 from db.models import Attempt, Repository, Run

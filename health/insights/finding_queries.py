@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, and_, func, select, update
 from sqlalchemy.orm import Session
 
-from db.definitions.job_times import DECIDED
+from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
 from db.engine import write_scope
 from db.enums import Outcome, Status

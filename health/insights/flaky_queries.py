@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Integer, and_, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
-from db.definitions.job_times import DECIDED
+from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
 from db.enums import Outcome
 from db.models import Attempt, Job, Run

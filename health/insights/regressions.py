@@ -12,7 +12,7 @@ from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
 from core import formatting
-from db.definitions.job_times import DECIDED
+from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope
 from db.enums import Outcome
 from db.models import Run

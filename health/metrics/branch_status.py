@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, and_, or_, select
 from sqlalchemy.orm import Session
 
 from db.collection.heartbeat_detail import COLLECTOR_HEARTBEAT
-from db.definitions.job_times import DECIDED
+from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope
 from db.enums import DISABLED_PREFIX, Outcome, WorkflowState, is_inactive
 from db.models import Heartbeat, Repository, Run, Workflow

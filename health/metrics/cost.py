@@ -79,7 +79,7 @@ class CostPoint:
 
 @dataclass(frozen=True)
 class WorkflowWaste:
-    """Wasted job seconds of a workflow by reason (db.definitions.job_times.WasteReason); `share` is their part of its
+    """Wasted job seconds of a workflow by reason (db.definitions.attempts.WasteReason); `share` is their part of its
     compute time. `defect_seconds` are not a part of them. `wasted_usd` is an estimate: the cost by runner in proportion
     to its wasted time, null where none of its minutes has a known price. `never_started` jobs have no time."""
 

@@ -71,7 +71,7 @@ class Told(NamedTuple):
 
 
 def plainly(listed: Iterable[Happening], threshold: int) -> list[Told]:
-    """Open when the last `threshold` completed runs of a workflow failed, by their creation; over with the next success.
+    """Open when the last `threshold` completed runs of a workflow failed, by creation; resolved by the next success.
     In the order of their opening."""
     states: dict[int, dict[tuple[datetime, int], bool]] = defaultdict(dict)
     firing: dict[int, tuple[int, tuple[datetime, int]]] = {}

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from db.definitions.job_times import AttemptState, failed_then_rerun, first_outcome, is_flaky, reruns
+from db.definitions.attempts import AttemptState, failed_then_rerun, first_outcome, is_flaky, reruns
 from db.models import Run
 from tests.builders import add_repository, attempt, job, run, store_jobs, store_runs
 

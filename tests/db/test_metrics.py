@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core import formatting
-from db.definitions.job_times import JobTimes, is_phantom, mark_copies, outcome_of, queue_seconds, span_seconds
+from db.definitions.attempts import outcome_of
+from db.definitions.job_times import JobTimes, is_phantom, mark_copies, queue_seconds, span_seconds
 from db.definitions.scope import Window, make_window, parse_time
 from db.enums import Interval, Outcome
 from health.metrics.definitions.episodes import DecidedRun, episodes

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from db.definitions import time_buckets
-from db.definitions.job_times import AttemptState, outcome_of, waste_reasons
+from db.definitions.attempts import AttemptState, outcome_of, waste_reasons
 from db.definitions.prices import Pricing
 from db.enums import RollupLevel
 from health.metrics.definitions.usage import (  # fmt: skip

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from db.definitions.job_times import outcome_of
+from db.definitions.attempts import outcome_of
 from demo.world.model import Run
 from demo.world.scenario import Episode as Planted
 from health.alerts.rules.history import BacktestEpisode, HistoricalRun, backtest_episodes

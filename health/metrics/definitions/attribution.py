@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from db.definitions.job_times import outcome_of, span_seconds
+from db.definitions.attempts import outcome_of
+from db.definitions.job_times import span_seconds
 from db.definitions.scope import Window
 from db.enums import Outcome
 from health.metrics.definitions.job_figures import JobFact, StepFact, parse_time

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from db.definitions.job_times import DECIDED, outcome_of, span_seconds
+from db.definitions.attempts import DECIDED, outcome_of
+from db.definitions.job_times import span_seconds
 from db.definitions.prices import EMPTY_PRICE_LIST, PriceList, Runner, bill
 from db.enums import Outcome
 from health.metrics.definitions.critical_path import critical_path

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from db.definitions.job_times import outcome_of
+from db.definitions.attempts import outcome_of
 from db.enums import Outcome
 
 _SEPARATOR = " / "

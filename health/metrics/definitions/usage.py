@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from db.definitions import job_times, time_buckets
-from db.definitions.job_times import WasteReason
+from db.definitions.attempts import WasteReason
 from db.definitions.prices import Pricing
 from db.enums import Dimension, Outcome, RollupLevel
 from health.metrics.definitions import histogram

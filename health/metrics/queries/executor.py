@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from db.definitions import time_buckets
-from db.definitions.job_times import DECIDED
+from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Interval
 from db.models import Base, BrokenEpisode, Rollup, Run

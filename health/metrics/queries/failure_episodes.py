@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, case, column, func, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
-from db.definitions.job_times import DECIDED
+from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
 from db.engine import is_sharded
 from db.enums import Outcome

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, case, collate, func, select
 from sqlalchemy.orm import Session
 
-from db.definitions.job_times import DECIDED
+from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Outcome
 from db.models import Run

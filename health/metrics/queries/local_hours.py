@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Integer, case, cast, func, select
 from sqlalchemy.orm import Session
 
-from db.definitions.job_times import DECIDED
+from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
 from db.definitions.time_buckets import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from db.enums import Outcome

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from db.definitions.job_times import DECIDED
+from db.definitions.attempts import DECIDED
 from db.definitions.time_buckets import day_of, start_of_day
 from db.enums import Outcome
 from db.models import BrokenEpisode, RollupState, Run

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Subquery, Text, case, 
 from sqlalchemy.orm import Session
 
 from db.definitions import job_times, time_buckets
-from db.definitions.job_times import AttemptState, waste_reasons
+from db.definitions.attempts import AttemptState, waste_reasons
 from db.definitions.prices import Pricing
 from db.enums import Conclusion, Outcome, RollupLevel, Status
 from db.jobs.price_list import price_list
