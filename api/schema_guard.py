@@ -12,7 +12,7 @@ from db.replica import ReplicaRouter
 log = logging.getLogger(__name__)
 _LOG_INTERVAL_SECONDS = 60.0
 # For responses that require no key. The log has the reason, with the address of the database.
-DATABASE_UNAVAILABLE = "DATABASE_URL: cannot use the database; the log of the API says why."
+DATABASE_UNAVAILABLE = "DATABASE_URL: cannot use the database; see the API log for details."
 
 
 class SchemaGuard:

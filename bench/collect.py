@@ -57,10 +57,23 @@ def simulator(scale: str, published: bool) -> Iterator[str]:
         else ["--limits", "none", "--rate-limit", "none"]
     )
     program = subprocess.Popen(
-        [sys.executable, "-m", "tests.simulator", "--scale", scale, "--latency", "80", "--control", "--port", str(port),
-         *limits],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "tests.simulator",
+            "--scale",
+            scale,
+            "--latency",
+            "80",
+            "--control",
+            "--port",
+            str(port),
+            *limits,
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert program.stdout
     program.stdout.readline()
     try:

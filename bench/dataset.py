@@ -69,39 +69,78 @@ def frames(runs: int, now: datetime) -> Iterator[pd.DataFrame]:
         default = chance.random(size) < 0.4
         event = np.where(default, "push", chance.choice(_EVENTS, size, p=_EVENT_WEIGHTS))
         attempt = np.where(chance.random(size) < 0.05, 2, 1)
-        yield pd.DataFrame({
-            "repository_id": repository, "id": 1_000_000 + np.arange(first, first + size), "workflow_id": workflow,
-            "workflow_name": [f"workflow-{number % 100}" for number in workflow],
-            "run_number": np.arange(first, first + size) + 1, "attempt": attempt,
-            "title": [f"Change {number} of the thing" for number in range(first, first + size)], "event": event,
-            "branch": np.where(default, "main", [f"feature/{number % 5000}" for number in range(size)]),
-            "on_default_branch": default & (event != "pull_request"),
-            "head_sha": [f"{number:040x}" for number in range(first, first + size)],
-            "actor": [f"dev-{number}" for number in chance.integers(0, 400, size)], "status": "completed",
-            "conclusion": outcome, "outcome": outcome, "created_at": created, "started_at": created,
-            "completed_at": created + pd.to_timedelta(queue + seconds, unit="s"),
-            "updated_at": created + pd.to_timedelta(queue + seconds, unit="s"),
-            "duration_seconds": queue + seconds, "queue_seconds": queue,
-            "flaky": (attempt == 2) & (outcome == "success"),
-            "compute_seconds": seconds * 3, "wasted_seconds": np.where(decided & (outcome == "failure"), seconds, 0.0),
-            "cost_usd": np.round(seconds * 3 / 60 * 0.008, 4), "runner": "ubuntu-latest",
-            "html_url": "https://github.com/", "details_pending": False, "details_at": created, "checked_at": None,
-        })  # fmt: skip
+        yield pd.DataFrame(
+            {
+                "repository_id": repository,
+                "id": 1_000_000 + np.arange(first, first + size),
+                "workflow_id": workflow,
+                "workflow_name": [f"workflow-{number % 100}" for number in workflow],
+                "run_number": np.arange(first, first + size) + 1,
+                "attempt": attempt,
+                "title": [f"Change {number} of the thing" for number in range(first, first + size)],
+                "event": event,
+                "branch": np.where(default, "main", [f"feature/{number % 5000}" for number in range(size)]),
+                "on_default_branch": default & (event != "pull_request"),
+                "head_sha": [f"{number:040x}" for number in range(first, first + size)],
+                "actor": [f"dev-{number}" for number in chance.integers(0, 400, size)],
+                "status": "completed",
+                "conclusion": outcome,
+                "outcome": outcome,
+                "created_at": created,
+                "started_at": created,
+                "completed_at": created + pd.to_timedelta(queue + seconds, unit="s"),
+                "updated_at": created + pd.to_timedelta(queue + seconds, unit="s"),
+                "duration_seconds": queue + seconds,
+                "queue_seconds": queue,
+                "flaky": (attempt == 2) & (outcome == "success"),
+                "compute_seconds": seconds * 3,
+                "wasted_seconds": np.where(decided & (outcome == "failure"), seconds, 0.0),
+                "cost_usd": np.round(seconds * 3 / 60 * 0.008, 4),
+                "runner": "ubuntu-latest",
+                "html_url": "https://github.com/",
+                "details_pending": False,
+                "details_at": created,
+                "checked_at": None,
+            }
+        )
 
 
 def _insert_repositories(engine: Engine, now: datetime) -> None:
     with write_scope(engine) as session:
         for number in range(1, REPOSITORIES + 1):
             name = f"acme/service-{number:03d}"
-            session.add(Repository(id=number, full_name=name, default_branch="main", private=True, archived=False,
-                                   html_url=f"https://github.com/{name}", monitored=True))  # fmt: skip
+            session.add(
+                Repository(
+                    id=number,
+                    full_name=name,
+                    default_branch="main",
+                    private=True,
+                    archived=False,
+                    html_url=f"https://github.com/{name}",
+                    monitored=True,
+                )
+            )
         session.flush()
         for number in range(1, REPOSITORIES + 1):
-            session.add(SyncState(repository_id=number, gaps=[], complete_since=now - timedelta(days=DAYS + 1),
-                                  covered_to=now, synced_at=now))  # fmt: skip
-            session.add_all(Workflow(repository_id=number, id=number * 100 + index, name=f"workflow-{index}",
-                                     path=f".github/workflows/{index}.yml", state="active")
-                            for index in range(WORKFLOWS))  # fmt: skip
+            session.add(
+                SyncState(
+                    repository_id=number,
+                    gaps=[],
+                    complete_since=now - timedelta(days=DAYS + 1),
+                    covered_to=now,
+                    synced_at=now,
+                )
+            )
+            session.add_all(
+                Workflow(
+                    repository_id=number,
+                    id=number * 100 + index,
+                    name=f"workflow-{index}",
+                    path=f".github/workflows/{index}.yml",
+                    state="active",
+                )
+                for index in range(WORKFLOWS)
+            )
 
 
 def _copy(engine: Engine, table: str, frame: pd.DataFrame) -> None:
@@ -140,12 +179,28 @@ def _jobs(engine: Engine, jobs: int) -> None:
         for first in range(1, jobs + 1):
             session.execute(
                 insert(Job).from_select(
-                    ["repository_id", "id", "run_id", "attempt", "name", "status", "conclusion", "created_at",
-                     "started_at", "completed_at", "duration_seconds", "queue_seconds", "runner", "labels", "copied",
-                     "phantom", "steps"],
+                    [
+                        "repository_id",
+                        "id",
+                        "run_id",
+                        "attempt",
+                        "name",
+                        "status",
+                        "conclusion",
+                        "created_at",
+                        "started_at",
+                        "completed_at",
+                        "duration_seconds",
+                        "queue_seconds",
+                        "runner",
+                        "labels",
+                        "copied",
+                        "phantom",
+                        "steps",
+                    ],
                     text(_JOB).bindparams(job=first).columns(),
                 )
-            )  # fmt: skip
+            )
 
 
 _JOB = """

@@ -123,8 +123,9 @@ def take_screenshots(pictures: list[Picture], app: str, api: str) -> None:
         for picture in pictures:
             for scheme in SCHEMES:
                 for width, height in SIZES:
-                    content = _screenshot(browser, app + picture.path.format(**ids), picture.wait_for_text, scheme,
-                                    width, height)  # fmt: skip
+                    content = _screenshot(
+                        browser, app + picture.path.format(**ids), picture.wait_for_text, scheme, width, height
+                    )
                     path = FOLDER / f"{picture.name}-{scheme}-{width}.png"
                     path.write_bytes(_compress(content))
                     print(f"{path.relative_to(_ROOT)}  {path.stat().st_size / 1000:.0f} kB", flush=True)

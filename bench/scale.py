@@ -63,8 +63,10 @@ def main() -> int:
             engine = make_engine(database)
             upgrade(engine)
             built = build(engine, options.runs, now, jobs=options.jobs)
-            print(f"{built.runs:,} runs and {built.jobs:,} jobs in {built.rows_seconds:.0f} s, "
-                  f"their roll-ups in {built.rollup_seconds:.0f} s")  # fmt: skip
+            print(
+                f"{built.runs:,} runs and {built.jobs:,} jobs in {built.rows_seconds:.0f} s, "
+                f"their roll-ups in {built.rollup_seconds:.0f} s"
+            )
         with api(database) as (url, process):
             report(url, options.runs, now)
             pages(database)
@@ -85,8 +87,9 @@ def serve(program: list[str], **environment: str) -> Iterator[tuple[str, int]]:
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", *program, "--port", str(port), "--log-level", "warning"],
-        cwd=ROOT, env={**os.environ, **environment},
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(200):
@@ -125,17 +128,24 @@ def _queries() -> list[tuple[str, str, str | None]]:
         grouped = f"SELECT {column}, {_FIGURES_SQL} {where} GROUP BY {column}"
         queries.append((f"/api/metrics/groups {by} 90d", f"/api/metrics/groups?by={by}&since=90d", grouped))
     for name, query in (
-        ("one repository 400d", "repo=acme/service-002&since=400d"), ("one workflow 400d", "workflow=201&since=400d"),
-        ("branch=main 400d", "branch=main&since=400d"), ("event=push 400d", "event=push&since=400d"),
+        ("one repository 400d", "repo=acme/service-002&since=400d"),
+        ("one workflow 400d", "workflow=201&since=400d"),
+        ("branch=main 400d", "branch=main&since=400d"),
+        ("event=push 400d", "event=push&since=400d"),
         ("actor=dev-7 90d", "actor=dev-7&since=90d"),
-    ):  # fmt: skip
+    ):
         queries.append((f"/api/metrics {name}", f"/api/metrics?{query}", None))
     for name, query in (
-        ("page 1", ""), ("repo", "repo=acme/service-002"), ("workflow", "workflow=201"),
+        ("page 1", ""),
+        ("repo", "repo=acme/service-002"),
+        ("workflow", "workflow=201"),
         ("branch", "branch=feature/17"),
-        ("actor", "actor=dev-7"), ("conclusion", "conclusion=failure"), ("status", "status=queued"),
-        ("event", "event=schedule"), ("repo, branch, failure", "repo=acme/service-002&branch=main&conclusion=failure"),
-    ):  # fmt: skip
+        ("actor", "actor=dev-7"),
+        ("conclusion", "conclusion=failure"),
+        ("status", "status=queued"),
+        ("event", "event=schedule"),
+        ("repo, branch, failure", "repo=acme/service-002&branch=main&conclusion=failure"),
+    ):
         queries.append((f"/api/runs {name}", f"/api/runs?since=400d&{query}", None))
     queries.append(("/api/runs page 1,000", "cursor", None))
     return queries
@@ -165,9 +175,11 @@ def pages(database: str) -> None:
         "table of workflows": lambda session, window: service.workflows(session, scope, window, window.until),
         "broken now": lambda session, window: service.failing_streaks(session, scope, window.until),
         "page of runs and their number": lambda session, window: (
-            list_runs(session, scope, window), service.count_runs(session, scope, window)),
+            list_runs(session, scope, window),
+            service.count_runs(session, scope, window),
+        ),
         "ledger of the Collector page": lambda session, _: list_completeness(session),
-    }  # fmt: skip
+    }
     for name, work in queries.items():
         for days in (30, 400):
 
@@ -193,9 +205,11 @@ def many_clients(url: str, process: int, database: str, seconds: float) -> None:
         load(url, path_of, clients=50, seconds=min(seconds, 20))
         before = _memory(process)
         result = load(url, path_of, clients=50, seconds=seconds)
-    print(f"\n50 clients for {result.seconds:.0f} s: {result.rate:,.0f} responses/s, p50 {result.median:.0f} ms, "
-          f"p99 {result.percentile(0.99):.0f} ms, {len(result.errors)} errors, "
-          f"memory {before:.0f} to {_memory(process):.0f} MB")  # fmt: skip
+    print(
+        f"\n50 clients for {result.seconds:.0f} s: {result.rate:,.0f} responses/s, p50 {result.median:.0f} ms, "
+        f"p99 {result.percentile(0.99):.0f} ms, {len(result.errors)} errors, "
+        f"memory {before:.0f} to {_memory(process):.0f} MB"
+    )
     for error in result.errors[:3]:
         print(error)
 
@@ -265,9 +279,19 @@ def _measure(work: Callable[[], Any], times: int = _REPETITIONS) -> tuple[float,
 
 def _duckdb(runs: int, now: datetime) -> duckdb.DuckDBPyConnection:
     store = duckdb.connect()
-    columns = ["repository_id", "workflow_id", "outcome", "attempt", "flaky", "compute_seconds", "wasted_seconds",
-            "cost_usd",
-            "duration_seconds", "queue_seconds", "created_at"]  # fmt: skip
+    columns = [
+        "repository_id",
+        "workflow_id",
+        "outcome",
+        "attempt",
+        "flaky",
+        "compute_seconds",
+        "wasted_seconds",
+        "cost_usd",
+        "duration_seconds",
+        "queue_seconds",
+        "created_at",
+    ]
     frame = pd.concat([frame[columns] for frame in frames(runs, now)])
     frame["created_at"] = frame["created_at"].dt.tz_localize(None)
     frame["decided"] = frame["outcome"].isin(["success", "failure"])

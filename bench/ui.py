@@ -137,8 +137,12 @@ async def sessions(served: ServerProcess, seconds: float, interval_seconds: floa
     before = served.megabytes
     opened = await first_runs(served.url, SESSIONS)
     drawn = (served.megabytes - before) / SESSIONS
-    others = [f"repo={_repository(number)}&workflow=workflow-{place}&period={period}"
-              for period in PERIODS for place in range(8) for number in range(REPOSITORIES)]  # fmt: skip
+    others = [
+        f"repo={_repository(number)}&workflow=workflow-{place}&period={period}"
+        for period in PERIODS
+        for place in range(8)
+        for number in range(REPOSITORIES)
+    ]
     unused = iter(others)
     queries = {
         "cached": lambda number: cached[number % len(cached)],

@@ -106,7 +106,7 @@ def _service(status: CollectionReport, now: datetime) -> list[Metric]:
         ),
         gauge("collectors", "Running collectors", alive),
         gauge("inbox_waiting", "Webhook deliveries that are not applied yet", inbox.pending),
-        gauge("inbox_failed", "Webhook deliveries of the last 7 days that could not be applied", inbox.failed),
+        gauge("inbox_failed", "Webhook deliveries from the last 7 days that could not be applied", inbox.failed),
         gauge("inbox_lag_seconds", "Age of the oldest waiting delivery; 0 if none waits", lag),
         gauge(
             "inbox_oldest_timestamp_seconds",

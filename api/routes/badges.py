@@ -103,7 +103,7 @@ def get_badge(
     label: Annotated[str | None, Query(max_length=100, description="Text of the left half")] = None,
     show: Annotated[
         Literal["state", "success_rate"],
-        Query(description="Current state, or success rate of the last 30 days"),
+        Query(description="Current state, or success rate over the last 30 days"),
     ] = "state",
 ) -> Response:
     """Requires no key, so that a badge can be embedded anywhere. `failing`: the latest completed run of a workflow on

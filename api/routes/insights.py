@@ -32,7 +32,7 @@ _CAUSE_NOT_FOUND: dict[int | str, dict[str, Any]] = {
 @router.get("/flaky", operation_id="list_flaky", response_model=schemas.Flaky, summary="List flaky workflows")
 def flaky(request: Request, session: SessionDep, query: FilterDep, now: NowDep, limit: Limit = 100) -> Response:
     """Workflows with runs of which one attempt failed and a later one passed. They are sorted by the lower bound of the
-    estimated share of flaky runs, which includes failures that nobody re-ran."""
+    estimated share of flaky runs, which includes failures without a re-run."""
 
     def build() -> schemas.Flaky:
         periods = read_periods(session, query.scope, query.window)
@@ -184,7 +184,7 @@ def _flaky_notes(runs: int, window: Window, now: datetime) -> list[str]:
     if runs > MAX_RUNS_FOR_JOBS:
         notes.append(f"The jobs are those of the newest {MAX_RUNS_FOR_JOBS:,} flaky runs.")
     if runs and window.until > now - RERUN_DELAY:
-        notes.append("Runs of the last 24 hours may still be re-run: their number of flaky runs is not final.")
+        notes.append("Runs from the last 24 hours may still be re-run, so their flaky count is provisional.")
     return notes
 
 

@@ -30,7 +30,7 @@ _EXAMPLE = 'pipeline_health_runs_24h{conclusion="failure",repo="acme/web-app",wo
     },
 )
 def metrics(request: Request, now: NowDep) -> Response:
-    """Metrics of the last 24 hours by repository and workflow, and of collection, collectors, queues, the database and
+    """Metrics over 24 hours by repository and workflow, and of collection, collectors, queues, the database and
     this process. Without the database the response has the metrics of the process and pipeline_health_database_up 0."""
     exporter: CachedExporter = request.app.state.exporter
     schema_guard: SchemaGuard = request.app.state.schema_guard

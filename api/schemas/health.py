@@ -25,7 +25,7 @@ _REPLICA: dict[str, Any] = {
     "status": "ok", "detail": "the replica answers, 0 s behind", "reads_from": "replica", "lag_seconds": 0.0,
 }  # fmt: skip
 _COLLECTOR: dict[str, Any] = {
-    "status": "degraded", "detail": "acme/api: GitHub answered 404: it does not exist or the token may not see it",
+    "status": "degraded", "detail": "acme/api: /repos/acme/api not found, or the token has no access (404)",
     "state": "live", "seen_at": "2026-11-23T12:00:04Z", "stopped_at": None, "synced_at": "2026-11-23T12:00:00Z",
     "catching_up": 0, "repositories": 41,
     "collectors": [
@@ -105,7 +105,7 @@ class InboxCheck(Check):
 
     model_config = example(_INBOX)
     waiting: int | None = Field(None, description="Deliveries that are not applied yet")
-    failed: int | None = Field(None, description="Deliveries of the last 7 days that could not be applied")
+    failed: int | None = Field(None, description="Deliveries from the last 7 days that could not be applied")
     oldest_seconds: float | None = Field(None, description="Age of the oldest waiting delivery; null if none waits")
 
 

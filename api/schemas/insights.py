@@ -98,7 +98,7 @@ class FlakyWorkflow(Schema):
     )
     called: bool = Field(description="True where `estimate_low` is at least 1 % and there are at least two flaky runs")
     same_commit: int = Field(
-        description="Number of commits of the last 14 days of the window with a failed and a successful run"
+        description="Number of commits from the last 14 days of the window with a failed and a successful run"
     )
     jobs: list[FlakyJob] = Field(description="The ten jobs that failed most often")
     last_at: Time = Field(description="created_at of the newest flaky run in the window")

@@ -121,7 +121,7 @@ def compute_minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = 
         return theme.empty("No jobs ran in this period")
     parts = (
         ("used", "Used", theme.USED_MINUTES),
-        ("defect", "Found a defect", CANCELLED),
+        ("defect", "Genuine failures", CANCELLED),
         ("wasted", "Waste", TIMED_OUT),
     )
     traces = [

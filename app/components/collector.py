@@ -118,18 +118,18 @@ def repository_table(frame: pd.DataFrame) -> None:
             "state": column.MultiselectColumn("State", width=150, options=list(colours), color=list(colours.values())),
             "repo": column.TextColumn("Repository", width=200),
             "since": column.DatetimeColumn("Complete since", format="DD MMM YYYY", width=120),
-            "looked": column.TextColumn("Last sync", width=95, help="When the newest runs were read"),
+            "looked": column.TextColumn("Last sync", width=95, help="Last time the newest runs were fetched"),
             "deep": column.TextColumn(
                 "Last full rescan",
                 width=115,
-                help="When all runs of the last 31 days were listed again to find re-runs and other late changes",
+                help="Last time all runs from the past 31 days were re-listed to catch re-runs and other late changes",
             ),
             "runs": column.NumberColumn("Runs", format="localized", width=75),
             "gaps": column.NumberColumn(
                 "Gaps", width=60, help="Data known to be missing; listed below for the selected repository"
             ),
             "jobs": column.NumberColumn(
-                "Jobs pending", format="localized", width=100, help="Runs whose jobs are not read yet"
+                "Jobs pending", format="localized", width=100, help="Runs whose jobs have not been fetched yet"
             ),
             "expired": column.NumberColumn(
                 "Logs unavailable",

@@ -43,7 +43,7 @@ _SPEND_COLUMNS = (
     Column(
         "Change",
         "right",
-        "Change of the cost from the previous period; of the billed minutes if the total cost is 0",
+        "Change in cost vs. the previous period (in billed minutes if the total cost is 0)",
         "wide_only",
         unit="%",
     ),
@@ -76,9 +76,9 @@ _WASTED_COLUMNS = (
     Column("Waste share", width="118px", help="Share of the workflow's compute", show="wide_only", unit="%"),
     Column("Flaky", "right", "Failed attempts of runs that passed on a re-run", "wide_only", unit="min"),
     Column("Cancelled", "right", "Cancelled attempts", "wide_only", unit="min"),
-    Column("Superseded", "right", "Attempts that were re-run although they did not fail", "wide_only", unit="min"),
+    Column("Superseded", "right", "Attempts that were re-run even though they had not failed", "wide_only", unit="min"),
     Column(
-        "Found a defect",
+        "Genuine failures",
         "right",
         "Failed attempts without a later success of the run; not counted as waste",
         "wide_only",
@@ -194,10 +194,10 @@ def defect_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricC
     never = f"never started: {pluralize(wasted.never_started, 'job')}" if wasted.never_started else "not waste"
     return MetricCard(
         "defects",
-        "Found a defect",
+        "Genuine failures",
         formatting.minutes(wasted.defect_seconds),
         never,
-        "Compute of failed attempts without a later success of the run. They are not waste: they found a defect. "
+        "Compute of failed attempts without a later success of the run. They are not waste: the failures are genuine. "
         "Jobs that no runner accepted have no compute and no cost.",
         trend,
     )

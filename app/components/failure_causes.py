@@ -91,7 +91,7 @@ def runs_csv(cause_runs: CauseRuns, zone: ZoneInfo) -> tuple[Sequence[Column], l
 
 def unknown_cause(period: str) -> None:
     with st.container(border=True, key="state-no-cause"):
-        st.markdown("### :material/search_off: No run with this cause")
+        st.markdown("### :material/search_off: No runs with this cause")
         st.markdown(f"No failed job in {period} has this cause and matches the filters.")
         st.page_link("views/failures.py", label="All causes", icon=":material/bug_report:")
 

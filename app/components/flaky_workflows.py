@@ -1,4 +1,4 @@
-"""Workflows whose runs fail and then pass on the same code, most certain first."""
+"""Workflows whose runs fail and then pass on the same code, highest confidence first."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ _COLUMNS = (
         "Verdict", help="Flaky: two or more flaky runs, and a lower bound of the flaky rate over 28 days of at least 1%"
     ),
     Column("Flaky runs", "right", "Runs that failed, then passed on a re-run"),
-    Column("Change", "right", "Change from the previous period; new: none then", "wide_only"),
+    Column("Change", "right", "Change vs. the previous period; new: none then", "wide_only"),
     Column("Flaky rate", width="118px", help="Share of completed runs that were flaky", show="wide_only"),
     Column("Re-runs passed", "right", "Share of the re-run failures that passed", "wide_only"),
     Column(
@@ -29,7 +29,9 @@ _COLUMNS = (
     ),
     Column("Trend", help="Flaky runs per day", show="wide_only"),
     Column("Flaky jobs", show="wide_only"),
-    Column("Same commit", "right", "Commits of the last 14 days with both a failed and a successful run", "desk_only"),
+    Column(
+        "Same commit", "right", "Commits from the last 14 days with both a failed and a successful run", "desk_only"
+    ),
     Column("Waste", "right", "Compute of the failed attempts", "desk_only"),
     Column("Last", "right"),
 )
@@ -42,7 +44,7 @@ def flaky_table(workflows: Sequence[FlakyWorkflow], now: datetime, time: Query) 
         _COLUMNS,
         workflows,
         lambda items: flaky_rows(items, now, time),
-        caption="Flaky workflows, most certain first",
+        caption="Flaky workflows, highest confidence first",
         noun="workflows",
         reset_key=time,
     )
@@ -87,10 +89,10 @@ def _per_rerun(workflow: FlakyWorkflow) -> Cell:
 
 
 def _estimate(workflow: FlakyWorkflow) -> Cell:
-    """The estimated flaky rate; muted if the workflow is not certainly flaky, as the estimate may rest on one
-    re-run."""
+    """The estimated flaky rate; muted if the workflow is not classified as flaky, as the estimate may rest on
+    one re-run."""
     tone = "" if workflow.called else ' class="ph-dim"'
-    hover = f"at least {formatting.percent(workflow.estimate_low)} (lower bound)"
+    hover = f"lower bound: {formatting.percent(workflow.estimate_low)}"
     return Cell(f'<span{tone} title="{hover}">{formatting.percent(workflow.estimate)}</span>', workflow.estimate)
 
 

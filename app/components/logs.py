@@ -114,8 +114,8 @@ def _head(run: RunRow, selected: SelectedLog, zone: ZoneInfo) -> str:
 
 
 _STATES = {
-    LogState.PENDING: ":material/hourglass_empty: The collector is fetching this log. It appears here automatically.",
-    LogState.EXPIRED: ":material/delete_history: GitHub deleted this log before it was read.",
+    LogState.PENDING: ":material/hourglass_empty: The log is being fetched. It will appear here automatically.",
+    LogState.EXPIRED: ":material/delete_history: GitHub deleted this log before it could be fetched.",
     LogState.PRUNED: ":material/auto_delete: This log was deleted after LOG_RETENTION_DAYS. Its failure cause is kept.",
     LogState.MISSING: ":material/search_off: GitHub has no log for this job.",
 }

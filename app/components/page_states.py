@@ -71,7 +71,7 @@ def nothing_collected(status: CollectionStatus) -> None:
                 st.progress(done / total if total else 0.0, text=f"{done:,} of {total:,}")
         elif status.repositories and len(read) < len(status.repositories):
             st.markdown("### :material/hourglass_top: Catching up")
-            text = f"{len(read):,} of {len(status.repositories):,} repositories read; no workflow runs yet."
+            text = f"{len(read):,} of {len(status.repositories):,} repositories synced; no workflow runs yet."
             st.progress(len(read) / len(status.repositories), text=text)
         elif status.repositories:
             st.markdown("### :material/hourglass_empty: No runs yet")

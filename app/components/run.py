@@ -163,7 +163,9 @@ def causes(detail: RunWithJobs, logs: Sequence[JobLogRow], attempt: int, shared:
         more = _shared_causes(shared) if shared else ""
         st.html(f'<div class="ph-attention" role="region" aria-label="Why it failed">{rows}{more}</div>')
     elif _failed_jobs(detail, attempt) and not [job for job in detail.jobs if not job.phantom]:
-        st.caption("No failure cause is known: the run finished before any job started, or its jobs are not read yet.")
+        st.caption(
+            "No failure cause is known: the run finished before any job started, or its jobs are not fetched yet."
+        )
 
 
 def _cause(row: JobLogRow, run_id: int, attempt: int, same_cause_jobs: int) -> str:

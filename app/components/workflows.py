@@ -20,7 +20,8 @@ from health.metrics.service import WorkflowHealth
 _COLUMNS = (
     Column("Workflow", fluid=True),
     Column(
-        "Default branch", help="Failing: the last completed run on the default branch failed; runs of the last 90 days"
+        "Default branch",
+        help="Failing: the last completed run on the default branch failed; runs from the last 90 days",
     ),
     Column("Success rate", width="120px"),
     Column(

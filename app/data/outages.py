@@ -20,7 +20,7 @@ _MAX_QUERIES, _MAX_PERIODS = 64, 4
 _MAX_DRIFT = timedelta(minutes=15)
 # The time after a failure during which no query waits for the database.
 _RETRY_SECONDS = 2.0
-_DOWN_MESSAGE = "The database does not answer. The log of the dashboard says why."
+_DOWN_MESSAGE = "The database is not responding. See the dashboard log for details."
 
 
 class Unavailable(Exception):
@@ -28,7 +28,7 @@ class Unavailable(Exception):
 
 
 class DatabaseDown(Unavailable):
-    """The database does not answer. Only the log has the reason, which contains the address of the database."""
+    """The database is not responding. Only the log has the reason, which contains the address of the database."""
 
     def __init__(self) -> None:
         super().__init__(_DOWN_MESSAGE)

@@ -48,7 +48,7 @@ with st.grid(2, min_column_width=320, gap="small"):
         figure(
             trends.compute_minutes(minutes, since, until, zone=str(clock)),
             "minutes",
-            "Compute minutes of all jobs: used, attempts that found a defect, and waste",
+            "Compute minutes of all jobs: used, genuine failures, and waste",
         )
     with panel("Queue time by hour", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs", stretch=True):
         cells = frames.queue_cells(usage.queues.cells, labels, week.hours, week.zone)
@@ -62,7 +62,7 @@ with panel(f"Spend by {by.lower()}", selection.describe(), csv=("spend", lambda:
     cost.truncation_note(spent)
 with panel(
     "Waste and defects",
-    "most waste first · a failed attempt without a later success found a defect",
+    "most waste first · a failed attempt without a later success is a genuine failure",
     csv=("waste", lambda: cost.wasted_csv(usage.wasted)),
 ):
     cost.wasted_table(usage.wasted, time)

@@ -19,11 +19,11 @@ now = window_end(status.version)
 scope, window = selection.scope(), selection.window(now)
 workflows = findings.flaky(scope, window, status.version)
 completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
-subtitle = f"failed, then passed on re-run with no code change, in {selection.describe()} · most certain first"
+subtitle = f"failed, then passed on re-run with no code change, in {selection.describe()} · highest confidence first"
 with panel("Flaky workflows", subtitle, csv=("flaky", lambda: flaky_workflows.flaky_csv(workflows, now))):
     if workflows:
         flaky_workflows.flaky_table(workflows, now, selection.time_query())
         if selection.window(now).until > now - RERUN_DELAY:
-            st.caption("Runs of the last 24 hours may still be re-run, so their number of flaky runs is provisional.")
+            st.caption("Runs from the last 24 hours may still be re-run, so their flaky count is provisional.")
     else:
         st.caption("No run failed and then passed on the same code in this period.")

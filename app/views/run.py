@@ -47,7 +47,7 @@ with panel("Timeline" if run.has_many_jobs(detail.jobs) else "Jobs", run.timelin
     if len(frame):
         figure(timeline(frame), "timeline", "Jobs of the run over time")
     else:
-        st.caption("No jobs are stored for this attempt: it never started, or its jobs are not read yet.")
+        st.caption("No jobs are stored for this attempt: it never started, or its jobs are not fetched yet.")
     run.omitted_jobs_note(detail)
     run.steps(detail, attempt, status.version)
 

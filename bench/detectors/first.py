@@ -22,9 +22,11 @@ def detect_success_drops(runs: RunSequences, now: float) -> Mask:
     p = fisher_exact_greater_many(failed, passed, failed_before, passed_before)
     before = passed_before / np.maximum(passed_before + failed_before, 1)
     detected: Mask = (
-        (p < 0.05) & (before - passed / np.maximum(passed + failed, 1) >= 0.05) & (failed >= 3)
+        (p < 0.05)
+        & (before - passed / np.maximum(passed + failed, 1) >= 0.05)
+        & (failed >= 3)
         & (passed_before + failed_before > 0)
-    )  # fmt: skip
+    )
     return detected
 
 

@@ -33,10 +33,10 @@ def queue_benchmark(rng: np.random.Generator, *, quick: bool) -> Iterator[Result
             for hours, reports in zip(delays, _report_times(queued, waits, since, since + 8 * HOUR), strict=True):
                 hours.extend([(reports[0] - since) / HOUR] if reports else [])
         yield ResultRow(
-            f"60 % of the jobs wait, {rate} an hour", "power within 8 h, hours", *(
-                f"{len(hours) / pools:.0%}, {np.median(hours):.1f} h" if hours else "0%" for hours in delays
-            ),
-        )  # fmt: skip
+            f"60 % of the jobs wait, {rate} an hour",
+            "power within 8 h, hours",
+            *(f"{len(hours) / pools:.0%}, {np.median(hours):.1f} h" if hours else "0%" for hours in delays),
+        )
 
 
 def _report_times(queued: Floats, waits: Floats, since: float, until: float) -> tuple[list[float], list[float]]:
@@ -69,9 +69,17 @@ def flaky_benchmark(rng: np.random.Generator, *, quick: bool) -> Iterator[Result
     """Simulates 28 days, with 5 % of runs that fail because of a defect and fail again."""
     workflows = 20 if quick else 400
     for share, rate, habit in (
-        (0.0, 200, 0.5), (0.002, 200, 0.5), (0.002, 10, 0.5), (0.01, 200, 0.5), (0.01, 50, 0.5), (0.05, 10, 0.5),
-        (0.16, 2, 0.5), (0.16, 10, 0.1), (0.16, 10, 0.5), (0.16, 200, 0.1),
-    ):  # fmt: skip
+        (0.0, 200, 0.5),
+        (0.002, 200, 0.5),
+        (0.002, 10, 0.5),
+        (0.01, 200, 0.5),
+        (0.01, 50, 0.5),
+        (0.05, 10, 0.5),
+        (0.16, 2, 0.5),
+        (0.16, 10, 0.1),
+        (0.16, 10, 0.5),
+        (0.16, 200, 0.1),
+    ):
         decided = rng.poisson(rate * 28, workflows)
         flakes, defects = rng.binomial(decided, share), rng.binomial(decided, 0.05)
         observed, repeated = rng.binomial(flakes, habit), rng.binomial(defects, habit)
@@ -82,7 +90,8 @@ def flaky_benchmark(rng: np.random.Generator, *, quick: bool) -> Iterator[Result
         estimate = np.median([result.estimate or 0.0 for result in results])
         per_run = np.median(observed / np.maximum(decided, 1))
         yield ResultRow(
-            f"{share:.1%} flakes, {rate} a day, {habit:.0%} re-run", "called flaky, rate shown",
+            f"{share:.1%} flakes, {rate} a day, {habit:.0%} re-run",
+            "called flaky, rate shown",
             f"{np.mean([first.classified_flaky(int(number)) for number in in_14_days]):.0%}, {per_run:.1%}",
             f"{flagged:.0%}, {estimate:.1%}",
-        )  # fmt: skip
+        )

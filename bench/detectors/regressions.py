@@ -43,9 +43,14 @@ def success_benchmark(rng: np.random.Generator, workflows: int, *, quick: bool) 
         yield ResultRow(name, _AFTER_TEXT, *(power(detect, runs, planted, _SINCE, _AFTER) for detect in detectors))
         yield ResultRow(name, "first run right ± 1 d after 7/14/21 d", *_location_accuracy(runs, planted))
     runs = failures(rng, FailureModel(planted=workflows, rate=4), workflows, _DAYS)
-    yield ResultRow("success, 5 to 22 % at 4 a day, in all", _AFTER_TEXT, *(
-        power(detect, runs, workflows, _SINCE, _AFTER) for detect in (first.detect_success_drops, detect_success_drops)
-    ))  # fmt: skip
+    yield ResultRow(
+        "success, 5 to 22 % at 4 a day, in all",
+        _AFTER_TEXT,
+        *(
+            power(detect, runs, workflows, _SINCE, _AFTER)
+            for detect in (first.detect_success_drops, detect_success_drops)
+        ),
+    )
 
 
 def _location_accuracy(runs: RunSequences, planted: int) -> tuple[str, str]:

@@ -165,10 +165,10 @@ def _logs(client: GitHubClient, name: str, job: int) -> DoctorCheck:
 
 
 def _permission_error(what: str, permission: str, error: GitHubError) -> str:
-    """A 403 means that the permission is missing; a 404 also hides what the token may not see."""
+    """A 403 means that the permission is missing; a 404 also means that the token has no access."""
     if isinstance(error, Forbidden):
         return f"{what} cannot be read: the permission to read {permission} is missing ({error})"
-    return f"{what} cannot be found: {permission} are disabled there, or this token may not see them ({error})"
+    return f"{what} cannot be found: {permission} are disabled there, or the token has no access ({error})"
 
 
 def _first(data: Any, key: str) -> int | None:

@@ -81,7 +81,7 @@ def _inbox(inbox: InboxSummary, latest: datetime, now: datetime, is_stale: bool)
         )
     if not inbox.failed:
         return DoctorCheck("Deliveries", True, status)
-    failed = f"{inbox.failed:,} of the last 7 days could not be applied"
+    failed = f"{inbox.failed:,} from the last 7 days could not be applied"
     remedy = "polling reads their runs; the table inbox has the errors (state = 'failed')"
     return DoctorCheck("Deliveries", None, f"{status}; {failed}: {remedy}")
 

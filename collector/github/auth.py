@@ -130,11 +130,11 @@ class AppAuth:
             response = request("POST", f"/app/installations/{number}/access_tokens", self._signed_jwt())
         except errors.NotFound:
             raise errors.Unauthorized(
-                f"GitHub knows no installation {number} of GitHub App {self.app_id}; check GITHUB_APP_ID and "
+                f"Installation {number} of GitHub App {self.app_id} not found; check GITHUB_APP_ID and "
                 "GITHUB_APP_INSTALLATION_ID"
             ) from None
         except errors.Forbidden as error:
-            raise errors.Unauthorized(f"GitHub gives installation {number} no token: {error}") from None
+            raise errors.Unauthorized(f"GitHub refused a token for installation {number}: {error}") from None
         self.installation_id = number
         try:
             expires_at = datetime.fromisoformat(response["expires_at"])
@@ -150,7 +150,7 @@ class AppAuth:
         try:
             installations = request("GET", "/app/installations?per_page=100", self._signed_jwt())
         except errors.NotFound:
-            raise errors.Unauthorized(f"GitHub knows no GitHub App {self.app_id}; check GITHUB_APP_ID") from None
+            raise errors.Unauthorized(f"GitHub App {self.app_id} not found; check GITHUB_APP_ID") from None
         try:
             logins = {int(row["id"]): str((row.get("account") or {}).get("login")) for row in installations}
         except (TypeError, KeyError, ValueError, AttributeError):

@@ -2,7 +2,7 @@
 
 GitHubError
 ├── Unauthorized      401: GitHub rejects the token, so that every further request fails too
-├── NotFound          404: it does not exist, or this token may not see it
+├── NotFound          404: it does not exist, or the token has no access
 ├── Gone              410: it has expired
 ├── Forbidden         403 that is no rate limit, or 451
 ├── Unprocessable     422: GitHub rejects the parameters

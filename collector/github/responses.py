@@ -57,7 +57,7 @@ def raise_for_status(response: requests.Response, auth: Auth) -> NoReturn:
         code = ErrorCode.BLOCKED if status == 451 else ErrorCode.FORBIDDEN
         raise errors.Forbidden(f"GitHub refuses {path} ({status}: {message})", code=code)
     if status == 404:
-        raise errors.NotFound(f"GitHub knows no {path}, or the token may not see it (404)")
+        raise errors.NotFound(f"{path} not found, or the token has no access (404)")
     if status == 410:
         raise errors.Gone(f"{path} has expired (410)")
     if status == 422:

@@ -43,7 +43,7 @@ def diagnose_missing_repository(client: GitHubClient, repository_id: int, repo: 
 
 
 def diagnose_missing_run(client: GitHubClient, repo: str, run_id: int) -> GitHubError | None:
-    """Why the jobs of a run answer 404: null if the run was deleted, else the error. Raises RateLimited."""
+    """The cause of a 404 for the jobs of a run: null if the run was deleted, else the error. Raises RateLimited."""
     try:
         client.get(f"/repos/{repo}/actions/runs/{run_id}")
     except NotFound:

@@ -240,7 +240,7 @@ class JobFetcher:
 
     def _resolve_missing(self, repository_id: int, run_ids: list[int], current: _FetchPass) -> None:
         """Marks deleted runs, whose jobs can no longer be fetched. The repository is requested first: if the token can
-        no longer see it, all of its runs answer 404 without being deleted."""
+        no longer see it, GitHub returns 404 for all of its runs although they exist."""
         repo = current.repositories[repository_id]
         if repository_error := diagnose_missing_repository(self._client, repository_id, repo):
             current.unavailable.add(repository_id)

@@ -42,7 +42,7 @@ class ScheduleReader:
         self._skipped: set[Key] = set()
 
     def read(self, repository_id: int, repo: str) -> None:
-        """Stores the error of a file that cannot be read, and continues with the others. A file that answers 404 while
+        """Stores the error of a file that cannot be read, and continues with the others. A file with a 404 while
         its repository exists has no schedule."""
         with session_scope(self._engine) as session:
             files = pending_workflow_files(session, repository_id, self._clock())

@@ -111,7 +111,7 @@ def _owner_repositories(client: GitHubClient, owner: str) -> list[RepositoryPayl
         repositories = _account_repositories(client, owner)
     except NotFound:
         missing = NotFound(
-            f"there is no organisation or user {owner}, or it may not be seen", code=ErrorCode.OWNER_NOT_FOUND
+            f"organisation or user {owner} not found, or the token has no access", code=ErrorCode.OWNER_NOT_FOUND
         )
     if client.auth.is_installation:
         listed = _list_repositories(client, "/installation/repositories", "repositories")

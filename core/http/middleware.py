@@ -13,7 +13,7 @@ from core.http.origins import SAFE_METHODS, AllowedHosts, Origin, is_cross_site,
 # In the state of a request with a safe method that a page of another site may have sent.
 CROSS_SITE = "cross_site"
 WRONG_HOST = (
-    "Host: this server does not have that name; use one of its names, or ask its operator to add the name to "
+    "Host: this name is not allowed for the server; use one of the allowed names, or ask the operator to add it to "
     "ALLOWED_HOSTS."
 )
 WRONG_SITE = "Origin: this request comes from a page of another site; only pages of this address may send one."

@@ -90,7 +90,7 @@ def _recent_by_json(
     session: Session, where: Sequence[Any], keys: Collection[tuple[int, int]], limit: int
 ) -> dict[tuple[int, int], RecentRuns]:
     """Reads a JSON array for each workflow with one statement. SQLite has no lateral join, and one statement per
-    workflow takes most of the time of the whole table."""
+    workflow takes most of the time of the table."""
     requested = func.json_each(json.dumps(list(keys))).table_valued("value")
     key = requested.c.value
     repository_id, workflow_id = (func.json_extract(key, f"$[{index}]", type_=BigId) for index in (0, 1))

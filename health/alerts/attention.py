@@ -39,7 +39,7 @@ _IDLE_LIMIT, _IDLE_FACTOR = timedelta(days=7), 3
 
 @dataclass(frozen=True)
 class Impact:
-    """The terms of the score. `runs_a_week`: runs of the last 7 days that are affected. `failures` in a row; 0 where
+    """The terms of the score. `runs_a_week`: runs from the last 7 days that are affected. `failures` in a row; 0 where
     nothing fails."""
 
     severity: Severity
@@ -153,7 +153,7 @@ def attention(
 
 
 class _WeeklyRunCounts:
-    """Numbers of runs of the last 7 days by repository and workflow."""
+    """Numbers of runs from the last 7 days by repository and workflow."""
 
     def __init__(self, session: Session, scope: Scope, now: datetime) -> None:
         week = MetricsQuery(scope.for_sequences(), Window(now - _WEEK, now), GroupBy.WORKFLOW)
@@ -339,6 +339,6 @@ def _queues(session: Session, scope: Scope, now: datetime) -> Iterator[Attention
                 "queue",
                 Severity.INFO,
                 f"Jobs wait {formatting.duration(shortage.p95)} for {label or 'a runner'}",
-                f"p95 of the last {HOURS} hours, {waited} · {usual}",
+                f"p95 over the last {HOURS} hours, {waited} · {usual}",
                 window.since,
             )

@@ -176,7 +176,7 @@ def _size_fact(storage: _Storage) -> ServiceFact:
 
 
 def _growth_fact(storage: _Storage) -> ServiceFact:
-    """The runs of the last 24 hours times the average size of a stored run."""
+    """The runs from the last 24 hours times the average size of a stored run."""
     runs = next((table.rows for table in storage.tables if table.name == "runs"), None)
     if not runs:
         return ServiceFact("Growth", formatting.NO_DATA, "No runs are stored yet.")
@@ -198,7 +198,7 @@ def _next_prune_fact(
 ) -> ServiceFact:
     prune_at = detail.next_prune_at
     if prune_at is None or pending_deletion is None:
-        return ServiceFact("Next pruning", formatting.NO_DATA, "The collector has not reported when it prunes.")
+        return ServiceFact("Next cleanup", formatting.NO_DATA, "The collector has not reported its next cleanup.")
     seconds = (prune_at - now).total_seconds()
     value = "Now" if seconds <= 0 else f"In {formatting.duration(seconds)}"
     counts = [
@@ -206,4 +206,4 @@ def _next_prune_fact(
         for number, noun in ((pending_deletion.runs, "run"), (pending_deletion.logs, "log"))
         if number
     ]
-    return ServiceFact("Next pruning", value, " and ".join(counts) if counts else "Nothing to delete.")
+    return ServiceFact("Next cleanup", value, " and ".join(counts) if counts else "Nothing to delete.")

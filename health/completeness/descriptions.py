@@ -214,7 +214,7 @@ def remediation(error_code: str | None) -> str:
 _REMEDIATIONS: dict[str, str] = {
     ErrorCode.UNAUTHORIZED: "Renew the token or key of the collector, and restart it. What is stored is kept.",
     ErrorCode.FORBIDDEN: (
-        "Give the token the permission to read Actions of this repository; if the organization uses single sign-on, "
+        "Grant the token permission to read Actions in this repository; if the organization uses single sign-on, "
         "authorize the token there. What is stored is kept."
     ),
     ErrorCode.NOT_FOUND: (

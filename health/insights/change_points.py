@@ -221,7 +221,7 @@ class SuccessChanges:
     `failed` and `passed` count the runs in it, `failed_before` and `passed_before` those in the rest of the 37 days,
     `streaks` the streaks of failures that began in it. `p_value`: Fisher's mid-p with each streak counted as one
     failure, combined over the three windows by Simes. `drop`: the decrease of the success rate, from 0 to 1; the
-    smallest of those by runs, by streaks, and by the runs of the last 7 days; NaN where one of them has no runs."""
+    smallest of those by runs, by streaks, and by the runs from the last 7 days; NaN where one of them has no runs."""
 
     days: Ints
     failed: Ints

@@ -84,9 +84,9 @@ class FlakyWorkflow:
     to `upper_bound`; `rate_per_rerun` is the share among the `rerun_failures`, failures that were re-run. `estimate` is
     the share of runs that flake, re-run or not, and `estimate_low` its lower bound, which ranks the list; both are of
     the last 28 days and null or 0 where no failure was re-run. `called`: that bound is at least 1 % and at least two
-    runs flaked. `same_commit` counts the commits of the last 14 days on which one run failed and another passed. `jobs`
-    are the jobs that failed first, without those that are allowed to fail. `by_day` has the flaky runs of each day of
-    the window. `before` counts those of the previous period; null where it was not collected."""
+    runs flaked. `same_commit` counts the commits from the last 14 days on which one run failed and another passed.
+    `jobs` are the jobs that failed first, without those that are allowed to fail. `by_day` has the flaky runs of each
+    day of the window. `before` counts those of the previous period; null where it was not collected."""
 
     repo: str
     workflow: str
@@ -113,7 +113,8 @@ class FlakyWorkflow:
 def flaky(
     session: Session, scope: Scope, window: Window, *, periods: PeriodCompleteness | None = None
 ) -> list[FlakyWorkflow]:
-    """The workflows with flaky runs in the window, most certain first, with the jobs of the newest 1,000 flaky runs."""
+    """The workflows with flaky runs in the window, highest confidence first, with the jobs of the newest 1,000 flaky
+    runs."""
     counted = {key: counts for key, counts in count_flaky(session, scope, window).items() if counts.flaky}
     if not counted:
         return []

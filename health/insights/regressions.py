@@ -141,7 +141,7 @@ def evaluation_time(now: datetime) -> datetime:
 
 
 def regressions(session: Session, scope: Scope, now: datetime) -> list[Regression]:
-    """The regressions of the last 37 days: first success rates, then durations, each by the size of the change."""
+    """The regressions from the last 37 days: first success rates, then durations, each by the size of the change."""
     scope = scope.for_sequences()
     scan = scan_success(session, scope, now)
     worse, slower = list(_success_regressions(session, scan)), list(_duration_regressions(session, scan.decided))

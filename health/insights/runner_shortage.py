@@ -21,7 +21,7 @@ MIN_JOBS_BEFORE, _SHARE_WITHOUT_HISTORY = 5, 0.5
 
 @dataclass(frozen=True)
 class RunnerShortage:
-    """`waiting_jobs` of the `jobs` of the last 3 hours waited 5 minutes or longer. `p95` and `usual_p95`, that of the
+    """`waiting_jobs` of the `jobs` from the last 3 hours waited 5 minutes or longer. `p95` and `usual_p95`, that of the
     earlier jobs, are in seconds; `usual_p95` is null with too few earlier jobs."""
 
     jobs: int
@@ -32,8 +32,8 @@ class RunnerShortage:
 
 
 def find_shortage(recent: Sequence[tuple[float, float]], before: Sequence[float], now: float) -> RunnerShortage | None:
-    """`recent` has, for each job of the last 3 hours, when it was queued, in seconds since 1970, and how long it waited
-    or has been waiting; `before` has the waits of the jobs of the same hours a week earlier. Null without a
+    """`recent` has, for each job from the last 3 hours, when it was queued, in seconds since 1970, and how long it
+    waited or has been waiting; `before` has the waits of the jobs of the same hours a week earlier. Null without a
     shortage."""
     if not may_be_short(recent, now):
         return None

@@ -256,7 +256,7 @@ def test_flaky_runs_that_were_not_looked_at_are_told(filled: TestClient, engine:
     assert body["items"][0]["flaky_runs"] == MAX_RUNS_FOR_JOBS + 1
     assert body["note"] == (
         "The jobs are those of the newest 1,000 flaky runs. "
-        "Runs of the last 24 hours may still be re-run: their number of flaky runs is not final."
+        "Runs from the last 24 hours may still be re-run, so their flaky count is provisional."
     )
 
 

@@ -115,14 +115,12 @@ def test_history_that_is_being_read_tells_how_far_it_is(client: TestClient, engi
 def test_what_cannot_be_read_comes_with_what_to_do(client: TestClient, engine: Engine) -> None:
     mark_complete(engine, error=REFUSED, error_code="forbidden", error_at=NOW)
     with write_scope(engine) as session:
-        record_target(
-            session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOW, code=ErrorCode.NOT_FOUND
-        )
+        record_target(session, "acme/gone", None, "/repos/acme/gone not found (404)", NOW, code=ErrorCode.NOT_FOUND)
         record_target(session, "acme/web", 1, REFUSED, NOW, code=ErrorCode.FORBIDDEN)
     found = fetch(client)
     (repository,), (unreadable,) = found["items"], found["unreadable"]
     assert (repository["state"], repository["error"]) == ("failing", REFUSED)
-    assert repository["advice"].startswith("Give the token the permission to read Actions")
+    assert repository["advice"].startswith("Grant the token permission to read Actions")
     assert (unreadable["name"], unreadable["checked_at"]) == ("acme/gone", "2026-11-18T18:00:00Z")
     assert unreadable["advice"].startswith("Check the name in GITHUB_REPOS")
     assert found["summary"]["headline"] == "2 of 2 repositories cannot be read"

@@ -90,7 +90,7 @@ def test_names_are_text(seeded: Seeded, open_page: Open) -> None:
 
 def test_unresolved_target_is_listed(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
-        record_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", seeded.now)
+        record_target(session, "acme/gone", None, "/repos/acme/gone not found (404)", seeded.now)
     page = open_page("collector")
     assert "acme/gone" in list(page.dataframe[0].value["repo"])
     assert "1 of 3 repositories cannot be read" in told(page)
@@ -109,5 +109,5 @@ def test_storage_shows_sizes_and_next_deletion(seeded: Seeded, open_page: Open) 
     page = told(open_page("collector"))
     assert "Size of the database" in page
     assert "runs are kept 30 days, logs 7" in page
-    assert re.search(r"<p>\d+ runs</p>", page.split("Next pruning")[1])
+    assert re.search(r"<p>\d+ runs</p>", page.split("Next cleanup")[1])
     assert "<code>runs</code>" in page

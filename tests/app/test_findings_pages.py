@@ -34,7 +34,7 @@ def test_cause_is_listed_with_its_line_and_links_to_its_runs(seeded: Seeded, ope
 
 
 def test_unknown_cause_shows_empty_state(seeded: Seeded, open_page: Open) -> None:
-    assert "No run with this cause" in markdown(open_page("failures", cause="<b>nope</b>"))
+    assert "No runs with this cause" in markdown(open_page("failures", cause="<b>nope</b>"))
 
 
 def test_failures_without_logs_show_empty_state(seeded: Seeded, open_page: Open) -> None:
@@ -110,7 +110,7 @@ def test_waste_defects_and_unpriced_minutes_are_separate(seeded: Seeded, open_pa
     assert minutes >= 1
     parts = sum(float(row[name].value) for name in ("Flaky", "Cancelled", "Superseded"))
     assert float(row["Waste"].value) == pytest.approx(parts, abs=0.02)
-    assert float(row["Found a defect"].value) > 0
+    assert float(row["Genuine failures"].value) > 0
     assert 'data-figure="defects"' in everything(page)
 
 
@@ -124,7 +124,7 @@ def test_cost_csv_has_one_unit_per_column_and_rounded_values() -> None:
     assert line == "acme/x,0.3,4,33.33,-6.2,28,27.5,0.11,7,3"
     waste = WorkflowWaste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, 0.123456, 3.0, 2, 0.25)
     head, line = as_csv(*wasted_csv(WastedMinutes([waste], 60, 30, 0, 90, 0.12, 3, 360, 2, [], None))).splitlines()
-    assert head.endswith("Found a defect (min),Never started (jobs)")
+    assert head.endswith("Genuine failures (min),Never started (jobs)")
     assert line == "acme/x / CI,1.5,0.1235,25.0,1.0,0.5,0.0,0.05,2"
 
 

@@ -122,7 +122,7 @@ def test_what_was_never_read_says_so_without_the_address(switch: Switch, open_pa
     switch.off()
     shown = everything(open_page()).replace("\\", "")
     assert "Data unavailable" in shown
-    assert "The database does not answer" in shown
+    assert "The database is not responding" in shown
     assert "postgresql" not in shown
     assert str(make_url(switch.url).database) not in shown
 

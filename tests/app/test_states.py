@@ -205,7 +205,7 @@ def test_repositories_in_backfill_are_counted(empty: Engine, open_page: Open, mo
     heartbeat(empty, moment)
     page = open_page()
     assert "Catching up" in markdown(page)
-    assert page.get("progress")[0].proto.text.startswith("2 of 3 repositories read")
+    assert page.get("progress")[0].proto.text.startswith("2 of 3 repositories synced")
 
 
 def test_alerts_without_data_are_no_all_clear(empty: Engine, open_page: Open, moment: datetime) -> None:

@@ -212,7 +212,7 @@ def test_a_renewal_that_fails_is_no_trouble_while_the_token_is_still_good(instal
     ("asked_as", "told"),
     [
         ({"app_id": "13"}, "GITHUB_APP_ID"),
-        ({"app_id": "13", "installation": None}, "knows no GitHub App 13"),
+        ({"app_id": "13", "installation": None}, "GitHub App 13 not found"),
         ({"installation": 78}, "no installation 78 .*GITHUB_APP_INSTALLATION_ID"),
     ],
 )

@@ -99,7 +99,7 @@ def test_a_sync_that_completes_ends_with_0_and_one_that_does_not_with_1(tmp_path
     assert collector("sync", **settings).returncode == 0
     failing = collector("sync", **{**settings, "GITHUB_REPOS": f"{REPO},acme/unknown"})
     assert failing.returncode == 1
-    assert "acme/unknown: GitHub knows no /repos/acme/unknown" in failing.stderr
+    assert "acme/unknown: /repos/acme/unknown not found" in failing.stderr
     bad = collector("sync", **{**settings, "GITHUB_TOKEN": "bad-secret"})
     assert bad.returncode == 1
     assert "check GITHUB_TOKEN" in bad.stderr

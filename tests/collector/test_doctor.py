@@ -79,7 +79,7 @@ def test_no_token_is_said(examine: Examine) -> None:
 @pytest.mark.parametrize(
     ("path", "reply", "told"),
     [
-        (f"/repos/{REPO}", NOT_FOUND, "or the token may not see it (404)"),
+        (f"/repos/{REPO}", NOT_FOUND, "or the token has no access (404)"),
         (f"/repos/{REPO}", as_json({"message": "Repository access blocked"}, 451), "451: Repository access blocked"),
         (RUNS, FORBIDDEN, "runs cannot be read: the permission to read Actions is missing"),
         (RUNS, NOT_FOUND, "runs cannot be found: Actions are disabled there"),

@@ -64,16 +64,14 @@ def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engi
     add(engine, backfill(repository_id=1), run_gap(118, 121, repository_id=2), run_gap(3, 4, repository_id=3))
     add(engine, run_gap(8, 9, repository_id=3), run_gap(7, 7, "absent", repository_id=4))
     with write_scope(engine) as session:
-        record_target(
-            session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOON, code=ErrorCode.NOT_FOUND
-        )
+        record_target(session, "acme/gone", None, "/repos/acme/gone not found (404)", NOON, code=ErrorCode.NOT_FOUND)
     found = checks(engine)
     assert found["Completeness"].ok is False
     assert found["Completeness"].detail.startswith("2 of 6 repositories cannot be read, 2 have gaps, 1 is catching up.")
     assert list(found)[2:] == [f"Data of acme/{name}" for name in ("gone", "r5", "r2", "r3", "r1")]
     assert [check.ok for check in found.values()][2:] == [False, False, None, None, None]
     assert found["Data of acme/gone"].detail == (
-        "GitHub knows no /repos/acme/gone (404). Check the name in GITHUB_REPOS and whether the token can access the "
+        "/repos/acme/gone not found (404). Check the name in GITHUB_REPOS and whether the token can access the "
         "repository. If the repository was deleted, remove it from GITHUB_REPOS."
     )
     assert found["Data of acme/r5"].detail.startswith(
@@ -88,10 +86,10 @@ def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engi
 def test_an_owner_that_is_not_there_comes_with_what_to_do(engine: Engine) -> None:
     at_work(engine)
     with write_scope(engine) as session:
-        error = "there is no organisation or user acme, or it may not be seen"
+        error = "organisation or user acme not found, or the token has no access"
         record_target(session, "acme/*", None, error, NOON, code=ErrorCode.OWNER_NOT_FOUND)
     assert checks(engine)["Data of acme/*"].detail.endswith(
-        "or it may not be seen. Check the name in GITHUB_REPOS and whether the token can access its repositories."
+        "or the token has no access. Check the name in GITHUB_REPOS and whether the token can access its repositories."
     )
 
 
@@ -141,7 +139,7 @@ def test_deliveries_that_could_not_be_applied_are_told_where_webhooks_are_used(e
     add(engine, delivery("b", "failed"), delivery("c"))
     found = checks(engine)["Deliveries"]
     assert found.ok is None
-    assert "1 pending; 1 of the last 7 days could not be applied" in found.detail
+    assert "1 pending; 1 from the last 7 days could not be applied" in found.detail
 
 
 @pytest.mark.parametrize(("error", "code"), [(None, 0), (REFUSED, 1)])

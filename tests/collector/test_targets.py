@@ -105,7 +105,7 @@ def test_an_owner_that_does_not_exist_is_one_line_and_stops_nobody() -> None:
     assert targets.names == ["acme/web"]
     error = targets.failures["ghost/*"]
     assert (str(error), error.code) == (
-        "there is no organisation or user ghost, or it may not be seen",
+        "organisation or user ghost not found, or the token has no access",
         ErrorCode.OWNER_NOT_FOUND,
     )
     assert len(targets.failures) == 1

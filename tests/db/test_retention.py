@@ -113,7 +113,7 @@ def test_what_is_stored_and_what_goes_next_is_known_without_counting(filled: Eng
     told = {
         each.label: (each.value, each.note) for each in storage_facts(found, detail, next_time, NOON, count_limit=2)
     }
-    assert told["Next pruning"] == ("In 1d 0h", "1 run and at least 2 logs")
+    assert told["Next cleanup"] == ("In 1d 0h", "1 run and at least 2 logs")
     assert told["Oldest run"] == ("02 May 2026", "logs from 02 May 2026; runs are kept 150 days, logs 90")
 
 

@@ -83,7 +83,7 @@ def firing_list(alerts: Sequence[AlertRow], first_bad_runs: Mapping[int, RunRow]
                     "Silence",
                     key=f"add-silence-{alert.id}",
                     icon=":material/notifications_off:",
-                    help="Stops notifications for a while",
+                    help="Pauses notifications for a set time",
                 ):
                     silence_dialog(alert, title(alert))
 

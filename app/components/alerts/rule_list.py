@@ -34,7 +34,7 @@ _TIMES = (
     Column("Scope"),
     Column("Opened", "right"),
     Column("Duration", "right"),
-    Column("Value", "right", "Value that opened the alert", "wide_only"),
+    Column("Value", "right", "Value when the alert opened", "wide_only"),
 )
 _MAX_SHOWN = 12
 # Every rule of a page is replayed, so pages are short.

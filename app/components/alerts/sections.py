@@ -153,7 +153,7 @@ def rules(overview: AlertOverview, now: datetime, zone: ZoneInfo, version: int) 
         with panel("New rule" if rule.id is None else rule.name, _rule_subtitle(rule)):
             changed = rule_form.rule_form(rule, _options(version), overview.channels or ())
             _save_buttons(changed or rule, new=rule.id is None, is_valid=changed is not None)
-        with panel("Replay", "this rule evaluated over the stored runs of the last 30 days, without saving it"):
+        with panel("Replay", "this rule evaluated over the stored runs from the last 30 days, without saving it"):
             if changed is None:
                 st.caption("The rule is not valid, so it cannot be replayed or saved. See the message in the form.")
             else:
@@ -231,6 +231,6 @@ def _options(version: int) -> Mapping[str, Sequence[str]]:
 
 
 def _success_rate(version: int) -> str:
-    """The success rate of the last 30 days, as formatted on the Overview."""
+    """The success rate over the last 30 days, as formatted on the Overview."""
     now = window_end(version)
     return display(alerts_data.overall_metrics(Window(now - timedelta(days=30), now), version))["success_rate"]

@@ -196,7 +196,7 @@ class EmailChannel:
                 server.noop()
         except (OSError, smtplib.SMTPException) as error:
             cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise DeliveryFailed(f"The mail server {address} does not answer: {short_line(cause)}") from None
+            raise DeliveryFailed(f"The mail server {address} is not responding: {short_line(cause)}") from None
         return address
 
     def _connect(self) -> smtplib.SMTP:

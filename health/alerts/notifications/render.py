@@ -44,7 +44,7 @@ Field = tuple[str, str]
 
 @dataclass(frozen=True)
 class MessageContext:
-    """`figures` of the last 30 days; `window_metrics` those of the window of a built-in rule, where it resolved.
+    """`figures` from the last 30 days; `window_metrics` those of the window of a built-in rule, where it resolved.
     `episode_count`: how often the alert opened in the last 30 days, including this time."""
 
     figures: Metrics

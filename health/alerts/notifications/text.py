@@ -9,7 +9,7 @@ from health.alerts.rules.targets import AlertTarget
 from health.alerts.rules.types import format_value
 from health.metrics.definitions.percentiles import ratio
 
-SEVERITIES: dict[str, str] = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFO: "Note"}
+SEVERITIES: dict[str, str] = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFO: "Info"}
 
 
 def headline(kind: str, target: AlertTarget | str, *, resolved: bool = False, ongoing: bool = False) -> str:

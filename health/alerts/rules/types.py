@@ -71,7 +71,7 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.SUCCESS_REGRESSION: RuleType(
         "Success regression",
-        "The success rate of the last 7, 14 or 21 days is worse than that of the days before by "
+        "The success rate over the last 7, 14 or 21 days is worse than that of the days before by "
         "so many points, and not by chance (Fisher's exact test, among all workflows)",
         Unit.SHARE,
         MIN_DROP,
