@@ -30,7 +30,7 @@ _REPOSITORY: dict[str, Any] = {
     "logs": {"pending": 1, "expired": 14, "missing": 3}, "history": _HISTORY,
 }  # fmt: skip
 _SUMMARY: dict[str, Any] = {
-    "complete": False, "headline": "1 of 41 repositories cannot be read, 3 have gaps",
+    "complete": False, "headline": "1 of 41 repositories cannot be synced, 3 have gaps",
     "detail": "The other 37 repositories are complete since 24 Oct 2026. Last sync 12 s ago.",
     "states": {"complete": 35, "archived": 2, "no_actions": 0, "catching_up": 0, "gaps": 3, "failing": 1},
     "history": _HISTORY,
@@ -82,7 +82,7 @@ class Repository(Schema):
     state: CompletenessState = Field(
         description="complete; archived: complete, and archived on GitHub; no_actions: GitHub Actions is not "
         "available; catching_up: missing data is being collected; gaps: data is known to be missing; failing: the "
-        "repository cannot be read"
+        "repository cannot be synced"
     )
     complete_since: Time | None = Field(
         description="Every run created from this time to `covered_to` is stored, except for `gaps`; null: not yet known"

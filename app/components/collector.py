@@ -135,7 +135,7 @@ def repository_table(frame: pd.DataFrame) -> None:
                 "Logs unavailable",
                 format="localized",
                 width=110,
-                help="Logs that GitHub deleted before they were read, or does not have",
+                help="Logs that GitHub deleted before they could be fetched, or does not have",
             ),
             "error": column.TextColumn("Error", width="large"),
         },

@@ -78,7 +78,7 @@ def completeness_text(
             text = f"Backfill in progress. {text}"
         return text, ":material/hourglass_top:"
     if coverage.complete_since is None:
-        return f"{len(unreadable):,} of {total:,} repositories cannot be read", ":material/report:"
+        return f"{len(unreadable):,} of {total:,} repositories cannot be synced", ":material/report:"
     day = f"{coverage.complete_since:%d %b %Y} (UTC)"
     if since is not None and not coverage.covers(since):
         return f"Data complete only since {day}", ":material/history_toggle_off:"

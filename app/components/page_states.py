@@ -64,7 +64,7 @@ def nothing_collected(status: CollectionStatus) -> None:
             st.markdown(markdown(status.stale))
             st.caption("`python -m collector doctor` checks token, permissions, rate limit and connections one by one.")
         elif status.syncing:
-            st.markdown("### :material/cloud_download: Reading your workflow runs")
+            st.markdown("### :material/cloud_download: Fetching your workflow runs")
             st.markdown(markdown(status.syncing))
             if status.progress:
                 done, total = status.progress
@@ -91,7 +91,7 @@ def _no_runs(status: CollectionStatus) -> str:
     span = "day" if days == 1 else f"{days:,} days"
     return (
         f"No workflow runs found in {where} for the last {span}. The first run appears after the next poll. "
-        "`BACKFILL_DAYS` sets how far back history is read."
+        "`BACKFILL_DAYS` sets how far back history is fetched."
     )
 
 

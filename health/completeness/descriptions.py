@@ -61,7 +61,7 @@ def completeness_status(
     headline = _counts_text(
         total,
         (
-            (failing, "cannot be read", "cannot be read"),
+            (failing, "cannot be synced", "cannot be synced"),
             (gaps, "has gaps", "have gaps"),
             (catching_up, "is catching up", "are catching up"),
         ),
@@ -101,7 +101,7 @@ def _since_text(repositories: Sequence[RepositoryCompleteness]) -> str:
 
 
 def _counts_text(total: int, counts: Sequence[tuple[int, str, str]]) -> str:
-    """For example "1 of 41 repositories cannot be read, 3 have gaps". Each count has its verb for one and for many."""
+    """For example "1 of 41 repositories cannot be synced, 3 have gaps". Each count has its verb."""
     parts: list[str] = []
     for number, singular, plural in counts:
         verb = singular if number == 1 else plural
@@ -122,10 +122,10 @@ def _backfill_progress_text(repositories: Sequence[RepositoryCompleteness], now:
 
 
 def backfill_progress_text(done: int, expected: int | None, seconds_left: float | None) -> str:
-    """For example "History: 3,400 of about 12,000 runs read, about 8 min left"."""
+    """For example "History: 3,400 of about 12,000 runs synced, about 8 min left"."""
     about = f" of about {max(expected, done):,}" if expected else ""
     left = time_left_text(seconds_left)
-    return f"History: {done:,}{about} runs read{', ' + left if left else ''}"
+    return f"History: {done:,}{about} runs synced{', ' + left if left else ''}"
 
 
 def _stopped_text(stopped_at: datetime | None, now: datetime) -> str:

@@ -76,7 +76,7 @@ class BackfillStatus:
         if not self.is_reading:
             return f"{period} is stored and is being verified against GitHub, whose search index may lag"
         expected = f" of about {max(self.runs_expected, self.runs_done):,}" if self.runs_expected else ""
-        return f"{period} is still being read: {self.runs_done:,}{expected} runs so far"
+        return f"{period} is still being synced: {self.runs_done:,}{expected} runs so far"
 
     def gap(self, repo: str) -> Gap:
         return Gap(repo, "history", self.description, self.since, self.cursor if self.is_reading else self.until)

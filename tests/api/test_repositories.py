@@ -123,7 +123,7 @@ def test_what_cannot_be_read_comes_with_what_to_do(client: TestClient, engine: E
     assert repository["advice"].startswith("Grant the token permission to read Actions")
     assert (unreadable["name"], unreadable["checked_at"]) == ("acme/gone", "2026-11-18T18:00:00Z")
     assert unreadable["advice"].startswith("Check the name in GITHUB_REPOS")
-    assert found["summary"]["headline"] == "2 of 2 repositories cannot be read"
+    assert found["summary"]["headline"] == "2 of 2 repositories cannot be synced"
 
 
 def test_repositories_stand_by_name_each_with_its_own(client: TestClient, engine: Engine) -> None:

@@ -34,10 +34,10 @@ def test_unreadable_repository_comes_first_with_a_remedy(seeded: Seeded, open_pa
         state.error, state.error_at = "GitHub refused <b>it</b> (403 Forbidden)", seeded.now
         state.error_code = ErrorCode.FORBIDDEN
     page = open_page("collector")
-    assert "1 of 2 repositories cannot be read" in told(page)
+    assert "1 of 2 repositories cannot be synced" in told(page)
     assert next(iter(page.dataframe[0].value["repo"])) == "acme/web"
     assert "GitHub refused &lt;b&gt;it&lt;/b&gt; (403 Forbidden)" in told(page)
-    assert "Give the token the permission to read Actions" in told(page)
+    assert "Grant the token permission to read Actions" in told(page)
 
 
 def test_gap_is_listed_for_its_repository(seeded: Seeded, open_page: Open) -> None:
@@ -93,7 +93,7 @@ def test_unresolved_target_is_listed(seeded: Seeded, open_page: Open) -> None:
         record_target(session, "acme/gone", None, "/repos/acme/gone not found (404)", seeded.now)
     page = open_page("collector")
     assert "acme/gone" in list(page.dataframe[0].value["repo"])
-    assert "1 of 3 repositories cannot be read" in told(page)
+    assert "1 of 3 repositories cannot be synced" in told(page)
 
 
 def test_page_without_repositories_names_the_setting(empty: object, open_page: Open) -> None:

@@ -24,7 +24,7 @@ def test_unconfigured_dashboard_names_the_setting(empty: Engine, open_page: Open
 def test_first_sync_shows_its_progress(empty: Engine, open_page: Open, moment: datetime, page: str) -> None:
     heartbeat(empty, moment, state="syncing", message="Reading acme/*", progress={"done": 3, "total": 12})
     shown = open_page(page)
-    assert "Reading your workflow runs" in markdown(shown)
+    assert "Fetching your workflow runs" in markdown(shown)
     assert shown.get("progress")[0].proto.text == "3 of 12"
 
 

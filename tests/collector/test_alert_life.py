@@ -260,10 +260,10 @@ def test_a_repository_that_is_not_read_is_told(engine: Engine, station: Station)
     station.clock.forward(minutes=59)
     assert station.told() == []
     station.clock.forward(minutes=1)
-    assert station.slack() == [("first", "acme/web is not being read")]
+    assert station.slack() == [("first", "acme/web is not being synced")]
     station.write(read)
     station.clock.forward(minutes=1)
-    assert station.slack() == [("resolved", "acme/web is being read again")]
+    assert station.slack() == [("resolved", "acme/web is being synced again")]
 
 
 @SQLITE

@@ -213,7 +213,7 @@ def test_a_renewal_that_fails_is_no_trouble_while_the_token_is_still_good(instal
     [
         ({"app_id": "13"}, "GITHUB_APP_ID"),
         ({"app_id": "13", "installation": None}, "GitHub App 13 not found"),
-        ({"installation": 78}, "no installation 78 .*GITHUB_APP_INSTALLATION_ID"),
+        ({"installation": 78}, "Installation 78 .*not found.*GITHUB_APP_INSTALLATION_ID"),
     ],
 )
 def test_wrong_numbers_are_told_in_one_line(installed: GitHub, asked_as: dict[str, object], told: str) -> None:

@@ -67,7 +67,9 @@ def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engi
         record_target(session, "acme/gone", None, "/repos/acme/gone not found (404)", NOON, code=ErrorCode.NOT_FOUND)
     found = checks(engine)
     assert found["Completeness"].ok is False
-    assert found["Completeness"].detail.startswith("2 of 6 repositories cannot be read, 2 have gaps, 1 is catching up.")
+    assert found["Completeness"].detail.startswith(
+        "2 of 6 repositories cannot be synced, 2 have gaps, 1 is catching up."
+    )
     assert list(found)[2:] == [f"Data of acme/{name}" for name in ("gone", "r5", "r2", "r3", "r1")]
     assert [check.ok for check in found.values()][2:] == [False, False, None, None, None]
     assert found["Data of acme/gone"].detail == (
@@ -75,7 +77,7 @@ def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engi
         "repository. If the repository was deleted, remove it from GITHUB_REPOS."
     )
     assert found["Data of acme/r5"].detail.startswith(
-        f"The last sync, 30 s ago, failed: {REFUSED}. Give the token the permission to read Actions"
+        f"The last sync, 30 s ago, failed: {REFUSED}. Grant the token permission to read Actions"
     )
     assert "Run numbers 118–121 of CI between" in found["Data of acme/r2"].detail
     assert "requested again for seven hours" in found["Data of acme/r2"].detail

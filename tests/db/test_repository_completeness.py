@@ -106,7 +106,7 @@ def test_history_that_is_being_read_tells_how_far_it_is_and_how_long_it_takes(en
     assert found.active_backfill.progress == 0.25
     assert found.active_backfill.seconds_left(NOON) == 1800
     (gap,) = found.gaps
-    assert gap.detail == "history from 20 Aug 2026 to 4 Oct 2026 is still being read: 400 of about 1,600 runs so far"
+    assert gap.detail == "history from 20 Aug 2026 to 4 Oct 2026 is still being synced: 400 of about 1,600 runs so far"
     assert (gap.since, gap.until) == (NOON - 90 * DAY, NOON - 45 * DAY)
 
 

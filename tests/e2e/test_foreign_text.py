@@ -31,7 +31,7 @@ REPO = "acme/www.evil.example"
 PAGES = {
     "/": "www.evil.example", "/runs": "evil.example/x", "/run?run_id=3": "Runner", "/workflow?id=10": "Success rate",
     "/compare?runs=2,3": "Compare runs", "/alerts": "Firing now", "/failures": "Failure causes",
-    "/collector": "cannot be read", "/log?run_id=3&job_id=300": "Fetch this log",
+    "/collector": "cannot be synced", "/log?run_id=3&job_id=300": "Fetch this log",
 }  # fmt: skip
 # What the page shows of it as something else than text.
 LINKS = """[...document.querySelectorAll('a[href*="evil.example"]')]

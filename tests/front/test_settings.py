@@ -100,7 +100,8 @@ def test_programs_that_would_be_open_end_with_one_line(stored: str) -> None:
     )
     assert refused("-m", "api", API_PUBLISH="3000", API_PORT=port, **known).startswith("API_KEYS: API_PUBLISH=3000")
     words = [each.format(port=port) for each in UVICORN]
-    assert refused(*words, "--host", "0.0.0.0", **known).startswith("API_KEYS: --host=0.0.0.0 lets other")
+    line = refused(*words, "--host", "0.0.0.0", **known)
+    assert line.startswith("API_KEYS: --host=0.0.0.0 accepts connections from other machines")
     line = refused(*dashboard, *anywhere, **known)
     assert line.startswith(
         "AUTH_OIDC_METADATA_URL: --server.address=0.0.0.0 accepts connections from other machines and there is no login"

@@ -96,7 +96,7 @@ def _stuck(detail: AlertDetail) -> str:
 
 
 def _stale(detail: AlertDetail) -> str:
-    return detail.error or "not read since then"
+    return detail.error or "not synced since then"
 
 
 _MEASUREMENT_TEXTS: dict[str, Callable[[AlertDetail], str]] = {
@@ -128,7 +128,7 @@ _FIRING = {
     RuleKind.MISSING_RUN: "A scheduled run of {target} is missing",
     RuleKind.FLAKY_RATE: "{target} is flaky",
     RuleKind.ERROR_BUDGET: "{target} burns its error budget",
-    RuleKind.COLLECTOR_STALE: "{target} is not being read",
+    RuleKind.COLLECTOR_STALE: "{target} is not being synced",
 }
 _ONGOING = {
     RuleKind.CONSECUTIVE_FAILURES: "{target} is still broken",
@@ -140,7 +140,7 @@ _ONGOING = {
     RuleKind.MISSING_RUN: "A scheduled run of {target} is still missing",
     RuleKind.FLAKY_RATE: "{target} is still flaky",
     RuleKind.ERROR_BUDGET: "{target} still burns its error budget",
-    RuleKind.COLLECTOR_STALE: "{target} is still not being read",
+    RuleKind.COLLECTOR_STALE: "{target} is still not being synced",
 }
 _RESOLVED = {
     RuleKind.CONSECUTIVE_FAILURES: "{target} has recovered",
@@ -152,7 +152,7 @@ _RESOLVED = {
     RuleKind.MISSING_RUN: "The scheduled run of {target} came",
     RuleKind.FLAKY_RATE: "{target} is no longer flaky",
     RuleKind.ERROR_BUDGET: "{target} is within its error budget",
-    RuleKind.COLLECTOR_STALE: "{target} is being read again",
+    RuleKind.COLLECTOR_STALE: "{target} is being synced again",
 }
 _EPISODE = {
     RuleKind.CONSECUTIVE_FAILURES: "{target} was broken for {lasted} and recovered",
@@ -164,5 +164,5 @@ _EPISODE = {
     RuleKind.MISSING_RUN: "A scheduled run of {target} came {lasted} late",
     RuleKind.FLAKY_RATE: "{target} was flaky for {lasted}, and no longer is",
     RuleKind.ERROR_BUDGET: "{target} burned its error budget for {lasted}, and is within it now",
-    RuleKind.COLLECTOR_STALE: "{target} was not read for {lasted}, and is again",
+    RuleKind.COLLECTOR_STALE: "{target} was not synced for {lasted}; syncing has resumed",
 }

@@ -162,7 +162,7 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.COLLECTOR_STALE: RuleType(
         "Stale data",
-        "A repository was not read for this long, so that its alerts may be late",
+        "A repository was not synced for this long, so that its alerts may be late",
         Unit.SECONDS,
         _HOUR,
         5 * _MINUTE,
