@@ -12,7 +12,7 @@ from health.alerts.storage.alert_queries import AlertRow, NotificationRow
 
 _ALERT: dict[str, Any] = {
     "id": 12, "repo": "acme/web-app", "workflow": "CI", "branch": "main",
-    "headline": "CI on main of acme/web-app is broken",
+    "headline": "CI on main of acme/web-app is failing",
     "measured": "3 failed runs in a row", "rule": "consecutive_failures", "rule_id": 1, "rule_name": "ALERT_THRESHOLD",
     "severity": "critical", "threshold": "3", "state": "acknowledged", "opened_at": "2026-11-23T11:52:10Z",
     "resolved_at": None, "told_at": "2026-11-23T11:52:10Z",

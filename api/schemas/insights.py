@@ -51,7 +51,7 @@ _REGRESSION: dict[str, Any] = {
 }  # fmt: skip
 _ATTENTION: dict[str, Any] = {
     "kind": "broken", "severity": "critical", "tone": "red", "score": 97.4,
-    "headline": "CI is broken on main of acme/web-app", "why": "3 failed runs in a row",
+    "headline": "CI is failing on main of acme/web-app", "why": "3 failed runs in a row",
     "since": "2026-11-20T09:18:34Z", "repo": "acme/web-app", "workflow": "CI",
     "workflow_id": 90001001, "run_id": 7398123499, "alert_id": 12, "first": _RUN, "failures": 3,
     "acknowledged": {"at": "2026-11-23T11:58:00Z", "by": "ann", "comment": "reverting #1234"},

@@ -31,7 +31,7 @@ SEVERITY_COLORS = {Severity.CRITICAL: "red", Severity.WARNING: "orange", Severit
 # The recency term halves in this time; 1,000 runs a week, and 32 failures in a row, have the maximum.
 _HALF_LIFE = timedelta(days=2)
 _MAX_RUNS_A_WEEK, _MAX_STREAK = 1_000, 32
-# One failed run may be chance; the branch is broken when the next one fails, too.
+# One failed run may be chance; the branch is failing when the next one fails, too.
 _CRITICAL_STREAK = 2
 # A branch is idle without a run for this time, and for this multiple of its usual pause.
 _IDLE_LIMIT, _IDLE_FACTOR = timedelta(days=7), 3
@@ -187,7 +187,7 @@ def _with_score(
 def _broken(streak: Streak, now: datetime) -> Attention:
     last, first = streak.runs[-1], streak.runs[0]
     severity = severity_of_streak(streak.length, last.created_at - first.created_at, now - last.created_at)
-    state = "failed once" if streak.length == 1 else "is broken"
+    state = "failed once" if streak.length == 1 else "is failing"
     headline = f"{streak.workflow} {state} on {streak.branch} of {streak.repo}"
     return Attention(
         "broken",

@@ -20,7 +20,7 @@ def data(number: int, **values: Any) -> dict[str, Any]:
 
 
 def episode(number: int, first: Message) -> tuple[SupersededNotification, SupersededNotification]:
-    end = Message("", "", resolved=True, episode_summary=f"W{number} was broken", data=data(number))
+    end = Message("", "", resolved=True, episode_summary=f"W{number} was failing", data=data(number))
     ids = frozenset({number})
     return (
         SupersededNotification(10 * number, "first", first.to_dict(), ids),
@@ -46,7 +46,7 @@ def test_a_digest_names_commit_and_error_whatever_their_labels(label: str) -> No
         links=(("See", "http://dash/alerts?alert=1"),),
     )
     digest = delivered(*[replace(first, data={**data(number), "digest": DIGEST}) for number in (1, 2)])
-    assert digest.lines == tuple(f"• W{number} was broken (since abc1234 by Ann; E   boom)" for number in (1, 2))
+    assert digest.lines == tuple(f"• W{number} was failing (since abc1234 by Ann; E   boom)" for number in (1, 2))
     assert digest.links == (("Alerts", "http://dash/alerts"),)
     assert digest.data["severity"] == "critical"
 
@@ -54,7 +54,7 @@ def test_a_digest_names_commit_and_error_whatever_their_labels(label: str) -> No
 def test_a_digest_of_messages_that_an_older_version_stored_names_commit_and_error() -> None:
     known = {"first_bad_commit": {"sha": "abc1234def"}, "error_line": "E   boom"}
     digest = delivered(Message("", "", data=data(1, **known)), Message("", ""))
-    assert digest.lines == ("• W1 was broken (since abc1234; E   boom)", "• W2 was broken")
+    assert digest.lines == ("• W1 was failing (since abc1234; E   boom)", "• W2 was failing")
     assert digest.links == ()
 
 

@@ -65,7 +65,7 @@ def press(page: AppTest, key: str) -> AppTest:
 def test_firing_alert_shows_figures_and_is_acknowledged(fired: Seeded, open_page: Open) -> None:
     (alert,) = alerts(fired.engine)
     page = open_page("alerts")
-    assert "CI on main of acme/web is broken" in everything(page)
+    assert "CI on main of acme/web is failing" in everything(page)
     assert "3 failed runs in a row" in everything(page)
     assert "1 firing · 0 acknowledged · 0 silenced" in everything(page)
     press(page, f"ack-{alert.id}")
@@ -208,6 +208,6 @@ def test_silenced_alerts_remain_on_the_page(fired: Seeded, open_page: Open) -> N
         ends = fired.now + timedelta(hours=5)
         add_silence(session, Patterns(("*",)), None, fired.now, ends, comment=HOSTILE, author=HOSTILE, now=fired.now)
     page = open_page("alerts")
-    assert "CI on main of acme/web is broken" in everything(page)
+    assert "CI on main of acme/web is failing" in everything(page)
     assert "Silenced" in everything(page)
     assert "<script>x" not in everything(open_page("alerts", show="silences"))

@@ -35,7 +35,7 @@ def end(program: Program) -> Counter[str]:
 
 
 def at(step: int) -> list[RunRecord]:
-    """Workflow after workflow fails three times and passes; what is broken overlaps."""
+    """Workflow after workflow fails three times and passes; what is failing overlaps."""
     found = []
     for place in range(max(0, step - 3), min(EPISODES, step + 1)):
         minute = step - place

@@ -30,7 +30,7 @@ class Fault(Enum):
 
 
 class Wire:
-    """`forwards` false: while it is broken the server is not asked, so that nothing is done twice. `context`: how it
+    """`forwards` false: while it is failing the server is not asked, so that nothing is done twice. `context`: how it
     shows who it is; null for plain HTTP."""
 
     def __init__(self, upstream: str, *, forwards: bool = True) -> None:

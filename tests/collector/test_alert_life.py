@@ -76,7 +76,7 @@ def broken(engine: Engine) -> None:
     store_runs(engine, *(fail(number, number) for number in (1, 2, 3)))
 
 
-BROKEN, STILL, OVER = (f"CI on main of acme/web {word}" for word in ("is broken", "is still broken", "has recovered"))
+BROKEN, STILL, OVER = (f"CI on main of acme/web {word}" for word in ("is failing", "is still failing", "has recovered"))
 
 
 def test_who_acknowledged_hears_no_repeats_but_the_recovery(engine: Engine, station: Station) -> None:
@@ -198,7 +198,7 @@ def test_branches_that_are_named_have_alerts_of_their_own(engine: Engine, statio
     ):
         store_runs(engine, fail(number, number, branch=branch))
     names = sorted(headline for _, headline in station.slack())
-    assert names == ["CI on release/1 of acme/web is broken", "CI on release/2 of acme/web is broken"]
+    assert names == ["CI on release/1 of acme/web is failing", "CI on release/2 of acme/web is failing"]
     store_runs(engine, run(9, minutes=30, branch="release/1"))
     assert station.slack() == [("resolved", "CI on release/1 of acme/web has recovered")]
 
@@ -322,6 +322,6 @@ def test_of_what_was_told_together_the_end_is_told_though_one_is_silenced(engine
         store_runs(engine, run(80 + k, minutes=10, workflow_id=50 + k, workflow_name=f"W{k}"))
     assert station.slack() == [("resolved", f"{GROUP_THRESHOLD} alerts of the rule ALERT_THRESHOLD are over")]
     clock.forward(hours=3)
-    assert station.slack() == [("repeat", "W0 on main of acme/web is still broken")]
+    assert station.slack() == [("repeat", "W0 on main of acme/web is still failing")]
     store_runs(engine, run(99, minutes=200, workflow_id=50, workflow_name="W0"))
     assert station.slack() == [("resolved", f"{GROUP_THRESHOLD + 1} alerts of the rule ALERT_THRESHOLD are over")]

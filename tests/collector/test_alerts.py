@@ -109,7 +109,7 @@ def test_one_message_opens_and_one_closes_however_many_runs_fail(
     assert station.run() == (0, 0, 0)
     assert len(slack.bodies) == 2
     opening, closing = (json.dumps(body, ensure_ascii=False) for body in slack.bodies)
-    assert "CI on main of acme/web is broken" in opening
+    assert "CI on main of acme/web is failing" in opening
     assert f"{2:040x}"[:7] in opening
     assert "3 failed runs in a row" in opening
     assert "http://dash:8501/run?run_id=4" in opening
@@ -261,7 +261,7 @@ def test_email_reaches_every_recipient_as_text_and_html(engine: Engine, clock: C
     assert station.run() == (1, 0, 1)
     message = handler.received[0]
     assert message["X-RcptTo"] == "a@example.com, b@example.com"
-    assert "broken on main" in message["Subject"]
+    assert "failing on main" in message["Subject"]
     assert message["Bcc"] is None
     plain = message.get_body(("plain",)).get_content()
     rich = message.get_body(("html",)).get_content()

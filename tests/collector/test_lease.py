@@ -149,7 +149,7 @@ def test_a_message_is_not_sent_when_the_claim_on_it_is_about_to_end(
 ) -> None:
     moments = iter([0.0, 40.0, 50.0, 55.0])
     monkeypatch.setattr(delivery, "uptime", lambda: next(moments))
-    message = {"title": "Build is broken", "state": "firing", "links": [], "fields": [], "lines": []}
+    message = {"title": "Build is failing", "state": "firing", "links": [], "fields": [], "lines": []}
     with write_scope(engine) as session:
         enqueue(session, None, Reason.FIRST, {"slack": message}, utc_now())
     with slack_stand_in() as received:

@@ -118,7 +118,7 @@ def test_its_end_and_the_next_time(room: Room) -> None:
     room.station.mends(0, title="Mend", actor="ann")
     room.station.run()
     said = room.read()
-    assert said["Was broken for"] == "42m 02s"
+    assert said["Was failing for"] == "42m 02s"
     assert said["Fixed by"] == "0000000 (run started by ann): Mend"
     body = room.receiver.bodies[-1]
     assert (body["event"], body["alert"]["fixed_by"]["started_by"]) == ("resolved", "ann")

@@ -67,7 +67,7 @@ def test_slack_is_down_for_an_hour_and_people_read_how_things_stand(
     station = town.station
     station.breaks(0, "known before")
     station.run()
-    assert town.slack.headlines() == ["🔴 W0 on main of acme/web is broken"]
+    assert town.slack.headlines() == ["🔴 W0 on main of acme/web is failing"]
     town.goes_down()
     town.minutes(
         60,
@@ -83,10 +83,10 @@ def test_slack_is_down_for_an_hour_and_people_read_how_things_stand(
     town.receiver.posted.clear()
     town.minutes(70)
     assert town.slack.headlines() == [
-        "✅ Over: W0 on main of acme/web is broken",
-        "🔴 W3 on main of acme/web is broken",
-        "🔴 W2 on main of acme/web is broken",
-        "✅ W1 on main of acme/web was broken for 42m 02s and recovered",
+        "✅ Over: W0 on main of acme/web is failing",
+        "🔴 W3 on main of acme/web is failing",
+        "🔴 W2 on main of acme/web is failing",
+        "✅ W1 on main of acme/web was failing for 42m 02s and recovered",
     ]
     assert [text.splitlines()[0] for text in town.slack.replies()] == ["✅ W0 on main of acme/web has recovered"]
     folded = town.slack.read()[-1]
@@ -94,14 +94,14 @@ def test_slack_is_down_for_an_hour_and_people_read_how_things_stand(
     assert "E   came and went" in folded
     assert "Written\n" in folded
     assert [mail["Subject"] for mail in town.mail.messages] == [
-        "[acme/web] W0 is broken on main: 3 failed runs in a row",
-        "[acme/web] W3 is broken on main: 3 failed runs in a row",
-        "[acme/web] W2 is broken on main: 3 failed runs in a row",
-        "W1 on main of acme/web was broken for 42m 02s and recovered",
+        "[acme/web] W0 is failing on main: 3 failed runs in a row",
+        "[acme/web] W3 is failing on main: 3 failed runs in a row",
+        "[acme/web] W2 is failing on main: 3 failed runs in a row",
+        "W1 on main of acme/web was failing for 42m 02s and recovered",
         "[acme/web] W0 recovered on main",
     ]
     assert [event for event, _ in town.posted()] == ["firing", "firing", "resolved", "resolved"]
-    body = next(each for each in town.receiver.bodies if "was broken" in each["title"])
+    body = next(each for each in town.receiver.bodies if "was failing" in each["title"])
     assert body["alert"]["error_line"] == "E   came and went"
     assert body["alert"]["first_bad_commit"]["started_by"] == "alice"
     assert body["alert"]["resolved_at"]
@@ -125,12 +125,12 @@ def test_many_that_came_and_went_are_one_digest(town: Town) -> None:
     town.receiver.posted.clear()
     town.minutes(70)
     assert town.slack.headlines() == [
-        "🔴 W7 on main of acme/web is broken",
+        "🔴 W7 on main of acme/web is failing",
         "✅ 6 alerts opened and resolved while notifications could not be sent",
     ]
     lines = [line for line in town.slack.read()[1].splitlines() if line.startswith("•")]
     assert lines[0] == (
-        "• W0 on main of acme/web was broken for 20m 02s and recovered "
+        "• W0 on main of acme/web was failing for 20m 02s and recovered "
         "(since 0000000 (run started by alice); E   cause 0)"
     )
     assert [line.split()[1] for line in lines] == [f"W{number}" for number in range(6)]
@@ -152,7 +152,7 @@ def test_repeats_of_what_nobody_heard_of_are_one_message(town: Town) -> None:
     town.receiver.posted.clear()
     town.minutes(70)
     mine = [(event, title) for event, title in town.posted() if "still" in title]
-    assert mine[0] == ("firing", "[acme/web] W1 is still broken on main: 3 failed runs in a row")
+    assert mine[0] == ("firing", "[acme/web] W1 is still failing on main: 3 failed runs in a row")
     assert {event for event, _ in mine[1:]} == {"still_firing"}
     town.station.mends(1)
     town.station.run()
@@ -177,6 +177,6 @@ def test_two_collectors_that_deliver_through_an_outage_send_each_message_once(to
         assert at_once(town.station.deliverer.run, other.deliverer.run) == []
     found = sorted(text.partition(" for ")[0] for text in town.slack.headlines())
     assert found == sorted(
-        [f"✅ W{number} on main of acme/web was broken" for number in (0, 1)]
-        + [f"🔴 W{number} on main of acme/web is broken" for number in range(2, 7)]
+        [f"✅ W{number} on main of acme/web was failing" for number in (0, 1)]
+        + [f"🔴 W{number} on main of acme/web is failing" for number in range(2, 7)]
     )

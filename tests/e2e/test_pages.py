@@ -7,7 +7,7 @@ from tests.e2e.conftest import Tab
 
 PAGES = {
     "/": "Failure rate by hour",
-    "/?wall=1": "is broken on main",
+    "/?wall=1": "is failing on main",
     "/workflow": "Default branch",
     "/workflow?id=10": "Success rate by branch",
     "/runs": "newest first",

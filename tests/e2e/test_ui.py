@@ -89,7 +89,7 @@ def test_late_response_after_back_does_not_navigate_forward(desktop: "sync_api.B
 
 def test_failing_workflow_links_to_its_run(wide: Tab) -> None:
     wide.go("/")
-    wide.page.get_by_role("link", name="is broken on main").first.click()
+    wide.page.get_by_role("link", name="is failing on main").first.click()
     wide.see("View on GitHub")
     assert "/run?run_id=8002" in wide.page.url
 

@@ -13,8 +13,8 @@ from health.alerts.channels.slack import SlackWebhookChannel, blocks
 from tests.notify.servers import Slack, slack_server
 
 NEWS = Message(
-    subject="[acme/web] CI is broken on main",
-    headline="CI on main of acme/web is broken",
+    subject="[acme/web] CI is failing on main",
+    headline="CI on main of acme/web is failing",
     fields=(("Failing since", "3 min ago"), ("Success rate", "93.5%")),
     lines=("E   assert 3 == 4",),
     links=(("Dashboard", "http://localhost:8501/runs?repo=acme/web&branch=main"),),
@@ -30,8 +30,8 @@ def slack() -> Iterator[Slack]:
 def test_a_message_arrives_with_its_figures_and_links(slack: Slack) -> None:
     SlackWebhookChannel(slack.url).send(NEWS)
     (body,) = slack.received
-    assert body["text"] == "[acme/web] CI is broken on main"
-    assert body["blocks"][0]["text"]["text"] == "🔴 CI on main of acme/web is broken"
+    assert body["text"] == "[acme/web] CI is failing on main"
+    assert body["blocks"][0]["text"]["text"] == "🔴 CI on main of acme/web is failing"
     assert [part["text"] for part in body["blocks"][1]["fields"]] == [
         "Failing since", "3 min ago", "Success rate", "93.5%",
     ]  # fmt: skip

@@ -13,12 +13,12 @@ from health.alerts.channels.slack_bot import SlackBotChannel
 from tests.notify.web import TOKEN, Answer, SlackApi, as_read, slack_api
 
 NEWS = Message(
-    subject="[acme/web] CI is broken on <!channel>",
-    headline="CI on <!channel> of acme/web is broken",
+    subject="[acme/web] CI is failing on <!channel>",
+    headline="CI on <!channel> of acme/web is failing",
     fields=(("In a row", "3 failed runs in a row"), ("Error", "E   assert 3 == 4 <@U1>")),
     links=(("GitHub", "https://github.com/acme/web/actions/runs/3"),),
 )
-OVER = Message("[acme/web] CI recovered", "CI has recovered", (("Was broken for", "42m 00s"),), resolved=True)
+OVER = Message("[acme/web] CI recovered", "CI has recovered", (("Was failing for", "42m 00s"),), resolved=True)
 
 
 @pytest.fixture
@@ -42,23 +42,23 @@ def test_an_opening_is_posted_and_its_place_remembered(slack: SlackApi, bot: Sla
     assert receipt.location == {"asked": "C0ALERTS", "channel": "C0ALERTS", "ts": ts}
     assert receipt.note is None
     assert as_read(posted).splitlines() == [
-        "🔴 CI on <!channel> of acme/web is broken", "In a row", "3 failed runs in a row", "Error",
+        "🔴 CI on <!channel> of acme/web is failing", "In a row", "3 failed runs in a row", "Error",
         "E   assert 3 == 4 <@U1>", "<https://github.com/acme/web/actions/runs/3|GitHub>",
     ]  # fmt: skip
-    assert posted["text"] == "[acme/web] CI is broken on &lt;!channel&gt;"
+    assert posted["text"] == "[acme/web] CI is failing on &lt;!channel&gt;"
     assert {part["type"] for part in (posted["blocks"][0]["text"], *posted["blocks"][1]["fields"])} == {"plain_text"}
 
 
 def test_what_follows_stands_in_the_thread_and_the_opening_shows_the_end(slack: SlackApi, bot: SlackBotChannel) -> None:
     place = bot.send(NEWS, DeliveryContext(NotificationEvent.FIRING)).location
-    still = Message("still", "CI is still broken")
+    still = Message("still", "CI is still failing")
     bot.send(still, after(place, NotificationEvent.STILL_FIRING))
-    assert slack.headlines() == ["🔴 CI on <!channel> of acme/web is broken"]
+    assert slack.headlines() == ["🔴 CI on <!channel> of acme/web is failing"]
     assert bot.send(OVER, after(place)).note is None
-    assert [text.splitlines()[0] for text in slack.replies()] == ["🔴 CI is still broken", "✅ CI has recovered"]
-    assert slack.headlines() == ["✅ Over: CI on <!channel> of acme/web is broken"]
+    assert [text.splitlines()[0] for text in slack.replies()] == ["🔴 CI is still failing", "✅ CI has recovered"]
+    assert slack.headlines() == ["✅ Over: CI on <!channel> of acme/web is failing"]
     (opening,) = slack.messages.values()
-    assert opening["text"] == "✅ Over: [acme/web] CI is broken on &lt;!channel&gt;"
+    assert opening["text"] == "✅ Over: [acme/web] CI is failing on &lt;!channel&gt;"
     assert "E   assert 3 == 4" in as_read(opening)
     assert "CI has recovered" in as_read(opening)
 
@@ -95,7 +95,7 @@ def test_an_opening_that_somebody_deleted_has_no_thread(slack: SlackApi, bot: Sl
 def test_in_another_channel_than_the_opening_people_are_told_too(slack: SlackApi, bot: SlackBotChannel) -> None:
     place = bot.send(NEWS, DeliveryContext(NotificationEvent.FIRING)).location
     SlackBotChannel(TOKEN, "#alerts", slack.url).send(OVER, after(place))
-    assert slack.headlines() == ["✅ Over: CI on <!channel> of acme/web is broken", "✅ CI has recovered"]
+    assert slack.headlines() == ["✅ Over: CI on <!channel> of acme/web is failing", "✅ CI has recovered"]
 
 
 def test_the_end_of_many_openings_marks_them_all(slack: SlackApi, bot: SlackBotChannel) -> None:

@@ -18,8 +18,8 @@ from health.alerts.channels.webhook import WebhookChannel
 from tests.notify.web import Answer, Hook, hook
 
 NEWS = Message(
-    subject="[acme/web] CI is broken\r\non <b>main</b> \ud800",
-    headline="CI on main of acme/web is broken",
+    subject="[acme/web] CI is failing\r\non <b>main</b> \ud800",
+    headline="CI on main of acme/web is failing",
     fields=(("In a row", "3 failed runs in a row"),),
     links=(("Alert", "http://dash/alerts?alert=7"),),
     data={
@@ -49,8 +49,8 @@ def test_the_body_says_in_fields_what_the_message_says_in_words(receiver: Hook) 
         "event": "firing",
         "delivery": "41-20261118120000",
         "written_at": "2026-11-18T12:00:00Z",
-        "title": "[acme/web] CI is broken\r\non <b>main</b> ?",
-        "text": "CI on main of acme/web is broken\n\nIn a row: 3 failed runs in a row\n\n"
+        "title": "[acme/web] CI is failing\r\non <b>main</b> ?",
+        "text": "CI on main of acme/web is failing\n\nIn a row: 3 failed runs in a row\n\n"
         "Alert: http://dash/alerts?alert=7\n",
         "resolved": False,
         "severity": "critical",

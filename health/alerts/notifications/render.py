@@ -239,7 +239,7 @@ def _firing_message(change: AlertChange, context: MessageContext) -> Message:
 
 
 def _broken_branch(streak: Streak, context: MessageContext, *, ongoing: bool) -> tuple[str, str, tuple[Field, ...]]:
-    state, number = "is still broken" if ongoing else "is broken", text.failures_text(streak.length)
+    state, number = "is still failing" if ongoing else "is failing", text.failures_text(streak.length)
     return (
         f"[{streak.repo}] {streak.workflow} {state} on {streak.branch}: {number}",
         f"{streak.workflow} on {streak.branch} of {streak.repo} {state}",
@@ -265,7 +265,7 @@ def _resolved_message(change: AlertChange, context: MessageContext) -> Message:
     fields: tuple[Field, ...] = ()
     if run and rule.kind is RuleKind.CONSECUTIVE_FAILURES:
         end = run.completed_at or context.now
-        label, fields = "Was broken for", (("Fixed by", _commit(run)),)
+        label, fields = "Was failing for", (("Fixed by", _commit(run)),)
         subject = f"[{target.repo}] {run.workflow} recovered on {target.branch or run.branch}"
     elif rule.built_in:
         rate = formatting.percent(context.window_metrics.failure_rate if context.window_metrics else None)

@@ -119,7 +119,7 @@ def _factor(value: float | None) -> str:
 
 
 _FIRING = {
-    RuleKind.CONSECUTIVE_FAILURES: "{target} is broken",
+    RuleKind.CONSECUTIVE_FAILURES: "{target} is failing",
     RuleKind.FAILURE_RATE: "High failure rate {located}",
     RuleKind.SUCCESS_REGRESSION: "{target} succeeds less often than before",
     RuleKind.DURATION_REGRESSION: "{target} is slower than before",
@@ -131,7 +131,7 @@ _FIRING = {
     RuleKind.COLLECTOR_STALE: "{target} is not being synced",
 }
 _ONGOING = {
-    RuleKind.CONSECUTIVE_FAILURES: "{target} is still broken",
+    RuleKind.CONSECUTIVE_FAILURES: "{target} is still failing",
     RuleKind.FAILURE_RATE: "The failure rate {located} is still high",
     RuleKind.SUCCESS_REGRESSION: "{target} still succeeds less often than before",
     RuleKind.DURATION_REGRESSION: "{target} is still slower than before",
@@ -155,7 +155,7 @@ _RESOLVED = {
     RuleKind.COLLECTOR_STALE: "{target} is being synced again",
 }
 _EPISODE = {
-    RuleKind.CONSECUTIVE_FAILURES: "{target} was broken for {lasted} and recovered",
+    RuleKind.CONSECUTIVE_FAILURES: "{target} was failing for {lasted} and recovered",
     RuleKind.FAILURE_RATE: "The failure rate {located} was high for {lasted}; it is back to normal",
     RuleKind.SUCCESS_REGRESSION: "{target} succeeded less often for {lasted}, and no longer does",
     RuleKind.DURATION_REGRESSION: "{target} was slower for {lasted}, and no longer is",
