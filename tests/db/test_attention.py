@@ -64,9 +64,9 @@ def test_what_broke_today_stands_above_a_nightly_that_is_dead_for_weeks(engine: 
     store_runs(engine, *green, failed(1, 3), failed(2, 2), failed(3, 1), failed(10, 5, NIGHTLY), *old)
     found = needs(engine)
     assert [(each.headline, each.tone, each.failures) for each in found] == [
-        ("CI is broken on main of acme/web", "red", 3),
+        ("CI is failing on main of acme/web", "red", 3),
         ("Nightly failed once on main of acme/web", "orange", 1),
-        ("Old nightly is broken on main of acme/web", "orange", 27),
+        ("Old nightly is failing on main of acme/web", "orange", 27),
     ]
     assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
 
@@ -83,7 +83,7 @@ def test_what_somebody_acknowledged_says_so_and_stands_last(engine: Engine) -> N
     assert nightly.acknowledged is None
     assert ci.acknowledged is not None
     assert (ci.acknowledged.by, ci.acknowledged.comment, ci.alert_id) == ("ann", "reverting <#12>", opened)
-    assert ci.headline == "CI is broken on main of acme/web"
+    assert ci.headline == "CI is failing on main of acme/web"
 
 
 def test_runners_are_short_where_many_jobs_wait_for_hours_and_did_not_a_week_before() -> None:
