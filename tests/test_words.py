@@ -64,8 +64,8 @@ REPLACED_NAMES = {
     "why_unseen",
     "worth_an_archive",
 }
-# Names of other vocabularies: HTTP's "404 Not Found", Python's and Streamlit's exceptions.
-NOT_FOUND = re.compile("not_?found", re.IGNORECASE)
+# Names of other vocabularies: HTTP "404 Not Found", exceptions of libraries, SQLite functions.
+FOREIGN_NAMES = re.compile("not_?found|json_each", re.IGNORECASE)
 # Fields of the API's JSON, whose names are fixed.
 PUBLIC = {"told_at", "folded_into", "relooked_deep_at", "looked_at"}
 # Phrases that were replaced in texts, comments and documentation.
@@ -91,7 +91,7 @@ def _identifiers(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def _words(name: str) -> set[str]:
-    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", NOT_FOUND.sub("", name))}
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", FOREIGN_NAMES.sub("", name))}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -137,7 +137,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "** TEST FAILED **",
         "##[error]Process completed with exit code 65.",
     ),
-    # The log just ends; the reason stands in the check run's annotations alone.
+    # The log ends without an error; only the annotations of the check run have the reason.
     "runner_lost": (),
     "shutdown": (
         "##[error]The runner has received a shutdown signal. This can happen when the runner service is stopped, or a manually started runner is canceled.",
