@@ -15,6 +15,7 @@ from collector.github.errors import RateLimited
 from collector.logs import fetch
 from collector.logs.collect import LogCollector
 from collector.progress import Progress
+from db.collection.heartbeat_detail import HeartbeatDetail
 from db.engine import session_scope, write_scope
 from db.logs.log_queries import JobLogRow, list_logs
 from db.logs.log_writes import request_logs
@@ -31,7 +32,7 @@ class Said(Progress):
     """What is said for the log."""
 
     def __init__(self, engine: Engine, github: GitHub) -> None:
-        super().__init__(engine, github.clock, {})
+        super().__init__(engine, github.clock, HeartbeatDetail())
         self.lines: list[str] = []
 
     def log_line(self, line: str) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.orm import Session
 
 from db.__main__ import main
+from db.collection.heartbeat_detail import HeartbeatDetail
 from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
 from db.logs.log_queries import list_logs
@@ -109,7 +110,7 @@ def test_what_is_stored_and_what_goes_next_is_known_without_counting(filled: Eng
     )
     if filled.dialect.name == "sqlite":
         assert sizes["runs"].rows == 3
-    detail = {"retention_days": 150, "log_retention_days": 90, "next_prune_at": (NOON + DAY).isoformat()}
+    detail = HeartbeatDetail(retention_days=150, log_retention_days=90, next_prune_at=NOON + DAY)
     told = {
         each.label: (each.value, each.note) for each in storage_facts(found, detail, next_time, NOON, count_limit=2)
     }

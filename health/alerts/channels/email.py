@@ -69,7 +69,7 @@ class EmailSettings(PlainHttpSettings):
     @model_validator(mode="after")
     def _require_recipients(self) -> "EmailSettings":
         if self.smtp_url and not self.recipients:
-            raise ValueError("ALERT_EMAIL_TO: SMTP_URL is set but there are no recipients; set at least one address")
+            raise ValueError("ALERT_EMAIL_TO: SMTP_URL is set but no recipients are configured; set one or more")
         return self
 
 
