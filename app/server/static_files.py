@@ -62,12 +62,17 @@ class PrecompressedFilesMiddleware:
             await self._app(scope, receive, send)
             return
         if not accepts_gzip(Headers(scope=scope).get("accept-encoding", "")):
-            await self._app(scope, receive, send)
+            await self._app(_without_accept_encoding(scope), receive, send)
             return
         response = self._responses.get(name)
         if response is None:
             response = self._responses[name] = await to_thread.run_sync(_file_response, file)
         await response(scope, receive, send)
+
+
+def _without_accept_encoding(scope: Scope) -> Scope:
+    """Streamlit compresses whenever the header contains the word gzip, even for `gzip;q=0`."""
+    return {**scope, "headers": [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]}
 
 
 def _file_response(file: Path) -> Response:

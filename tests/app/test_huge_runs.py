@@ -88,7 +88,7 @@ def test_thousand_steps_open_at_the_failed_one(open_page: Open) -> None:
 def test_many_attempts_are_chosen_from_a_list(open_page: Open) -> None:
     page = open_page("run", run_id=ATTEMPTS, attempt=7)
     chosen = page.selectbox(key=f"attempt-{ATTEMPTS}")
-    assert (chosen.label, chosen.value, len(chosen.options)) == ("One of 50 attempts", 7, 50)
+    assert (chosen.label, chosen.value, len(chosen.options)) == ("Attempt (50 in total)", 7, 50)
     chosen.select(50).run()
     assert page.query_params["attempt"] == "50"
 

@@ -77,7 +77,7 @@ def test_failed_run_links_to_the_runs_with_its_cause(seeded: Seeded, open_page: 
 def test_log_is_requested_then_pending_then_stored(seeded: Seeded, open_page: Open) -> None:
     page = open_page("run", run_id=UNREAD)
     next(button for button in page.button if button.label == "Fetch this log").click().run()
-    assert "The collector is fetching this log" in markdown(page)
+    assert "The log is being fetched." in markdown(page)
     with session_scope(seeded.engine) as session:
         assert [row.state for row in list_logs(session, UNREAD, 1)] == [LogState.PENDING]
         store_log(

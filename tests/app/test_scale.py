@@ -29,7 +29,7 @@ def many(empty: Engine, kept: Kept) -> Engine:
 def test_page_of_a_thousand_workflows_is_small(many: Engine, open_page: Open) -> None:
     overview = open_page()
     assert len(table(overview, "workflows")) == 15
-    assert "All 1,000 workflows" in "\n".join(html(overview))
+    assert "View all 1,000 workflows" in "\n".join(html(overview))
     assert sum(len(block) for block in html(overview)) < 300_000
     page = open_page("workflow")
     assert len(table(page, "all-workflows")) == 50
@@ -43,7 +43,7 @@ def test_page_of_a_thousand_workflows_is_small(many: Engine, open_page: Open) ->
     assert shown.count('class="ph-need') == 5
     assert folded.startswith("<summary>138 more</summary>")
     assert folded.count('class="ph-need ph-') == 96
-    assert "and 43 more of lower priority" in folded
+    assert "43 more with lower priority" in folded
 
 
 def test_truncated_lists_show_the_total(many: Engine, open_page: Open) -> None:
