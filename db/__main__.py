@@ -19,7 +19,7 @@ from db.engine import DatabaseUnavailable, check_connection, make_engine, safe_u
 from db.jobs.job_writes import recompute_runs
 from db.migrate import DowngradeError, MigrationStep, NotMigrated, check_migrated, downgrade, downgrade_losses, upgrade
 from db.roles import COLLECTOR, READER, RoleNames, RolesError, make_passwords, make_roles, read_password, refresh_rights
-from db.runs.rollup_invalidation import count_invalidations, invalidate_all
+from db.runs.rollup_invalidation import count_invalidated_days, invalidate_all
 from db.settings import DatabaseSettings, normalize_url
 from db.storage import vacuum
 from health.metrics.rollups.refresh import prune_hours, refresh_rollups
@@ -193,7 +193,7 @@ def _rebuild(settings: Settings, _options: argparse.Namespace) -> int:
         runs = _run_with_progress(recompute_runs(engine), watch)
     with write_scope(engine) as session:
         invalidate_all(session, now)
-        total = count_invalidations(session)
+        total = count_invalidated_days(session)
     with tqdm(total=total, desc="roll-ups", unit=" days", disable=not sys.stderr.isatty()) as bar:
         for days in refresh_rollups(engine, now):
             bar.update(days)

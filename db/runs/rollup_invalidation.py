@@ -72,10 +72,6 @@ def record_pruning(session: Session, before: datetime, now: datetime) -> None:
         state.pruned_before = start
 
 
-def count_invalidations(session: Session) -> int:
-    return session.scalar(select(func.count()).select_from(RollupInvalidation)) or 0
-
-
 def invalidate(session: Session, hour_masks: Sequence[tuple[int, int, int]]) -> None:
     """Stores invalidations: repository id, day, and a bit mask of hours. An existing row changes too, so that a program
     that recomputes its roll-ups detects the later change."""
