@@ -106,7 +106,7 @@ class StorageSize:
             return list(self.tables)
         table_bytes = sum(table.table_bytes or 0 for table in rest)
         index_bytes = sum(table.index_bytes or 0 for table in rest)
-        return [*self.tables[:number], TableSize(f"{len(rest)} smaller ones", None, table_bytes, index_bytes)]
+        return [*self.tables[:number], TableSize(f"{len(rest)} more tables", None, table_bytes, index_bytes)]
 
 
 @dataclass(frozen=True)
