@@ -20,7 +20,7 @@ from db.sql import epoch_seconds
 from health.metrics.definitions.job_figures import JobFact, StepFact
 from health.metrics.definitions.usage import runner_label
 
-# Runs a statement. Jobs are read batch by batch until there are enough: runs have different numbers of jobs.
+# Runs a statement. Jobs are counted before they are read: a run has one job or ten thousand.
 _RUN_BATCH = 100
 _MAX_JOBS = 20_000
 _MAX_JOBS_WITH_STEPS = 2_000
@@ -68,7 +68,8 @@ def _read(session: Session, runs: NewestRuns, columns: Sequence[Any], min_jobs: 
     position = {run_id: number for number, run_id in enumerate(runs.ids)}
     jobs: list[Any] = []
     read = 0
-    for ids in _batches(runs.ids):
+    for batch in _batches(runs.ids):
+        ids = _runs_with_enough_jobs(session, runs.repository_id, batch, min_jobs - len(jobs))
         query = select(*columns).where(Job.repository_id == runs.repository_id, Job.run_id.in_(ids))
         # Without the unit of work: a page reads thousands of rows.
         rows = session.connection().execute(query).all()
@@ -82,6 +83,20 @@ def _read(session: Session, runs: NewestRuns, columns: Sequence[Any], min_jobs: 
 def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     for first in range(0, len(ids), _RUN_BATCH):
         yield ids[first : first + _RUN_BATCH]
+
+
+def _runs_with_enough_jobs(session: Session, repository_id: int, ids: Sequence[int], min_jobs: int) -> Sequence[int]:
+    """Returns the first runs that have that many jobs together, at least one run; all where they have fewer. The jobs
+    are counted in an index."""
+    of_runs = Job.repository_id == repository_id, Job.run_id.in_(ids)
+    query = select(Job.run_id, func.count()).where(*of_runs).group_by(Job.run_id)
+    counts = {row[0]: row[1] for row in session.connection().execute(query)}
+    jobs = 0
+    for number, run_id in enumerate(ids, start=1):
+        jobs += counts.get(run_id, 0)
+        if jobs >= min_jobs:
+            return ids[:number]
+    return ids
 
 
 @lru_cache(maxsize=1000)
