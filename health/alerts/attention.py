@@ -185,7 +185,7 @@ def _with_score(
 
 
 def _broken(streak: Streak, now: datetime) -> Attention:
-    last, first = streak.runs[-1], streak.runs[0]
+    last, first = streak.last_failure, streak.first_failure
     severity = severity_of_streak(streak.length, last.created_at - first.created_at, now - last.created_at)
     state = "failed once" if streak.length == 1 else "is failing"
     headline = f"{streak.workflow} {state} on {streak.branch} of {streak.repo}"

@@ -136,7 +136,7 @@ def _log_changes(changes: Sequence[AlertChange]) -> None:
 
 def _pending_root_causes(session: Session, changes: Sequence[AlertChange]) -> Iterator[PendingRootCause]:
     for change in changes:
-        run = change.measurement.streak.runs[-1] if change.measurement and change.measurement.streak else None
+        run = change.measurement.streak.last_failure if change.measurement and change.measurement.streak else None
         if (
             change.notify
             and change.reason is Reason.FIRST

@@ -114,7 +114,7 @@ def causes(
     """The failure causes of the window. Without a `limit` all are listed."""
     failed_jobs, truncated = _failed_jobs(session, scope, window)
     unnamed = finding_queries.failures_without_cause(session, scope, window)
-    failing = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
+    failing = {streak.last_failure.id for streak in failing_streaks(session, scope, now)}
     names, grouped = Names(session), _group_by_cluster(failed_jobs)
     items = [_cause(names, key, jobs, window, failing) for key, jobs in grouped.items()]
     items.sort(key=lambda cause: (-cause.runs, -cause.last_at.timestamp()))
@@ -140,7 +140,7 @@ def cause_runs(
     if key is None:
         return None
     jobs = {job.run_id: job for job in reversed(grouped[key])}
-    failing = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
+    failing = {streak.last_failure.id for streak in failing_streaks(session, scope, now)}
     (cause,) = _with_history(session, scope, [_cause(Names(session), key, grouped[key], window, failing)], grouped)
     newest = sorted(jobs, key=lambda run_id: jobs[run_id].created_at, reverse=True)[:limit]
     attempts = finding_queries.attempts_by_job(session, [jobs[run_id] for run_id in newest])

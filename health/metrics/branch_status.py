@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.collection.heartbeat_detail import COLLECTOR_HEARTBEAT
@@ -71,7 +71,8 @@ def inactive_workflows(session: Session) -> frozenset[Key]:
 
 @dataclass(frozen=True)
 class Streak:
-    """Consecutive failures up to now. `runs` is ascending; `since` is the completion of the first of them."""
+    """Consecutive failures up to now: `length` runs from `first_failure` to `last_failure`. `since` is the completion
+    of the first of them."""
 
     repository_id: int
     workflow_id: int
@@ -79,31 +80,42 @@ class Streak:
     workflow: str
     branch: str
     since: datetime
-    runs: list[RunRow]
-
-    @property
-    def length(self) -> int:
-        return len(self.runs)
-
-    @property
-    def first_failure(self) -> RunRow:
-        return self.runs[0]
+    length: int
+    first_failure: RunRow
+    last_failure: RunRow
 
 
 def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak]:
     """Returns the active workflows whose last completed run on the default branch failed: the longest streak first,
     then the oldest."""
     where = [*in_scope(session, scope.for_sequences()), Run.on_default_branch, Run.created_at >= now - LOOK_BACK]
-    query = select_runs(Run.repository_id, Repository.default_branch).order_by(Run.created_at, Run.id)
-    grouped: dict[tuple[int, int, str], list[RunRow]] = defaultdict(list)
     broken = _broken_conditions(session, where)
+    streaks = []
     for first in range(0, len(broken), _BATCH_SIZE):
-        since = or_(*broken[first : first + _BATCH_SIZE])
-        for row in session.execute(query.where(*where, Run.outcome == Outcome.FAILURE, since)):
-            run = RunRow(*row[:-2])
-            grouped[row[-2], run.workflow_id, row[-1]].append(run)
-    streaks = [_streak(*key, runs) for key, runs in grouped.items()]
+        failures = [*where, Run.outcome == Outcome.FAILURE, or_(*broken[first : first + _BATCH_SIZE])]
+        streaks += _streaks(session, failures)
     return sorted(streaks, key=lambda streak: (-streak.length, streak.since))
+
+
+def _streaks(session: Session, failures: Sequence[Any]) -> list[Streak]:
+    """Takes the conditions on the failed runs of some workflows. They are counted by the database: a workflow may have
+    failed for weeks, and only the first and the last of its runs are shown."""
+    key = Run.repository_id, Run.workflow_id
+    counts = select(*key, func.count(), func.min(Run.created_at), func.max(Run.created_at)).where(*failures)
+    lengths: dict[Key, int] = {}
+    ends: list[ColumnElement[bool]] = []
+    for repository_id, workflow_id, length, first_at, last_at in session.execute(counts.group_by(*key)):
+        lengths[repository_id, workflow_id] = length
+        of_workflow = Run.repository_id == repository_id, Run.workflow_id == workflow_id
+        ends.append(and_(*of_workflow, Run.created_at.in_((first_at, last_at))))
+    if not ends:
+        return []
+    query = select_runs(Run.repository_id, Repository.default_branch).order_by(Run.created_at, Run.id)
+    runs: dict[tuple[int, int, str], list[RunRow]] = defaultdict(list)
+    for row in session.execute(query.where(*failures, or_(*ends))):
+        run = RunRow(*row[:-2])
+        runs[row[-2], run.workflow_id, row[-1]].append(run)
+    return [_streak(*key, lengths[key[:2]], listed) for key, listed in runs.items()]
 
 
 def _broken_conditions(session: Session, where: Sequence[Any]) -> list[ColumnElement[bool]]:
@@ -129,11 +141,11 @@ def _after(time: datetime, run_id: int) -> ColumnElement[bool]:
     return and_(Run.created_at >= time, or_(Run.created_at > time, Run.id > run_id))
 
 
-def _streak(repository_id: int, workflow_id: int, branch: str, runs: list[RunRow]) -> Streak:
-    first = runs[0]
-    return Streak(
-        repository_id, workflow_id, first.repo, runs[-1].workflow, branch, first.completed_at or first.created_at, runs
-    )
+def _streak(repository_id: int, workflow_id: int, branch: str, length: int, runs: Sequence[RunRow]) -> Streak:
+    """`runs` include the first and the last one, in this order."""
+    first, last = runs[0], runs[-1]
+    since = first.completed_at or first.created_at
+    return Streak(repository_id, workflow_id, first.repo, last.workflow, branch, since, length, first, last)
 
 
 def workflow_statuses(

@@ -114,7 +114,7 @@ def test_the_times_of_all_causes_are_one_question(filled: Engine) -> None:
         name_cause(filled, 100 + k, named(line), line)
     event.listen(filled, "before_cursor_execute", lambda *given: said.append(given[2]))
     assert len(spans(filled)) == 42
-    assert len([text for text in said if "min(runs.created_at)" in text]) == 1
+    assert len([text for text in said if "min(runs.created_at)" in text and "job_logs" in text]) == 1
 
 
 def test_a_regression_is_looked_for_among_the_runs_of_the_scope(filled: Engine) -> None:

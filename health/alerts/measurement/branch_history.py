@@ -77,8 +77,9 @@ def branch_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak
             passed.add(key)
         else:
             failing[key].append(run_id)
-    runs = _by_id(session, [run_id for listed in failing.values() for run_id in listed])
-    streaks = [_streak(key, [runs[run_id] for run_id in reversed(ids)]) for key, ids in failing.items()]
+    # Of a branch that has failed for days, only the first and the last run are shown.
+    runs = _by_id(session, [run_id for ids in failing.values() for run_id in {ids[0], ids[-1]}])
+    streaks = [_streak(key, len(ids), runs[ids[-1]], runs[ids[0]]) for key, ids in failing.items()]
     return sorted(streaks, key=lambda streak: (-streak.length, streak.since))
 
 
@@ -156,7 +157,6 @@ def _by_id(session: Session, ids: Sequence[int]) -> dict[int, RunRow]:
     return runs
 
 
-def _streak(key: tuple[int, int, str], runs: list[RunRow]) -> Streak:
-    first = runs[0]
+def _streak(key: tuple[int, int, str], length: int, first: RunRow, last: RunRow) -> Streak:
     since = first.completed_at or first.created_at
-    return Streak(key[0], key[1], first.repo, runs[-1].workflow, key[2], since, runs)
+    return Streak(key[0], key[1], first.repo, last.workflow, key[2], since, length, first, last)

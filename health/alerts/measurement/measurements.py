@@ -98,10 +98,10 @@ def _consecutive_failures(session: Session, rule: Rule, now: datetime) -> Iterat
                 since=streak.since,
                 failures=streak.length,
                 first_bad_run=streak.first_failure.id,
-                last_run=streak.runs[-1].id,
+                last_run=streak.last_failure.id,
             )
             measurement = Measurement(float(streak.length), streak.length)
-            yield RuleMeasurement(target, measurement, detail, streak=streak, run=streak.runs[-1])
+            yield RuleMeasurement(target, measurement, detail, streak=streak, run=streak.last_failure)
 
 
 def _streaks(session: Session, rule: Rule, now: datetime) -> Iterator[Streak]:

@@ -83,7 +83,9 @@ def find_evidence(session: Session, change: AlertChange, now: datetime) -> Evide
         return Evidence(last=change.resolving_run) if change.resolving_run else NO_EVIDENCE
     rule, measurement = change.rule, change.measurement
     if measurement and measurement.streak:
-        return _failed_runs(session, "First bad commit", measurement.streak.first_failure, measurement.streak.runs[-1])
+        return _failed_runs(
+            session, "First bad commit", measurement.streak.first_failure, measurement.streak.last_failure
+        )
     if rule.kind in _RUN_LABELS:
         run = measurement.run if measurement else None
         return Evidence(_RUN_LABELS[rule.kind], run, run)
