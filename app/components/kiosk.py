@@ -8,7 +8,8 @@ from app.widgets.text import html
 from core import formatting
 from health.metrics.definitions.catalogue import FIGURES, display
 from health.metrics.definitions.episodes import WorkflowStatus
-from health.metrics.service import Comparison, WorkflowHealth
+from health.metrics.service import Comparison
+from health.metrics.workflow_health import WorkflowHealth
 
 _FIGURES = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p95")
 _MAX_FIELDS = 120

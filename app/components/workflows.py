@@ -15,7 +15,7 @@ from app.widgets.text import html
 from core import formatting
 from health.metrics.definitions.catalogue import FIGURES
 from health.metrics.definitions.change import change
-from health.metrics.service import WorkflowHealth
+from health.metrics.workflow_health import NO_HISTORY, WorkflowHealth, WorkflowHistory
 
 _COLUMNS = (
     Column("Workflow", fluid=True),
@@ -110,11 +110,12 @@ def workflow_link(repo: str, workflow: str, workflow_id: int, time: Query) -> Ce
 
 
 def _rows(items: Sequence[WorkflowHealth], workflows: WorkflowList, now: datetime, time: Query) -> list[Row]:
-    return [_row(item, workflows, now, time) for item in items]
+    histories = workflows.histories(items)
+    return [_row(item, histories.get(item.path, NO_HISTORY), workflows, now, time) for item in items]
 
 
-def _row(item: WorkflowHealth, workflows: WorkflowList, now: datetime, time: Query) -> Row:
-    figures, past = item.metrics, workflows.previous.get((item.repo, item.workflow_id))
+def _row(item: WorkflowHealth, history: WorkflowHistory, workflows: WorkflowList, now: datetime, time: Query) -> Row:
+    figures, past = item.metrics, history.previous
     branch_status = workflows.default_branch_status(item.repo, item.workflow_id)
     word = html(workflow_status_label(branch_status.status, branch_status.branch))
     durations = figures.success_duration_seconds
@@ -123,13 +124,13 @@ def _row(item: WorkflowHealth, workflows: WorkflowList, now: datetime, time: Que
         Cell(f'<span class="ph-{workflow_status_colour(branch_status.status)}">{word}</span>', branch_status.status),
         cells.rate(figures.success_rate),
         cells.change_cell(change(FIGURES["success_rate"], figures, past) if past else None),
-        cells.outcomes([outcome for _, outcome in item.recent_outcomes]),
-        cells.trend(item.trend, f"Success rate of {item.workflow} over the period"),
+        cells.outcomes([outcome for _, outcome in history.recent_outcomes]),
+        cells.trend(history.trend, f"Success rate of {item.workflow} over the period"),
         cells.count(figures.runs.total),
         cells.count(figures.runs.failure),
         cells.median(durations),
         cells.change_cell(change(FIGURES["success_duration_p50"], figures, past) if past else None),
         cells.p95(durations),
         cells.p95(figures.queue_seconds),
-        cells.ago(item.last_run_at, now),
+        cells.ago(history.last_run_at, now),
     )

@@ -3,8 +3,8 @@
 Cached values are never modified, so that `st.cache_resource`, which does not copy them, is safe.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -14,30 +14,36 @@ from app.data.connection import read_session, repository_overview, utc_now
 from app.data.outages import serve_stale
 from app.data.status import window_end
 from db.definitions.scope import Scope, Window
-from db.enums import GroupBy, Interval
+from db.enums import Interval
 from db.repositories import repository_queries
 from db.repositories.schedules import schedule_error
 from health.completeness.gaps import Completeness
 from health.completeness.service import PeriodCompleteness, read_completeness, read_periods
-from health.metrics import branch_status, capacity, cost, service
-from health.metrics.definitions.episodes import WorkflowStatus, BranchStatus
-from health.metrics.definitions.formulas import Metrics
+from health.metrics import branch_status, capacity, cost, service, workflow_health
+from health.metrics.branch_status import WorkflowPath
+from health.metrics.definitions.episodes import BranchStatus, WorkflowStatus
 from health.metrics.service import Trends
+from health.metrics.workflow_health import WorkflowHealth, WorkflowHistory
 
 
 @dataclass(frozen=True)
 class WorkflowList:
-    """`previous`: figures of the previous period, empty if it was not collected. `branch_statuses`: the status of the default
-    branch. Both by (repository, workflow id). Workflows with a failing default branch come first, whatever the branch
-    of the figures."""
+    """The workflows of a scope with runs in the window. Those with a failing default branch come first, whatever the
+    branch of the figures. `branch_statuses`: the status of the default branch by workflow."""
 
-    items: list[service.WorkflowHealth]
-    previous: dict[tuple[str, int], Metrics]
-    branch_statuses: Mapping[tuple[str, int], BranchStatus] = field(default_factory=dict)
+    items: list[WorkflowHealth]
+    branch_statuses: Mapping[WorkflowPath, BranchStatus]
+    scope: Scope
+    window: Window
+    version: int
 
     def default_branch_status(self, repo: str, workflow_id: int) -> BranchStatus:
         unknown = BranchStatus(repo, workflow_id, "", WorkflowStatus.CATCHING_UP)
         return self.branch_statuses.get((repo, workflow_id), unknown)
+
+    def histories(self, items: Sequence[WorkflowHealth]) -> Mapping[WorkflowPath, WorkflowHistory]:
+        """What a table shows of these workflows in addition to their figures."""
+        return _histories(self.scope, self.window, tuple(item.path for item in items), self.version)
 
 
 @dataclass(frozen=True)
@@ -88,16 +94,22 @@ def failure_hours(
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflows(scope: Scope, window: Window, version: int) -> WorkflowList:
     periods, overview = period_completeness(scope, window, version), repository_overview(version)
-    by, before = GroupBy.WORKFLOW, window.before()
     with read_session() as session:
-        items = service.workflows(session, scope, window, window.until, completeness=periods.current)
-        is_comparable = service.was_collected(session, scope, window, periods=periods)
-        groups = service.groups(session, scope, before, by, completeness=periods.previous) if is_comparable else []
         statuses = branch_status.workflow_statuses(session, scope, window_end(version), overview)
-    failing = {key for key, status in statuses.items() if status.status is WorkflowStatus.FAILING}
-    items.sort(key=lambda item: (item.repo, item.workflow_id) not in failing)
-    previous = {(group.repo or "", group.workflow_id or 0): group.metrics for group in groups}
-    return WorkflowList(items, previous, statuses)
+        failing = {path for path, status in statuses.items() if status.status is WorkflowStatus.FAILING}
+        items = workflow_health.list_workflows(session, scope, window, window.until, failing=failing, periods=periods)
+    return WorkflowList(items, statuses, scope, window, version)
+
+
+@serve_stale
+@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+def _histories(
+    scope: Scope, window: Window, paths: tuple[WorkflowPath, ...], version: int
+) -> Mapping[WorkflowPath, WorkflowHistory]:
+    periods, listed = period_completeness(scope, window, version), frozenset(paths)
+    items = [item for item in workflows(scope, window, version).items if item.path in listed]
+    with read_session() as session:
+        return workflow_health.workflow_histories(session, scope, window, items, periods=periods)
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)

@@ -1,8 +1,8 @@
 """Figures of runs: the same for dashboard, API, exporter and alerts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Interval
-from db.runs.run_lists import recent_outcomes
 from db.runs.run_queries import count_rows
 from health.completeness.gaps import Completeness
 from health.completeness.service import PeriodCompleteness, read_completeness, read_periods
@@ -44,7 +43,6 @@ __all__ = [
     "Point",
     "Streak",
     "Trends",
-    "WorkflowHealth",
     "compare",
     "count_runs",
     "failing_streaks",
@@ -56,13 +54,11 @@ __all__ = [
     "trends",
     "was_collected",
     "weekday_hours",
-    "workflows",
+    "workflow_groups",
 ]
 
 # The median of several workflows is a mixture that changes with their shares.
 STANDARDIZED_FIGURE = "success_duration_p50"
-# Longer windows have a trend by weeks.
-_MAX_DAILY_TREND = timedelta(days=62)
 _TOTAL: Key = (None, None)
 
 
@@ -139,21 +135,6 @@ class HourCell:
     decided: int
     failure: int
     failure_rate: float | None
-
-
-@dataclass(frozen=True)
-class WorkflowHealth:
-    """`trend` is the success rate by day, in windows above two months by week, null without completed runs;
-    `recent_outcomes` are run ids and outcomes, oldest first."""
-
-    repo: str
-    workflow: str
-    workflow_id: int
-    metrics: Metrics
-    trend: list[float | None]
-    recent_outcomes: list[tuple[int, str]]
-    last_run_at: datetime
-    streak: Streak | None
 
 
 def snapshot(
@@ -305,32 +286,21 @@ def local_weekday_hours(session: Session, scope: Scope, window: Window, zone: Zo
     return None if counts is None else _hour_cells(counts)
 
 
-def workflows(
-    session: Session, scope: Scope, window: Window, now: datetime, *, completeness: Completeness | None = None
-) -> list[WorkflowHealth]:
-    """Returns the workflows with runs in the window: those broken on the default branch first, then by ascending
-    success rate. `completeness` as in snapshot."""
-    query = MetricsQuery(scope, window, GroupBy.WORKFLOW, now=now)
-    aggregates, data = _read(session, query, completeness or read_completeness(session, scope, window))
-    rates = _daily_success_rates(session, query)
-    recent = recent_outcomes(session, scope, window, [key for key, _ in aggregates])
-    streaks = {(streak.repository_id, streak.workflow_id): streak for streak in failing_streaks(session, scope, now)}
-    names = Names(session)
-    health = [
-        WorkflowHealth(
-            repo=names.repository(key[0]) or "",
-            workflow=names.workflow(key),
-            workflow_id=key[1],
-            metrics=metrics(group, data),
-            trend=rates[key],
-            recent_outcomes=recent[key].runs,
-            last_run_at=recent[key].last_at,
-            streak=streaks.get(key),
-        )
-        for (key, _), group in aggregates.items()
-        if key in recent
-    ]
-    return sorted(health, key=_severity_key)
+def workflow_groups(
+    session: Session,
+    scope: Scope,
+    window: Window,
+    *,
+    now: datetime | None = None,
+    completeness: Completeness | None = None,
+) -> dict[tuple[int, int], Group]:
+    """As groups by workflow, by repository id and workflow id."""
+    data = completeness or read_completeness(session, scope, window)
+    aggregates, data = _read(session, MetricsQuery(scope, window, GroupBy.WORKFLOW, now=now), data)
+    names, by = Names(session), GroupBy.WORKFLOW
+    return {
+        key: _group(names, by, key, metrics(group, data)) for (key, _), group in aggregates.items() if _run_count(group)
+    }
 
 
 def _read(session: Session, query: MetricsQuery, data: Completeness) -> tuple[dict[Key, Aggregates], Completeness]:
@@ -358,12 +328,6 @@ def _hour_cells(counts: Iterable[tuple[int, int]]) -> list[HourCell]:
     ]
 
 
-def _daily_success_rates(session: Session, query: MetricsQuery) -> dict[Any, list[float | None]]:
-    """Returns the success rate of each workflow by day, of long windows by week."""
-    interval = Interval.DAY if query.window.span <= _MAX_DAILY_TREND else Interval.WEEK
-    return executor.success_rates(session, replace(query, interval=interval))
-
-
 def _run_count(aggregates: Aggregates) -> int:
     return sum(aggregates.outcomes.values())
 
@@ -371,8 +335,3 @@ def _run_count(aggregates: Aggregates) -> int:
 def _group(names: Names, by: GroupBy, key: Any, figures: Metrics) -> Group:
     name = names.group_name(by, key)
     return Group(name, figures, names.repository(key[0]), key[1]) if by is GroupBy.WORKFLOW else Group(name, figures)
-
-
-def _severity_key(health: WorkflowHealth) -> tuple[bool, float, str, str]:
-    rate = health.metrics.success_rate
-    return health.streak is None, 2.0 if rate is None else rate, health.repo, health.workflow

@@ -18,6 +18,7 @@ from db.runs.run_lists import recent_outcomes
 from db.runs.run_queries import list_runs
 from health.metrics import service
 from health.metrics.definitions.formulas import PassCounts
+from health.metrics.workflow_health import list_workflows, workflow_histories
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 from tests.kept import Kept
 
@@ -137,11 +138,13 @@ def test_the_last_runs_of_all_workflows_are_one_statement(session: Session) -> N
 
 
 def test_workflows_are_listed_broken_ones_first(session: Session) -> None:
-    listed = service.workflows(session, Scope(), DAY, NOON)
-    assert [(each.repo, each.workflow, each.streak is not None) for each in listed] == [
+    failing = {(streak.repo, streak.workflow_id) for streak in service.failing_streaks(session, Scope(), NOON)}
+    listed = list_workflows(session, Scope(), DAY, NOON, failing=failing)
+    assert [(each.repo, each.workflow, each.path in failing) for each in listed] == [
         ("acme/web", "Deploy", True), ("acme/web", "CI", False), ("acme/api", "CI", False),
     ]  # fmt: skip
-    assert [outcome for _, outcome in listed[1].recent_outcomes] == [
+    histories = workflow_histories(session, Scope(), DAY, listed)
+    assert [outcome for _, outcome in histories[listed[1].path].recent_outcomes] == [
         "success", "failure", "failure", "success", "cancelled", "in_progress",
     ]  # fmt: skip
 
