@@ -94,6 +94,7 @@ bench-detectors: .venv/.installed-dev
 
 bench-ui: .venv/.installed-dev
 	@$(VENV)/python -m bench.ui
+	@$(VENV)/python -m bench.sizes
 
 bench-upgrade: .venv/.installed-dev
 	@$(VENV)/python -m bench.upgrade

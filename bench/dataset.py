@@ -3,7 +3,7 @@
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,14 +32,25 @@ class DatasetStats:
     rollup_seconds: float
 
 
-def build(engine: Engine, runs: int, now: datetime, *, jobs: int = JOBS) -> DatasetStats:
-    """Fills an empty, migrated database with `runs` runs of the last 400 days with `jobs` jobs each."""
+def build(
+    engine: Engine,
+    runs: int,
+    now: datetime,
+    *,
+    jobs: int = JOBS,
+    repositories: int = REPOSITORIES,
+    workflows: int = WORKFLOWS,
+    add_rows: Callable[[], None] = lambda: None,
+) -> DatasetStats:
+    """Fills an empty, migrated database with `runs` runs of the last 400 days with `jobs` jobs each. `workflows`: of
+    each repository, at most 100. `add_rows` inserts or changes further rows before the roll-ups are computed."""
     begun = time.monotonic()
-    _insert_repositories(engine, now)
-    for frame in frames(runs, now):
+    _insert_repositories(engine, now, repositories, workflows)
+    for frame in frames(runs, now, repositories, workflows):
         _copy(engine, Run.__tablename__, frame)
     if jobs:
         _jobs(engine, jobs)
+    add_rows()
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
@@ -51,7 +62,9 @@ def build(engine: Engine, runs: int, now: datetime, *, jobs: int = JOBS) -> Data
     return DatasetStats(runs, runs * jobs, stored - begun, time.monotonic() - stored)
 
 
-def frames(runs: int, now: datetime) -> Iterator[pd.DataFrame]:
+def frames(
+    runs: int, now: datetime, repositories: int = REPOSITORIES, workflows: int = WORKFLOWS
+) -> Iterator[pd.DataFrame]:
     """Yields the runs in batches, oldest first, with the columns of the table."""
     chance = np.random.default_rng(7)
     begin = now - timedelta(days=DAYS)
@@ -60,8 +73,8 @@ def frames(runs: int, now: datetime) -> Iterator[pd.DataFrame]:
         # Evenly distributed, up to now.
         share = (first + np.sort(chance.random(size)) * size) / runs
         created = pd.Series(begin + pd.to_timedelta(np.floor(share * DAYS * 86_400), unit="s"))
-        repository = chance.zipf(1.3, size) % REPOSITORIES + 1
-        workflow = repository * 100 + chance.integers(0, WORKFLOWS, size)
+        repository = chance.zipf(1.3, size) % repositories + 1
+        workflow = repository * 100 + chance.integers(0, workflows, size)
         outcome = chance.choice(_OUTCOMES, size, p=_OUTCOME_WEIGHTS)
         decided = np.isin(outcome, _OUTCOMES[:2])
         seconds = np.round(np.exp(chance.normal(5.4, 0.8, size)) * (1 + workflow % 5))
@@ -105,9 +118,9 @@ def frames(runs: int, now: datetime) -> Iterator[pd.DataFrame]:
         )
 
 
-def _insert_repositories(engine: Engine, now: datetime) -> None:
+def _insert_repositories(engine: Engine, now: datetime, repositories: int, workflows: int) -> None:
     with write_scope(engine) as session:
-        for number in range(1, REPOSITORIES + 1):
+        for number in range(1, repositories + 1):
             name = f"acme/service-{number:03d}"
             session.add(
                 Repository(
@@ -121,7 +134,7 @@ def _insert_repositories(engine: Engine, now: datetime) -> None:
                 )
             )
         session.flush()
-        for number in range(1, REPOSITORIES + 1):
+        for number in range(1, repositories + 1):
             session.add(
                 SyncState(
                     repository_id=number,
@@ -139,7 +152,7 @@ def _insert_repositories(engine: Engine, now: datetime) -> None:
                     path=f".github/workflows/{index}.yml",
                     state="active",
                 )
-                for index in range(WORKFLOWS)
+                for index in range(workflows)
             )
 
 

@@ -17,13 +17,16 @@ from playwright.sync_api import Browser
 
 from bench.browser import CHROMIUM, PageTimings, Tab, TookTooLong, chromium
 from bench.dashboard import ServerProcess, dashboard, plain_page
-from bench.dataset import REPOSITORIES, build
+from bench.dataset import JOBS, REPOSITORIES, WORKFLOWS
+from bench.organisation import LARGE_RUNS, Size, build_organisation, large_run_id
 from bench.sessions import first_runs, rerun_sessions
 from db.engine import make_engine
 from db.migrate import upgrade
 
 PERIODS = ("7d", "90d", "24h", "30d")
 VISIT_RATIO, FILTER_MS, PAGE_MS, RERUN_MS, SESSION_MB, SESSIONS = 1.3, 500, 800, 300, 5, 20
+# Limits of the first visit of a run with thousands of jobs.
+LARGE_RUN_MS, LARGE_RUN_KB = 1_500, 1_024
 
 
 def main() -> int:
@@ -34,7 +37,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=10, help="repetitions of each measurement")
     parser.add_argument("--seconds", type=float, default=20, help="duration of the load in seconds")
     parser.add_argument("--pace", type=float, default=1.0, help="seconds between two reruns of a session")
-    parser.add_argument("--only", choices=["visits", "filters", "pages", "sessions"], default=None)
+    parser.add_argument("--only", choices=["visits", "large", "filters", "pages", "sessions"], default=None)
     options = parser.parse_args()
     if not Path(CHROMIUM).exists():
         print(f"Chromium is missing at {CHROMIUM}: apt-get install chromium, or set CHROMIUM.")
@@ -44,11 +47,12 @@ def main() -> int:
         if not options.filled:
             engine = make_engine(database)
             upgrade(engine)
-            built = build(engine, options.runs, datetime.now(UTC).replace(microsecond=0))
+            size = Size(repositories=REPOSITORIES, workflows=WORKFLOWS, runs=options.runs, jobs=JOBS, failing=50)
+            built = build_organisation(engine, size, datetime.now(UTC).replace(microsecond=0))
             print(f"{built.runs:,} runs in {built.rows_seconds + built.rollup_seconds:.0f} s")
         print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
         print(f"{'measurement':44} {'server':7} {'p50 ms':>8} {'p95 ms':>8} {'KB':>7}  limit")
-        benchmarks = {"visits": visits, "filters": filters, "pages": pages}
+        benchmarks = {"visits": visits, "large": large_runs, "filters": filters, "pages": pages}
         with dashboard(database) as served:
             if options.only != "sessions":
                 with chromium() as browser:
@@ -78,10 +82,28 @@ def visits(browser: Browser, served: ServerProcess, times: int) -> None:
         print_result("first visit: Overview", name, timings[name], f"{VISIT_RATIO} × plain; is {ratio:.2f}")
 
 
-def _charts(browser: Browser, url: str) -> int:
+def large_runs(browser: Browser, served: ServerProcess, times: int) -> None:
+    """Opens runs with thousands of jobs, each time in a new browser context, in turns with a run of a tenth of the
+    jobs."""
+    paths = {jobs: f"/run?run_id={large_run_id(jobs, 1)}" for jobs in LARGE_RUNS}
+    charts = {jobs: _charts(browser, served.url, path) for jobs, path in paths.items()}
+    timings = {jobs: PageTimings() for jobs in LARGE_RUNS}
+    for _ in range(times):
+        for jobs, path in paths.items():
+            tab = Tab(browser, served.url)
+            timings[jobs].add(tab.visit(path, charts[jobs]))
+            tab.close()
+    reference = statistics.median(timings[LARGE_RUNS[0]].milliseconds)
+    for jobs, timing in timings.items():
+        ratio = statistics.median(timing.milliseconds) / reference
+        limit = f"{LARGE_RUN_MS} ms, {LARGE_RUN_KB} KB; is {ratio:.2f} × {LARGE_RUNS[0]:,} jobs"
+        print_result(f"first visit: run with {jobs:,} jobs", "cached", timing, limit)
+
+
+def _charts(browser: Browser, url: str, path: str = "/") -> int:
     """Returns the number of charts of a page, and warms up the server."""
     tab = Tab(browser, url)
-    tab.open()
+    tab.open(path)
     tab.page.locator(".js-plotly-plot .main-svg").first.wait_for()
     tab.settle()
     charts = tab.charts
