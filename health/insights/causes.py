@@ -71,14 +71,36 @@ class Causes:
 
 
 @dataclass(frozen=True)
+class CauseSummary:
+    """Key figures of the causes of a window: their number, those that were first seen in it, and those with which a
+    default branch currently fails. `by_day` is the number of causes on each day (UTC)."""
+
+    total: int
+    new: int
+    open: int
+    by_day: list[int]
+
+
+def summarize(causes: Causes, window: Window) -> CauseSummary:
+    """`causes` without a limit."""
+    return CauseSummary(
+        total=causes.total,
+        new=sum(cause.first_at >= window.since for cause in causes.items),
+        open=sum(cause.open for cause in causes.items),
+        by_day=[sum(map(bool, counts)) for counts in zip(*(cause.by_day for cause in causes.items), strict=True)],
+    )
+
+
+@dataclass(frozen=True)
 class CauseRuns:
     """A cause and its runs, newest first, each with the failed job. `truncated` as in Causes. `attempts` is the attempt
-    in which a job failed, by job id; a later attempt may have passed."""
+    in which a job failed, by job id; a later attempt may have passed. `job_names` are the names of the jobs by id."""
 
     cause: Cause
     runs: list[tuple[RunRow, FailedJob]]
     truncated: bool
     attempts: dict[int, int]
+    job_names: dict[int, str]
 
 
 @dataclass(frozen=True)
@@ -100,6 +122,12 @@ def cause_of_run(session: Session, run_id: int, attempt: int) -> RunCause | None
     if line is None or fingerprint is None or spread is None:
         return None
     return RunCause(fingerprint, line, spread.runs, spread.workflows, spread.first_at)
+
+
+def runs_by_day(session: Session, fingerprint: str, window: Window) -> list[int]:
+    """The number of runs with a cause on each day (UTC) of the window, over all repositories."""
+    times = finding_queries.run_times_of_cause(session, Scope(), window, fingerprint, limit=MAX_JOBS)
+    return daily_counts(times, window)
 
 
 def causes(
@@ -143,9 +171,10 @@ def cause_runs(
     failing = {streak.last_failure.id for streak in failing_streaks(session, scope, now)}
     (cause,) = _with_history(session, scope, [_cause(Names(session), key, grouped[key], window, failing)], grouped)
     newest = sorted(jobs, key=lambda run_id: jobs[run_id].created_at, reverse=True)[:limit]
-    attempts = finding_queries.attempts_by_job(session, [jobs[run_id] for run_id in newest])
+    details = finding_queries.job_details(session, [jobs[run_id] for run_id in newest])
     runs = [(run, jobs[run.id]) for run in finding_queries.list_runs_by_id(session, newest)]
-    return CauseRuns(cause, runs, truncated, attempts)
+    attempts = {job_id: attempt for job_id, (attempt, _) in details.items()}
+    return CauseRuns(cause, runs, truncated, attempts, {job_id: name for job_id, (_, name) in details.items()})
 
 
 def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[FailedJob], bool]:

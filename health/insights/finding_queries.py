@@ -134,6 +134,21 @@ def cause_spread(session: Session, scope: Scope, fingerprint: str) -> CauseSprea
     return CauseSpread(sum(row[2] for row in rows), len(rows), min(row[3] for row in rows)) if rows else None
 
 
+def run_times_of_cause(
+    session: Session, scope: Scope, window: Window, fingerprint: str, *, limit: int
+) -> list[datetime]:
+    """When the runs of the window with a cause were created, of the newest `limit` ones, newest first."""
+    query = (
+        select(Run.id, Run.created_at)
+        .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
+        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint == fingerprint, in_failed_attempt())
+        .distinct()
+        .order_by(Run.created_at.desc(), Run.id.desc())
+        .limit(limit)
+    )
+    return [row.created_at for row in session.execute(query)]
+
+
 def runs_by_fingerprint(
     session: Session, scope: Scope, window: Window, fingerprints: Collection[str]
 ) -> list[tuple[str, int]]:
@@ -165,10 +180,10 @@ def failures_without_cause(session: Session, scope: Scope, window: Window) -> in
     return session.scalar(query) or 0
 
 
-def attempts_by_job(session: Session, jobs: Collection[FailedJob]) -> dict[int, int]:
-    """The attempt of each job, by job id."""
+def job_details(session: Session, jobs: Collection[FailedJob]) -> dict[int, tuple[int, str]]:
+    """The attempt and the name of each job, by job id."""
     filters = Job.repository_id.in_({job.repository_id for job in jobs}), Job.id.in_({job.job_id for job in jobs})
-    return {row[0]: row[1] for row in session.execute(select(Job.id, Job.attempt).where(*filters))}
+    return {row[0]: (row[1], row[2]) for row in session.execute(select(Job.id, Job.attempt, Job.name).where(*filters))}
 
 
 def list_runs_by_id(session: Session, ids: Collection[int]) -> list[RunRow]:

@@ -6,7 +6,7 @@ that flake.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -108,6 +108,40 @@ class FlakyWorkflow:
     by_day: list[int]
     wasted_seconds: float
     before: int | None
+
+
+@dataclass(frozen=True)
+class FlakySummary:
+    """Sums over workflows: those that are classified as flaky and the others, and the counts of FlakyWorkflow. `rate`
+    and `rate_per_rerun` are shares from 0 to 1, null without runs; `before` is null where a previous period was not
+    collected."""
+
+    called: int
+    occasional: int
+    flaky_runs: int
+    before: int | None
+    rate: float | None
+    rerun_failures: int
+    rate_per_rerun: float | None
+    wasted_seconds: float
+    by_day: list[int]
+
+
+def summarize(workflows: Sequence[FlakyWorkflow]) -> FlakySummary:
+    called, runs = sum(row.called for row in workflows), sum(row.flaky_runs for row in workflows)
+    reruns = sum(row.rerun_failures for row in workflows)
+    before = [row.before for row in workflows]
+    return FlakySummary(
+        called=called,
+        occasional=len(workflows) - called,
+        flaky_runs=runs,
+        before=None if None in before else sum(count or 0 for count in before),
+        rate=ratio(runs, sum(row.decided for row in workflows)),
+        rerun_failures=reruns,
+        rate_per_rerun=ratio(runs, reruns),
+        wasted_seconds=sum(row.wasted_seconds for row in workflows),
+        by_day=[sum(counts) for counts in zip(*(row.by_day for row in workflows), strict=True)],
+    )
 
 
 def flaky(

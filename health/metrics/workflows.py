@@ -1,8 +1,8 @@
 """Jobs, steps, single runs and branches of a workflow, and changes between runs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -24,17 +24,26 @@ from db.runs.comparison import (
 )
 from db.runs.run_filters import Branch, busiest_branches
 from db.runs.run_lists import RunPoint, newest_run_points
+from db.runs.run_queries import RunRow
 from health.metrics import service
 from health.metrics.definitions.aggregates import Aggregates, empty_aggregates
 from health.metrics.definitions.attribution import (
     DurationDelta,
     DurationSample,
+    duration_trends,
     job_samples,
     rank_duration_deltas,
     step_samples,
 )
-from health.metrics.definitions.job_figures import JobFigures, StepFigures, job_figures, step_figures
-from health.metrics.definitions.percentiles import ratio
+from health.metrics.definitions.job_figures import (
+    JobFact,
+    JobFigures,
+    StepFact,
+    StepFigures,
+    job_figures,
+    step_figures,
+)
+from health.metrics.definitions.percentiles import percentile, ratio
 from health.metrics.queries.executor import aggregates
 from health.metrics.queries.grouping import Key, MetricsQuery
 from health.metrics.queries.job_queries import newest_runs, read_jobs, read_steps
@@ -49,6 +58,7 @@ __all__ = [
     "ComparedRun",
     "ComparisonError",
     "DurationDelta",
+    "DurationTrends",
     "JobFigures",
     "Jobs",
     "RunComparison",
@@ -57,6 +67,7 @@ __all__ = [
     "Slowdown",
     "StepFigures",
     "Steps",
+    "UsualDuration",
     "branches",
     "changes_since_success",
     "compare_runs",
@@ -65,7 +76,25 @@ __all__ = [
     "scatter",
     "slowdown",
     "steps",
+    "usual_duration",
 ]
+
+
+# The runs from which the usual duration of a workflow comes.
+_USUAL_WINDOW, _MAX_USUAL_RUNS, _MIN_USUAL_RUNS = timedelta(days=30), 200, 5
+
+
+@dataclass(frozen=True)
+class UsualDuration:
+    """Percentiles of the durations of `runs` successful runs, in seconds."""
+
+    p50: float
+    p95: float
+    runs: int
+
+
+# Medians of the duration over the window, by job and step (empty for the job itself).
+DurationTrends = Mapping[tuple[str, str], list[float | None]]
 
 
 @dataclass(frozen=True)
@@ -75,6 +104,7 @@ class Jobs:
     items: list[JobFigures]
     runs: int
     total: int
+    trends: DurationTrends = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,18 +114,22 @@ class Steps:
     items: list[StepFigures]
     runs: int
     total: int
+    trends: DurationTrends = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Slowdown:
     """Jobs and steps, the largest rise of the median duration at `since` first; `runs_before` and `runs_after` are the
-    numbers of runs that were read."""
+    numbers of runs that were read. `job_figures` and `step_figures` are of the same runs, with their change at
+    `since`."""
 
     jobs: list[DurationDelta]
     steps: list[DurationDelta]
     since: datetime
     runs_before: int
     runs_after: int
+    job_figures: Jobs
+    step_figures: Steps
 
 
 @dataclass(frozen=True)
@@ -147,7 +181,8 @@ def jobs(
         free_runs=current.free,
         prices=price_list(session),
     )
-    return Jobs(items, read, _total(session, scope, window, len(current.ids), runs))
+    trends = duration_trends(job_samples(facts, after_change=False), window)
+    return Jobs(items, read, _total(session, scope, window, len(current.ids), runs), trends)
 
 
 def steps(
@@ -161,7 +196,8 @@ def steps(
         return Steps([], 0, 0)
     facts, read = read_steps(session, current)
     before, _ = read_steps(session, previous)
-    return Steps(step_figures(facts, before), read, _total(session, scope, window, len(current.ids), runs))
+    trends = duration_trends(step_samples(facts, after_change=False), window)
+    return Steps(step_figures(facts, before), read, _total(session, scope, window, len(current.ids), runs), trends)
 
 
 def slowdown(
@@ -181,23 +217,87 @@ def slowdown(
         newest_runs(session, repo, scope, side, runs)
         for side in (Window(window.since, since), Window(since, window.until))
     ]
+    all_jobs: list[JobFact] = []
+    all_steps: list[StepFact] = []
     jobs: list[DurationSample] = []
     steps: list[DurationSample] = []
     read = [0, 0]
-    for index, side in enumerate(sides):
+    # The newest runs first, as the figures expect them.
+    for index, side in reversed(list(enumerate(sides))):
         if side is not None:
             step_facts, read[index] = read_steps(session, side)
             # Jobs of the same runs, so that jobs and steps are comparable.
             job_facts, _ = read_jobs(session, replace(side, ids=side.ids[: read[index]]))
+            all_jobs += job_facts
+            all_steps += step_facts
             jobs += job_samples(job_facts, after_change=bool(index))
             steps += step_samples(step_facts, after_change=bool(index))
-    return Slowdown(rank_duration_deltas(jobs, window), rank_duration_deltas(steps, window), since, read[0], read[1])
+    job_deltas, step_deltas = rank_duration_deltas(jobs, window), rank_duration_deltas(steps, window)
+    known = [side for side in sides if side is not None]
+    figures = job_figures(
+        all_jobs,
+        (),
+        decided_runs=frozenset().union(*(side.decided for side in known)),
+        private=any(side.private for side in known),
+        free_runs=frozenset().union(*(side.free for side in known)),
+        prices=price_list(session),
+    )
+    total = service.count_runs(session, scope, window)
+    return Slowdown(
+        job_deltas,
+        step_deltas,
+        since,
+        read[0],
+        read[1],
+        Jobs(_with_changes(figures, job_deltas), sum(read), total, _trends_of(job_deltas)),
+        Steps(_with_step_changes(step_figures(all_steps, ()), step_deltas), sum(read), total, _trends_of(step_deltas)),
+    )
+
+
+def _with_changes(figures: Sequence[JobFigures], deltas: Sequence[DurationDelta]) -> list[JobFigures]:
+    """The figures with the change at the change point instead of that from the previous period."""
+    by_name = {delta.job: delta for delta in deltas}
+    return [
+        replace(item, before_p50=delta.before, change=delta.change) if (delta := by_name.get(item.name)) else item
+        for item in figures
+    ]
+
+
+def _with_step_changes(figures: Sequence[StepFigures], deltas: Sequence[DurationDelta]) -> list[StepFigures]:
+    by_name = {(delta.job, delta.step): delta for delta in deltas}
+    return [
+        replace(item, before_p50=delta.before, change=delta.change)
+        if (delta := by_name.get((item.job, item.name)))
+        else item
+        for item in figures
+    ]
+
+
+def _trends_of(deltas: Sequence[DurationDelta]) -> DurationTrends:
+    return {(delta.job, delta.step): delta.trend for delta in deltas}
 
 
 def scatter(session: Session, scope: Scope, window: Window, *, limit: int = 1500) -> Scatter:
     """Returns the newest runs, at most `limit`."""
     points = newest_run_points(session, scope, window, limit)
     return Scatter(points, _total(session, scope, window, len(points), limit))
+
+
+def usual_duration(session: Session, run: RunRow) -> UsualDuration | None:
+    """Returns the usual duration of the run's workflow, from its newest runs of the 30 days before; null with fewer
+    than 5 successful ones."""
+    scope = _workflow_scope(run.repo, run.workflow_id, None)
+    window = Window(run.created_at - _USUAL_WINDOW, run.created_at)
+    points = newest_run_points(session, scope, window, _MAX_USUAL_RUNS)
+    seconds = sorted(
+        point.duration_seconds
+        for point in points
+        if point.outcome == Outcome.SUCCESS and point.duration_seconds is not None
+    )
+    p50, p95 = percentile(seconds, 0.5), percentile(seconds, 0.95)
+    if len(seconds) < _MIN_USUAL_RUNS or p50 is None or p95 is None:
+        return None
+    return UsualDuration(p50, p95, len(seconds))
 
 
 def branches(session: Session, scope: Scope, window: Window, *, limit: int = 8) -> list[BranchSeries]:

@@ -85,6 +85,14 @@ def rank_duration_deltas(samples: Iterable[DurationSample], window: Window) -> l
     return sorted(deltas, key=lambda item: (item.delta is None, -(item.delta or 0.0), item.job, item.step))
 
 
+def duration_trends(samples: Iterable[DurationSample], window: Window) -> dict[tuple[str, str], list[float | None]]:
+    """Returns, by job and step, the median of each sixteenth of the window, oldest first, null where nothing ran."""
+    by_name: dict[tuple[str, str], list[DurationSample]] = defaultdict(list)
+    for sample in samples:
+        by_name[sample.job, sample.step].append(sample)
+    return {name: _trend(group, window) for name, group in by_name.items()}
+
+
 def _duration_delta(job: str, step: str, samples: Sequence[DurationSample], window: Window) -> DurationDelta:
     before = sorted(sample.seconds for sample in samples if not sample.after_change)
     after = sorted(sample.seconds for sample in samples if sample.after_change)
