@@ -52,6 +52,13 @@ _GROUPS = {
     "requested": "blue",
     "action_required": "orange",
 }
+_EVENT_LABELS = {
+    "schedule": "Scheduled",
+    "workflow_dispatch": "Manual",
+    "repository_dispatch": "API dispatch",
+    "workflow_run": "After a workflow",
+    "workflow_call": "Called workflow",
+}
 _COMPLETENESS_LABELS = {
     CompletenessState.COMPLETE: ("✓ Complete", "green"),
     CompletenessState.ARCHIVED: ("✓ Archived", "green"),
@@ -91,6 +98,11 @@ def colour_group(state: str) -> str:
 def outcome_name(state: str) -> str:
     """The word without the sign, for lists of options."""
     return outcome_label(state).partition(" ")[2]
+
+
+def event_label(event: str) -> str:
+    """The event that started a run, such as `Pull request`; an unknown one as words."""
+    return _EVENT_LABELS.get(event) or event.replace("_", " ").capitalize()
 
 
 def workflow_status_label(status: WorkflowStatus, branch: str) -> str:

@@ -1,16 +1,20 @@
 """The ranked list of items that need attention, each with a link to its evidence."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import streamlit as st
 
+from app.components import run_links
+from app.components.run_links import Repositories
 from app.widgets import cells
 from app.widgets.text import html
 from core import formatting
 from health.alerts.attention import Attention
 
 _INITIAL_ROWS, _MAX_ROWS = 5, 100
+# The time before a slowdown that the page of its workflow shows.
+_BEFORE_CHANGE = timedelta(days=7)
 _SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "↗", "stuck": "◌", "queue": "…"}
 
 
@@ -24,7 +28,8 @@ def attention(items: Sequence[Attention], now: datetime, *, caveat: str | None =
             message = f"<span>No problems in the stored data, which may be incomplete. {html(caveat)}</span>"
         st.html(f'<div class="{css_class}"><div class="ph-calm">{message}</div></div>')
         return
-    rows = [_row(item, now) for item in items[:_MAX_ROWS]]
+    github = run_links.github_repositories()
+    rows = [_row(item, now, github) for item in items[:_MAX_ROWS]]
     rest = "".join(rows[_INITIAL_ROWS:]) + _more_note(len(items) - len(rows))
     more = (
         f"<details><summary>{formatting.count(len(items) - _INITIAL_ROWS)} more</summary>{rest}</details>"
@@ -41,13 +46,13 @@ def _more_note(number: int) -> str:
     return f'<div class="ph-need ph-dim"><b class="ph-sign"></b><div>{text}</div></div>'
 
 
-def _row(item: Attention, now: datetime) -> str:
+def _row(item: Attention, now: datetime, github: Repositories) -> str:
     ago = formatting.relative((now - item.since).total_seconds())
     tone = "dim" if item.acknowledged else item.tone
     sign = "✓" if item.acknowledged else _SIGNS.get(item.kind, "·")
     return (
         f'<div class="ph-need ph-{tone}"><b class="ph-sign" aria-hidden="true">{sign}</b>'
-        f'<div>{_link(item)}<div class="ph-why">{html(item.why)}{_commit(item)}{_acknowledged_text(item)}</div></div>'
+        f'<div>{_link(item)}<div class="ph-why">{html(item.why)}{_commit(item, github)}{_acknowledged_text(item)}</div></div>'
         f'<time title="{formatting.timestamp(item.since)}">{ago}</time></div>'
     )
 
@@ -56,7 +61,9 @@ def _link(item: Attention) -> str:
     if item.kind == "alert":
         return cells.anchor(item.headline, "alerts")
     if item.kind == "duration" and item.workflow_id:
-        return cells.anchor(item.headline, "workflow", [("id", item.workflow_id)])
+        # The page of the workflow shows the jobs before and after the change.
+        query = [("id", item.workflow_id), *run_links.time_query(item.since - _BEFORE_CHANGE)]
+        return cells.anchor(item.headline, "workflow", query)
     if item.run_id:
         return cells.anchor(item.headline, "run", [("run_id", item.run_id)])
     return cells.anchor(item.headline, "cost")
@@ -71,8 +78,8 @@ def _acknowledged_text(item: Attention) -> str:
     return f" · acknowledged{by}{note}"
 
 
-def _commit(item: Attention) -> str:
+def _commit(item: Attention, github: Repositories) -> str:
     if item.first is None or item.kind == "stuck":
         return ""
     words = {"broken": "first bad commit", "duration": "first slow run"}.get(item.kind, "first failure")
-    return f" · {words} {cells.commit(item.first)}"
+    return f" · {words} {run_links.commit_text(item.first, github.get(item.first.repo))}"

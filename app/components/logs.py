@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app.components import run_links
 from app.data.outages import Unavailable
 from app.data.runs import RunWithJobs, attempt_detail, request_log, run_logs
 from app.javascript import bundle, log_viewer_path
@@ -70,8 +71,8 @@ def header(run: RunRow, selected: SelectedLog, zone: ZoneInfo) -> None:
         with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
             if len(selected.attempt_logs) > 1:
                 _job_selector(selected)
-            url = selected.job.html_url if selected.job else None
-            if url and url.startswith("https://"):
+            github = run_links.github_repositories().get(run.repo)
+            if url := github and github.stored(selected.job.html_url if selected.job else None):
                 st.link_button("View on GitHub", url, icon=":material/open_in_new:")
 
 
@@ -98,14 +99,10 @@ def _job_selector(selected: SelectedLog) -> None:
 
 def _head(run: RunRow, selected: SelectedLog, zone: ZoneInfo) -> str:
     state = selected.row.display_state
-    back = f"run?{urlencode({'run_id': run.id, 'attempt': selected.attempt})}"
-    of = f"runs?{urlencode({'repo': run.repo, 'workflow': run.workflow})}"
     took = f"<span>{formatting.duration(selected.job.duration_seconds)}</span>" if selected.job else ""
     attempt = f"<span>attempt {selected.attempt}</span>" if run.attempt > 1 else ""
     return (
-        f'<div class="ph-crumb"><a href="runs" target="_self">Runs</a> / {html(run.repo)} / '
-        f'<a href="{html(of)}" target="_self">{html(run.workflow)}</a> / '
-        f'<a href="{html(back)}" target="_self">#{run.run_number} {html(run.headline[:80])}</a></div>'
+        f"{run_links.crumbs(run, selected.attempt)}"
         f'<h2 class="ph-title">{html(selected.row.name)}</h2>'
         f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(outcome_label(state))}</span>'
         f"{took}{attempt}"
@@ -121,8 +118,8 @@ _STATES = {
 }
 
 
-def job_log(row: JobLogRow, run_id: int, attempt: int, html_url: str | None) -> None:
-    """A log on the Run page, scrolled to the failure cause."""
+def job_log(row: JobLogRow, run_id: int, html_url: str | None) -> None:
+    """A log on the Run page, scrolled to the failure cause. `html_url`: the job on GitHub."""
     with st.container(border=True, key=f"log-{row.job_id}", gap="small"):
         _header(row, html_url)
         if row.error_line:
@@ -151,8 +148,8 @@ def _header(row: JobLogRow, html_url: str | None) -> None:
         st.markdown(
             f"**Log · {markdown(row.name)}** &nbsp;:{colour_group(state)}[{outcome_label(state)}]", width="content"
         )
-        if html_url and html_url.startswith("https://"):
-            st.link_button("GitHub", html_url, icon=":material/open_in_new:", type="tertiary")
+        if html_url:
+            st.link_button("View on GitHub", html_url, icon=":material/open_in_new:", type="tertiary")
 
 
 def _fetch_button(row: JobLogRow, run_id: int) -> None:

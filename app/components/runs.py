@@ -6,7 +6,10 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app.components import run_links
+from app.components.run_links import Query, Repositories
 from app.components.workflows import workflow_link
+from app.status_style import event_label
 from app.widgets import cells
 from app.widgets.cells import Cell
 from app.widgets.table import Column, Row, table
@@ -48,8 +51,17 @@ _EXPORTED = (
 )
 
 
-def run_table(name: str, runs: Sequence[RunRow], now: datetime, zone: ZoneInfo, *, selectable: bool = False) -> None:
-    rows = run_rows(runs, now, zone)
+def run_table(
+    name: str,
+    runs: Sequence[RunRow],
+    now: datetime,
+    zone: ZoneInfo,
+    *,
+    selectable: bool = False,
+    time: Query = (),
+) -> None:
+    """`time`: the query parameters of the selected period, which links to other runs keep."""
+    rows = run_rows(runs, now, zone, time, run_links.github_repositories())
     if not selectable:
         table(name, _COLUMNS, rows, caption="Runs, newest first")
         return
@@ -75,23 +87,23 @@ def _export_value(value: object) -> cells.Value:
     return value if isinstance(value, str | float | int | None) else str(value)
 
 
-def run_rows(runs: Sequence[RunRow], now: datetime, zone: ZoneInfo) -> list[Row]:
-    return [_row(run, now, zone) for run in runs]
+def run_rows(runs: Sequence[RunRow], now: datetime, zone: ZoneInfo, time: Query, github: Repositories) -> list[Row]:
+    return [_row(run, now, zone, time, github) for run in runs]
 
 
-def _row(run: RunRow, now: datetime, zone: ZoneInfo) -> Row:
+def _row(run: RunRow, now: datetime, zone: ZoneInfo, time: Query, github: Repositories) -> Row:
     flaky = ' <span class="ph-orange" title="Failed, then passed on a re-run">↻</span>' if run.flaky else ""
     again = f" · attempt {run.attempt}" if run.attempt > 1 else ""
     title = cells.anchor(run.headline or "(no title)", "run", [("run_id", run.id)], hover=run.headline)
     where = f'<small class="ph-narrow-only">{html(run.repo)} / {html(run.workflow)}</small>'
-    small = f"<small>#{run.run_number} · {html(run.event)}{again}{flaky}</small>{where}"
+    small = f"<small>#{run.run_number} · {html(event_label(run.event))}{again}{flaky}</small>{where}"
     name = f'<span class="ph-two"><span class="ph-clip">{title}</span>{small}</span>'
     return (
         cells.state(run.conclusion or run.status),
         Cell(name, run.headline),
         workflow_link(run.repo, run.workflow, run.workflow_id, ()),
-        _branch(run),
-        _started_by(run),
+        _branch(run, time, github),
+        _started_by(run, time),
         _duration(run, now),
         cells.duration(run.queue_seconds),
         cells.timestamp(run.created_at, zone),
@@ -103,28 +115,26 @@ def _checkbox(run: RunRow) -> Cell:
     return Cell(f'<input type="checkbox" class="ph-pick" value="{run.id}" aria-label="{label}">', None)
 
 
-def _branch(run: RunRow) -> Cell:
-    shown = html(run.branch or formatting.NO_DATA)
+def _branch(run: RunRow, time: Query, github: Repositories) -> Cell:
+    """The branch and the commit. Only the commit has an arrow to GitHub: three arrows a row would hide the names."""
+    branch = run_links.branch_link(run, None, time)
+    commit = run_links.commit_link(run, github.get(run.repo), time)
     return Cell(
-        f'<span class="ph-two"><span class="ph-clip ph-short" title="{shown}">{shown}</span>'
-        f"<small><code>{html(run.head_sha[:7])}</code></small></span>",
+        f'<span class="ph-two"><span class="ph-clip ph-short">{branch}</span><small>{commit}</small></span>',
         run.branch,
     )
 
 
-def _clipped(name: str | None) -> Cell:
-    shown = name or formatting.NO_DATA
-    return Cell(f'<span class="ph-clip ph-short" title="{html(shown)}">{html(shown)}</span>', name)
-
-
-def _started_by(run: RunRow) -> Cell:
+def _started_by(run: RunRow, time: Query) -> Cell:
     """The actor who started the run, and below it the actor who re-ran it."""
+    if not run.actor:
+        return Cell(formatting.NO_DATA, None)
+    actor = f'<span class="ph-clip ph-short">{run_links.actor_link(run.actor, run, None, time)}</span>'
     if not run.rerun_by or run.rerun_by == run.actor:
-        return _clipped(run.actor)
-    hover = html(f"Started by {run.actor or 'unknown'}, attempt {run.attempt} by {run.rerun_by}")
-    actor = html(run.actor or formatting.NO_DATA)
+        return Cell(actor, run.actor)
+    hover = html(f"Started by {run.actor}, attempt {run.attempt} by {run.rerun_by}")
     return Cell(
-        f'<span class="ph-two" title="{hover}"><span class="ph-clip ph-short">{actor}</span>'
+        f'<span class="ph-two" title="{hover}">{actor}'
         f'<small class="ph-clip ph-short">re-run by {html(run.rerun_by)}</small></span>',
         run.actor,
     )

@@ -38,7 +38,7 @@ def listed() -> None:
     subtitle = f"{formatting.count(total)} in {selection.describe()} · newest first · times in {session.zone()}"
     with panel("Runs", subtitle, csv=("runs", lambda: export_rows(page.items))):
         compare_bar()
-        run_table("runs", page.items, utc_now(), session.zone(), selectable=True)
+        run_table("runs", page.items, utc_now(), session.zone(), selectable=True, time=selection.time_query())
         pager(page.next, len(page.items), total)
     completeness(figures.completeness(selection.scope(), window, version), window.since, scope.repos)
 

@@ -12,7 +12,7 @@ from app.streamlit_patches.figure import UncheckedFigure
 from app.widgets.table import Column, Row, csv_button
 from app.widgets.text import html
 
-_FILES = ("style.css", "alerts.css")
+_FILES = ("style.css", "alerts.css", "answers.css")
 _CSS = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in _FILES)
 _CSS = f"<style>{_CSS}</style>"
 
