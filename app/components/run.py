@@ -1,35 +1,36 @@
 """The parts of the Run page: heading, attempts, key figures, failure causes, jobs and steps."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import streamlit as st
 
 from app import frames, session
+from app.components import run_links
 from app.data.connection import utc_now
 from app.data.runs import RunWithJobs, job_steps
-from app.status_style import colour_group, outcome_label
+from app.status_style import colour_group, event_label, outcome_label
 from app.widgets.cells import anchor, stamp
+from app.widgets.github import GitHubRepository
 from app.widgets.table import paginate
 from app.widgets.text import html, markdown, truncate
 from core import formatting
-from core.formatting import pluralize
 from db.definitions.attempts import FAILED_CONCLUSIONS, outcome_of
 from db.definitions.scope import Window
-from db.enums import Conclusion, Outcome
+from db.enums import Conclusion, Outcome, Status
 from db.logs.log_queries import JobLogRow
 from db.runs.job_queries import JobSummary, Steps
 from db.runs.run_queries import RunRow
-from health.insights.causes import RunCause
+from health.metrics.workflows import UsualDuration
 
 _MAX_ID = 2**63 - 1
 _MAX_NAMES = 12
-# Limits of one page: bars of the timeline, jobs with steps, open logs and failure causes.
-MAX_BARS, _MAX_JOBS, _MAX_LOGS, _MAX_CAUSES = 100, 25, 8, 20
+# Limits of one page: bars of the timeline, jobs with steps, and open logs.
+MAX_BARS, _MAX_JOBS, _MAX_LOGS = 100, 25, 8
 # With more steps in total, or more jobs, the steps of a job are read when its section is opened.
 _MAX_STEPS = 500
 _MAX_BUTTONS = 12
+_LIVE_SECONDS = 5
 
 
 def requested_run_id() -> int | None:
@@ -51,41 +52,75 @@ def unknown_run(run_id: int) -> None:
         st.page_link("views/runs.py", label="View all runs", icon=":material/list:")
 
 
-def header(run: RunRow) -> None:
+def header(newest: RunWithJobs) -> None:
+    run = newest.run
+    github = run_links.github_repositories().get(run.repo)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="run-head"):
-        st.html(_head(run), width="stretch")
-        if run.html_url.startswith("https://"):
-            st.link_button("View on GitHub", run.html_url, icon=":material/open_in_new:")
+        st.html(_head(run, github), width="stretch")
+        with st.container(horizontal=True, width="content", gap="small", key="run-actions"):
+            if rerun := run_links.rerun_url(run, github, utc_now()):
+                st.link_button(
+                    "Re-run on GitHub",
+                    rerun,
+                    icon=":material/replay:",
+                    help="Opens the run on GitHub, where its failed jobs can be re-run. This dashboard only reads.",
+                )
+            if url := github and _github_url(newest, github):
+                st.link_button("View on GitHub", url, icon=":material/open_in_new:")
 
 
-def _head(run: RunRow) -> str:
+def _github_url(newest: RunWithJobs, github: GitHubRepository) -> str | None:
+    """The page of the selected attempt, which is also the page of the run for the latest one."""
+    attempt = requested_attempt(newest)
+    run = newest.run
+    return github.stored(run.html_url) if attempt == run.attempt else github.attempt(run.html_url, attempt)
+
+
+def _head(run: RunRow, github: GitHubRepository | None) -> str:
     state = run.conclusion or run.status
     flaky = '<span class="ph-pill ph-orange">↻ Flaky: failed, then passed</span>' if run.flaky else ""
     by = f"<span>commit by <b>{html(run.commit_author)}</b></span>" if run.commit_author else ""
-    started = f"<span>started by <b>{html(run.actor)}</b></span>" if run.actor else ""
-    rerun = f"<span>attempt {run.attempt} by <b>{html(run.rerun_by)}</b></span>" if run.rerun_by else ""
-    branch = f"<span>on <b>{html(run.branch)}</b></span>" if run.branch else ""
-    repo = anchor(run.repo, "", [("repo", run.repo)])
-    workflow = anchor(run.workflow, "workflow", [("id", run.workflow_id)])
+    started = f"<span>started by {run_links.actor_link(run.actor, run, github)}</span>" if run.actor else ""
+    rerun = (
+        f"<span>attempt {run.attempt} by {run_links.actor_link(run.rerun_by, run, github)}</span>"
+        if run.rerun_by
+        else ""
+    )
+    branch = f"<span>on {run_links.branch_link(run, github)}</span>" if run.branch else ""
     return (
-        f'<div class="ph-crumb">{repo} / {workflow} / #{run.run_number}</div>'
+        f"{run_links.crumbs(run)}"
         f'<h2 class="ph-title">{html(run.headline)}</h2>'
         f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(outcome_label(state))}</span>'
-        f"{flaky}"
-        f"<code>{html(run.head_sha[:7])}</code>{branch}<span>{html(run.event)}</span>{by}{started}{rerun}"
+        f"{flaky}<span>{run_links.commit_link(run, github)}</span>{branch}"
+        f"<span>{html(event_label(run.event))}</span>{by}{started}{rerun}"
         f"<span>{stamp(run.created_at, session.zone())}</span></div>"
     )
 
 
+def requested_attempt(newest: RunWithJobs) -> int:
+    """The attempt that the URL selects; the latest one without a valid number."""
+    numbers = _attempt_numbers(newest)
+    requested = _attempt_parameter(numbers[-1])
+    return requested if requested in numbers else numbers[-1]
+
+
+def _attempt_numbers(newest: RunWithJobs) -> list[int]:
+    return [row.attempt for row in newest.attempts] or [newest.run.attempt]
+
+
+def _attempt_parameter(default: int) -> int:
+    value = st.query_params.get("attempt", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 6 else default
+
+
 def attempt_choice(newest: RunWithJobs) -> int:
-    numbers = [row.attempt for row in newest.attempts] or [newest.run.attempt]
+    numbers = _attempt_numbers(newest)
     if len(numbers) == 1:
         return numbers[0]
     labels = {
         row.attempt: f"Attempt {row.attempt} {outcome_label(row.conclusion or row.status)}" for row in newest.attempts
     }
-    value = st.query_params.get("attempt", "")
-    requested = int(value) if value.isascii() and value.isdigit() and len(value) < 6 else numbers[-1]
+    requested = _attempt_parameter(numbers[-1])
     chosen = _attempt_control(newest.run.id, labels, requested if requested in numbers else numbers[-1])
     if chosen != requested:
         st.query_params["attempt"] = str(chosen)
@@ -125,74 +160,58 @@ def started_at(detail: RunWithJobs, attempt: int) -> datetime | None:
     return next((row.started_at for row in detail.attempts if row.attempt == attempt), None)
 
 
-def facts(run: RunRow, detail: RunWithJobs, attempt: int) -> None:
+def facts(run: RunRow, detail: RunWithJobs, attempt: int, usual: UsualDuration | None) -> None:
+    """Cards of the attempt; those of an unfinished one are refreshed every few seconds."""
+    shown = next((row for row in detail.attempts if row.attempt == attempt), None)
+    is_running = (shown.completed_at if shown else run.completed_at) is None and run.status != Status.COMPLETED
+    draw = st.fragment(_facts, run_every=_LIVE_SECONDS) if is_running and attempt == run.attempt else _facts
+    draw(run, detail, attempt, usual, is_running)
+
+
+def _facts(run: RunRow, detail: RunWithJobs, attempt: int, usual: UsualDuration | None, is_running: bool) -> None:
     shown = next((row for row in detail.attempts if row.attempt == attempt), None)
     duration = shown.duration_seconds if shown else run.duration_seconds
     queue = shown.queue_seconds if shown else run.queue_seconds
     began = shown.started_at if shown else run.started_at
     jobs = [job for job in detail.jobs if not job.copied and not job.phantom]
+    elapsed = max((utc_now() - began).total_seconds(), 0.0) if is_running and began else None
+    value = formatting.duration(duration) if elapsed is None else f"{formatting.duration(elapsed)} so far"
     fact_row(
-        ("Duration", formatting.duration(duration), "Until the last job finished"),
-        ("Queue", formatting.duration(queue), "Time to first job start"),
-        ("Jobs", formatting.count(len(jobs)) if jobs else formatting.NO_DATA, "Jobs run in this attempt"),
-        ("Started", _ago(began), formatting.timestamp(began)),
+        ("Duration", value, "Until the last job finished", usual_text(usual, elapsed) if usual else ""),
+        ("Queue", formatting.duration(queue), "Time to first job start", ""),
+        ("Jobs", formatting.count(len(jobs)) if jobs else formatting.NO_DATA, "Jobs run in this attempt", ""),
+        ("Started", _ago(began), formatting.timestamp(began), ""),
     )
 
 
-def fact_row(*shown: tuple[str, str, str]) -> None:
-    """Cards of (label, value, meaning); the meaning is the tooltip."""
+def usual_text(usual: UsualDuration, elapsed: float | None) -> str:
+    """The usual duration of the workflow; for a run that is `elapsed` seconds old, with the expected rest."""
+    text = f"usually {formatting.duration(usual.p50)}, p95 {formatting.duration(usual.p95)}"
+    if elapsed is None:
+        return text
+    if elapsed > usual.p95:
+        return f"{text} · longer than 95% of runs"
+    if elapsed > usual.p50:
+        return f"{text} · longer than usual"
+    return f"{text} · about {formatting.duration(usual.p50 - elapsed)} left"
+
+
+def fact_row(*shown: tuple[str, str, str, str]) -> None:
+    """Cards of (label, value, meaning, note); the meaning is the tooltip."""
     cards = "".join(
         f'<div class="ph-tile" title="{html(meaning)}"><span class="ph-label">{html(label)}</span><b>{html(value)}</b>'
-        "</div>"
-        for label, value, meaning in shown
+        + (f'<span class="ph-change">{html(note)}</span>' if note else "")
+        + "</div>"
+        for label, value, meaning, note in shown
     )
     st.html(f'<div class="ph-tiles ph-facts-row">{cards}</div>')
 
 
-def causes(detail: RunWithJobs, logs: Sequence[JobLogRow], attempt: int, shared: RunCause | None) -> None:
-    """The failure cause of each job, linked to its log; in a run with many jobs, jobs with the same cause share a row.
-    `shared`: the number of runs that failed with the same cause, linked to them."""
-    failed = [row for row in logs if row.error_line and row.conclusion not in ("success", None)]
-    same = Counter(row.error_line for row in failed) if has_many_jobs(detail.jobs) else Counter()
-    listed = list({row.error_line: row for row in reversed(failed)}.values())[::-1] if same else failed
-    rows = "".join(_cause(row, detail.run.id, attempt, same[row.error_line] - 1) for row in listed[:_MAX_CAUSES])
-    if len(listed) > _MAX_CAUSES:
-        left = pluralize(len(listed) - _MAX_CAUSES, "more error")
-        rows += f'<div class="ph-need"><b class="ph-sign"></b><div>and {left}</div></div>'
-    if rows:
-        more = _shared_causes(shared) if shared else ""
-        st.html(f'<div class="ph-attention" role="region" aria-label="Why it failed">{rows}{more}</div>')
-    elif _failed_jobs(detail, attempt) and not [job for job in detail.jobs if not job.phantom]:
-        st.caption(
-            "No failure cause is known: the run finished before any job started, or its jobs are not fetched yet."
-        )
-
-
-def _cause(row: JobLogRow, run_id: int, attempt: int, same_cause_jobs: int) -> str:
-    """`same_cause_jobs`: the number of other jobs that failed with the same line."""
-    log = anchor(truncate(row.name), "log", [("run_id", run_id), ("attempt", attempt), ("job_id", row.job_id)])
-    more = f' <span class="ph-dim">and {pluralize(same_cause_jobs, "more job")}</span>' if same_cause_jobs > 0 else ""
-    return (
-        f'<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>{log}{more}'
-        f'<div class="ph-why"><code>{html(truncate(row.error_line or "", 500))}</code></div></div></div>'
-    )
-
-
-def _failed_jobs(detail: RunWithJobs, attempt: int) -> bool:
-    shown = next((row for row in detail.attempts if row.attempt == attempt), None)
-    status, conclusion = (shown.status, shown.conclusion) if shown else (detail.run.status, detail.run.conclusion)
-    return outcome_of(status, conclusion) is Outcome.FAILURE
-
-
-def _shared_causes(shared: RunCause) -> str:
-    """The link contains the dates to which the counts refer."""
-    if shared.runs == 1:
-        return '<div class="ph-meta ph-spread"><span>No other stored run failed with this error.</span></div>'
-    where = f"{pluralize(shared.runs, 'run')} in {pluralize(shared.workflows, 'workflow')}"
-    text = f"{where} failed with this error since {shared.first_at:%d %b %Y}"
-    days = f"{shared.first_at:%Y-%m-%d}..{utc_now():%Y-%m-%d}"
-    link = anchor(text, "failures", [("cause", shared.fingerprint), ("dates", days)])
-    return f'<div class="ph-meta ph-spread"><span>{link}</span></div>'
+def github_urls(run: RunRow, jobs: Sequence[JobSummary]) -> dict[int, str]:
+    """The pages of the jobs on GitHub, with their logs, by job ID."""
+    github = run_links.github_repositories().get(run.repo)
+    known = ((job.id, github.stored(job.html_url) if github else None) for job in jobs)
+    return {job_id: url for job_id, url in known if url}
 
 
 def logs_in_view(rows: Sequence[JobLogRow]) -> tuple[list[JobLogRow], list[JobLogRow]]:

@@ -1,6 +1,7 @@
 """The list of items that need attention, failure causes, regressions and flaky workflows."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import streamlit as st
 
@@ -10,7 +11,11 @@ from db.definitions.scope import Scope, Window
 from health.alerts import attention as attention_list
 from health.insights import causes as failure_causes
 from health.insights import flaky as flaky_workflows
+from health.insights import flaky_cases as evidence
 from health.insights import regressions as regression_detector
+
+# The days of the history of a failure cause.
+_HISTORY = timedelta(days=30)
 
 
 @serve_stale
@@ -53,6 +58,40 @@ def cause_runs(
 def run_cause(run_id: int, attempt: int, version: int) -> failure_causes.RunCause | None:
     with read_session() as session:
         return failure_causes.cause_of_run(session, run_id, attempt)
+
+
+@dataclass(frozen=True)
+class CauseHistory:
+    """The cause of a failed attempt, and the number of runs with it on each of the last days (UTC)."""
+
+    cause: failure_causes.RunCause
+    by_day: list[int]
+
+
+def cause_history(run_id: int, attempt: int, now: datetime, version: int) -> CauseHistory | None:
+    cause = run_cause(run_id, attempt, version)
+    return CauseHistory(cause, _cause_by_day(cause.fingerprint, now, version)) if cause else None
+
+
+@serve_stale
+@st.cache_resource(ttl=300, max_entries=256, show_spinner=False)
+def _cause_by_day(fingerprint: str, now: datetime, version: int) -> list[int]:
+    with read_session() as session:
+        return failure_causes.runs_by_day(session, fingerprint, Window(now - _HISTORY, now))
+
+
+@serve_stale
+@st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
+def attempt_evidence(run_id: int, version: int) -> list[evidence.AttemptEvidence]:
+    with read_session() as session:
+        return evidence.attempt_evidence(session, run_id)
+
+
+@serve_stale
+@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+def flaky_cases(scope: Scope, window: Window, version: int) -> evidence.FlakyCases:
+    with read_session() as session:
+        return evidence.flaky_cases(session, scope, window)
 
 
 @serve_stale

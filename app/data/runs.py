@@ -66,6 +66,14 @@ def run_logs(run_id: int, attempt: int, version: int, *, failing: bool = False) 
 
 
 @serve_stale
+@st.cache_resource(ttl=5, max_entries=64, show_spinner=False)
+def job_log_row(run_id: int, job_id: int, version: int) -> log_queries.JobLogRow | None:
+    """The log of one job without its text; null if the job has no log of its own."""
+    with read_session() as session:
+        return log_queries.find_log(session, run_id, job_id)
+
+
+@serve_stale
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def job_steps(run_id: int, job_ids: tuple[int, ...], version: int) -> dict[int, job_queries.Steps]:
     """Steps by job id."""
@@ -78,12 +86,16 @@ def request_log(row: log_queries.JobLogRow, run_id: int) -> None:
     with write_session() as session:
         request_logs(session, row.repository_id, run_id, [row.job_id], utc_now())
     run_logs.clear()
+    job_log_row.clear()
 
 
 @dataclass(frozen=True)
 class JobBreakdown:
+    """Jobs and steps of the same runs. `slowdown`: what changed at a change point of these runs; null without one."""
+
     jobs: workflows.Jobs
     steps: workflows.Steps
+    slowdown: workflows.Slowdown | None = None
 
 
 @serve_stale
@@ -106,15 +118,19 @@ def job_breakdown(repo: str, workflow_id: int, branch: str | None, window: Windo
     with read_session() as session:
         steps = workflows.steps(session, repo, workflow_id, branch, window)
         # Jobs and steps of the same runs, so that a change shows in both.
-        return JobBreakdown(workflows.jobs(session, repo, workflow_id, branch, window, runs=max(steps.runs, 1)), steps)
+        jobs = workflows.jobs(session, repo, workflow_id, branch, window, runs=max(steps.runs, 1))
+        return JobBreakdown(jobs, steps)
 
 
+@serve_stale
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
-def slowdown(
+def slowdown_breakdown(
     repo: str, workflow_id: int, branch: str | None, window: Window, since: datetime, version: int
-) -> workflows.Slowdown:
+) -> JobBreakdown:
+    """As job_breakdown, of runs before and after a change point."""
     with read_session() as session:
-        return workflows.slowdown(session, repo, workflow_id, branch, window, since)
+        slowdown = workflows.slowdown(session, repo, workflow_id, branch, window, since)
+        return JobBreakdown(slowdown.job_figures, slowdown.step_figures, slowdown)
 
 
 @serve_stale
@@ -124,6 +140,15 @@ def changes_since_success(run_id: int, version: int, *, jobs: bool = True) -> wo
     with read_session() as session:
         run = run_queries.get_run(session, run_id)
         return workflows.changes_since_success(session, run, jobs=jobs) if run else None
+
+
+@serve_stale
+@st.cache_resource(ttl=300, max_entries=256, show_spinner=False)
+def usual_duration(run_id: int, version: int) -> workflows.UsualDuration | None:
+    """Null for an unknown run, too."""
+    with read_session() as session:
+        run = run_queries.get_run(session, run_id)
+        return workflows.usual_duration(session, run) if run else None
 
 
 @serve_stale

@@ -4,17 +4,18 @@ import streamlit as st
 
 from app import frames, session
 from app.charts.timeline import timeline
-from app.components import compare, run, run_jobs
+from app.components import compare, run, run_failure, run_jobs, run_links
 from app.components.freshness import completeness
 from app.components.logs import job_log
 from app.data import figures, findings
 from app.data.connection import utc_now
-from app.data.runs import attempt_detail, changes_since_success, run_detail, run_logs
-from app.data.status import load_status
+from app.data.runs import attempt_detail, changes_since_success, run_detail, run_logs, usual_duration
+from app.data.status import load_status, window_end
 from app.widgets.panel import figure, panel
 from db.definitions.scope import Scope
 
 status = load_status()
+run_links.mark_runs_page()
 run_id = run.requested_run_id()
 if run_id is None:
     run.no_run_selected()
@@ -25,12 +26,18 @@ if newest is None:
     run.unknown_run(run_id)
     st.stop()
 
-run.header(newest.run)
+run.header(newest)
 attempt = run.attempt_choice(newest)
 detail = attempt_detail(newest, attempt, status.version) or newest
 logs = run_logs(run_id, attempt, status.version, failing=run.has_many_jobs(detail.jobs))
-run.causes(detail, logs, attempt, findings.run_cause(run_id, attempt, status.version))
-run.facts(newest.run, detail, attempt)
+# The jobs of large runs are compared on demand.
+on_demand = len(detail.jobs) > compare.MAX_INLINE_JOBS
+changes = changes_since_success(run_id, status.version, jobs=not on_demand) if newest.run.conclusion else None
+history = findings.cause_history(run_id, attempt, window_end(status.version), status.version)
+run_failure.why_failed(detail, logs, attempt, history, changes, session.zone())
+if len(newest.attempts) > 1:
+    run_failure.attempts(findings.attempt_evidence(run_id, status.version), newest.run)
+run.facts(newest.run, detail, attempt, usual_duration(run_id, status.version))
 repo = Scope(repos=(newest.run.repo,))
 completeness(figures.completeness(repo, run.window_of(newest.run), status.version), newest.run.created_at, repo.repos)
 
@@ -52,18 +59,15 @@ with panel("Timeline" if run.has_many_jobs(detail.jobs) else "Jobs", run.timelin
     run.steps(detail, attempt, status.version)
 
 failing, others = run.logs_in_view(logs)
-urls = {job.id: job.html_url for job in detail.jobs}
+urls = run.github_urls(newest.run, detail.jobs)
 for row in failing:
-    job_log(row, run_id, attempt, urls.get(row.job_id))
-if newest.run.conclusion:
-    on_demand = len(detail.jobs) > compare.MAX_INLINE_JOBS
-    changes = changes_since_success(run_id, status.version, jobs=not on_demand)
-    if changes:
-        subtitle = "changed commits and jobs" + (" of the latest attempt" if attempt != newest.run.attempt else "")
-        with panel("Since the last success", subtitle, csv=compare.since_green_csv(changes, run_id, status.version)):
-            compare.since_green(changes, session.zone())
-            if on_demand and changes.last_success:
-                compare.deferred_jobs(run_id, status.version)
+    job_log(row, run_id, urls.get(row.job_id))
+if changes:
+    subtitle = "changed commits and jobs" + (" of the latest attempt" if attempt != newest.run.attempt else "")
+    with panel("Since the last success", subtitle, csv=compare.since_green_csv(changes, run_id, status.version)):
+        compare.since_green(changes, session.zone())
+        if on_demand and changes.last_success:
+            compare.deferred_jobs(run_id, status.version)
 
 if others and not run.has_many_jobs(detail.jobs):
     run.other_logs(others, run_id, attempt)
