@@ -1,14 +1,18 @@
 """The comparison of runs, and of a failed run with the last successful one."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app.components import run_links
+from app.components.run_links import Repositories
 from app.data.runs import changes_since_success
 from app.status_style import colour_group, outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
+from app.widgets.github import GitHubRepository, external_link
 from app.widgets.panel import CsvBuilder
 from app.widgets.table import Column, Row, long_table
 from app.widgets.text import html, truncate
@@ -27,6 +31,7 @@ from health.metrics.workflows import (
 _MAX_COMMITS = 12
 # The jobs of a run with more jobs are compared with those of the last success on demand.
 MAX_INLINE_JOBS = 1_000
+_MAX_KEY_LENGTH = 80
 
 
 def requested_run_ids() -> tuple[int, ...]:
@@ -42,20 +47,28 @@ def nothing_to_compare(reason: str) -> None:
         st.page_link("views/runs.py", label="Select two to five runs", icon=":material/list:")
 
 
+def heading(compared: Sequence[ComparedRun]) -> None:
+    numbers = ", ".join(f"#{run.run.run_number}" for run in compared)
+    path = f"{cells.anchor('Runs', 'runs')} / {html(numbers)}"
+    st.html(f'<div class="ph-crumb">{path}</div><h2 class="ph-title">Compare runs</h2>')
+
+
 def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:
-    cards = "".join(_head(run, compared[0].run, zone) for run in compared)
+    github = run_links.github_repositories()
+    cards = "".join(_head(run, compared[0].run, zone, github) for run in compared)
     st.html(f'<div class="ph-tiles">{cards}</div>')
 
 
 def job_table(comparison: RunComparison, name: str) -> None:
+    run_ids = [compared.run.id for compared in comparison.runs]
     long_table(
         name,
         _columns(comparison),
         comparison.jobs,
-        job_rows,
+        lambda jobs: job_rows(jobs, run_ids),
         caption="Jobs of the compared runs, largest change first",
         noun="jobs",
-        reset_key=tuple(compared.run.id for compared in comparison.runs),
+        reset_key=tuple(run_ids),
     )
 
 
@@ -63,8 +76,16 @@ def jobs_csv(comparison: RunComparison) -> tuple[Sequence[Column], list[Row]]:
     return _columns(comparison), job_rows(comparison.jobs)
 
 
-def job_rows(jobs: Sequence[ComparedJob]) -> list[Row]:
-    return [(_name(job), *(_state(state) for state in job.states), _delta_cell(job)) for job in jobs]
+def job_rows(jobs: Sequence[ComparedJob], run_ids: Sequence[int] = ()) -> list[Row]:
+    """`run_ids`: the compared runs, for links to the logs and to their differences."""
+    return [(_name(job, run_ids), *_states(job, run_ids), _delta_cell(job)) for job in jobs]
+
+
+def job_key(name: str) -> str:
+    """The job in the URL: its name, or a prefix with a hash if the name is long."""
+    if len(name) <= _MAX_KEY_LENGTH:
+        return name
+    return f"{name[:40]}~{sha256(name.encode(errors='replace')).hexdigest()[:12]}"
 
 
 def since_green(changes: ChangesSinceGreen, zone: ZoneInfo) -> None:
@@ -73,6 +94,7 @@ def since_green(changes: ChangesSinceGreen, zone: ZoneInfo) -> None:
         st.caption("No earlier successful run of this workflow is stored.")
         return
     last_success, latest = changes.last_success, changes.comparison.runs[-1]
+    github = run_links.github_repositories().get(latest.run.repo)
     before, after = formatting.duration(last_success.duration_seconds), formatting.duration(latest.run.duration_seconds)
     link = cells.anchor(f"#{last_success.run_number}", "run", [("run_id", last_success.id)])
     both = cells.anchor("Compare", "compare", [("runs", f"{last_success.id},{latest.run.id}")])
@@ -81,9 +103,7 @@ def since_green(changes: ChangesSinceGreen, zone: ZoneInfo) -> None:
         f"{cells.stamp(last_success.created_at, zone)}</span>"
         f"<span>duration {before} → {after}{duration_delta(latest, last_success)}</span><span>{both}</span></div>"
     )
-    if changes.first_failure:
-        st.html(f'<div class="ph-meta"><span>{_since(changes.first_failure, last_success)}</span></div>')
-    _commits(changes.commits, changes.first_failure, more=changes.has_more_commits, compare_url=latest.compare_url)
+    _commits(changes, github, latest)
     if changes.comparison.jobs:
         job_table(changes.comparison, "since-green")
 
@@ -109,23 +129,18 @@ def _all_jobs(run_id: int, version: int) -> tuple[Sequence[Column], list[Row]]:
     return jobs_csv(changes.comparison) if changes and changes.comparison else ((), [])
 
 
-def _since(first_bad: RunRow, last_success: RunRow) -> str:
-    run = cells.anchor(f"#{first_bad.run_number}", "run", [("run_id", first_bad.id)])
-    if first_bad.head_sha == last_success.head_sha:
-        return f"failing since {run}, on the commit of the last success <code>{html(last_success.head_sha[:7])}</code>"
-    return f"failing since {run}, first bad commit <code>{html(first_bad.head_sha[:7])}</code>"
-
-
-def _commits(commits: Sequence[Commit], first_bad: RunRow | None, *, more: bool, compare_url: str | None) -> None:
+def _commits(changes: ChangesSinceGreen, github: GitHubRepository | None, latest: ComparedRun) -> None:
+    commits, first_bad, more = changes.commits, changes.first_failure, changes.has_more_commits
     shown = named_commits(commits, first_bad.head_sha if first_bad else None)
-    rows = [_commit(commit, first_bad) for commit in shown]
+    rows = [_commit(commit, first_bad, latest.run.repo, github) for commit in shown]
     others = len(commits) - len(shown)
     if others:
         # The first bad commit follows the omitted ones if it is older than the commits that are listed.
         rows.insert(_MAX_COMMITS, f'<li class="ph-dim">{others}{" or more" if more else ""} more</li>')
+    compare_url = github.stored(latest.compare_url) if github else None
     outside = (
-        f' <a href="{html(compare_url)}" target="_blank" rel="noopener">View all changes on GitHub</a>'
-        if compare_url and compare_url.startswith("https://")
+        f' <a href="{html(compare_url)}" target="_blank" rel="noopener noreferrer">View all changes on GitHub</a>'
+        if compare_url
         else ""
     )
     count = "1 commit" if len(commits) == 1 else f"{len(commits)}{'+' if more else ''} commits"
@@ -146,12 +161,15 @@ def named_commits(commits: Sequence[Commit], first_bad_sha: str | None) -> list[
     return [*shown, *(commit for commit in commits[_MAX_COMMITS:] if commit.sha == first_bad_sha)]
 
 
-def _commit(commit: Commit, first_bad: RunRow | None) -> str:
+def _commit(commit: Commit, first_bad: RunRow | None, repo: str, github: GitHubRepository | None) -> str:
     bad = first_bad is not None and commit.sha == first_bad.head_sha
     mark = ' <b class="ph-red">first bad commit</b>' if bad else ""
+    query = [("q", commit.sha), ("repo", repo), *run_links.time_query(commit.created_at)]
+    link = cells.anchor(commit.sha[:7], "runs", query, hover=f"Runs of commit {commit.sha}")
+    outside = external_link(github.commit(commit.sha) if github else None, f"Commit {commit.sha[:7]}")
     return (
-        f'<li><code>{html(commit.sha[:7])}</code> {html(commit.title[:120])} <span class="ph-dim">'
-        f"{html(_author(commit))}</span>{mark}</li>"
+        f"<li><code>{link}</code> {outside} {html(commit.title[:120])} "
+        f'<span class="ph-dim">{html(_author(commit))}</span>{mark}</li>'
     )
 
 
@@ -160,56 +178,70 @@ def _columns(comparison: RunComparison) -> Sequence[Column]:
     return [Column("Job"), *runs, Column("Change", "right", "Last run vs. first run")]
 
 
-def _head(compared: ComparedRun, first: RunRow, zone: ZoneInfo) -> str:
-    run = compared.run
+def _head(compared: ComparedRun, first: RunRow, zone: ZoneInfo, repositories: Repositories) -> str:
+    run, github = compared.run, repositories.get(compared.run.repo)
+    repo = cells.anchor(run.repo, "", [("repo", run.repo)])
+    workflow = cells.anchor(run.workflow, "workflow", [("id", run.workflow_id)])
     title = cells.anchor(run.headline or "(no title)", "run", [("run_id", run.id)], hover=run.headline)
     state = run.conclusion or run.status
     return (
-        f'<div class="ph-tile"><span class="ph-label">#{run.run_number} · {html(run.repo)} / {html(run.workflow)}'
+        f'<div class="ph-tile"><span class="ph-label">#{run.run_number} · {repo} / {workflow}'
         f'</span><span class="ph-clip">{title}</span>'
         f"<b>{formatting.duration(run.duration_seconds)}{duration_delta(compared, first)}</b>"
         f'<span class="ph-change"><span class="ph-{colour_group(state)}">{html(outcome_label(state))}</span>'
-        f"<code>{html(run.head_sha[:7])}</code><span>{html(run.branch or formatting.NO_DATA)}</span>"
+        f"<span>{run_links.commit_link(run, github)}</span><span>{run_links.branch_link(run, github)}</span>"
         f"{cells.stamp(run.created_at, zone)}</span></div>"
     )
 
 
-def _name(job: ComparedJob) -> Cell:
+def _name(job: ComparedJob, run_ids: Sequence[int]) -> Cell:
     marks = (
         (job.appeared, "new"),
         (job.disappeared, "removed"),
         (job.labels_changed, "runner changed"),
         (job.conclusion_changed, "result changed"),
     )
-    changes = ", ".join(mark for is_so, mark in marks if is_so)
-    small = f"<small>{changes}</small>" if changes else ""
+    notes = [mark for is_so, mark in marks if is_so]
+    if run_ids and job.states[0] and job.states[-1]:
+        query = [("runs", ",".join(map(str, run_ids))), ("job", job_key(job.name))]
+        notes.append(cells.anchor("compare logs", "compare", query, hover=f"Differences of the logs of {job.name}"))
+    small = f"<small>{' · '.join(notes)}</small>" if notes else ""
     clipped = f'<span class="ph-clip" title="{html(job.name)}"><b>{html(truncate(job.name))}</b></span>'
     return Cell(f'<span class="ph-two">{clipped}{small}</span>', job.name)
 
 
-def _state(state: ComparedJobState | None) -> Cell:
+def _states(job: ComparedJob, run_ids: Sequence[int]) -> list[Cell]:
+    runs: Sequence[int | None] = run_ids or [None] * len(job.states)
+    return [_state(state, run_id) for state, run_id in zip(job.states, runs, strict=True)]
+
+
+def _state(state: ComparedJobState | None, run_id: int | None) -> Cell:
     if state is None:
         return Cell(f'<span class="ph-dim">{formatting.NO_DATA}</span>', None)
     name = state.conclusion or ("end_unknown" if state.end_unknown else "in_progress")
     sign = html(outcome_label(name).partition(" ")[0])
     shown = f'<span class="ph-{colour_group(name)}" title="{html(outcome_label(name))}">{sign}</span>'
-    return Cell(f"{shown} {formatting.duration(state.duration_seconds)}", state.duration_seconds)
+    written = formatting.duration(state.duration_seconds)
+    if run_id is not None and state.conclusion not in (None, Conclusion.SKIPPED):
+        query = [("run_id", run_id), ("attempt", state.attempt), ("job_id", state.job_id)]
+        written = cells.anchor(written, "log", query, hover="Open the log")
+    return Cell(f"{shown} {written}", state.duration_seconds)
 
 
 def _delta_cell(job: ComparedJob) -> Cell:
     first, last = job.states[0], job.states[-1]
     seconds = last.delta_seconds if last else None
     passed = all(state is not None and state.conclusion == Conclusion.SUCCESS for state in (first, last))
-    return Cell(_signed_duration(seconds, coloured=passed).strip() or formatting.NO_DATA, seconds)
+    return Cell(signed_duration(seconds, coloured=passed).strip() or formatting.NO_DATA, seconds)
 
 
 def duration_delta(compared: ComparedRun, first: RunRow) -> str:
     """The difference to the duration of the first run, as HTML; coloured if both runs succeeded."""
     passed = all(run.conclusion == Conclusion.SUCCESS for run in (compared.run, first))
-    return _signed_duration(compared.delta_seconds, coloured=passed)
+    return signed_duration(compared.delta_seconds, coloured=passed)
 
 
-def _signed_duration(seconds: float | None, *, coloured: bool) -> str:
+def signed_duration(seconds: float | None, *, coloured: bool) -> str:
     """The difference with its sign. A run that did not succeed ended early or hung, so that its difference says nothing
     about speed and has no colour."""
     if seconds is None or round(seconds) == 0:

@@ -8,6 +8,7 @@ import streamlit as st
 from cachetools import LRUCache
 
 from app.data.connection import read_session
+from app.logs.diff import LogDiff, diff_logs
 from app.logs.index import LogIndex
 from db.enums import LogState
 from db.logs.log_queries import JobLogRow, find_log
@@ -77,6 +78,12 @@ def load_text(run_id: int, job_id: int) -> str:
     with read_session() as session:
         row = find_log(session, run_id, job_id, with_text=True)
     return (row.text if row else None) or ""
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def load_diff(a: Key, b: Key) -> LogDiff:
+    """The differences of two stored logs, which never change once they are stored."""
+    return diff_logs(load_text(*a), load_text(*b))
 
 
 @st.cache_resource(show_spinner=False)

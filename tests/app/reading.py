@@ -59,6 +59,8 @@ def table(page: AppTest, name: str) -> list[dict[str, Seen]]:
     body = next((block for block in html(page) if f'data-table="{name}"' in block), None)
     if body is None:
         return []
+    # An element may have several tables.
+    body = "<table " + body[body.index(f'data-table="{name}"') :].partition("</table>")[0]
     found = _Table()
     found.feed(body)
     labels = [label if label not in found.labels[:at] else f"{label} 2" for at, label in enumerate(found.labels)]
