@@ -1,16 +1,23 @@
-"""Workflows whose runs fail and then pass on the same code, highest confidence first."""
+"""Workflows whose runs fail and then pass on the same code, highest confidence first, and the runs themselves."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
+from app.components import run_links
+from app.components.run_failure import attempt_text, failed_jobs
+from app.components.run_links import Repositories
 from app.components.workflows import Query, workflow_link
 from app.widgets import cells
 from app.widgets.cells import Cell
+from app.widgets.metric_cards import MetricCard, summary_cards
 from app.widgets.table import Column, Row, long_table
 from app.widgets.text import html
 from core import formatting
-from db.runs.run_queries import FLAKY_FILTER
-from health.insights.flaky import FlakyWorkflow
+from core.formatting import pluralize
+from db.runs.run_queries import FLAKY_FILTER, RunRow
+from health.insights.flaky import FlakyWorkflow, summarize
+from health.insights.flaky_cases import FlakyCase, FlakyCases
 
 _COLUMNS = (
     Column("Workflow", fluid=True),
@@ -28,14 +35,63 @@ _COLUMNS = (
         "wide_only",
     ),
     Column("Trend", help="Flaky runs per day", show="wide_only"),
-    Column("Flaky jobs", show="wide_only"),
+    Column("Flaky jobs", help="Click for every flaky run of the workflow", show="wide_only"),
     Column(
         "Same commit", "right", "Commits from the last 14 days with both a failed and a successful run", "desk_only"
     ),
     Column("Waste", "right", "Compute of the failed attempts", "desk_only"),
     Column("Last", "right"),
 )
-_MAX_JOBS = 1
+_CASES = (
+    Column("Run", fluid=True),
+    Column("Attempts"),
+    Column("Commit", show="wide_only"),
+    Column("Failed job", show="wide_only"),
+    Column("Matched log line", width="34%", show="wide_only", help="The error line of the failed job"),
+    Column("Created", "right"),
+)
+_MAX_JOBS, _MAX_ATTEMPTS = 1, 4
+_PAGE_SIZE = 25
+
+
+def key_figures(workflows: Sequence[FlakyWorkflow]) -> None:
+    """Cards: flaky workflows, flaky runs with their share, re-runs that passed, and waste."""
+    total = summarize(workflows)
+    before = "" if total.before is None else f", {formatting.count(total.before)} in the previous period"
+    summary_cards(
+        MetricCard(
+            "flaky_workflows",
+            "Flaky workflows",
+            formatting.count(total.called),
+            f"{pluralize(total.occasional, 'more workflow')} with occasional flaky runs",
+            "Workflows with two or more flaky runs whose estimated flaky rate is at least 1%",
+            (),
+        ),
+        MetricCard(
+            "flaky_runs",
+            "Flaky runs",
+            formatting.count(total.flaky_runs),
+            f"{formatting.percent(total.rate)} of completed runs of these workflows{before}",
+            "Runs that failed, then passed on a re-run",
+            total.by_day,
+        ),
+        MetricCard(
+            "rerun_passed",
+            "Re-runs passed",
+            formatting.percent(total.rate_per_rerun),
+            f"of {pluralize(total.rerun_failures, 're-run failure')}",
+            "Share of the re-run failures of these workflows that passed",
+            (),
+        ),
+        MetricCard(
+            "flaky_waste",
+            "Waste",
+            formatting.minutes(total.wasted_seconds),
+            "compute of failed attempts",
+            "Compute of the failed attempts of flaky runs",
+            (),
+        ),
+    )
 
 
 def flaky_table(workflows: Sequence[FlakyWorkflow], now: datetime, time: Query) -> None:
@@ -65,13 +121,97 @@ def flaky_rows(workflows: Sequence[FlakyWorkflow], now: datetime, time: Query) -
             _per_rerun(workflow),
             _estimate(workflow),
             cells.by_day(workflow.by_day, f"Flaky runs per day of {workflow.workflow}"),
-            _jobs(workflow),
+            _jobs(workflow, time),
             cells.count(workflow.same_commit),
             cells.minutes(workflow.wasted_seconds),
             _last_seen(workflow, now),
         )
         for workflow in workflows
     ]
+
+
+def case_table(cases: FlakyCases, zone: ZoneInfo, time: Query) -> None:
+    github = run_links.github_repositories()
+    long_table(
+        "flaky-cases",
+        _CASES,
+        cases.items,
+        lambda items: case_rows(items, zone, time, github),
+        caption="Flaky runs with the jobs that failed, newest first",
+        noun="runs",
+        reset_key=time,
+        size=_PAGE_SIZE,
+    )
+
+
+def cases_csv(cases: FlakyCases, zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
+    return _CASES, case_rows(cases.items, zone, (), {})
+
+
+def cases_text(cases: FlakyCases) -> str:
+    """How many of the flaky runs are listed."""
+    if len(cases.items) < cases.total:
+        return f"latest {formatting.count(len(cases.items))} of {pluralize(cases.total, 'flaky run')}"
+    return f"{pluralize(cases.total, 'flaky run')}, newest first"
+
+
+def case_rows(items: Sequence[FlakyCase], zone: ZoneInfo, time: Query, github: Repositories) -> list[Row]:
+    return [
+        (
+            _case_name(case),
+            _case_attempts(case),
+            _commit(case.run, github, time),
+            *_case_jobs(case),
+            cells.timestamp(case.run.created_at, zone),
+        )
+        for case in items
+    ]
+
+
+def _case_name(case: FlakyCase) -> Cell:
+    run = case.run
+    title = cells.anchor(run.headline or "(no title)", "run", [("run_id", run.id)], hover=run.headline)
+    lines = f'<small class="ph-narrow-only">{_failed_lines(case)}</small>'
+    return Cell(
+        f'<span class="ph-two"><span class="ph-clip">{title}</span>'
+        f"<small>#{run.run_number} · {html(run.workflow)} · {html(run.repo)}</small>{lines}</span>",
+        run.headline,
+    )
+
+
+def _commit(run: RunRow, github: Repositories, time: Query) -> Cell:
+    return Cell(f'<span class="ph-one">{run_links.commit_link(run, github.get(run.repo), time)}</span>', run.head_sha)
+
+
+def _case_attempts(case: FlakyCase) -> Cell:
+    shown = case.attempts if len(case.attempts) <= _MAX_ATTEMPTS else [*case.attempts[:2], *case.attempts[-1:]]
+    links = "".join(f"<div>{attempt_text(attempt, case.run.id)}</div>" for attempt in shown)
+    more = len(case.attempts) - len(shown)
+    note = f'<div class="ph-dim">and {pluralize(more, "more attempt")}</div>' if more else ""
+    return Cell(f'<span class="ph-one">{links}{note}</span>', len(case.attempts))
+
+
+def _case_jobs(case: FlakyCase) -> tuple[Cell, Cell]:
+    """The job that failed in the first failed attempt, and its error line. Later failures are in the row's run."""
+    attempt = next((attempt for attempt in case.attempts if attempt.jobs), None)
+    if attempt is None:
+        unknown = Cell(f'<span class="ph-dim">{formatting.NO_DATA}</span>', None)
+        return unknown, unknown
+    job, (name, line) = attempt.jobs[0], failed_jobs(attempt, case.run.id)[0]
+    others = len(attempt.jobs) - 1 + attempt.more_jobs
+    more = f"<small>and {pluralize(others, 'more job')}</small>" if others else ""
+    return (
+        Cell(f'<span class="ph-two ph-name">{name}{more}</span>', job.name),
+        Cell(f'<span class="ph-cause-line" title="{html(job.line or "")}">{line}</span>', job.line),
+    )
+
+
+def _failed_lines(case: FlakyCase) -> str:
+    """The failed job and its error line, for the first column on phones."""
+    return " · ".join(
+        f"{name} {line}"
+        for name, line in (failed_jobs(attempt, case.run.id)[0] for attempt in case.attempts[:1] if attempt.jobs)
+    )
 
 
 def _runs(workflow: FlakyWorkflow, time: Query) -> Cell:
@@ -102,10 +242,13 @@ def _verdict(workflow: FlakyWorkflow) -> Cell:
     return Cell('<span class="ph-state ph-dim">Occasional</span>', "occasional")
 
 
-def _jobs(workflow: FlakyWorkflow) -> Cell:
+def _jobs(workflow: FlakyWorkflow, time: Query) -> Cell:
+    """The job that failed most often, linked to every flaky run of the workflow, which the same page lists."""
     shown = ", ".join(f"{job.name} {formatting.count(job.runs)}×" for job in workflow.jobs[:_MAX_JOBS])
     all_jobs = ", ".join(f"{job.name} {formatting.count(job.runs)}×" for job in workflow.jobs)
-    return Cell(f'<span class="ph-clip" title="{html(all_jobs)}">{html(shown)}</span>', all_jobs)
+    query = [("repo", workflow.repo), ("workflow", workflow.workflow), *time]
+    link = cells.anchor(shown or "cases", "flaky", query, hover=all_jobs)
+    return Cell(f'<span class="ph-clip">{link}</span>', all_jobs)
 
 
 def _last_seen(workflow: FlakyWorkflow, now: datetime) -> Cell:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app import session
 from app.components import flaky_workflows, page_states
 from app.components.freshness import completeness
 from app.data import figures, findings
@@ -19,6 +20,8 @@ now = window_end(status.version)
 scope, window = selection.scope(), selection.window(now)
 workflows = findings.flaky(scope, window, status.version)
 completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
+if workflows:
+    flaky_workflows.key_figures(workflows)
 subtitle = f"failed, then passed on re-run with no code change, in {selection.describe()} · highest confidence first"
 with panel("Flaky workflows", subtitle, csv=("flaky", lambda: flaky_workflows.flaky_csv(workflows, now))):
     if workflows:
@@ -27,3 +30,9 @@ with panel("Flaky workflows", subtitle, csv=("flaky", lambda: flaky_workflows.fl
             st.caption("Runs from the last 24 hours may still be re-run, so their flaky count is provisional.")
     else:
         st.caption("No run failed and then passed on the same code in this period.")
+
+if workflows:
+    cases = findings.flaky_cases(scope, window, status.version)
+    csv = "flaky-cases", lambda: flaky_workflows.cases_csv(cases, session.zone())
+    with panel("Cases", flaky_workflows.cases_text(cases), csv=csv):
+        flaky_workflows.case_table(cases, session.zone(), selection.time_query())

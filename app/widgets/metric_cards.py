@@ -69,13 +69,27 @@ def metric_cards(
     partial time buckets, or each would end in a drop."""
     shown = [point.metrics for point in points if not point.partial] or [point.metrics for point in points]
     cards = [_card(comparison, shown, period, now, FIGURES[name], draw) for name, draw in selection]
-    cards += [
+    cards += [_plain_card(card) for card in extra_cards]
+    st.html(f'<div class="ph-tiles">{"".join(cards)}</div>')
+
+
+def summary_cards(*cards: MetricCard) -> None:
+    """A row of cards without a comparison."""
+    st.html(f'<div class="ph-tiles">{"".join(_plain_card(card) for card in cards)}</div>')
+
+
+def _plain_card(card: MetricCard) -> str:
+    """A card without values of a trend has no picture."""
+    trend = (
+        f'<img src="{wide_bar_sparkline(card.trend, "even")}" alt="Trend of {html(card.label.lower())}">'
+        if card.trend
+        else ""
+    )
+    return (
         f'<div class="ph-tile" data-figure="{card.name}"><span class="ph-label" title="{html(card.meaning)}">'
         f'{html(card.label)}</span><b>{html(card.value_text)}</b><span class="ph-change">{html(card.note)}</span>'
-        f'<img src="{wide_bar_sparkline(card.trend, "even")}" alt="Trend of {html(card.label.lower())}"></div>'
-        for card in extra_cards
-    ]
-    st.html(f'<div class="ph-tiles">{"".join(cards)}</div>')
+        f"{trend}</div>"
+    )
 
 
 def secondary_metrics(comparison: Comparison, now: datetime) -> None:
