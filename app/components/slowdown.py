@@ -1,16 +1,17 @@
 """The jobs and steps whose duration changed most when a workflow became slower."""
 
 from collections.abc import Sequence
-from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app.components import run_links
 from app.widgets import cells
 from app.widgets.cells import Cell
 from app.widgets.table import Column, Row, table
 from app.widgets.text import html
 from core import formatting
-from core.formatting import pluralize
+from db.definitions.scope import Window
+from db.runs.run_queries import RunRow
 from health.insights.regressions import Regression
 from health.metrics.workflows import DurationDelta, Slowdown
 
@@ -20,8 +21,8 @@ _COLUMNS = (
     Column("After", "right", "Median duration of successful jobs since the change"),
     Column("Difference", "right", "Difference of the medians; empty with fewer than 5 runs on either side"),
     Column("Change", "right", show="wide_only"),
-    Column("Runs", "right", "Runs before · runs after", "wide_only"),
-    Column("Trend", help="Median over the period", show="wide_only"),
+    Column("Samples", "right", "Successful jobs before · after; a re-run adds one", "wide_only"),
+    Column("Trend", help="Median over the period; the vertical line is the change", show="wide_only"),
 )
 _MAX_ROWS = 12
 _LIMITS = (
@@ -30,16 +31,17 @@ _LIMITS = (
 )
 
 
-def slowdown_text(slowdown: Slowdown, regression: Regression, zone: ZoneInfo) -> str:
-    moment = regression.since.astimezone(zone)
-    return (
-        f"since {moment:%d %b, %H:%M} on {regression.branch}, compared with the earlier part of this period · "
-        f"{pluralize(slowdown.runs_before, 'run')} before, {formatting.count(slowdown.runs_after)} after"
-    )
+def compare_link(regression: Regression, last_success: RunRow | None) -> None:
+    """The first slow run with its commit, and its comparison with the last successful run before it."""
+    run = regression.first_run
+    first = f"first slow run {run_links.commit_text(run, run_links.github_repositories().get(run.repo))}"
+    query = [("runs", f"{last_success.id},{run.id}")] if last_success else []
+    both = cells.anchor("Compare with the run before", "compare", query) if last_success else ""
+    st.html(f'<div class="ph-meta"><span>{first}</span><span class="ph-strong">{both}</span></div>')
 
 
-def slowdown_table(slowdown: Slowdown) -> None:
-    rows = slowdown_rows(_top_changes(slowdown))
+def slowdown_table(slowdown: Slowdown, window: Window) -> None:
+    rows = slowdown_rows(_top_changes(slowdown), (slowdown.since - window.since) / window.span)
     if rows:
         table("slowdown", _COLUMNS, rows, caption="Jobs and steps, largest slowdown first")
     else:
@@ -51,7 +53,8 @@ def export_rows(slowdown: Slowdown) -> tuple[Sequence[Column], list[Row]]:
     return _COLUMNS, slowdown_rows([*slowdown.jobs, *slowdown.steps])
 
 
-def slowdown_rows(changes: Sequence[DurationDelta]) -> list[Row]:
+def slowdown_rows(changes: Sequence[DurationDelta], change_at: float | None = None) -> list[Row]:
+    """`change_at`: the position of the change point in the trends, from 0 to 1."""
     return [
         (
             _name(delta),
@@ -60,7 +63,7 @@ def slowdown_rows(changes: Sequence[DurationDelta]) -> list[Row]:
             _difference(delta.delta),
             cells.change(delta.change),
             Cell(f"{formatting.count(delta.runs_before)} · {formatting.count(delta.runs_after)}", delta.runs_after),
-            cells.trend(delta.trend, f"Median of {delta.step or delta.job} over the period"),
+            cells.trend(delta.trend, f"Median of {delta.step or delta.job} over the period", mark=change_at),
         )
         for delta in changes
     ]

@@ -1,13 +1,18 @@
 """The heading of the page of one workflow."""
 
+from zoneinfo import ZoneInfo
+
 import streamlit as st
 
+from app.data.runs import JobBreakdown
 from app.status_style import workflow_status_colour, workflow_status_text
 from app.widgets.cells import anchor
+from app.widgets.github import github_repository
 from app.widgets.text import html, markdown
 from core import formatting
 from core.formatting import pluralize
 from db.repositories.repository_queries import WorkflowRow
+from health.insights.regressions import Regression
 from health.metrics.definitions.episodes import BranchStatus, WorkflowStatus
 from health.metrics.service import Trends
 
@@ -33,9 +38,8 @@ def header(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="workflow-head"
     ):
         st.html(_head(workflow, branch_status), width="stretch")
-        if github_url and github_url.startswith("https://"):
-            url = f"{github_url}/actions/workflows/{workflow.path.rpartition('/')[2]}"
-            st.link_button("View on GitHub", url, icon=":material/open_in_new:")
+        if repository := github_repository(github_url):
+            st.link_button("View on GitHub", repository.workflow(workflow.path), icon=":material/open_in_new:")
     if schedule_problem:
         st.caption(f":orange[●] Schedule only partly evaluated: {markdown(schedule_problem)}")
 
@@ -64,10 +68,15 @@ def drawn_note(drawn: int, total: int) -> str:
     return "" if drawn >= total else f" · latest {formatting.count(drawn)} of {formatting.count(total)} runs"
 
 
-def sample_note(runs: int, total: int) -> str:
-    """The number of runs from which the figures of jobs and steps come."""
+def sample_text(breakdown: JobBreakdown, regression: Regression | None, period: str, zone: ZoneInfo) -> str:
+    """The runs from which the figures of jobs and steps come: the same ones in all tables of the page."""
+    runs, total, slowdown = breakdown.jobs.runs, breakdown.jobs.total, breakdown.slowdown
     known = f"latest {formatting.count(runs)} of {pluralize(total, 'run')}" if runs < total else pluralize(runs, "run")
-    return f"{known} · longest first"
+    if slowdown is None or regression is None:
+        return f"{known} in {period}"
+    since = slowdown.since.astimezone(zone)
+    before, after = formatting.count(slowdown.runs_before), formatting.count(slowdown.runs_after)
+    return f"{known} on {regression.branch} in {period}: {before} before the slowdown on {since:%d %b, %H:%M}, {after} after"
 
 
 def no_runs(trends: Trends, period: str) -> bool:

@@ -1,21 +1,30 @@
 """Durations, failures and cost of the jobs and steps of a workflow."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
+import streamlit as st
+
+from app.data.runs import JobBreakdown
 from app.widgets import cells
 from app.widgets.cells import Cell
-from app.widgets.table import Column, Row, long_table
+from app.widgets.table import Column, Row, long_table, table_html
 from app.widgets.text import html, truncate
-from health.metrics.workflows import JobFigures, StepFigures
+from core.formatting import pluralize
+from health.metrics.definitions.step_comparison import is_housekeeping
+from health.metrics.workflows import DurationTrends, JobFigures, StepFigures
 
+_CHANGE = Column("Change", "right", "Median vs. the previous period", "wide_only")
+_CHANGE_AT_POINT = Column("Change", "right", "Median since the slowdown vs. before", "wide_only")
 _JOBS = (
     Column("Job", fluid=True),
     Column("Runs", "right", show="wide_only"),
     Column("Failed", "right", show="wide_only"),
     Column("Failure rate", width="118px"),
     Column("Median", "right"),
-    Column("Change", "right", "Median vs. the previous period", "wide_only"),
+    _CHANGE,
     Column("p95", "right", show="wide_only"),
+    Column("Trend", help="Median over the period", show="wide_only"),
     Column("p95 queue", "right", "95th percentile of the queue time", "desk_only"),
     Column(
         "On critical path",
@@ -36,29 +45,73 @@ _STEPS = (
     Column("Runs", "right", show="wide_only"),
     Column("Failed", "right"),
     Column("Median", "right"),
-    Column("Change", "right", "Median vs. the previous period", "wide_only"),
+    _CHANGE,
     Column("p95", "right", show="wide_only"),
+    Column("Trend", help="Median over the period", show="wide_only"),
 )
-_PAGE_SIZE = 50
+_PAGE_SIZE, _MAX_ADDED_STEPS = 50, 100
 
 
-def job_table(figures: Sequence[JobFigures]) -> None:
-    long_table("jobs", _JOBS, figures, job_rows, caption="Jobs, longest first", noun="jobs", size=_PAGE_SIZE)
+def job_table(breakdown: JobBreakdown) -> None:
+    long_table(
+        "jobs",
+        _columns(_JOBS, breakdown),
+        breakdown.jobs.items,
+        lambda items: job_rows(items, breakdown.jobs.trends),
+        caption="Jobs, longest first",
+        noun="jobs",
+        size=_PAGE_SIZE,
+    )
 
 
-def step_table(figures: Sequence[StepFigures]) -> None:
-    long_table("steps", _STEPS, figures, step_rows, caption="Steps, longest first", noun="steps", size=_PAGE_SIZE)
+def step_table(breakdown: JobBreakdown) -> None:
+    """The steps of the workflow; those that the runner adds are folded."""
+    columns, trends = _columns(_STEPS, breakdown), breakdown.steps.trends
+    own, added = split_steps(breakdown.steps.items)
+    long_table(
+        "steps",
+        columns,
+        own,
+        lambda items: step_rows(items, trends),
+        caption="Steps, longest first",
+        noun="steps",
+        size=_PAGE_SIZE,
+    )
+    if added:
+        listed = added[:_MAX_ADDED_STEPS]
+        more = f", the longest {len(listed)}" if len(listed) < len(added) else ""
+        rows = table_html("runner-steps", columns, step_rows(listed, trends), "Housekeeping steps, longest first")
+        summary = f"{pluralize(len(added), 'housekeeping step')} of the runner and of actions{more}"
+        st.html(f'<div class="ph-sections"><details><summary>{summary}</summary>{rows}</details></div>')
 
 
-def jobs_csv(figures: Sequence[JobFigures]) -> tuple[Sequence[Column], Sequence[Row]]:
-    return _JOBS, job_rows(figures)
+def split_steps(figures: Sequence[StepFigures]) -> tuple[list[StepFigures], list[StepFigures]]:
+    """(the steps of the workflow, the steps that the runner adds)"""
+    names: dict[str, set[str]] = defaultdict(set)
+    for step in figures:
+        names[step.job].add(step.name)
+    own: list[StepFigures] = []
+    added: list[StepFigures] = []
+    for step in figures:
+        (added if is_housekeeping(step.name, names[step.job]) else own).append(step)
+    return own, added
 
 
-def steps_csv(figures: Sequence[StepFigures]) -> tuple[Sequence[Column], Sequence[Row]]:
-    return _STEPS, step_rows(figures)
+def jobs_csv(breakdown: JobBreakdown) -> tuple[Sequence[Column], Sequence[Row]]:
+    return _columns(_JOBS, breakdown), job_rows(breakdown.jobs.items, breakdown.jobs.trends)
 
 
-def job_rows(figures: Sequence[JobFigures]) -> list[Row]:
+def steps_csv(breakdown: JobBreakdown) -> tuple[Sequence[Column], Sequence[Row]]:
+    return _columns(_STEPS, breakdown), step_rows(breakdown.steps.items, breakdown.steps.trends)
+
+
+def _columns(columns: Sequence[Column], breakdown: JobBreakdown) -> Sequence[Column]:
+    if breakdown.slowdown is None:
+        return columns
+    return [_CHANGE_AT_POINT if column is _CHANGE else column for column in columns]
+
+
+def job_rows(figures: Sequence[JobFigures], trends: DurationTrends) -> list[Row]:
     return [
         (
             _clipped(job.name),
@@ -68,6 +121,7 @@ def job_rows(figures: Sequence[JobFigures]) -> list[Row]:
             cells.duration(job.p50),
             cells.change(job.change),
             cells.duration(job.p95),
+            cells.trend(trends.get((job.name, ""), ()), f"Median of {job.name} over the period"),
             cells.duration(job.queue_p95),
             cells.rate(job.critical_share, tone="blue"),
             cells.money(job.cost_usd),
@@ -77,7 +131,7 @@ def job_rows(figures: Sequence[JobFigures]) -> list[Row]:
     ]
 
 
-def step_rows(figures: Sequence[StepFigures]) -> list[Row]:
+def step_rows(figures: Sequence[StepFigures], trends: DurationTrends) -> list[Row]:
     return [
         (
             _job_cell(step.name, step.job),
@@ -86,6 +140,7 @@ def step_rows(figures: Sequence[StepFigures]) -> list[Row]:
             cells.duration(step.p50),
             cells.change(step.change),
             cells.duration(step.p95),
+            cells.trend(trends.get((step.job, step.name), ()), f"Median of {step.name} over the period"),
         )
         for step in figures
     ]

@@ -12,7 +12,7 @@ from app.components.runs import export_rows, run_table
 from app.data import figures, findings
 from app.data import runs as runs_data
 from app.data.connection import utc_now
-from app.data.runs import branch_series, job_breakdown, run_page, run_scatter
+from app.data.runs import branch_series, changes_since_success, run_page, run_scatter
 from app.data.status import load_status, repository_url, window_end
 from app.filters import selection
 from app.widgets.metric_cards import metric_cards, secondary_metrics
@@ -76,11 +76,21 @@ with panel("Runs", f"start time vs. duration · click a dot to open the run · {
         "Runs by start and duration",
         opens=True,
     )
-if slower and window.since < slower.since < window.until:
-    slow_jobs = runs_data.slowdown(workflow.repo, workflow.id, slower.branch, window, slower.since, status.version)
-    csv_slow = "slowdown", lambda: slowdown.export_rows(slow_jobs)
-    with panel("Slower jobs and steps", slowdown.slowdown_text(slow_jobs, slower, session.zone()), csv=csv_slow):
-        slowdown.slowdown_table(slow_jobs)
+if slower and not window.since < slower.since < window.until:
+    slower = None
+arguments = workflow.repo, workflow.id
+breakdown = (
+    runs_data.slowdown_breakdown(*arguments, slower.branch, window, slower.since, status.version)
+    if slower
+    else runs_data.job_breakdown(*arguments, selection.single_branch(), window, status.version)
+)
+sample = workflow_head.sample_text(breakdown, slower, selection.describe(), session.zone())
+if slower and breakdown.slowdown:
+    slow_jobs = breakdown.slowdown
+    with panel("Slower jobs and steps", sample, csv=("slowdown", lambda: slowdown.export_rows(slow_jobs))):
+        previous = changes_since_success(slower.first_run.id, status.version, jobs=False)
+        slowdown.compare_link(slower, previous.last_success if previous else None)
+        slowdown.slowdown_table(slow_jobs, window)
 
 branches = frames.by_branch(
     branch_series(selection.workflow_scope(workflow, branches=()), window, status.version), window, now
@@ -97,21 +107,16 @@ with st.grid(2, min_column_width=320, gap="small"):
             "Median duration by branch",
         )
 
-anatomy = job_breakdown(workflow.repo, workflow.id, selection.single_branch(), window, status.version)
-jobs, steps = anatomy.jobs, anatomy.steps
-with panel(
-    "Jobs", workflow_head.sample_note(jobs.runs, jobs.total), csv=("jobs", lambda: workflow_jobs.jobs_csv(jobs.items))
-):
-    workflow_jobs.job_table(jobs.items)
-subtitle = workflow_head.sample_note(steps.runs, steps.total)
-with panel("Steps", subtitle, csv=("steps", lambda: workflow_jobs.steps_csv(steps.items))):
-    workflow_jobs.step_table(steps.items)
+with panel("Jobs", f"{sample} · longest first", csv=("jobs", lambda: workflow_jobs.jobs_csv(breakdown))):
+    workflow_jobs.job_table(breakdown)
+with panel("Steps", f"{sample} · longest first", csv=("steps", lambda: workflow_jobs.steps_csv(breakdown))):
+    workflow_jobs.step_table(breakdown)
 
 causes = findings.causes(scope, window, now, status.version)
 if causes.items:
     with panel("Failure causes", "most frequent first", csv=("causes", lambda: failure_causes.causes_csv(causes, now))):
-        failure_causes.cause_table(causes, now, selection.time_query())
+        failure_causes.cause_table(causes.items, now, selection.time_query())
 
 page, _ = run_page(scope, window, "", None, status.version)
 with panel("Latest runs", "", csv=("latest-runs", lambda: export_rows(page.items))):
-    run_table("latest-runs", page.items[:15], utc_now(), session.zone())
+    run_table("latest-runs", page.items[:15], utc_now(), session.zone(), time=selection.time_query())

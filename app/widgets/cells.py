@@ -154,11 +154,12 @@ def outcomes(names: Sequence[str]) -> Cell:
     return Cell(f'<img class="ph-image" src="{outcome_strip(names)}" alt="{label}" title="{label}">', failed)
 
 
-def trend(values: Sequence[float | None], label: str) -> Cell:
+def trend(values: Sequence[float | None], label: str, *, mark: float | None = None) -> Cell:
+    """`mark`: the position of a vertical line, from 0 to 1."""
     known = [value for value in values if value is not None]
     if not known:
         return Cell("", None)
-    return Cell(f'<img class="ph-image" src="{sparkline(values)}" alt="{html(label)}">', known[-1])
+    return Cell(f'<img class="ph-image" src="{sparkline(values, mark=mark)}" alt="{html(label)}">', known[-1])
 
 
 def by_day(values: Sequence[float], label: str) -> Cell:

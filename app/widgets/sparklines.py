@@ -23,9 +23,12 @@ def outcome_strip(outcomes: Sequence[str]) -> str:
     return _data_uri(width, paths)
 
 
-def sparkline(values: Sequence[float | None], *, low: float = 0.0, high: float | None = None) -> str:
-    """A line without axes, with gaps for None."""
-    values = list(dropwhile(lambda value: value is None, values))
+def sparkline(
+    values: Sequence[float | None], *, low: float = 0.0, high: float | None = None, mark: float | None = None
+) -> str:
+    """A line without axes, with gaps for None. `mark`: the position of a vertical line, from 0 to 1."""
+    if mark is None:
+        values = list(dropwhile(lambda value: value is None, values))
     known = [value for value in values if value is not None]
     if not known:
         return ""
@@ -39,10 +42,11 @@ def sparkline(values: Sequence[float | None], *, low: float = 0.0, high: float |
         # A stroke of length 0 draws a value between two gaps as a dot.
         commands.append(f"{pen}{index * step:.1f} {(_HEIGHT - 3) * (1 - (value - low) / span) + 1.5:.1f}h0")
         pen = "L"
-    return _data_uri(
-        _WIDTH,
-        f'<path d="{"".join(commands)}" fill="none" stroke="{_LINE}" stroke-width="1.5" stroke-linecap="round"/>',
-    )
+    line = f'<path d="{"".join(commands)}" fill="none" stroke="{_LINE}" stroke-width="1.5" stroke-linecap="round"/>'
+    if mark is not None:
+        x = min(max(mark, 0.0), 1.0) * (_WIDTH - 1) + 0.5
+        line += f'<path d="M{x:.1f} 0V{_HEIGHT}" stroke="{FAILURE}" stroke-dasharray="3 2"/>'
+    return _data_uri(_WIDTH, line)
 
 
 def column_sparkline(values: Sequence[float], colour: str = FAILURE) -> str:

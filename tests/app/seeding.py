@@ -161,3 +161,27 @@ def _details(engine: Engine, now: datetime) -> None:
         store_run_details(session, get_repository(session, 1), [rerun, *others])
         store_log(session, 1, log, now)
         store_log(session, 1, LogRecord(EXPIRED * 10, EXPIRED, LogState.EXPIRED), now)
+
+
+def slow_down(seeded: Seeded) -> None:
+    """A workflow `Slow` with an hourly run, whose step `compile` takes 10 instead of 3 minutes since 30 hours ago."""
+    with write_scope(seeded.engine) as session:
+        upsert_workflows(session, 1, [WorkflowRecord(16, "Slow", ".github/workflows/16.yml", "active")])
+    since = seeded.now - timedelta(hours=30)
+    for number in range(60):
+        at = seeded.now - timedelta(hours=60 - number, minutes=5)
+        seconds = 600.0 if at >= since else 180.0
+        record = run(16_000 + number, at, seconds=seconds + 5, workflow_id=16, workflow_name="Slow")
+        store(seeded.engine, 1, record)
+        ended = at + timedelta(seconds=seconds)
+        steps = tuple(
+            {"number": position, "name": name, "status": "completed", "conclusion": "success",
+             "started_at": first.isoformat(), "completed_at": last.isoformat()}
+            for position, (name, first, last) in enumerate((("compile", at, ended), ("Complete job", ended, ended)), 1)
+        )  # fmt: skip
+        made = job(record.id * 10, "build", at, seconds=seconds, steps=steps)
+        with write_scope(seeded.engine) as session:
+            store_run_details(
+                session, get_repository(session, 1), [RunDetailsRecord(record.id, (), (made,), seeded.now)]
+            )
+    roll_up(seeded.engine, seeded.now)

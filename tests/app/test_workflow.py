@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -6,15 +7,13 @@ import pytest
 from sqlalchemy import text
 
 from db.collection.sync_state import bump_data_version, sync_state
-from db.definitions.records import RunDetailsRecord, RunRecord, WorkflowRecord
+from db.definitions.records import RunRecord, WorkflowRecord
 from db.engine import write_scope
-from db.jobs.job_writes import store_run_details
-from db.repositories.repository_writes import get_repository, upsert_workflows
+from db.repositories.repository_writes import upsert_workflows
 from db.repositories.schedules import store_schedule
 from tests.app.conftest import Open
 from tests.app.reading import charts, everything, html, markdown, table, tiles
-from tests.app.seeding import Seeded, add_repository, job, run, store
-from tests.builders import roll_up
+from tests.app.seeding import Seeded, add_repository, run, slow_down, store
 
 
 def test_all_workflows_are_listed_searched_and_ordered(seeded: Seeded, open_page: Open) -> None:
@@ -46,7 +45,8 @@ def test_runs_of_a_workflow_are_points_with_links(seeded: Seeded, open_page: Ope
 def test_jobs_and_steps_are_aggregated(seeded: Seeded, open_page: Open) -> None:
     page = open_page("workflow", id=20)
     assert [row["Job"].value for row in table(page, "jobs")] == ["build"]
-    assert {row["Step"].value for row in table(page, "steps")} == {"build / Set up job", "build / Run tests"}
+    assert {row["Step"].value for row in table(page, "steps")} == {"build / Run tests"}
+    assert {row["Step"].value for row in table(page, "runner-steps")} == {"build / Set up job"}
 
 
 def test_failing_workflow_is_marked_in_the_heading(seeded: Seeded, open_page: Open) -> None:
@@ -153,23 +153,7 @@ def _add_workflow(seeded: Seeded, number: int, name: str, *runs: RunRecord, stat
 
 
 def test_slower_workflow_shows_its_slower_jobs_and_steps(seeded: Seeded, open_page: Open) -> None:
-    with write_scope(seeded.engine) as session:
-        upsert_workflows(session, 1, [WorkflowRecord(16, "Slow", ".github/workflows/16.yml", "active")])
-    since = seeded.now - timedelta(hours=30)
-    for number in range(60):
-        at = seeded.now - timedelta(hours=60 - number, minutes=5)
-        seconds = 600.0 if at >= since else 180.0
-        record = run(16_000 + number, at, seconds=seconds + 5, workflow_id=16, workflow_name="Slow")
-        store(seeded.engine, 1, record)
-        compiling = {"number": 1, "name": "compile", "status": "completed", "conclusion": "success",
-                     "started_at": at.isoformat(),
-                     "completed_at": (at + timedelta(seconds=seconds)).isoformat()}  # fmt: skip
-        made = job(record.id * 10, "build", at, seconds=seconds, steps=(compiling,))
-        with write_scope(seeded.engine) as session:
-            store_run_details(
-                session, get_repository(session, 1), [RunDetailsRecord(record.id, (), (made,), seeded.now)]
-            )
-    roll_up(seeded.engine, seeded.now)
+    slow_down(seeded)
     page = open_page("workflow", id=16)
     rows = table(page, "slowdown")
     assert [row["Job or step"].value for row in rows] == ["build", "build / compile"]
@@ -177,3 +161,21 @@ def test_slower_workflow_shows_its_slower_jobs_and_steps(seeded: Seeded, open_pa
     assert "do not add up to that of the run" in everything(page)
     spec = json.loads(next(chart for chart in charts(page) if "opens-dots" in chart.proto.id).proto.spec)
     assert len(spec["layout"]["shapes"]) == 1
+
+
+def test_jobs_steps_and_the_slowdown_are_of_the_same_runs(seeded: Seeded, open_page: Open) -> None:
+    slow_down(seeded)
+    page = open_page("workflow", id=16)
+    panels = {
+        title: subtitle for block in html(page)
+        for title, subtitle in re.findall(r"<h3>(.*?)</h3><span>(.*?)</span>", block)
+    }  # fmt: skip
+    sample = panels["Slower jobs and steps"]
+    assert re.fullmatch(r"60 runs on main in the last 30d: 31 before the slowdown on .*, 29 after", sample)
+    assert panels["Jobs"] == panels["Steps"] == f"{sample} · longest first"
+    change = table(page, "slowdown")[0]["Change"].value
+    assert change == table(page, "jobs")[0]["Change"].value == table(page, "steps")[0]["Change"].value
+    assert [row["Step"].value for row in table(page, "steps")] == ["build / compile"]
+    assert [row["Step"].value for row in table(page, "runner-steps")] == ["build / Complete job"]
+    assert "1 housekeeping step" in everything(page)
+    assert f"compare?runs={16_030}%2C{16_031}" in everything(page)
