@@ -6,15 +6,24 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app import session
+from app.components import run_links
 from app.components.workflows import Query, workflow_link
 from app.status_style import outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
+from app.widgets.metric_cards import MetricCard, metric_cards
+from app.widgets.sparklines import column_sparkline, wide_bar_sparkline, wide_line_sparkline
 from app.widgets.table import Column, Row, long_table, table
-from app.widgets.text import html
+from app.widgets.text import html, truncate
 from core import formatting
 from core.formatting import pluralize
-from health.insights.causes import Cause, CauseRuns, Causes
+from core.terminal import rendered_line
+from db.definitions.scope import Window
+from db.runs.run_queries import RunRow
+from health.insights.causes import Cause, CauseRuns, Causes, summarize
+from health.metrics.definitions.percentiles import ratio
+from health.metrics.service import Trends
 
 _COLUMNS = (
     Column("Cause", fluid=True),
@@ -28,22 +37,83 @@ _COLUMNS = (
 _RUNS = (
     Column("Status", width="104px"),
     Column("Run", fluid=True),
-    Column("Workflow", show="wide_only"),
-    Column("Matched log line", show="wide_only"),
+    Column("Workflow", show="desk_only"),
+    Column("Job", show="wide_only"),
+    Column("Branch", show="wide_only"),
+    Column("Matched log line", show="wide_only", help="Where it differs from the line above, the part that differs"),
     Column("Created", "right"),
 )
-_MAX_NAMES = 3
+_MAX_NAMES, _MAX_CRUMB = 3, 80
 
 
-def cause_table(causes: Causes, now: datetime, time: Query) -> None:
+def key_figures(causes: Causes, window: Window, trends: Trends, period: str, now: datetime) -> None:
+    """Cards: failed runs, causes, causes that are new in the period, and failed runs without a known cause."""
+    total, failed = summarize(causes, window), trends.comparison.current.runs.failure
+    cards = (
+        MetricCard(
+            "causes",
+            "Causes",
+            formatting.count(total.total),
+            f"{formatting.count(total.open)} failing now",
+            "Groups of failed jobs with the same error line; failing now: with it, the last completed run of a default "
+            "branch failed",
+            total.by_day,
+        ),
+        MetricCard(
+            "new_causes",
+            "New causes",
+            formatting.count(total.new),
+            "first seen in this period",
+            "Causes of which no earlier run is stored",
+            (),
+        ),
+        MetricCard(
+            "unknown_causes",
+            "Without a known cause",
+            formatting.percent(ratio(causes.unnamed, failed)),
+            f"{formatting.count(causes.unnamed)} of {pluralize(failed, 'failed run')}",
+            "Failed runs with no error extracted from the logs of their jobs",
+            (),
+        ),
+    )
+    selection = (("failures", wide_bar_sparkline), ("failure_rate", wide_line_sparkline))
+    metric_cards(trends.comparison, trends.points, period, now, selection, cards)
+
+
+def search_box() -> str:
+    """The text that error lines must contain, from the URL (`line`)."""
+    text = st.text_input(
+        "Search error lines",
+        key="line",
+        bind="query-params",
+        placeholder="Error line, repository or workflow",
+        icon=":material/search:",
+        label_visibility="collapsed",
+        max_chars=200,
+        width=330,
+    )
+    return str(text).strip()
+
+
+def matching(items: Sequence[Cause], search: str) -> list[Cause]:
+    """The causes whose line, repositories or workflows contain the text, in any case."""
+    low = search.lower()
+    return [
+        cause
+        for cause in items
+        if low in "\n".join((cause.line, *(f"{repo} / {name}" for repo, name, _ in cause.workflows))).lower()
+    ]
+
+
+def cause_table(items: Sequence[Cause], now: datetime, time: Query, search: str = "") -> None:
     long_table(
         "causes",
         _COLUMNS,
-        causes.items,
+        items,
         lambda items: cause_rows(items, now, time),
         caption="Failure causes, most frequent first",
         noun="causes",
-        reset_key=time,
+        reset_key=(time, search),
     )
 
 
@@ -70,10 +140,12 @@ def cause_head(cause_runs: CauseRuns, time: Query) -> None:
     cause = cause_runs.cause
     open_now = '<span class="ph-pill ph-red">✕ Failing now</span>' if cause.open else ""
     st.html(
-        f'<div class="ph-crumb">{cells.anchor("Failures", "failures", time)} / {html(cause.fingerprint)}</div>'
+        f'<div class="ph-crumb">{cells.anchor("Failures", "failures", time)} / {html(truncate(cause.line, _MAX_CRUMB))}</div>'
         f'<pre class="ph-line">{html(cause.line)}</pre><div class="ph-meta">{open_now}'
         f"<span>{pluralize(cause.runs, 'run')}, {pluralize(cause.jobs, 'job')}</span>"
-        f"<span>{html(', '.join(cause.repos[:_MAX_NAMES]))}{_more_names(cause.repos)}</span></div>"
+        f"<span>{html(', '.join(cause.repos[:_MAX_NAMES]))}{_more_names(cause.repos)}</span>"
+        f"<span>first seen {cells.stamp(cause.first_at, session.zone())}</span>"
+        f'<span><img class="ph-image" src="{column_sparkline(cause.by_day)}" alt="Runs per day in this period"></span></div>'
     )
 
 
@@ -110,20 +182,47 @@ def runs_rows(cause_runs: CauseRuns, zone: ZoneInfo) -> list[Row]:
             (
                 cells.state("failure" if later else run.conclusion or run.status),
                 Cell(
-                    f'<span class="ph-two"><span class="ph-clip">{title}</span><small>#{run.run_number} · '
-                    f"{html(run.branch or formatting.NO_DATA)}{later}</small></span>",
+                    f'<span class="ph-two"><span class="ph-clip">{title}</span><small>#{run.run_number}{later}</small></span>',
                     run.headline,
                 ),
                 workflow_link(run.repo, run.workflow, run.workflow_id, ()),
-                _line(job.line, log),
+                _job(cause_runs.job_names.get(job.job_id, ""), log),
+                _branch(run),
+                _line(job.line, cause_runs.cause.line, log),
                 cells.timestamp(run.created_at, zone),
             )
         )
     return rows
 
 
-def _line(line: str, log: Query) -> Cell:
-    return Cell(f'<span class="ph-clip"><code>{cells.anchor(line, "log", log, hover=line)}</code></span>', line)
+def _job(name: str, log: Query) -> Cell:
+    link = cells.anchor(truncate(name), "log", log, hover=name) if name else formatting.NO_DATA
+    return Cell(f'<span class="ph-clip ph-name">{link}</span>', name or None)
+
+
+def _branch(run: RunRow) -> Cell:
+    return Cell(f'<span class="ph-clip ph-short">{run_links.branch_link(run, None)}</span>', run.branch)
+
+
+def _line(line: str, reference: str, log: Query) -> Cell:
+    """The part of the line that differs from the line of the cause, which the page shows once."""
+    part = differing_part(rendered_line(line), reference)
+    link = cells.anchor(part or "same line", "log", log, hover=line)
+    shown = f"<code>{link}</code>" if part else link
+    return Cell(f'<span class="ph-clip">{shown}</span>', line)
+
+
+def differing_part(line: str, reference: str) -> str:
+    """The words of the line between its common start and its common end with another line; empty if both are equal."""
+    words, others = line.split(), reference.split()
+    limit = min(len(words), len(others))
+    start = next((at for at in range(limit) if words[at] != others[at]), limit)
+    rest = limit - start
+    tail = next((at for at in range(rest) if words[-1 - at] != others[-1 - at]), rest)
+    if len(words) == len(others) == start:
+        return ""
+    part = " ".join(words[max(start - 1, 0) : len(words) - tail])
+    return f"{'… ' if start > 1 else ''}{part}{' …' if tail else ''}"
 
 
 def _cause(cause: Cause, time: Query) -> Cell:

@@ -32,10 +32,17 @@ if fingerprint:
     st.stop()
 
 causes = findings.causes(scope, window, now, status.version)
+trends = selection.trends(status.version)
+if trends.comparison.current.runs.failure or causes.items:
+    failure_causes.key_figures(causes, window, trends, selection.period_length(), now)
 subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
 subtitle += f" · {pluralize(causes.unnamed, 'failed run')} with no error extracted"
 with panel("Failure causes", subtitle, csv=("causes", lambda: failure_causes.causes_csv(causes, now))):
     if causes.items:
-        failure_causes.cause_table(causes, now, time)
+        search = failure_causes.search_box()
+        if listed := failure_causes.matching(causes.items, search):
+            failure_causes.cause_table(listed, now, time, search)
+        else:
+            st.caption("No failure cause of this period matches the search.")
     else:
         st.caption("No error was extracted from the logs of failed jobs in this period.")

@@ -1,0 +1,208 @@
+"""From a question to its answer: causes, first bad commits, evidence of flaky runs, and differences of runs."""
+
+import re
+from datetime import timedelta
+
+from app.components.failure_causes import differing_part
+from app.components.run import usual_text
+from db.definitions.records import AttemptRecord, LogRecord, RunDetailsRecord
+from db.engine import write_scope
+from db.enums import LogState
+from db.jobs.job_writes import store_run_details
+from db.logs.log_writes import store_log
+from db.repositories.repository_writes import get_repository
+from health.metrics.workflows import UsualDuration
+from tests.app.conftest import Open
+from tests.app.reading import everything, facts, html, markdown, table
+from tests.app.seeding import HOSTILE_BRANCH, RERUN, RUNNING, SECRET_LINE, UNREAD, Seeded, job, run, store
+from tests.builders import roll_up
+
+FLAKY = 70_001
+
+
+def _refresh() -> None:
+    from app.data.connection import reset_engine
+
+    reset_engine()
+
+
+def _make_flaky(seeded: Seeded) -> None:
+    at = seeded.now - timedelta(hours=5)
+    store(seeded.engine, 2, run(FLAKY, at, repo=2, attempt=2))
+    attempts = tuple(
+        AttemptRecord(k, "completed", ended, at, at + timedelta(minutes=3), "alice")
+        for k, ended in ((1, "failure"), (2, "success"))
+    )
+    jobs = (job(FLAKY * 10, "e2e <b>", at, conclusion="failure"), job(FLAKY * 10 + 1, "e2e <b>", at, attempt=2))
+    log = LogRecord(FLAKY * 10, FLAKY, LogState.EXPIRED, error_line="timeout <i>30s</i>", fingerprint="t")
+    with write_scope(seeded.engine) as session:
+        details = [RunDetailsRecord(FLAKY, attempts, jobs, seeded.now)]
+        store_run_details(session, get_repository(session, 2), details)
+        store_log(session, 2, log, seeded.now)
+    roll_up(seeded.engine, seeded.now)
+
+
+def _failure(page_html: list[str]) -> str:
+    return next(block for block in page_html if "Why it failed" in block)
+
+
+def test_a_failed_run_leads_to_the_first_bad_commit_and_the_last_success(seeded: Seeded, open_page: Open) -> None:
+    region = _failure(html(open_page("run", run_id=8002)))
+    assert "No error was extracted from the logs" in region
+    assert re.search(r'failing since <a href="run\?run_id=8000"[^>]*>#8000</a>', region)
+    sha = f"{8000:08x}" * 5
+    assert re.search(rf'first bad commit <code><a href="runs\?q={sha}&amp;repo=acme%2Fweb&amp;period=30d"', region)
+    assert f'href="https://github.com/acme/web/commit/{sha}" target="_blank" rel="noopener noreferrer"' in region
+    success = re.search(r'last success <a href="run\?run_id=(\d+)"', region)
+    assert success is not None
+    assert f'href="compare?runs={success[1]}%2C8002" target="_self">Compare with the last success</a>' in region
+
+
+def test_the_history_of_a_cause_has_a_chart(seeded: Seeded, open_page: Open) -> None:
+    with write_scope(seeded.engine) as session:
+        log = LogRecord(UNREAD * 10, UNREAD, LogState.EXPIRED, error_line=SECRET_LINE, fingerprint="f")
+        store_log(session, 1, log, seeded.now)
+    region = _failure(html(open_page("run", run_id=RERUN)))
+    assert "2 runs in 1 workflow failed with this error" in region
+    assert 'alt="Runs with this error by day, the last 31 days"' in region
+    assert "data:image/svg+xml" in region
+
+
+def test_names_on_the_run_page_lead_to_runs_and_to_github(seeded: Seeded, open_page: Open) -> None:
+    head = next(block for block in html(open_page("run", run_id=RERUN)) if "ph-crumb" in block)
+    assert "branch=feat%2F%3Cb%3Ex%3C%2Fb%3E" in head
+    assert "https://github.com/acme/web/tree/feat/%3Cb%3Ex%3C/b%3E" in head
+    assert "actor=%3Ci%3Emallory%3C%2Fi%3E" in head
+    assert "mallory%3C/i%3E" not in head, "no GitHub page for what is no login"
+    assert HOSTILE_BRANCH not in head
+    plain = open_page("run", run_id=8002)
+    assert 'href="https://github.com/bob"' in everything(plain)
+    links = [(button.proto.label, button.proto.url) for button in plain.get("link_button")]
+    assert ("Re-run on GitHub", "https://github.com/acme/x/actions/runs/8002") in links
+    attempt = open_page("run", run_id=RERUN, attempt=1).get("link_button")
+    assert f"https://github.com/acme/x/actions/runs/{RERUN}/attempts/1" in [button.proto.url for button in attempt]
+    assert "Re-run on GitHub" not in [b.proto.label for b in open_page("run", run_id=1000).get("link_button")]
+
+
+def test_the_list_of_runs_links_commits_branches_and_actors(seeded: Seeded, open_page: Open) -> None:
+    row = next(row for row in table(open_page("runs", period="7d"), "runs") if row["Run"].links == ["run?run_id=8002"])
+    sha = f"{8002:08x}" * 5
+    assert row["Branch"].links == [
+        "runs?repo=acme%2Fweb&branch=main&period=7d",
+        f"runs?q={sha}&repo=acme%2Fweb&period=7d",
+        f"https://github.com/acme/web/commit/{sha}",
+    ]
+    assert row["Started by"].links == ["runs?actor=bob&period=7d"]
+    assert [row["Run"].links for row in table(open_page("runs", q=sha), "runs")] == [["run?run_id=8002"]]
+
+
+def test_a_running_run_shows_its_age_and_the_usual_duration(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("run", run_id=RUNNING)
+    assert re.fullmatch(r"[3-9]m \d\ds so far", facts(page)["Duration"])
+    assert re.search(r"usually \dm \d\ds, p95 \dm \d\ds", everything(page))
+
+
+def test_the_usual_duration_gives_the_expected_rest() -> None:
+    usual = UsualDuration(120.0, 300.0, 40)
+    assert usual_text(usual, None) == "usually 2m 00s, p95 5m 00s"
+    assert usual_text(usual, 60).endswith("about 1m 00s left")
+    assert usual_text(usual, 180).endswith("longer than usual")
+    assert usual_text(usual, 400).endswith("longer than 95% of runs")
+
+
+def test_flaky_runs_are_listed_with_job_line_and_commit(seeded: Seeded, open_page: Open) -> None:
+    _make_flaky(seeded)
+    _refresh()
+    page = open_page("flaky")
+    assert table(page, "flaky")[0]["Flaky jobs"].links == ["flaky?repo=acme%2Fapi&workflow=CI"]
+    (row,) = table(page, "flaky-cases")
+    assert row["Attempts"].text == "Attempt 1 ✕ FailedAttempt 2 ✓ Success"
+    assert row["Attempts"].links == [f"run?run_id={FLAKY}&attempt={k}" for k in (1, 2)]
+    assert row["Commit"].value == f"{FLAKY:08x}" * 5
+    assert row["Failed job"].links == [f"log?run_id={FLAKY}&attempt=1&job_id={FLAKY * 10}"]
+    assert (row["Failed job"].text, row["Matched log line"].text) == ("e2e <b>", "timeout <i>30s</i>")
+    shown = everything(page)
+    assert 'data-figure="flaky_runs"' in shown
+    assert "<i>30s" not in shown
+    assert table(open_page("flaky", repo=["acme/web"]), "flaky-cases") == []
+
+
+def test_a_flaky_run_shows_what_each_attempt_did(seeded: Seeded, open_page: Open) -> None:
+    _make_flaky(seeded)
+    _refresh()
+    block = next(block for block in html(open_page("run", run_id=FLAKY)) if 'aria-label="Attempts"' in block)
+    assert "Flaky: failed, then passed" in block
+    assert "all attempts ran on commit" in block
+    text = re.sub(r"<[^>]*>", "", block)
+    assert "Attempt 1 ✕ Failed e2e &lt;b&gt;: timeout &lt;i&gt;30s&lt;/i&gt;" in text
+    assert "Attempt 2 ✓ Success" in text
+
+
+def _store_log(seeded: Seeded, run_id: int, lines: list[str]) -> None:
+    log = LogRecord(run_id * 100, run_id, LogState.STORED, "\n".join(lines), 99, False, 1, (), None, None)
+    with write_scope(seeded.engine) as session:
+        store_log(session, 1, log, seeded.now)
+
+
+def test_compared_runs_show_steps_and_differences_of_logs(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("compare", runs="1000,8002")
+    assert [row["Step"].value for row in table(page, "steps-0")] == ["Run tests"]
+    assert [row["Step"].value for row in table(page, "runner-steps-0")] == ["Set up job"]
+    assert "1 housekeeping step" in everything(page)
+    assert "Both logs are needed" in markdown(page)
+    assert [button.label for button in page.button if button.label == "Fetch this log"] == ["Fetch this log"] * 2
+    same = [f"2026-11-23T11:00:{k:02d}.0Z step {chr(97 + k)}" for k in range(20)]
+    _store_log(seeded, 1000, [*same, "<b>pass</b> in 3s", "exit code 0"])
+    _store_log(seeded, 8002, [line.replace("11:00", "12:00") for line in same] + ["<b>fail</b> in 9s", "exit code 1"])
+    _refresh()
+    page = open_page("compare", runs="1000,8002", job="build")
+    diff = next(block for block in html(page) if "ph-diff-head" in block)
+    assert "2 different lines" in diff
+    assert "17 equal lines</a>" in diff
+    assert "&lt;b&gt;pass&lt;/b&gt; in 3s" in diff
+    assert 'href="log?run_id=8002&amp;job_id=800200&amp;line=22"' in diff
+    assert "step r" in diff
+    assert "step a" not in diff
+    assert everything(page).index("ph-diff-head") < everything(page).index('data-table="compared"')
+    row = table(page, "compared")[0]
+    assert row["Job"].links == ["compare?runs=1000%2C8002&job=build"]
+    assert row["#8002"].links == ["log?run_id=8002&attempt=1&job_id=800200"]
+    unknown = open_page("compare", runs="1000,8002", job="<b>nope</b>")
+    assert "do not both have this job" in markdown(unknown).replace("\\", "")
+
+
+def test_failures_have_key_figures_and_a_search(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("failures")
+    shown = everything(page)
+    assert all(f'data-figure="{name}"' in shown for name in ("failures", "causes", "new_causes", "unknown_causes"))
+    assert len(table(page, "causes")) == 1
+    assert len(table(open_page("failures", line="ONERROR"), "causes")) == 1
+    assert len(table(open_page("failures", line="acme/web / ci"), "causes")) == 1
+    nothing = open_page("failures", line="<b>nothing</b>")
+    assert table(nothing, "causes") == []
+    assert "No failure cause of this period matches the search." in markdown(nothing)
+
+
+def test_the_runs_of_a_cause_show_job_branch_and_what_differs(seeded: Seeded, open_page: Open) -> None:
+    with write_scope(seeded.engine) as session:
+        other = LogRecord(
+            UNREAD * 10, UNREAD, LogState.EXPIRED, error_line=SECRET_LINE.replace("2", "3"), fingerprint="f"
+        )
+        store_log(session, 1, other, seeded.now)
+    page = open_page("failures", cause="f")
+    rows = {row["Run"].links[0]: row for row in table(page, "cause-runs")}
+    same, differs = rows[f"run?run_id={RERUN}"], rows[f"run?run_id={UNREAD}"]
+    assert (same["Matched log line"].text, differs["Matched log line"].text) == (
+        "same line",
+        "… src=x onerror=alert(3)> …",
+    )
+    assert (same["Job"].text, same["Branch"].text) == ("<b>test</b>", HOSTILE_BRANCH)
+    crumb = next(block for block in html(page) if "ph-crumb" in block)
+    assert "/ &lt;img src=x onerror" in crumb
+
+
+def test_the_differing_part_of_a_line_has_a_word_of_context() -> None:
+    assert differing_part("a b c", "a b c") == ""
+    assert differing_part("x in job 12 on linux", "x in job 7 on linux") == "… job 12 …"
+    assert differing_part("one", "two") == "one"
+    assert differing_part("a b", "a b c") == "… b"
