@@ -7,12 +7,12 @@ from pydantic import ConfigDict, Field, field_serializer
 
 from api.schemas.base import MultiLineText, ProblemDocument, Schema, SingleLineText, Time, example
 from db.enums import AlertState
-from health.alerts.notifications.text import headline, measurement_text
+from health.alerts.notifications.text import headline, measurement_text, past_headline
 from health.alerts.storage.alert_queries import AlertRow, NotificationRow
 
 _ALERT: dict[str, Any] = {
     "id": 12, "repo": "acme/web-app", "workflow": "CI", "branch": "main",
-    "headline": "CI on main of acme/web-app is failing",
+    "headline": "acme/web-app · CI is failing on main",
     "measured": "3 failed runs in a row", "rule": "consecutive_failures", "rule_id": 1, "rule_name": "ALERT_THRESHOLD",
     "severity": "critical", "threshold": "3", "state": "acknowledged", "opened_at": "2026-11-23T11:52:10Z",
     "resolved_at": None, "told_at": "2026-11-23T11:52:10Z",
@@ -99,10 +99,11 @@ class Alert(Schema):
 
     @classmethod
     def from_alert(cls, row: AlertRow) -> Self:
+        title = past_headline if row.state == AlertState.RESOLVED else headline
         return cls.from_row(
             row,
-            headline=headline(row.rule, row.alert_target, resolved=row.state == AlertState.RESOLVED),
-            measured=measurement_text(row.rule, row.detail),
+            headline=title(row.rule, row.alert_target),
+            measured=measurement_text(row.rule, row.detail, row.threshold),
             told_at=row.notified_at,
             detail=row.detail.to_dict(),
             acknowledged=Acknowledged.from_alert(row),

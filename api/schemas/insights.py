@@ -47,11 +47,11 @@ _REGRESSION: dict[str, Any] = {
     "since": "2026-11-20T09:14:02Z", "since_earliest": "2026-11-20T07:40:11Z",
     "since_latest": "2026-11-20T10:02:45Z", "first_run": {**_RUN, "conclusion": "success", "outcome": "success"},
     "before": 181.0, "after": 272.0, "sample_before": 60, "sample_after": 48, "p_value": None, "t": 9.4,
-    "text": "Median duration 4m 32s, 3m 01s before: 50% slower",
+    "text": "Median duration 3m 01s → 4m 32s (50% slower)",
 }  # fmt: skip
 _ATTENTION: dict[str, Any] = {
     "kind": "broken", "severity": "critical", "tone": "red", "score": 97.4,
-    "headline": "CI is failing on main of acme/web-app", "why": "3 failed runs in a row",
+    "headline": "acme/web-app · CI is failing on main", "why": "3 failed runs in a row",
     "since": "2026-11-20T09:18:34Z", "repo": "acme/web-app", "workflow": "CI",
     "workflow_id": 90001001, "run_id": 7398123499, "alert_id": 12, "first": _RUN, "failures": 3,
     "acknowledged": {"at": "2026-11-23T11:58:00Z", "by": "ann", "comment": "reverting #1234"},

@@ -13,6 +13,7 @@ from db.enums import AlertState, GroupBy, RuleKind, Severity, Status
 from db.runs.run_lists import newest_run_points
 from db.runs.run_queries import RunRow
 from health.alerts.notifications import text
+from health.alerts.rules.targets import workflow_label
 from health.alerts.storage.alert_queries import AlertFilter, AlertRow, alert_page
 from health.insights import finding_queries
 from health.insights.regressions import Regression, regressions
@@ -72,8 +73,8 @@ _STUCK_FACTOR, _STUCK_MINIMUM = 3, timedelta(minutes=30)
 _STUCK_MAX_AGE = timedelta(days=7)
 # What a run that has not started waits for, by its status on GitHub.
 _WAITING_TEXT = {
-    Status.QUEUED: "waits for a runner",
-    Status.PENDING: "waits for another run of its concurrency group",
+    Status.QUEUED: "is waiting for a runner",
+    Status.PENDING: "is waiting for another run of its concurrency group",
 }
 _WEEK = timedelta(days=7)
 # Alerts of these rule types are about problems that the list contains anyway.
@@ -188,7 +189,7 @@ def _broken(streak: Streak, now: datetime) -> Attention:
     last, first = streak.last_failure, streak.first_failure
     severity = severity_of_streak(streak.length, last.created_at - first.created_at, now - last.created_at)
     state = "failed once" if streak.length == 1 else "is failing"
-    headline = f"{streak.workflow} {state} on {streak.branch} of {streak.repo}"
+    headline = f"{workflow_label(streak.repo, streak.workflow)} {state} on {streak.branch}"
     return Attention(
         "broken",
         severity,
@@ -247,7 +248,7 @@ def _matches_scope(alert: AlertRow, scope: Scope) -> bool:
 
 def _alert(alert: AlertRow) -> Attention:
     headline = text.headline(alert.rule, alert.alert_target)
-    why = text.measurement_text(alert.rule, alert.detail) or f"threshold {alert.threshold}"
+    why = text.measurement_text(alert.rule, alert.detail, alert.threshold) or f"threshold {alert.threshold}"
     severity = Severity(alert.severity) if alert.severity in list(Severity) else Severity.WARNING
     return Attention(
         "alert",
@@ -264,13 +265,19 @@ def _alert(alert: AlertRow) -> Attention:
 
 
 def _regression(change: Regression) -> Attention:
-    word = "fails more often" if change.kind == "success" else "slowed down"
-    headline = f"{change.workflow} of {change.repo} {word}"
+    subject = workflow_label(change.repo, change.workflow)
+    if change.kind == "success":
+        headline, why = f"Success rate dropped: {subject} ({change.branch})", change.text
+    else:
+        medians = f"{formatting.duration(change.before)} → {formatting.duration(change.after)}"
+        headline = f"{subject} slowed down {change.after / change.before - 1:.0%} (median {medians})"
+        runs = f"{formatting.pluralize(change.sample_after, 'run')} since then, {change.sample_before:,} before"
+        why = " · ".join(part for part in (runs, change.date_range_text) if part)
     return Attention(
         change.kind,
         Severity.WARNING,
         headline,
-        change.text,
+        why,
         change.since,
         change.repo,
         change.workflow,
@@ -292,13 +299,19 @@ def _stuck(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]
         elapsed = (now - since).total_seconds()
         if not waiting and elapsed < _STUCK_FACTOR * usual[key]:
             continue
-        word = _WAITING_TEXT.get(Status(run.status), "has not started") if waiting else "is still running"
-        usually = f" · 95% finish within {formatting.duration(usual[key])}" if usual[key] else ""
+        subject = f"{workflow_label(run.repo, run.workflow)} #{run.run_number}"
+        if waiting:
+            headline = f"{subject} {_WAITING_TEXT.get(Status(run.status), 'has not started')}"
+            why = f"waiting for {formatting.duration(elapsed)}"
+        else:
+            headline = f"Stuck run: {subject}"
+            p95 = f" (p95 is {formatting.duration(usual[key])})" if usual[key] else ""
+            why = f"running for {formatting.duration(elapsed)}{p95}"
         yield Attention(
             "stuck",
             Severity.INFO,
-            f"{run.workflow} #{run.run_number} of {run.repo} {word}",
-            f"for {formatting.duration(elapsed)}{usually}",
+            headline,
+            why,
             since,
             run.repo,
             run.workflow,
@@ -338,7 +351,7 @@ def _queues(session: Session, scope: Scope, now: datetime) -> Iterator[Attention
             yield Attention(
                 "queue",
                 Severity.INFO,
-                f"Jobs wait {formatting.duration(shortage.p95)} for {label or 'a runner'}",
-                f"p95 over the last {HOURS} hours, {waited} · {usual}",
+                f"Long queue times: {label or 'jobs without a runner label'}",
+                f"p95 {formatting.duration(shortage.p95)} over the last {HOURS} hours, {waited} · {usual}",
                 window.since,
             )

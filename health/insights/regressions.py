@@ -114,6 +114,16 @@ class Regression:
     t: float | None
     text: str
 
+    @property
+    def date_range_text(self) -> str:
+        """When the change began, to the day; empty if `since` is that precise."""
+        if self.since_latest - self.since_earliest <= _DATE_PRECISION:
+            return ""
+        return (
+            f"since about {_format_day(self.since)} "
+            f"({_format_day(self.since_earliest)} to {_format_day(self.since_latest)})"
+        )
+
 
 @dataclass(frozen=True)
 class SuccessScan:
@@ -236,8 +246,8 @@ def _duration_regressions(session: Session, decided: DecidedRuns) -> Iterator[Re
     passed = DecidedRuns(decided.keys, decided.ids[timed], decided.runs.where(timed))
     for number, step in find_duration_steps(passed.runs).items():
         text = (
-            f"Median duration {formatting.duration(step.after)}, {formatting.duration(step.before)} before: "
-            f"{step.after / step.before - 1:.0%} slower"
+            f"Median duration {formatting.duration(step.before)} → {formatting.duration(step.after)} "
+            f"({step.after / step.before - 1:.0%} slower)"
         )
         change = _ChangePoint(
             number,
@@ -260,11 +270,8 @@ def _regression(session: Session, kind: str, decided: DecidedRuns, change: _Chan
     earliest, latest = (
         datetime.fromtimestamp(float(created[start + index]), UTC) for index in (change.earliest, change.latest)
     )
-    text = change.text
     for run in finding_queries.list_runs_by_id(session, [int(decided.ids[start + change.first])]):
-        if latest - earliest > _DATE_PRECISION:
-            text += f"; since about {_format_day(run.created_at)} ({_format_day(earliest)} to {_format_day(latest)})"
-        yield Regression(
+        regression = Regression(
             kind=kind,
             repo=run.repo,
             workflow=run.workflow,
@@ -280,8 +287,10 @@ def _regression(session: Session, kind: str, decided: DecidedRuns, change: _Chan
             sample_after=change.sample_after,
             p_value=change.p_value,
             t=change.t,
-            text=text,
+            text=change.text,
         )
+        dates = regression.date_range_text
+        yield replace(regression, text=f"{change.text}; {dates}") if dates else regression
 
 
 def _format_day(moment: datetime) -> str:

@@ -5,7 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.enums import RuleKind, RuleScope
-from health.alerts.notifications.text import format_span, headline, measurement_text
+from health.alerts.notifications.text import (
+    format_span,
+    headline,
+    measurement_text,
+    past_headline,
+    short_headline,
+)
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.measures import Measurement
 from health.alerts.rules.rules import InvalidRule, Rule, validate_rule
@@ -100,9 +106,19 @@ def test_every_kind_can_be_used_as_it_comes_and_has_words(kind: RuleKind) -> Non
     assert rule.name == "one rule"
     assert 0 < rule.resolve_threshold <= rule.open_at
     assert 0 < len(rule.threshold) <= 20
-    assert "CI of acme/web" in headline(kind, "CI of acme/web")
-    assert headline(kind, "x") != headline(kind, "x", resolved=True)
-    assert "still" in headline(kind, "x", ongoing=True)
+    target = AlertTarget(1, "acme/web", 5, "CI", "main")
+    titles = [
+        headline(kind, target),
+        headline(kind, target, ongoing=True),
+        headline(kind, target, resolved=True),
+        past_headline(kind, target),
+        past_headline(kind, target, "42m 10s"),
+    ]
+    assert all("acme/web · CI" in title for title in titles)
+    assert len(set(titles)) == 5
+    assert "still" in titles[1].lower()
+    assert "for 42m 10s" in titles[4]
+    assert "acme/web" not in short_headline(kind, target)
     assert isinstance(measurement_text(kind, AlertDetail()), str)
 
 
@@ -183,24 +199,33 @@ def test_a_storm_is_one_message_and_what_was_told_together_ends_together() -> No
 def test_one_place_is_one_target_whatever_its_default_branch_is_called() -> None:
     assert AlertTarget(1, "a/b", 5, "CI", "main").key(3) == AlertTarget(1, "a/b", 5, "CI", "trunk").key(3) == "3/1/5/"
     assert AlertTarget(1, "a/b", 5, "CI", "x", per_branch=True).key(3) == "3/1/5/x"
-    assert AlertTarget(1, "a/b", 5, "CI", "x").label == "CI on x of a/b"
+    assert AlertTarget(1, "a/b", 5, "CI", "x").label == "a/b · CI (x)"
     assert AlertTarget(1, "a/b").label == "a/b"
-    assert AlertTarget(1, "a/b", branch="x").label == "x of a/b"
+    assert AlertTarget(1, "a/b", branch="x").label == "a/b (x)"
 
 
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("target", "label", "short", "failing", "short_failing"),
     [
-        (AlertTarget(1, "a/b", branch="x"), "on x of a/b"),
-        (AlertTarget(1, "a/b", 5, "on CI", "x"), "of on CI on x of a/b"),
-        (AlertTarget(1, "a/b"), "of a/b"),
+        (AlertTarget(1, "a/b", branch="x"), "a/b (x)", ": x", "a/b is failing on x", "Repository is failing on x"),
+        (AlertTarget(1, "a/b", 5, "CI", "x"), "a/b · CI (x)", ": CI (x)", "a/b · CI is failing on x", "CI is failing on x"),
+        (AlertTarget(1, "a/b", 5, "CI"), "a/b · CI", ": CI", "a/b · CI is failing", "CI is failing"),
+        (AlertTarget(1, "a/b"), "a/b", "", "a/b is failing", "Repository is failing"),
     ],
 )
-def test_a_rate_is_high_somewhere(place: AlertTarget, said: str) -> None:
-    assert headline(RuleKind.FAILURE_RATE, place) == f"High failure rate {said}"
-    assert headline(RuleKind.FAILURE_RATE, place, ongoing=True) == f"The failure rate {said} is still high"
-    assert headline(RuleKind.FAILURE_RATE, place, resolved=True) == f"The failure rate {said} is back to normal"
-    assert not headline(RuleKind.ERROR_BUDGET, place).startswith("on x")
+def test_a_title_names_what_is_known_of_the_target_once(
+    target: AlertTarget, label: str, short: str, failing: str, short_failing: str
+) -> None:
+    rate, streak = RuleKind.FAILURE_RATE, RuleKind.CONSECUTIVE_FAILURES
+    assert headline(rate, target) == f"High failure rate: {label}"
+    assert headline(rate, target, ongoing=True) == f"Failure rate still high: {label}"
+    assert headline(rate, target, resolved=True) == f"Failure rate back to normal: {label}"
+    assert past_headline(rate, target, "42m 10s") == f"Failure rate was high for 42m 10s: {label}"
+    assert short_headline(rate, target) == f"High failure rate{short}"
+    assert headline(streak, target) == failing
+    assert past_headline(streak, target) == failing.replace("is failing", "was failing")
+    assert short_headline(streak, target) == short_failing
+    assert headline("made_of_later", target) == f"Made of later: {label}"
 
 
 def test_values_read_as_people_write_them() -> None:
@@ -216,3 +241,7 @@ def test_values_read_as_people_write_them() -> None:
     ]
     detail = AlertDetail(failed=3, decided=5, window_seconds=86400)
     assert measurement_text(RuleKind.FAILURE_RATE, detail) == "60.0%, 3 of 5 completed runs in 24 h"
+    burn = AlertDetail(value=10, recent=12.5, window_seconds=6 * 3600)
+    assert measurement_text(RuleKind.ERROR_BUDGET, burn) == "burn rate 10× (6 h) and 12.5× (30 min)"
+    assert measurement_text(RuleKind.STUCK_RUN, AlertDetail(runs=1), "2h 00m") == "1 run still in progress after 2h 00m"
+    assert measurement_text(RuleKind.STUCK_RUN, AlertDetail(runs=6)) == "6 runs still in progress"

@@ -96,7 +96,7 @@ def test_a_silence_hides_an_alert_until_it_ends(client: TestClient, engine: Engi
     assert (silence["state"], silence["ends_at"]) == ("active", "2026-11-18T19:00:00Z")
     alert = client.get(f"/api/alerts/{alert_id}").json()
     assert (alert["state"], alert["silenced_until"]) == ("silenced", silence["ends_at"])
-    assert alert["headline"] == "CI on main of acme/web is failing"
+    assert alert["headline"] == "acme/web · CI is failing on main"
     assert client.get("/api/alerts?state=silenced&workflow=CI").json()["items"][0]["id"] == alert_id
     ended = client.delete(f"/api/alerts/silences/{silence['id']}").json()
     assert (ended["state"], ended["ends_at"]) == ("ended", "2026-11-18T18:00:00Z")

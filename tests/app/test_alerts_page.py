@@ -65,7 +65,7 @@ def press(page: AppTest, key: str) -> AppTest:
 def test_firing_alert_shows_figures_and_is_acknowledged(fired: Seeded, open_page: Open) -> None:
     (alert,) = alerts(fired.engine)
     page = open_page("alerts")
-    assert "CI on main of acme/web is failing" in everything(page)
+    assert "acme/web · CI is failing on main" in everything(page)
     assert "3 failed runs in a row" in everything(page)
     assert "1 firing · 0 acknowledged · 0 silenced" in everything(page)
     press(page, f"ack-{alert.id}")
@@ -125,7 +125,7 @@ def test_rule_is_replayed_before_it_is_saved(fired: Seeded, open_page: Open) -> 
     page.selectbox(key="rule-kind-new").set_value(RuleKind.CONSECUTIVE_FAILURES).run()
     before = everything(page)
     assert "Would have fired once" in before
-    assert [row["Scope"].text for row in table(page, "replay")] == ["CI on main of acme/web"]
+    assert [row["Scope"].text for row in table(page, "replay")] == ["acme/web · CI (main)"]
     page.number_input(key="rule-open-new-consecutive_failures").set_value(9).run()
     assert "Would not have fired" in everything(page)
     assert len(read(fired.engine, list_rules)) == 1
@@ -194,7 +194,7 @@ def test_history_and_undelivered_notifications(fired: Seeded, open_page: Open) -
     assert "No firing alerts." in everything(page)
     (row,) = table(page, "alerts")
     assert (row["Alert"].text, row["Duration"].text) == (
-        "CI on main of acme/web has recovered3 failed runs in a row",
+        "acme/web · CI was failing on main3 failed runs in a row",
         "30m 00s",
     )
     (dead,) = table(page, "dead")
@@ -208,6 +208,6 @@ def test_silenced_alerts_remain_on_the_page(fired: Seeded, open_page: Open) -> N
         ends = fired.now + timedelta(hours=5)
         add_silence(session, Patterns(("*",)), None, fired.now, ends, comment=HOSTILE, author=HOSTILE, now=fired.now)
     page = open_page("alerts")
-    assert "CI on main of acme/web is failing" in everything(page)
+    assert "acme/web · CI is failing on main" in everything(page)
     assert "Silenced" in everything(page)
     assert "<script>x" not in everything(open_page("alerts", show="silences"))

@@ -117,7 +117,7 @@ def test_kiosk_mode_has_figures_and_fields_and_no_controls(seeded: Seeded, open_
     assert not tiles(page)
     told = "\n".join(html(page))
     assert told.count('class="ph-field ph-') == 4
-    assert "CI is failing on main of acme/web" in told
+    assert "acme/web · CI is failing on main" in told
 
 
 def test_interval_depends_on_the_length_of_the_period(seeded: Seeded, open_page: Open) -> None:

@@ -62,7 +62,7 @@ def test_unknown_period_in_the_url_selects_the_default(seeded: Seeded, open_page
 def test_failing_branch_comes_first_with_its_first_bad_commit(seeded: Seeded, open_page: Open) -> None:
     page = open_page()
     strip = next(block for block in html(page) if "ph-attention" in block)
-    assert "CI is failing on main of acme/web" in strip
+    assert "acme/web · CI is failing on main" in strip
     assert "3 failed runs in a row" in strip
     assert f">{8000:08x}"[:8] + "</a></code>" in strip
     assert "(run started by bob)" in strip

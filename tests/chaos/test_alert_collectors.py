@@ -69,9 +69,9 @@ def test_two_processes_that_judge_and_deliver_at_once_tell_everything_once(engin
     assert Counter(each.workflow_id for each in rows) == Counter(range(100, 100 + EPISODES))
     assert {each.state for each in rows} == {"resolved"}
     assert len(deliveries) == len(channel.taken)
-    for over in (False, True):
+    for over, state in ((False, "is failing"), (True, "has recovered")):
         told = "\n".join(each.text for each in channel.taken if each.over is over)
-        assert [told.count(f"Flow {n:03} on main of") for n in range(EPISODES)] == [1] * EPISODES
+        assert [told.count(f"· Flow {n:03} {state} on main") for n in range(EPISODES)] == [1] * EPISODES
     assert all(each["opened"] and each["sent"] for each in done), "one of them did it all"
     print(
         f"{EPISODES} episodes, {len(channel.taken)} messages, none twice; by process: {[dict(each) for each in done]}"

@@ -17,7 +17,7 @@ def test_a_third_failure_is_told_once_in_its_turn_and_with_its_cause(engine: Eng
     with line(engine, database_url, TRIALS, latency=LATENCY_SECONDS) as ours:
         found = list(trials(ours, TRIALS))
         taken = [each.text for each in ours.slack.taken]
-    assert [f"{name(place)} on main of scale/web is failing" in text for place, text in enumerate(taken)] == [
+    assert [f"scale/web · {name(place)} is failing on main" in text for place, text in enumerate(taken)] == [
         True
     ] * TRIALS
     for each in found:

@@ -76,7 +76,7 @@ def broken(engine: Engine) -> None:
     store_runs(engine, *(fail(number, number) for number in (1, 2, 3)))
 
 
-BROKEN, STILL, OVER = (f"CI on main of acme/web {word}" for word in ("is failing", "is still failing", "has recovered"))
+BROKEN, STILL, OVER = (f"acme/web · CI {state} on main" for state in ("is failing", "is still failing", "has recovered"))
 
 
 def test_who_acknowledged_hears_no_repeats_but_the_recovery(engine: Engine, station: Station) -> None:
@@ -152,12 +152,12 @@ def test_a_storm_is_one_message_and_so_is_its_end(engine: Engine, station: Stati
     size = GROUP_THRESHOLD + 2
     many(engine, size)
     store_runs(engine, *runs_of_many(size, 1000, 1, "failure"), repository_id=2)
-    assert station.slack() == [("first", f"{size} alerts of the rule ALERT_THRESHOLD fire at once")]
+    assert station.slack() == [("first", f"{size} alerts firing: ALERT_THRESHOLD")]
     assert len({alert.group_id for alert in station.alerts()}) == 1
     store_runs(engine, *runs_of_many(size - 1, 5000, 30, "success"), repository_id=2)
     assert station.told() == []
     store_runs(engine, *runs_of_many(size, 9000, 40, "success"), repository_id=2)
-    assert station.slack() == [("resolved", f"{size} alerts of the rule ALERT_THRESHOLD are over")]
+    assert station.slack() == [("resolved", f"{size} alerts resolved: ALERT_THRESHOLD")]
     assert {alert.state for alert in station.alerts()} == {"resolved"}
 
 
@@ -170,11 +170,11 @@ def test_one_cause_in_two_places_is_one_message_that_names_it(engine: Engine, st
         log = LogRecord(run_id, run_id, LogState.STORED, "x", 1, False, 1, ("x",), "no space left on device", "f1")
         station.write(lambda session, log=log: store_log(session, 1, log, NOON))
     ((reason, headline),) = station.slack()
-    assert (reason, headline) == ("first", "2 alerts of the rule ALERT_THRESHOLD fire at once")
+    assert (reason, headline) == ("first", "2 alerts firing: ALERT_THRESHOLD")
     with Session(engine) as session:
         message = session.query(Notification).first().message  # type: ignore[union-attr]
     assert ["Common cause", "no space left on device"] in message["fields"]
-    assert any("E2E on main of acme/web: 3 failed runs in a row" in line for line in message["lines"])
+    assert any("acme/web · E2E (main): 3 failed runs in a row" in line for line in message["lines"])
 
 
 def test_a_rule_that_no_longer_covers_a_place_closes_its_alert_quietly(engine: Engine, station: Station) -> None:
@@ -198,9 +198,9 @@ def test_branches_that_are_named_have_alerts_of_their_own(engine: Engine, statio
     ):
         store_runs(engine, fail(number, number, branch=branch))
     names = sorted(headline for _, headline in station.slack())
-    assert names == ["CI on release/1 of acme/web is failing", "CI on release/2 of acme/web is failing"]
+    assert names == ["acme/web · CI is failing on release/1", "acme/web · CI is failing on release/2"]
     store_runs(engine, run(9, minutes=30, branch="release/1"))
-    assert station.slack() == [("resolved", "CI on release/1 of acme/web has recovered")]
+    assert station.slack() == [("resolved", "acme/web · CI has recovered on release/1")]
 
 
 @SQLITE
@@ -210,11 +210,11 @@ def test_a_run_that_does_not_end_is_told_once_until_it_does(engine: Engine, stat
     store_runs(engine, run(2, status="waiting", conclusion=None))
     assert station.told() == []
     station.clock.forward(hours=2)
-    assert station.slack() == [("first", "A run of CI of acme/web is stuck")]
+    assert station.slack() == [("first", "Stuck run: acme/web · CI")]
     assert station.alerts()[0].severity == "info"
     store_runs(engine, run(1, seconds=9000, branch="feature"))
     station.clock.forward(minutes=1)
-    assert station.slack() == [("resolved", "No run of CI of acme/web is stuck any more")]
+    assert station.slack() == [("resolved", "Stuck run finished: acme/web · CI")]
 
 
 @SQLITE
@@ -231,8 +231,8 @@ def test_long_queues_and_flaky_runs_are_told(engine: Engine, station: Station) -
             attempts=(attempt(1, "failure", start=0), attempt(2, "success", start=0)),
         )  # fmt: skip
     assert sorted(station.slack()) == [
-        ("first", "CI of acme/web is flaky"),
-        ("first", "Runs of acme/web wait long for a runner"),
+        ("first", "High flake rate: acme/web · CI"),
+        ("first", "Long queue times: acme/web"),
     ]
     measured = {alert.rule: alert.detail for alert in station.alerts()}
     assert (measured["flaky_rate"].flaky, measured["flaky_rate"].decided) == (2, 3)
@@ -243,10 +243,10 @@ def test_long_queues_and_flaky_runs_are_told(engine: Engine, station: Station) -
 def test_an_error_budget_that_burns_is_told_and_over_with_the_short_window(engine: Engine, station: Station) -> None:
     station.rule(RuleKind.ERROR_BUDGET, 4, minimum=4, objective=0.9, window_seconds=12 * HOURS)
     store_runs(engine, *(fail(n, 5 * n, branch="main") for n in range(1, 3)), run(3, minutes=11), run(4, minutes=12))
-    assert ("first", "CI on main of acme/web burns its error budget") in station.slack()
+    assert ("first", "Error budget burning too fast: acme/web · CI (main)") in station.slack()
     store_runs(engine, *(run(n, minutes=60 + n) for n in range(5, 9)))
     station.clock.forward(hours=1)
-    assert station.slack() == [("resolved", "CI on main of acme/web is within its error budget")]
+    assert station.slack() == [("resolved", "Error budget burn back to normal: acme/web · CI (main)")]
 
 
 @SQLITE
@@ -276,8 +276,8 @@ def test_what_became_worse_is_told_with_its_figures(engine: Engine, station: Sta
     failed = [fail(200 + n, -100 * n - 50) for n in range(1, 9)]
     store_runs(engine, *before, *lately, *failed)
     assert sorted(station.slack()) == [
-        ("first", "CI on main of acme/web is slower than before"),
-        ("first", "CI on main of acme/web succeeds less often than before"),
+        ("first", "Success rate dropped: acme/web · CI (main)"),
+        ("first", "acme/web · CI slowed down on main"),
     ]
     texts = {alert.rule: alert.detail.text for alert in station.alerts()}
     assert texts["success_regression"] == "78.4% in the last 7 days, 100.0% in the 30 days before"
@@ -320,8 +320,8 @@ def test_of_what_was_told_together_the_end_is_told_though_one_is_silenced(engine
     station.write(lambda session: add_silence(session, scope, None, now, ends, comment="", author="ann", now=now))
     for k in range(1, GROUP_THRESHOLD + 1):
         store_runs(engine, run(80 + k, minutes=10, workflow_id=50 + k, workflow_name=f"W{k}"))
-    assert station.slack() == [("resolved", f"{GROUP_THRESHOLD} alerts of the rule ALERT_THRESHOLD are over")]
+    assert station.slack() == [("resolved", f"{GROUP_THRESHOLD} alerts resolved: ALERT_THRESHOLD")]
     clock.forward(hours=3)
-    assert station.slack() == [("repeat", "W0 on main of acme/web is still failing")]
+    assert station.slack() == [("repeat", "acme/web · W0 is still failing on main")]
     store_runs(engine, run(99, minutes=200, workflow_id=50, workflow_name="W0"))
-    assert station.slack() == [("resolved", f"{GROUP_THRESHOLD + 1} alerts of the rule ALERT_THRESHOLD are over")]
+    assert station.slack() == [("resolved", f"{GROUP_THRESHOLD + 1} alerts resolved: ALERT_THRESHOLD")]

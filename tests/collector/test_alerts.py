@@ -109,7 +109,7 @@ def test_one_message_opens_and_one_closes_however_many_runs_fail(
     assert station.run() == (0, 0, 0)
     assert len(slack.bodies) == 2
     opening, closing = (json.dumps(body, ensure_ascii=False) for body in slack.bodies)
-    assert "CI on main of acme/web is failing" in opening
+    assert "acme/web · CI is failing on main" in opening
     assert f"{2:040x}"[:7] in opening
     assert "3 failed runs in a row" in opening
     assert "http://dash:8501/run?run_id=4" in opening
@@ -283,7 +283,7 @@ def test_a_failure_rate_opens_with_enough_runs_and_closes_when_clearly_better(
     assert station.run() == (0, 0, 0)
     store_runs(engine, run(8, minutes=8))
     assert station.run() == (0, 1, 1)
-    assert "60.0% of the runs on main of acme/web failed" in slack.text(0).replace("\u200b", "")
+    assert "High failure rate: acme/web (main)" in slack.text(0).replace("\u200b", "")
 
 
 def test_another_kind_of_threshold_closes_the_old_alerts_quietly(

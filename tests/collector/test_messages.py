@@ -87,8 +87,8 @@ def test_a_broken_branch(room: Room) -> None:
         "In a row": "3 failed runs in a row",
         "First bad commit": "0000000 by Carol Chen: Change all",
         "Error of run 3": "E   assert 3 == 4",
-        "Rule": "mine: failed runs in a row, from 3 on",
-        "Opened here": "for the first time in 30 days",
+        "Rule": "mine: failed runs in a row ≥ 3",
+        "Occurrences": "first in 30 days",
         "Success rate, 30 days": "0.0%",
         "Median duration, 30 days": "–",
         "Median recovery, 30 days": "–",
@@ -127,7 +127,7 @@ def test_its_end_and_the_next_time(room: Room) -> None:
     room.clock.forward(hours=1)
     room.station.breaks(0)
     room.station.run()
-    assert room.read()["Opened here"] == "2 times in 30 days"
+    assert room.read()["Occurrences"] == "2 in 30 days"
 
 
 def test_names_that_mean_harm(room: Room) -> None:
@@ -160,7 +160,7 @@ def test_a_failure_rate(room: Room) -> None:
     assert said["Measured"] == "60.0%, 3 of 5 completed runs in 24 h"
     assert said["First failed run"] == "0000000 (run started by bob): a change"
     assert said["Error of run 5"] == "E   timeout"
-    assert said["Rule"] == "mine: failure rate, from 50% on"
+    assert said["Rule"] == "mine: failure rate ≥ 50%"
     assert said["GitHub"].endswith("/runs/5")
 
 
@@ -170,15 +170,18 @@ def test_the_built_in_rate(room: Room) -> None:
     room.station.breaks(0, "E   timeout", actor="bob")
     assert station.run() == 3
     said = room.read()
-    assert room.mail.messages[-1]["Subject"] == "[acme/web] 60.0% of the runs on main fail"
-    assert (said["Failed"], said["First failed run"]) == (
-        "3 of 5 completed runs",
+    assert room.mail.messages[-1]["Subject"] == "[acme/web] High failure rate: main, 60.0%"
+    assert (said["Measured"], said["First failed run"]) == (
+        "60.0%, 3 of 5 completed runs in 24 h",
         "0000000 (run started by bob): a change",
     )
-    assert (said["Error of run 5"], said["Opened here"]) == ("E   timeout", "for the first time in 30 days")
+    assert (said["Error of run 5"], said["Occurrences"]) == ("E   timeout", "first in 30 days")
     room.station.ends(0, *["success"] * 9)
     assert station.run() == 3
-    assert room.read()["Lasted"]
+    said = room.read()
+    assert said["Duration"]
+    assert said["Measured now"] == "21.4%, 3 of 14 completed runs in 24 h"
+    assert room.mail.messages[-1]["Subject"] == "[acme/web] Failure rate back to normal: main, 21.4%"
     assert room.receiver.bodies[-1]["event"] == "resolved"
 
 
@@ -187,7 +190,7 @@ def test_an_error_budget(room: Room) -> None:
     room.station.breaks(0, "E   timeout", actor="bob")
     room.station.ends(0, "success")
     said = room.same_everywhere()
-    assert said["Measured"].startswith("7.5× as fast as allowed in 12 h")
+    assert said["Measured"].startswith("burn rate 7.5× (12 h) and ")
     assert said["First failed run"] == "0000000 (run started by bob): a change"
     assert said["Error of run 3"] == "E   timeout"
 
@@ -196,6 +199,7 @@ def test_a_run_that_is_stuck(room: Room) -> None:
     room.station.rule(RuleKind.STUCK_RUN, HOUR)
     store_runs(room.engine, run(9, status="in_progress", conclusion=None, workflow_id=100, actor="bob"))
     said = room.same_everywhere()
+    assert said["Measured"] == "1 run still in progress after 1h 00m"
     assert said["Since"] == "2026-11-18 12:00:00 UTC (for 1h 00m)"
     assert said["Stuck run"] == "0000000 (run started by bob): a change"
     assert said["GitHub"].endswith("/runs/9")

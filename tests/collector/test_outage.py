@@ -67,7 +67,7 @@ def test_slack_is_down_for_an_hour_and_people_read_how_things_stand(
     station = town.station
     station.breaks(0, "known before")
     station.run()
-    assert town.slack.headlines() == ["🔴 W0 on main of acme/web is failing"]
+    assert town.slack.headlines() == ["🔴 acme/web · W0 is failing on main"]
     town.goes_down()
     town.minutes(
         60,
@@ -83,22 +83,22 @@ def test_slack_is_down_for_an_hour_and_people_read_how_things_stand(
     town.receiver.posted.clear()
     town.minutes(70)
     assert town.slack.headlines() == [
-        "✅ Over: W0 on main of acme/web is failing",
-        "🔴 W3 on main of acme/web is failing",
-        "🔴 W2 on main of acme/web is failing",
-        "✅ W1 on main of acme/web was failing for 42m 02s and recovered",
+        "✅ Resolved: acme/web · W0 is failing on main",
+        "🔴 acme/web · W3 is failing on main",
+        "🔴 acme/web · W2 is failing on main",
+        "✅ acme/web · W1 was failing on main for 42m 02s",
     ]
-    assert [text.splitlines()[0] for text in town.slack.replies()] == ["✅ W0 on main of acme/web has recovered"]
+    assert [text.splitlines()[0] for text in town.slack.replies()] == ["✅ acme/web · W0 has recovered on main"]
     folded = town.slack.read()[-1]
     assert "First bad commit\n0000000 (run started by alice): a change" in folded
     assert "E   came and went" in folded
-    assert "Written\n" in folded
+    assert "Created\n" in folded
     assert [mail["Subject"] for mail in town.mail.messages] == [
         "[acme/web] W0 is failing on main: 3 failed runs in a row",
         "[acme/web] W3 is failing on main: 3 failed runs in a row",
         "[acme/web] W2 is failing on main: 3 failed runs in a row",
-        "W1 on main of acme/web was failing for 42m 02s and recovered",
-        "[acme/web] W0 recovered on main",
+        "acme/web · W1 was failing on main for 42m 02s",
+        "[acme/web] W0 has recovered on main",
     ]
     assert [event for event, _ in town.posted()] == ["firing", "firing", "resolved", "resolved"]
     body = next(each for each in town.receiver.bodies if "was failing" in each["title"])
@@ -125,12 +125,12 @@ def test_many_that_came_and_went_are_one_digest(town: Town) -> None:
     town.receiver.posted.clear()
     town.minutes(70)
     assert town.slack.headlines() == [
-        "🔴 W7 on main of acme/web is failing",
+        "🔴 acme/web · W7 is failing on main",
         "✅ 6 alerts opened and resolved while notifications could not be sent",
     ]
     lines = [line for line in town.slack.read()[1].splitlines() if line.startswith("•")]
     assert lines[0] == (
-        "• W0 on main of acme/web was failing for 20m 02s and recovered "
+        "• acme/web · W0 was failing on main for 20m 02s "
         "(since 0000000 (run started by alice); E   cause 0)"
     )
     assert [line.split()[1] for line in lines] == [f"W{number}" for number in range(6)]
@@ -177,6 +177,6 @@ def test_two_collectors_that_deliver_through_an_outage_send_each_message_once(to
         assert at_once(town.station.deliverer.run, other.deliverer.run) == []
     found = sorted(text.partition(" for ")[0] for text in town.slack.headlines())
     assert found == sorted(
-        [f"✅ W{number} on main of acme/web was failing" for number in (0, 1)]
-        + [f"🔴 W{number} on main of acme/web is failing" for number in range(2, 7)]
+        [f"✅ acme/web · W{number} was failing on main" for number in (0, 1)]
+        + [f"🔴 acme/web · W{number} is failing on main" for number in range(2, 7)]
     )

@@ -92,7 +92,7 @@ def test_an_open_alert_closes_without_a_message_and_counts_again_when_it_is_enab
 ) -> None:
     past = Past(engine, github)
     assert [alert.state for alert in past.look()] == ["firing"]
-    assert past.headlines() == ["Old deploy is failing on main of acme/web"]
+    assert past.headlines() == ["acme/web · Old deploy is failing on main"]
     past.old.state = state
     github.clock.forward(hours=1)
     (alert,) = past.look()

@@ -64,9 +64,9 @@ def test_what_broke_today_stands_above_a_nightly_that_is_dead_for_weeks(engine: 
     store_runs(engine, *green, failed(1, 3), failed(2, 2), failed(3, 1), failed(10, 5, NIGHTLY), *old)
     found = needs(engine)
     assert [(each.headline, each.tone, each.failures) for each in found] == [
-        ("CI is failing on main of acme/web", "red", 3),
-        ("Nightly failed once on main of acme/web", "orange", 1),
-        ("Old nightly is failing on main of acme/web", "orange", 27),
+        ("acme/web · CI is failing on main", "red", 3),
+        ("acme/web · Nightly failed once on main", "orange", 1),
+        ("acme/web · Old nightly is failing on main", "orange", 27),
     ]
     assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
 
@@ -83,7 +83,7 @@ def test_what_somebody_acknowledged_says_so_and_stands_last(engine: Engine) -> N
     assert nightly.acknowledged is None
     assert ci.acknowledged is not None
     assert (ci.acknowledged.by, ci.acknowledged.comment, ci.alert_id) == ("ann", "reverting <#12>", opened)
-    assert ci.headline == "CI is failing on main of acme/web"
+    assert ci.headline == "acme/web · CI is failing on main"
 
 
 def test_runners_are_short_where_many_jobs_wait_for_hours_and_did_not_a_week_before() -> None:
@@ -113,21 +113,22 @@ def test_the_label_whose_jobs_waited_is_named(engine: Engine) -> None:
             job(10 * k + 1, at=created, start=5, end=2_900, labels=("macos-14",), name="ios"),
         )  # fmt: skip
     (short,) = [each for each in needs(engine) if each.kind == "queue"]
-    assert short.headline == "Jobs wait 20m 00s for ubuntu-latest"
+    assert short.headline == "Long queue times: ubuntu-latest"
+    assert short.why.startswith("p95 20m 00s over the last 3 hours, ")
     assert "16 of 16 jobs waited 5 minutes or longer" in short.why
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "title", "why"),
     [
-        ("queued", "waits for a runner"),
-        ("pending", "waits for another run of its concurrency group"),
-        ("requested", "has not started"),
-        ("in_progress", "is still running"),
+        ("queued", "acme/web · CI #9 is waiting for a runner", "waiting for 2h 00m"),
+        ("pending", "acme/web · CI #9 is waiting for another run of its concurrency group", "waiting for 2h 00m"),
+        ("requested", "acme/web · CI #9 has not started", "waiting for 2h 00m"),
+        ("in_progress", "Stuck run: acme/web · CI #9", "running for 2h 00m"),
     ],
 )
-def test_a_run_that_does_not_end_waits_for_what_its_state_says(engine: Engine, status: str, words: str) -> None:
+def test_a_run_that_does_not_end_waits_for_what_its_state_says(engine: Engine, status: str, title: str, why: str) -> None:
     add_repository(engine, REPO, WORKFLOW)
     store_runs(engine, run(9, minutes=-120, status=status, conclusion=None))
     (stuck,) = needs(engine)
-    assert stuck.headline == f"CI #9 of acme/web {words}"
+    assert (stuck.headline, stuck.why) == (title, why)

@@ -21,7 +21,7 @@ def test_an_alert_is_acknowledged_and_silenced(
     Evaluator(seeded.engine, parse_threshold("3"), ["slack"], "http://dash", lambda: seeded.now).run()
     with opened(desktop, address) as tab:
         tab.go("/alerts")
-        tab.see("CI on main of acme/web is failing")
+        tab.see("acme/web · CI is failing on main")
         tab.page.get_by_role("button", name="Acknowledge").first.click()
         form = tab.page.get_by_role("dialog")
         form.get_by_label("Your name").fill("ann")

@@ -19,7 +19,7 @@ from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel
 from tests.slow_servers import ANSWERS, Pieces, drip, endless, serving
 
-MESSAGE = Message(subject="CI is failing", headline="CI on main of acme/web is failing")
+MESSAGE = Message(subject="CI is failing", headline="acme/web · CI is failing on main")
 QUICK = ResponseLimits(max_seconds=1.0, max_bytes=1_000_000)
 MAKE: dict[str, Callable[[str], Channel]] = {
     "slack": lambda url: SlackWebhookChannel(f"{url}/services/T0/B0/abc"),

@@ -13,7 +13,7 @@ from health.alerts.channels.email import EmailChannel
 from health.alerts.channels.webhook import WebhookChannel, _retry_after_in_seconds
 from health.alerts.storage.outbox import CLAIM_DURATION
 
-MESSAGE = Message(subject="CI is failing", headline="CI on main of acme/web is failing")
+MESSAGE = Message(subject="CI is failing", headline="acme/web · CI is failing on main")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from tests.notify.servers import mail_server
 
 NEWS = Message(
     subject="[acme/web] CI is failing on main",
-    headline="CI on main of <acme/web> is failing",
+    headline="<acme/web> · CI is failing on main",
     fields=(("Failing since", "3 min ago"), ("Branch", "a<b>&c")),
     lines=("E   assert 3 == 4",),
     links=(("Dashboard", "http://localhost:8501/?a=1&b=2"), ("Trap", "javascript:alert(1)")),

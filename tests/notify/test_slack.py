@@ -14,7 +14,7 @@ from tests.notify.servers import Slack, slack_server
 
 NEWS = Message(
     subject="[acme/web] CI is failing on main",
-    headline="CI on main of acme/web is failing",
+    headline="acme/web · CI is failing on main",
     fields=(("Failing since", "3 min ago"), ("Success rate", "93.5%")),
     lines=("E   assert 3 == 4",),
     links=(("Dashboard", "http://localhost:8501/runs?repo=acme/web&branch=main"),),
@@ -31,7 +31,7 @@ def test_a_message_arrives_with_its_figures_and_links(slack: Slack) -> None:
     SlackWebhookChannel(slack.url).send(NEWS)
     (body,) = slack.received
     assert body["text"] == "[acme/web] CI is failing on main"
-    assert body["blocks"][0]["text"]["text"] == "🔴 CI on main of acme/web is failing"
+    assert body["blocks"][0]["text"]["text"] == "🔴 acme/web · CI is failing on main"
     assert [part["text"] for part in body["blocks"][1]["fields"]] == [
         "Failing since", "3 min ago", "Success rate", "93.5%",
     ]  # fmt: skip

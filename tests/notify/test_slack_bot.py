@@ -14,7 +14,7 @@ from tests.notify.web import TOKEN, Answer, SlackApi, as_read, slack_api
 
 NEWS = Message(
     subject="[acme/web] CI is failing on <!channel>",
-    headline="CI on <!channel> of acme/web is failing",
+    headline="acme/web · CI is failing on <!channel>",
     fields=(("In a row", "3 failed runs in a row"), ("Error", "E   assert 3 == 4 <@U1>")),
     links=(("GitHub", "https://github.com/acme/web/actions/runs/3"),),
 )
@@ -42,7 +42,7 @@ def test_an_opening_is_posted_and_its_place_remembered(slack: SlackApi, bot: Sla
     assert receipt.location == {"asked": "C0ALERTS", "channel": "C0ALERTS", "ts": ts}
     assert receipt.note is None
     assert as_read(posted).splitlines() == [
-        "🔴 CI on <!channel> of acme/web is failing", "In a row", "3 failed runs in a row", "Error",
+        "🔴 acme/web · CI is failing on <!channel>", "In a row", "3 failed runs in a row", "Error",
         "E   assert 3 == 4 <@U1>", "<https://github.com/acme/web/actions/runs/3|GitHub>",
     ]  # fmt: skip
     assert posted["text"] == "[acme/web] CI is failing on &lt;!channel&gt;"
@@ -53,12 +53,12 @@ def test_what_follows_stands_in_the_thread_and_the_opening_shows_the_end(slack: 
     place = bot.send(NEWS, DeliveryContext(NotificationEvent.FIRING)).location
     still = Message("still", "CI is still failing")
     bot.send(still, after(place, NotificationEvent.STILL_FIRING))
-    assert slack.headlines() == ["🔴 CI on <!channel> of acme/web is failing"]
+    assert slack.headlines() == ["🔴 acme/web · CI is failing on <!channel>"]
     assert bot.send(OVER, after(place)).note is None
     assert [text.splitlines()[0] for text in slack.replies()] == ["🔴 CI is still failing", "✅ CI has recovered"]
-    assert slack.headlines() == ["✅ Over: CI on <!channel> of acme/web is failing"]
+    assert slack.headlines() == ["✅ Resolved: acme/web · CI is failing on <!channel>"]
     (opening,) = slack.messages.values()
-    assert opening["text"] == "✅ Over: [acme/web] CI is failing on &lt;!channel&gt;"
+    assert opening["text"] == "✅ Resolved: [acme/web] CI is failing on &lt;!channel&gt;"
     assert "E   assert 3 == 4" in as_read(opening)
     assert "CI has recovered" in as_read(opening)
 
@@ -80,7 +80,7 @@ def test_an_opening_that_cannot_be_marked_is_a_note_and_no_failure(
     slack.instead["chat.update"] = Answer.error(word)
     note = bot.send(OVER, after(place)).note
     assert note is not None
-    assert note.startswith("The first message could not be marked as over: ")
+    assert note.startswith("The first message could not be marked as resolved: ")
     assert len(slack.replies()) == 1
 
 
@@ -95,7 +95,7 @@ def test_an_opening_that_somebody_deleted_has_no_thread(slack: SlackApi, bot: Sl
 def test_in_another_channel_than_the_opening_people_are_told_too(slack: SlackApi, bot: SlackBotChannel) -> None:
     place = bot.send(NEWS, DeliveryContext(NotificationEvent.FIRING)).location
     SlackBotChannel(TOKEN, "#alerts", slack.url).send(OVER, after(place))
-    assert slack.headlines() == ["✅ Over: CI on <!channel> of acme/web is failing", "✅ CI has recovered"]
+    assert slack.headlines() == ["✅ Resolved: acme/web · CI is failing on <!channel>", "✅ CI has recovered"]
 
 
 def test_the_end_of_many_openings_marks_them_all(slack: SlackApi, bot: SlackBotChannel) -> None:

@@ -19,7 +19,7 @@ from tests.notify.web import Answer, Hook, hook
 
 NEWS = Message(
     subject="[acme/web] CI is failing\r\non <b>main</b> \ud800",
-    headline="CI on main of acme/web is failing",
+    headline="acme/web · CI is failing on main",
     fields=(("In a row", "3 failed runs in a row"),),
     links=(("Alert", "http://dash/alerts?alert=7"),),
     data={
@@ -50,7 +50,7 @@ def test_the_body_says_in_fields_what_the_message_says_in_words(receiver: Hook) 
         "delivery": "41-20261118120000",
         "written_at": "2026-11-18T12:00:00Z",
         "title": "[acme/web] CI is failing\r\non <b>main</b> ?",
-        "text": "CI on main of acme/web is failing\n\nIn a row: 3 failed runs in a row\n\n"
+        "text": "acme/web · CI is failing on main\n\nIn a row: 3 failed runs in a row\n\n"
         "Alert: http://dash/alerts?alert=7\n",
         "resolved": False,
         "severity": "critical",

@@ -16,7 +16,7 @@ from app.widgets.text import html
 from core import formatting
 from db.enums import AlertState, DeliveryState
 from db.runs.run_queries import RunRow
-from health.alerts.notifications.text import SEVERITIES, headline, measurement_text
+from health.alerts.notifications.text import SEVERITIES, headline, measurement_text, past_headline
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import AlertRow, NotificationRow
 
@@ -123,8 +123,8 @@ def resolved_rows(alerts: Sequence[AlertRow], zone: ZoneInfo) -> list[Row]:
 
 
 def title(alert: AlertRow) -> str:
-    is_resolved = alert.state == AlertState.RESOLVED
-    return headline(alert.rule, alert.alert_target, resolved=is_resolved)
+    write = past_headline if alert.state == AlertState.RESOLVED else headline
+    return write(alert.rule, alert.alert_target)
 
 
 def _card(alert: AlertRow, now: datetime, first_bad_runs: Mapping[int, RunRow] = _NONE) -> str:
@@ -178,7 +178,7 @@ def _link(alert: AlertRow) -> str:
 
 
 def _figures(alert: AlertRow) -> str:
-    return measurement_text(alert.rule, alert.detail)
+    return measurement_text(alert.rule, alert.detail, alert.threshold)
 
 
 def _rule(alert: AlertRow) -> str:

@@ -144,8 +144,8 @@ class SlackBotChannel:
         first = parent.message
         edited = replace(
             first,
-            subject=f"✅ Over: {first.subject}",
-            headline=f"Over: {first.headline}",
+            subject=f"✅ Resolved: {first.subject}",
+            headline=f"Resolved: {first.headline}",
             resolved=True,
             fields=(("Now", end.headline), *first.fields),
         )
@@ -154,9 +154,9 @@ class SlackBotChannel:
         try:
             self._call(lambda: self._client.chat_update(channel=channel, ts=ts, text=text, blocks=blocks(edited)))
         except _SlackApiError as error:
-            return f"The first message could not be marked as over: Slack reports {error.code}"
+            return f"The first message could not be marked as resolved: Slack reports {error.code}"
         except DeliveryFailed as error:
-            return f"The first message could not be marked as over: {error}"
+            return f"The first message could not be marked as resolved: {error}"
         return None
 
     def _call(self, request: Callable[[], SlackResponse]) -> Mapping[str, Any]:

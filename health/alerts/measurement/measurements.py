@@ -283,7 +283,7 @@ def _missing_runs(session: Session, rule: Rule, now: datetime) -> Iterator[RuleM
         target = AlertTarget(
             schedule.repository_id, schedule.repo, schedule.workflow_id, schedule.workflow, schedule.branch
         )
-        last = f"the last one came {formatting.timestamp(schedule.last_run)}" if schedule.last_run else "none came yet"
+        last = f"last run {formatting.timestamp(schedule.last_run)}" if schedule.last_run else "no scheduled run so far"
         text = f"due {formatting.timestamp(due)}; {last}"
         detail = AlertDetail(branch=schedule.branch, since=due, text=text, nullable=("branch",))
         yield RuleMeasurement(target, Measurement((now - due).total_seconds(), 1), detail)

@@ -66,7 +66,7 @@ class Dispatcher:
             expired = expire_unconfigured_channels(session, self.channel_names, self._clock())
         if expired:
             number = "1 message" if expired == 1 else f"{expired} messages"
-            log.warning("%s given up: no channel of this name is configured any more", number)
+            log.warning("%s failed: its channel is no longer configured", number)
 
     def send_due(self, channels: Sequence[str]) -> int:
         """Sends all due notifications of these channels; returns how many were accepted. Each channel may have a thread
@@ -118,7 +118,7 @@ class Dispatcher:
                 session, claimed, str(error), self._clock(), retry_after=error.retry_after, permanent=error.permanent
             )
         if state == DeliveryState.DEAD:
-            outcome, consequence = "given_up", "given up"
+            outcome, consequence = "given_up", "no further attempts"
         else:
             outcome = "failed"
             consequence = "will be tried again" if state is not None else "deleted meanwhile"

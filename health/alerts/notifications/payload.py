@@ -63,7 +63,7 @@ def alert_data(  # noqa: PLR0913 - one parameter a field of the documented JSON
         "branch": target.branch,
         "since": _stamp(detail.since) if detail.since else None,
         "resolved_at": _stamp(resolved_at) if resolved_at else None,
-        "measured": text.measurement_text(rule.kind, detail) or None,
+        "measured": text.measurement_text(rule.kind, detail, rule.threshold) or None,
         "detail": detail.to_dict(),
         "opened_in_30_days": episode_count,
         "first_bad_commit": _run_data(evidence.first),

@@ -25,7 +25,6 @@ from health.alerts.storage.alert_queries import AlertRow
 from health.alerts.storage.outbox import ClaimedNotification, SupersededNotification
 from health.metrics.definitions.catalogue import FIGURES, display
 from health.metrics.definitions.formulas import Metrics
-from health.metrics.service import Streak
 
 # Targets in one group message, and alerts in one digest. The API lists all; each channel has limits of its own.
 MAX_LISTED, _MAX_IN_DIGEST = 15, 60
@@ -138,8 +137,8 @@ def delivery_message(claimed: ClaimedNotification, now: datetime) -> Message:
     delay = now - claimed.created_at
     if claimed.reason in _EVENTS and delay >= _LATE:
         created = formatting.timestamp(claimed.created_at)
-        written = f"{created}, {formatting.duration(delay.total_seconds())} before it could be sent"
-        message = replace(message, fields=(*message.fields, ("Written", written)))
+        late = f"{created}; delivered {formatting.duration(delay.total_seconds())} late"
+        message = replace(message, fields=(*message.fields, ("Created", late)))
     return message
 
 
@@ -220,70 +219,64 @@ def _cause_suffix(data: Mapping[str, Any]) -> str:
 def _firing_message(change: AlertChange, context: MessageContext) -> Message:
     ongoing = change.reason is Reason.REPEAT
     measurement, rule, target = change.measurement, change.rule, change.target
+    subject = text.short_headline(rule.kind, target, ongoing=ongoing)
     if measurement and measurement.streak:
-        subject, headline, fields = _broken_branch(measurement.streak, context, ongoing=ongoing)
-    elif rule.built_in and measurement and measurement.metrics:
-        subject, headline, fields = _high_failure_rate(target, measurement.metrics, ongoing=ongoing)
+        number = text.failures_text(measurement.streak.length)
+        since = _since(measurement.streak.since, context.now)
+        fields: tuple[Field, ...] = (("Failing since", since), ("In a row", number))
+        subject += f": {number}"
     else:
         detail = change.detail or AlertDetail()
-        headline = text.headline(rule.kind, target, ongoing=ongoing)
-        subject = f"[{target.repo}] {headline}"
-        since = (("Since", _since(detail.since, context.now)),) if detail.since else ()
-        fields = (("Measured", text.measurement_text(rule.kind, detail) or "–"), *since)
+        measured = text.measurement_text(rule.kind, detail, rule.threshold)
+        fields = (("Measured", measured or formatting.NO_DATA),)
+        fields += (("Since", _since(detail.since, context.now)),) if detail.since else ()
+        subject += _rate_suffix(rule, detail)
     return Message(
-        subject=subject,
-        headline=headline,
+        subject=f"[{target.repo}] {subject}",
+        headline=text.headline(rule.kind, target, ongoing=ongoing),
         fields=(*fields, *_evidence_fields(context.evidence), *_background_fields(rule, context)),
         links=_links(change, context),
     )
 
 
-def _broken_branch(streak: Streak, context: MessageContext, *, ongoing: bool) -> tuple[str, str, tuple[Field, ...]]:
-    state, number = "is still failing" if ongoing else "is failing", text.failures_text(streak.length)
-    return (
-        f"[{streak.repo}] {streak.workflow} {state} on {streak.branch}: {number}",
-        f"{streak.workflow} on {streak.branch} of {streak.repo} {state}",
-        (("Failing since", _since(streak.since, context.now)), ("In a row", number)),
-    )
-
-
-def _high_failure_rate(target: AlertTarget, day: Metrics, *, ongoing: bool) -> tuple[str, str, tuple[Field, ...]]:
-    rate, branch, still = formatting.percent(day.failure_rate), target.branch or "", "still " if ongoing else ""
-    completed = text.completed_runs_text(day.runs.success + day.runs.failure)
-    return (
-        f"[{target.repo}] {rate} of the runs on {branch} {still}fail",
-        f"{rate} of the runs on {branch} of {target.repo} {still}failed in the last 24 hours",
-        (("Failed", f"{formatting.count(day.runs.failure)} of {completed}"),),
-    )
+def _rate_suffix(rule: Rule, detail: AlertDetail) -> str:
+    """The failure rate at the end of a subject line."""
+    return f", {formatting.percent(detail.value)}" if rule.kind is RuleKind.FAILURE_RATE else ""
 
 
 def _resolved_message(change: AlertChange, context: MessageContext) -> Message:
     rule, target, run = change.rule, change.target, change.resolving_run
-    end = context.now
-    label, headline = "Lasted", text.headline(rule.kind, target, resolved=True)
-    subject = f"[{target.repo}] {headline}"
-    fields: tuple[Field, ...] = ()
+    end, label = context.now, "Duration"
+    detail = _resolved_detail(change, context)
+    subject = text.short_headline(rule.kind, target, resolved=True)
     if run and rule.kind is RuleKind.CONSECUTIVE_FAILURES:
-        end = run.completed_at or context.now
-        label, fields = "Was failing for", (("Fixed by", _commit(run)),)
-        subject = f"[{target.repo}] {run.workflow} recovered on {target.branch or run.branch}"
-    elif rule.built_in:
-        rate = formatting.percent(context.window_metrics.failure_rate if context.window_metrics else None)
-        subject = f"[{target.repo}] Failure rate on {target.branch or ''} is back to normal: {rate}"
-        headline = f"The failure rate on {target.branch or ''} of {target.repo} is back to {rate}"
+        end, label = run.completed_at or context.now, "Was failing for"
+        fields: tuple[Field, ...] = (("Fixed by", _commit(run)),)
     else:
-        measured = (
-            text.measurement_text(rule.kind, change.detail) if change.detail and change.detail.value is not None else ""
-        )
+        measured = text.measurement_text(rule.kind, detail, rule.threshold) if detail.value is not None else ""
         fields = (*((("Measured now", measured),) if measured else ()), ("Rule", rule.name))
+        subject += _rate_suffix(rule, detail) if measured else ""
     lasted = formatting.duration((end - change.condition_since).total_seconds())
     return Message(
-        subject=subject,
-        headline=headline,
+        subject=f"[{target.repo}] {subject}",
+        headline=text.headline(rule.kind, target, resolved=True),
         fields=((label, lasted), *fields, *_figure_fields(context.figures)),
         links=_links(change, context),
         resolved=True,
-        episode_summary=text.episode_summary(rule.kind, target, lasted),
+        episode_summary=text.past_headline(rule.kind, target, lasted),
+    )
+
+
+def _resolved_detail(change: AlertChange, context: MessageContext) -> AlertDetail:
+    """The measurement at the end; of a built-in failure rate from the figures of its window, which are always known."""
+    metrics = context.window_metrics
+    if metrics is None:
+        return change.detail or AlertDetail()
+    return AlertDetail(
+        window_seconds=change.rule.effective_window,
+        value=metrics.failure_rate,
+        failed=metrics.runs.failure,
+        decided=metrics.runs.success + metrics.runs.failure,
     )
 
 
@@ -291,20 +284,21 @@ def _list_message(
     rule: Rule, reason: Reason, lines: Sequence[str], error_line: str | None, app_url: str, now: datetime
 ) -> Message:
     resolved, number = reason is Reason.RESOLVED, len(lines)
-    state = "are over" if resolved else "still fire" if reason is Reason.REPEAT else "fire at once"
+    state = "resolved" if resolved else "still firing" if reason is Reason.REPEAT else "firing"
     more = (f"and {number - MAX_LISTED} more",) if number > MAX_LISTED else ()
+    title = f"{number} alerts {state}: {rule.name}"
     return Message(
-        subject=f"{number} alerts {state}: {rule.name}",
-        headline=f"{number} alerts of the rule {rule.name} {state}",
+        subject=title,
+        headline=title,
         fields=(
             *((("Common cause", error_line),) if error_line else ()),
-            ("Rule", f"{rule.rule_type.label}, from {rule.threshold} on"),
-            ("At", formatting.timestamp(now)),
+            ("Rule", f"{rule.rule_type.label} ≥ {rule.threshold}"),
+            ("Time", formatting.timestamp(now)),
         ),
         lines=(*lines[:MAX_LISTED], *more),
         links=(("Alerts", f"{app_url.rstrip('/')}/alerts"),),
         resolved=resolved,
-        episode_summary=f"{number} alerts of the rule {rule.name} opened and resolved" if resolved else "",
+        episode_summary=f"{number} alerts opened and resolved: {rule.name}" if resolved else "",
     )
 
 
@@ -312,7 +306,7 @@ def _target_line(
     rule: Rule, target: AlertTarget, detail: AlertDetail | None = None, evidence: Evidence = NO_EVIDENCE
 ) -> str:
     """One target of a list: its measurement, and the run with which the condition began."""
-    measured = text.measurement_text(rule.kind, detail) if detail else ""
+    measured = text.measurement_text(rule.kind, detail, rule.threshold) if detail else ""
     began = f"{evidence.label.lower()} {short_commit(evidence.first)}" if evidence.first else ""
     described = ", ".join(part for part in (measured, began) if part)
     return f"• {target.label}: {described}" if described else f"• {target.label}"
@@ -330,10 +324,9 @@ def _evidence_fields(evidence: Evidence) -> tuple[Field, ...]:
 def _background_fields(rule: Rule, context: MessageContext) -> tuple[Field, ...]:
     """The rule, how often it fired for this target, and the figures."""
     count = context.episode_count
-    often = "for the first time in 30 days" if count <= 1 else f"{formatting.count(count)} times in 30 days"
     return (
-        ("Rule", f"{rule.name}: {rule.rule_type.label.lower()}, from {rule.threshold} on"),
-        ("Opened here", often),
+        ("Rule", f"{rule.name}: {rule.rule_type.label.lower()} ≥ {rule.threshold}"),
+        ("Occurrences", "first in 30 days" if count <= 1 else f"{formatting.count(count)} in 30 days"),
         *_figure_fields(context.figures),
     )
 

@@ -1,39 +1,49 @@
 """Texts of alerts that UI, API and notifications share. Pure: plain text, which the caller escapes."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from core import formatting
 from db.enums import RuleKind, Severity
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.targets import AlertTarget
-from health.alerts.rules.types import format_value
+from health.alerts.rules.types import SHORT_WINDOW_DIVISOR, format_value
 from health.metrics.definitions.percentiles import ratio
 
 SEVERITIES: dict[str, str] = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFO: "Info"}
 
 
-def headline(kind: str, target: AlertTarget | str, *, resolved: bool = False, ongoing: bool = False) -> str:
-    """One sentence about an alert. `target` may be its label (AlertTarget.label). A kind of another version is shown by
-    its name."""
-    names = _target_names(target)
+def headline(kind: str, target: AlertTarget, *, resolved: bool = False, ongoing: bool = False) -> str:
+    """The title of an alert that fires, still fires or resolved."""
+    return _title(kind, resolved, ongoing).format(subject=target.subject, on=target.on_branch, label=target.label)
+
+
+def short_headline(kind: str, target: AlertTarget, *, resolved: bool = False, ongoing: bool = False) -> str:
+    """The title without the repository, for a subject line that begins with it: `CI is failing on main`."""
+    names = {"subject": target.workflow or "Repository", "on": target.on_branch, "label": target.label_in_repository}
+    return _title(kind, resolved, ongoing).format(**names).removesuffix(": ")
+
+
+def past_headline(kind: str, target: AlertTarget, duration: str | None = None) -> str:
+    """The title of a resolved alert: what happened, for readers who received no notification of its start. `duration`
+    is the text of formatting.duration."""
+    lasted = f" for {duration}" if duration else ""
+    names = {"subject": target.subject, "on": target.on_branch, "label": target.label, "lasted": lasted}
+    return _titles(kind).past.format(**names)
+
+
+def _title(kind: str, resolved: bool, ongoing: bool) -> str:
+    titles = _titles(kind)
+    return titles.resolved if resolved else titles.ongoing if ongoing else titles.firing
+
+
+def _titles(kind: str) -> "_Titles":
+    """A kind of another version is shown by its name."""
     try:
-        rule = RuleKind(kind)
+        return _TITLES[RuleKind(kind)]
     except ValueError:
-        return f"{names['target']}: {kind.replace('_', ' ')}"
-    return (_RESOLVED if resolved else _ONGOING if ongoing else _FIRING)[rule].format(**names)
-
-
-def episode_summary(kind: str, target: AlertTarget | str, duration: str) -> str:
-    """A resolved alert from start to end, for readers who received no notification of its start. `duration` is the text
-    of formatting.duration."""
-    return _EPISODE[RuleKind(kind)].format(lasted=duration, **_target_names(target))
-
-
-def _target_names(target: AlertTarget | str) -> dict[str, str]:
-    """`target` is a subject; `located` follows the name of a figure."""
-    if isinstance(target, str):
-        return {"target": target, "located": f"of {target}"}
-    return {"target": target.label, "located": target.label_with_preposition}
+        title = f"{kind.replace('_', ' ').capitalize()}: {{label}}"
+        return _Titles(title, title, title, title)
 
 
 def failures_text(number: int) -> str:
@@ -44,8 +54,10 @@ def completed_runs_text(number: int) -> str:
     return "1 completed run" if number == 1 else f"{formatting.count(number)} completed runs"
 
 
-def measurement_text(kind: str, detail: AlertDetail) -> str:
-    """The measured figures in one line; empty where there are none."""
+def measurement_text(kind: str, detail: AlertDetail, threshold: str = "") -> str:
+    """The measured figures in one line; empty where there are none. `threshold` is the text of Rule.threshold."""
+    if kind == RuleKind.STUCK_RUN:
+        return _stuck(detail, threshold)
     write = _MEASUREMENT_TEXTS.get(kind)
     return write(detail) if write else detail.text or ""
 
@@ -87,16 +99,18 @@ def _queue(detail: AlertDetail) -> str:
 
 def _burn(detail: AlertDetail) -> str:
     long, short = _factor(detail.value), _factor(detail.recent)
-    return f"{long} as fast as allowed{_within(detail)}, {short} in the last twelfth of it"
+    window = detail.window_seconds
+    if not window:
+        return f"burn rate {long} and {short}"
+    return f"burn rate {long} ({format_span(window)}) and {short} ({format_span(window / SHORT_WINDOW_DIVISOR)})"
 
 
-def _stuck(detail: AlertDetail) -> str:
-    number = detail.runs or 1
-    return "1 run does not end" if number == 1 else f"{number} runs do not end"
+def _stuck(detail: AlertDetail, limit: str) -> str:
+    return f"{formatting.pluralize(detail.runs or 1, 'run')} still in progress{f' after {limit}' if limit else ''}"
 
 
 def _stale(detail: AlertDetail) -> str:
-    return detail.error or "not synced since then"
+    return detail.error or "no sync since then"
 
 
 _MEASUREMENT_TEXTS: dict[str, Callable[[AlertDetail], str]] = {
@@ -105,7 +119,6 @@ _MEASUREMENT_TEXTS: dict[str, Callable[[AlertDetail], str]] = {
     RuleKind.FLAKY_RATE: _flaky,
     RuleKind.QUEUE_TIME: _queue,
     RuleKind.ERROR_BUDGET: _burn,
-    RuleKind.STUCK_RUN: _stuck,
     RuleKind.COLLECTOR_STALE: _stale,
 }
 
@@ -118,51 +131,75 @@ def _factor(value: float | None) -> str:
     return formatting.NO_DATA if value is None else format_value(RuleKind.ERROR_BUDGET, value)
 
 
-_FIRING = {
-    RuleKind.CONSECUTIVE_FAILURES: "{target} is failing",
-    RuleKind.FAILURE_RATE: "High failure rate {located}",
-    RuleKind.SUCCESS_REGRESSION: "{target} succeeds less often than before",
-    RuleKind.DURATION_REGRESSION: "{target} is slower than before",
-    RuleKind.QUEUE_TIME: "Runs of {target} wait long for a runner",
-    RuleKind.STUCK_RUN: "A run of {target} is stuck",
-    RuleKind.MISSING_RUN: "A scheduled run of {target} is missing",
-    RuleKind.FLAKY_RATE: "{target} is flaky",
-    RuleKind.ERROR_BUDGET: "{target} burns its error budget",
-    RuleKind.COLLECTOR_STALE: "{target} is not being synced",
-}
-_ONGOING = {
-    RuleKind.CONSECUTIVE_FAILURES: "{target} is still failing",
-    RuleKind.FAILURE_RATE: "The failure rate {located} is still high",
-    RuleKind.SUCCESS_REGRESSION: "{target} still succeeds less often than before",
-    RuleKind.DURATION_REGRESSION: "{target} is still slower than before",
-    RuleKind.QUEUE_TIME: "Runs of {target} still wait long for a runner",
-    RuleKind.STUCK_RUN: "A run of {target} is still stuck",
-    RuleKind.MISSING_RUN: "A scheduled run of {target} is still missing",
-    RuleKind.FLAKY_RATE: "{target} is still flaky",
-    RuleKind.ERROR_BUDGET: "{target} still burns its error budget",
-    RuleKind.COLLECTOR_STALE: "{target} is still not being synced",
-}
-_RESOLVED = {
-    RuleKind.CONSECUTIVE_FAILURES: "{target} has recovered",
-    RuleKind.FAILURE_RATE: "The failure rate {located} is back to normal",
-    RuleKind.SUCCESS_REGRESSION: "The success rate of {target} is no longer below that of the weeks before",
-    RuleKind.DURATION_REGRESSION: "{target} is no longer slower than in the weeks before",
-    RuleKind.QUEUE_TIME: "Runs of {target} wait no longer than usual",
-    RuleKind.STUCK_RUN: "No run of {target} is stuck any more",
-    RuleKind.MISSING_RUN: "The scheduled run of {target} came",
-    RuleKind.FLAKY_RATE: "{target} is no longer flaky",
-    RuleKind.ERROR_BUDGET: "{target} is within its error budget",
-    RuleKind.COLLECTOR_STALE: "{target} is being synced again",
-}
-_EPISODE = {
-    RuleKind.CONSECUTIVE_FAILURES: "{target} was failing for {lasted} and recovered",
-    RuleKind.FAILURE_RATE: "The failure rate {located} was high for {lasted}; it is back to normal",
-    RuleKind.SUCCESS_REGRESSION: "{target} succeeded less often for {lasted}, and no longer does",
-    RuleKind.DURATION_REGRESSION: "{target} was slower for {lasted}, and no longer is",
-    RuleKind.QUEUE_TIME: "Runs of {target} waited long for a runner for {lasted}, and no longer do",
-    RuleKind.STUCK_RUN: "A run of {target} was stuck for {lasted}, and no longer is",
-    RuleKind.MISSING_RUN: "A scheduled run of {target} came {lasted} late",
-    RuleKind.FLAKY_RATE: "{target} was flaky for {lasted}, and no longer is",
-    RuleKind.ERROR_BUDGET: "{target} burned its error budget for {lasted}, and is within it now",
-    RuleKind.COLLECTOR_STALE: "{target} was not synced for {lasted}; syncing has resumed",
+class _Titles(NamedTuple):
+    """`{subject}` is `acme/web · CI`, `{on}` is ` on main`, `{label}` is `acme/web · CI (main)` and `{lasted}` is
+    ` for 42m 10s`; the last part of each may be missing."""
+
+    firing: str
+    ongoing: str
+    resolved: str
+    past: str
+
+
+_TITLES = {
+    RuleKind.CONSECUTIVE_FAILURES: _Titles(
+        "{subject} is failing{on}",
+        "{subject} is still failing{on}",
+        "{subject} has recovered{on}",
+        "{subject} was failing{on}{lasted}",
+    ),
+    RuleKind.FAILURE_RATE: _Titles(
+        "High failure rate: {label}",
+        "Failure rate still high: {label}",
+        "Failure rate back to normal: {label}",
+        "Failure rate was high{lasted}: {label}",
+    ),
+    RuleKind.SUCCESS_REGRESSION: _Titles(
+        "Success rate dropped: {label}",
+        "Success rate still low: {label}",
+        "Success rate back to normal: {label}",
+        "Success rate was low{lasted}: {label}",
+    ),
+    RuleKind.DURATION_REGRESSION: _Titles(
+        "{subject} slowed down{on}",
+        "{subject} is still slow{on}",
+        "{subject} is back to normal speed{on}",
+        "{subject} was slow{on}{lasted}",
+    ),
+    RuleKind.QUEUE_TIME: _Titles(
+        "Long queue times: {label}",
+        "Queue times still long: {label}",
+        "Queue times back to normal: {label}",
+        "Queue times were long{lasted}: {label}",
+    ),
+    RuleKind.STUCK_RUN: _Titles(
+        "Stuck run: {label}",
+        "Run still stuck: {label}",
+        "Stuck run finished: {label}",
+        "Run was stuck{lasted}: {label}",
+    ),
+    RuleKind.MISSING_RUN: _Titles(
+        "Scheduled run missing: {label}",
+        "Scheduled run still missing: {label}",
+        "Missing scheduled run started: {label}",
+        "Scheduled run was missing{lasted}: {label}",
+    ),
+    RuleKind.FLAKY_RATE: _Titles(
+        "High flake rate: {label}",
+        "Flake rate still high: {label}",
+        "Flake rate back to normal: {label}",
+        "Flake rate was high{lasted}: {label}",
+    ),
+    RuleKind.ERROR_BUDGET: _Titles(
+        "Error budget burning too fast: {label}",
+        "Error budget still burning too fast: {label}",
+        "Error budget burn back to normal: {label}",
+        "Error budget burned too fast{lasted}: {label}",
+    ),
+    RuleKind.COLLECTOR_STALE: _Titles(
+        "{subject} is not being synced",
+        "{subject} is still not being synced",
+        "{subject} is being synced again",
+        "{subject} was not synced{lasted}",
+    ),
 }

@@ -70,16 +70,31 @@ class AlertTarget:
         return f"{rule_id or 0}/{self.repository_id}/{self.workflow_id or 0}/{branch or ''}"
 
     @property
-    def label(self) -> str:
-        """CI on main of acme/web, main of acme/web, or acme/web."""
-        parts = (self.workflow, self.branch)
-        named = " on ".join(part for part in parts if part)
-        return f"{named} of {self.repo}" if named else self.repo
+    def subject(self) -> str:
+        """acme/web · CI; without a workflow acme/web."""
+        return workflow_label(self.repo, self.workflow)
 
     @property
-    def label_with_preposition(self) -> str:
-        """The label after the name of a figure: of CI on main of acme/web, on main of acme/web, or of acme/web."""
-        return f"on {self.label}" if self.branch and not self.workflow else f"of {self.label}"
+    def on_branch(self) -> str:
+        """The branch as it follows a verb: ` on main`; empty without a branch."""
+        return f" on {self.branch}" if self.branch else ""
+
+    @property
+    def label(self) -> str:
+        """acme/web · CI (main), acme/web (main), or acme/web."""
+        return f"{self.subject} ({self.branch})" if self.branch else self.subject
+
+    @property
+    def label_in_repository(self) -> str:
+        """The label without the repository: CI (main), main, or an empty string."""
+        if self.workflow and self.branch:
+            return f"{self.workflow} ({self.branch})"
+        return self.workflow or self.branch or ""
+
+
+def workflow_label(repo: str, workflow: str | None) -> str:
+    """acme/web · CI; without a workflow acme/web."""
+    return f"{repo} · {workflow}" if workflow else repo
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class RuleType:
 RULE_TYPES: dict[RuleKind, RuleType] = {
     RuleKind.CONSECUTIVE_FAILURES: RuleType(
         "Failed runs in a row",
-        "The last completed runs of a workflow on a branch all failed; closes with the next success",
+        "The last completed runs of a workflow on a branch all failed; resolves with the next success",
         Unit.RUNS,
         3,
         1,
@@ -71,8 +71,8 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.SUCCESS_REGRESSION: RuleType(
         "Success regression",
-        "The success rate over the last 7, 14 or 21 days is worse than that of the days before by "
-        "so many points, and not by chance (Fisher's exact test, among all workflows)",
+        "The success rate over the last 7, 14 or 21 days is lower than in the days before by at least this many "
+        "percentage points, and the difference is significant (Fisher's exact test, corrected for all workflows)",
         Unit.SHARE,
         MIN_DROP,
         0.01,
@@ -85,7 +85,7 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.DURATION_REGRESSION: RuleType(
         "Duration regression",
-        "Runs take longer since one of them, by at least this share and a minute",
+        "Successful runs became slower from one run on, by at least this share and by at least 1 minute",
         Unit.SHARE,
         MIN_INCREASE,
         MIN_INCREASE,
@@ -96,8 +96,8 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.QUEUE_TIME: RuleType(
         "Queue time",
-        "The 95th percentile of the waits of jobs queued in the window, of the runner label whose jobs "
-        "waited longest; opens when a quarter of them waited so long",
+        "95th percentile of the queue times of jobs queued in the window, for the runner label with the longest ones; "
+        "opens when a quarter of its jobs waited at least this long",
         Unit.SECONDS,
         10 * _MINUTE,
         1,
@@ -111,7 +111,7 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.STUCK_RUN: RuleType(
         "Stuck run",
-        "A run has not ended this long after it started",
+        "A run has not finished this long after it started",
         Unit.SECONDS,
         2 * _HOUR,
         _MINUTE,
@@ -123,7 +123,7 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.MISSING_RUN: RuleType(
         "Missing scheduled run",
-        "A run that `on.schedule` promises did not come within this time",
+        "A scheduled run (`on.schedule`) has not started this long after its due time",
         Unit.SECONDS,
         _HOUR,
         10 * _MINUTE,
@@ -135,7 +135,7 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.FLAKY_RATE: RuleType(
         "Flaky runs",
-        "Runs that failed and then passed when run again ÷ completed runs created in the window",
+        "Runs that failed and then passed in a re-run ÷ completed runs created in the window",
         Unit.SHARE,
         0.05,
         0.001,
@@ -148,8 +148,7 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.ERROR_BUDGET: RuleType(
         "Error-budget burn",
-        "Failures use up the error budget so many times as fast as the objective allows, over the "
-        "window and over its last twelfth",
+        "The burn rate of the error budget reaches this factor over both the window and its last twelfth",
         Unit.FACTOR,
         6,
         0.1,
@@ -162,7 +161,7 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.COLLECTOR_STALE: RuleType(
         "Stale data",
-        "A repository was not synced for this long, so that its alerts may be late",
+        "A repository has not been synced for this long; its other alerts may be late",
         Unit.SECONDS,
         _HOUR,
         5 * _MINUTE,
