@@ -40,15 +40,15 @@ PICTURES = [
     Picture("runs", "/runs", "newest first"),
     Picture("run", "/run?run_id={failed}", "Since the last success"),
     Picture("log", "/log?run_id={failed}&job_id={job}", "Unfold all"),
-    Picture("compare", "/compare?runs={other},{failed}", "Runs side by side"),
+    Picture("compare", "/compare?runs={other},{failed}", "Jobs"),
     Picture("workflows", "/workflow", "Default branch"),
     Picture("workflow", "/workflow?id={workflow}", "Latest runs"),
-    Picture("failures", "/failures", "Causes of failures"),
-    Picture("flaky", "/flaky", "the surest first"),
-    Picture("cost", "/cost", "Where it goes"),
+    Picture("failures", "/failures", "Failure causes"),
+    Picture("flaky", "/flaky", "highest confidence first"),
+    Picture("cost", "/cost", "Spend by repository"),
     Picture("alerts", "/alerts", "Firing now"),
     Picture("wall", "/?wall=1", "Success rate"),
-    Picture("collector", "/collector", "Every run created since"),
+    Picture("collector", "/collector", "Storage"),
 ]
 SCHEMES = ("light", "dark")
 # Width and maximum height in pixels: longer pages are cut off.

@@ -85,13 +85,13 @@ def normalize_url(value: str) -> str:
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):
-        raise ValueError(_DATABASE_URL_FORMS.format(given="it is not a URL")) from None
+        raise ValueError(_DATABASE_URL_FORMS.format(problem="the value is not a URL")) from None
     if url.drivername == "postgres":
         value = "postgresql" + value.removeprefix("postgres")
         url = make_url(value)
     if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise ValueError(_DATABASE_URL_FORMS.format(given=f"given was a {url.drivername} URL"))
+        raise ValueError(_DATABASE_URL_FORMS.format(problem=f"unsupported database {url.drivername!r}"))
     return value
 
 
-_DATABASE_URL_FORMS = "{given}; allowed are sqlite:///PATH and postgresql://USER:PASSWORD@HOST:PORT/NAME"
+_DATABASE_URL_FORMS = "{problem}; expected sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME"

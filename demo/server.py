@@ -47,7 +47,7 @@ def listen_or_exit(host: str, port: int) -> socket.socket:
         listener.listen(128)
     except (OSError, OverflowError) as error:
         listener.close()
-        reason = error.strerror if isinstance(error, OSError) else "allowed is 0 to 65535"
+        reason = error.strerror if isinstance(error, OSError) else "expected a port from 0 to 65535"
         print(f"--port {port}: cannot listen on {host}: {reason}; choose another port.", file=sys.stderr)
         raise SystemExit(2) from None
     return listener

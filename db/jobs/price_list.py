@@ -60,7 +60,7 @@ def read_price_list(path: str) -> PriceList:
     sections = _mapping(path, "the file", parsed)
     unknown = next((name for name in sections if name not in _SECTIONS), None)
     if unknown is not None:
-        raise ValueError(f"{path}: {str(unknown)[:40]!r} is unknown; allowed are {', '.join(_SECTIONS)}")
+        raise ValueError(f"{path}: unknown section {str(unknown)[:40]!r}; expected {' or '.join(_SECTIONS)}")
     return PriceList(**{str(name): _prices(path, str(name), section) for name, section in sections.items()})
 
 
@@ -69,12 +69,12 @@ def _prices(path: str, section: str, value: object) -> dict[str, float]:
     for key, price in _mapping(path, section, {} if value is None else value).items():
         pattern = str(key).strip()
         if not pattern:
-            raise ValueError(f"{path}: {section}: a name is empty; give a runner's, or a pattern with * and ?")
+            raise ValueError(f"{path}: {section}: empty name; expected a runner name or a pattern with * and ?")
         is_number = isinstance(price, (int, float)) and not isinstance(price, bool)
         if not is_number or not math.isfinite(price) or not 0 <= price <= _MAX_USD:
             raise ValueError(
-                f"{path}: {section}: {pattern[:60]!r}: given was {str(price)[:40]!r}; allowed is a number of US "
-                f"dollars a minute from 0 to {_MAX_USD:g}"
+                f"{path}: {section}: {pattern[:60]!r}: invalid price {str(price)[:40]!r}; expected US dollars "
+                f"per minute, a number from 0 to {_MAX_USD:g}"
             )
         prices[pattern] = float(price)
     return prices
@@ -82,7 +82,7 @@ def _prices(path: str, section: str, value: object) -> dict[str, float]:
 
 def _mapping(path: str, section: str, value: object) -> dict[Any, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{path}: {section} must be a mapping of names to prices, such as gpu-box: 0.05")
+        raise ValueError(f"{path}: {section} is not a mapping; expected names with prices, such as gpu-box: 0.05")
     return value
 
 

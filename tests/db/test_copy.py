@@ -291,9 +291,9 @@ def test_the_command_tells_the_rows_of_both_in_a_table(
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["--to", "mysql://u:hunter2@h/n"], 2, "--to: given was a mysql URL; allowed are"),
+        (["--to", "mysql://u:hunter2@h/n"], 2, "--to: unsupported database 'mysql'; expected sqlite:///PATH or postgresql://"),
         (["--to", "sqlite:////proc/no/x.db"], 1, "--to: cannot create the folder /proc/no"),
-        (["--to", "hunter2"], 2, "--to: it is not a URL"),
+        (["--to", "hunter2"], 2, "--to: the value is not a URL"),
         (["--from", "sqlite:///typo.db", "--to", "sqlite:///x.db"], 2, "--from: there is no file typo.db"),
         (["--from", "sqlite://", "--to", "sqlite:///x.db"], 2, "--from: a database in memory"),
         (["--from", "postgresql://u:hunter2@127.0.0.1:1/x", "--to", "sqlite:///x.db"], 1, "--from: cannot use"),
