@@ -65,9 +65,9 @@ def reject_unknown_parameters(request: Request) -> None:
     for name in request.query_params:
         if name not in known:
             names = ", ".join(sorted(known)) or "none"
-            raise bad_parameter(_truncate(name, 80), f"there is no such parameter; known are {names}")
+            raise bad_parameter(_truncate(name, 80), f"unknown parameter; expected one of {names}")
         if not known[name] and len(request.query_params.getlist(name)) > 1:
-            raise bad_parameter(name, "is given more than once, and takes one value")
+            raise bad_parameter(name, "is repeated, but accepts one value")
 
 
 def _parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
@@ -188,7 +188,7 @@ TextQuery = Annotated[
 
 def validate_text(name: str, value: str) -> str:
     if CONTROL_CHARACTERS.search(value):
-        raise bad_parameter(name, "the text holds characters that cannot be searched for")
+        raise bad_parameter(name, "the text contains characters that cannot be searched for")
     return value
 
 

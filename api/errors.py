@@ -101,7 +101,7 @@ def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 400 and detail == _UNPARSABLE:
         return problem_response(bad_parameter("body", "it cannot be read as JSON in UTF-8"))
     if error.status_code == 404 and detail == "Not Found":
-        detail = f"There is no {request.url.path}; /docs lists what there is."
+        detail = f"There is no {request.url.path}; /docs lists all routes."
     return problem_response(Problem(error.status_code, detail, headers=dict(error.headers or {})))
 
 

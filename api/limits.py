@@ -52,7 +52,7 @@ class WorkPool:
             if self._used + units > self._capacity:
                 raise Problem(
                     503,
-                    f"Too many {self._name} are under way; try again in {self._retry} s.",
+                    f"Too many {self._name} are in progress; try again in {self._retry} s.",
                     headers={"Retry-After": str(self._retry)},
                 )
             self._used += units
@@ -82,7 +82,7 @@ class ChannelTestLimiter:
                 seconds = int(waits[latest]) + 1
                 raise Problem(
                     429,
-                    f"channel: {latest} got a test message within the last minute; wait {seconds} s.",
+                    f"channel: {latest} received a test message within the last minute; wait {seconds} s.",
                     headers={"Retry-After": str(seconds)},
                 )
             self._sent |= dict.fromkeys(channels, now)

@@ -49,14 +49,14 @@ def check_prune(
     ahead; null before GitHub's first response."""
     if ahead_of_github is not None and abs(ahead_of_github) > MAX_DRIFT:
         return PruneBlocked(
-            f"this machine's clock is {_format_offset(ahead_of_github)} GitHub's; set it, by NTP for example"
+            f"this machine's clock is {_format_offset(ahead_of_github)} GitHub's; synchronize it, for example with NTP"
         )
     with session_scope(engine) as session:
         if engine.dialect.name == "postgresql":
             ahead = now - session.scalars(select(func.clock_timestamp())).one()
             if abs(ahead) > MAX_DRIFT:
                 return PruneBlocked(
-                    f"this machine's clock is {_format_offset(ahead)} the database server's; set both by NTP"
+                    f"this machine's clock is {_format_offset(ahead)} the database server's; synchronize both with NTP"
                 )
         due = pending_deletion(session, now, retention, log_retention, count_limit=None)
         if not due.runs and not due.logs:

@@ -171,7 +171,7 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
             remedy = self.encryption_remediation(self.github_api_url)
             if remedy:
                 secret = "GITHUB_TOKEN" if self.token else "the GitHub App's token"
-                raise ValueError(f"GITHUB_API_URL: {secret} would be sent in clear; {remedy}")
+                raise ValueError(f"GITHUB_API_URL: {secret} would be sent unencrypted; {remedy}")
         return self
 
     @model_validator(mode="after")

@@ -52,7 +52,7 @@ def add(request: Request, now: NowDep, body: schemas.RuleBody) -> schemas.Rule:
         return _rule_response(get_rule(session, add_rule(session, _parse_rule(body), now)))
 
 
-@router.post("/replay", operation_id="replay_rule", response_model=schemas.Replay, summary="Backtest an alerting rule")
+@router.post("/replay", operation_id="replay_rule", response_model=schemas.Replay, summary="Replay an alerting rule")
 def replay_rule(session: SessionDep, now: NowDep, body: schemas.RuleBody) -> schemas.Replay:
     """Returns the alerts that the rule would have opened in the last 30 days, from the stored runs. Nothing is saved.
     Takes seconds for very many runs."""

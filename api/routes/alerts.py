@@ -70,11 +70,11 @@ def alerts(  # noqa: PLR0913, PLR0917 - its filters
     "/test",
     operation_id="send_test_message",
     response_model=schemas.TestResults,
-    summary="Send a test message",
+    summary="Send a test notification",
     responses={
         403: {"model": schemas.ProblemDocument, "description": "The request comes from a page of another site"},
         409: {"model": schemas.ProblemDocument, "description": "No channel is configured"},
-        429: {"model": schemas.ProblemDocument, "description": "The channel got a test message within the last minute"},
+        429: {"model": schemas.ProblemDocument, "description": "The channel received a test message within the last minute"},
         502: {"model": schemas.TestFailed, "description": "The message could not be sent to any channel"},
     },
 )
@@ -102,7 +102,7 @@ def send_test(
     results = [_send_to_channel(channels[name], message) for name in names]
     if not any(result.ok for result in results):
         failures = [result.model_dump() for result in results]
-        raise Problem(502, "No channel took the message.", extra={"results": failures})
+        raise Problem(502, "No channel accepted the message.", extra={"results": failures})
     return schemas.TestResults(results=results)
 
 
@@ -162,8 +162,8 @@ def _test_message(request: Request, window: Window, app_url: str) -> Message:
     with open_session(request) as session:
         figures = display(service.snapshot(session, Scope(), window, commits=False))
     return Message(
-        subject="Pipeline Health: test message",
-        headline="This is a test: alerts of Pipeline Health arrive here",
+        subject="Pipeline Health: test notification",
+        headline="Test notification: alerts of Pipeline Health are sent here",
         fields=tuple((f"{FIGURES[name].label}, 30 days", figures[name]) for name in _TEST_FIGURES),
         links=(("Dashboard", app_url),),
         resolved=True,

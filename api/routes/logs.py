@@ -138,7 +138,7 @@ def _text(rows: list[JobLogRow]) -> str:
         + (
             visible_text(row.text)
             if row.text is not None
-            else f"Left out of this response: request it with job_id={row.job_id}.\n"
+            else f"Omitted from this response; request it with job_id={row.job_id}.\n"
         )
         for row in rows
         if row.text is not None or _is_omitted(row)

@@ -79,7 +79,7 @@ def _scope(body: schemas.SilenceBody) -> Patterns:
     scope = Patterns(tuple(body.repos), tuple(body.workflows), tuple(body.branches))
     if scope == Patterns() and body.rule_id is None:
         raise bad_parameter(
-            "repos", "give at least one of repos, workflows, branches and rule_id; * matches everything"
+            "repos", "expected at least one of repos, workflows, branches and rule_id; * matches everything"
         )
     for field in ("repos", "workflows", "branches"):
         try:
@@ -91,7 +91,7 @@ def _scope(body: schemas.SilenceBody) -> Patterns:
 
 def _span(body: schemas.SilenceBody, now: datetime) -> tuple[datetime, datetime]:
     if (body.ends_at is None) == (body.duration_seconds is None):
-        raise bad_parameter("ends_at", "give either ends_at or duration_seconds")
+        raise bad_parameter("ends_at", "expected either ends_at or duration_seconds")
     try:
         starts_at = _utc(body.starts_at) if body.starts_at else now
         ends_at = _utc(body.ends_at) if body.ends_at else starts_at + timedelta(seconds=body.duration_seconds or 0)

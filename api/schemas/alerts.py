@@ -32,7 +32,7 @@ _ALERT: dict[str, Any] = {
 _DELIVERED: dict[str, Any] = {"channel": "slack", "ok": True, "error": None}
 _REJECTED: dict[str, Any] = {
     "channel": "email", "ok": False,
-    "error": "The mail server smtp.example.com:587 refused user or password; check SMTP_URL",
+    "error": "The mail server smtp.example.com:587 rejected the user name or password; check SMTP_URL",
 }  # fmt: skip
 
 
@@ -153,7 +153,7 @@ class TestFailed(ProblemDocument):
             "type": "about:blank",
             "title": "Bad Gateway",
             "status": 502,
-            "detail": "No channel took the message.",
+            "detail": "No channel accepted the message.",
             "results": [_REJECTED],
         }
     )

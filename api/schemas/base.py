@@ -16,13 +16,13 @@ Time = Annotated[
 def _check_storable(text: str) -> str:
     """Line breaks are allowed."""
     if CONTROL_CHARACTERS.search(text.replace("\n", "")):
-        raise ValueError("the text holds characters that cannot be stored")
+        raise ValueError("the text contains characters that cannot be stored")
     return text
 
 
 def _check_single_line(text: str) -> str:
     if not text.strip() or "\n" in text:
-        raise ValueError("expected one line that is not empty")
+        raise ValueError("expected one non-empty line")
     return collapse_whitespace(text)
 
 

@@ -22,7 +22,7 @@ _WORKFLOW: dict[str, Any] = {
 }  # fmt: skip
 _DATABASE: dict[str, Any] = {"status": "ok", "detail": "reachable and migrated"}
 _REPLICA: dict[str, Any] = {
-    "status": "ok", "detail": "the replica answers, 0 s behind", "reads_from": "replica", "lag_seconds": 0.0,
+    "status": "ok", "detail": "the replica serves reads, 0 s behind", "reads_from": "replica", "lag_seconds": 0.0,
 }  # fmt: skip
 _COLLECTOR: dict[str, Any] = {
     "status": "degraded", "detail": "acme/api: /repos/acme/api not found, or the token has no access (404)",
@@ -36,7 +36,7 @@ _COLLECTOR: dict[str, Any] = {
     ],
 }  # fmt: skip
 _INBOX: dict[str, Any] = {
-    "status": "ok", "detail": "deliveries are applied as they come", "waiting": 3, "failed": 0, "oldest_seconds": 0.4,
+    "status": "ok", "detail": "deliveries are applied as they arrive", "waiting": 3, "failed": 0, "oldest_seconds": 0.4,
 }  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def login() -> LoginConfig | None:
         if settings.domains or settings.emails:
             name = "AUTH_ALLOWED_DOMAINS" if settings.domains else "AUTH_ALLOWED_EMAILS"
             raise ConfigError(
-                f"{name}: it is set without a login; set AUTH_OIDC_METADATA_URL and the other AUTH_… variables."
+                f"{name}: has no effect without a login; set AUTH_OIDC_METADATA_URL and the other AUTH_… variables."
             )
         return None
     auth = section or _settings_section(settings)

@@ -88,7 +88,7 @@ def _denial_reason(claims: Mapping[str, Any], policy: AccessPolicy) -> str | Non
         return None
     match = EMAIL.fullmatch(address)
     if not match or match["domain"] not in policy.domains:
-        return "This address is not among those that have access to this dashboard."
+        return "This address does not have access to this dashboard."
     # A private Google account may have an address of a company whose owner has left it; `hd` names the organization.
     is_private = (
         claims.get("iss") in _GOOGLE_ISSUERS and match["domain"] not in _PUBLIC_GOOGLE_DOMAINS and not claims.get("hd")

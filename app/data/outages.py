@@ -56,7 +56,7 @@ class OutageTracker:
     def record_success(self) -> None:
         with self._lock:
             if self._since:
-                log.info("The database answers again.")
+                log.info("The database is available again.")
             self._since, self._last_success_at = None, datetime.now(UTC)
             self._failed_at = float("-inf")
 

@@ -218,7 +218,7 @@ class GitHubClient:
                     raise_for_status(response, self.auth)
                 url = self._checked_url(urljoin(url, response.headers.get("location", "")))
         raise errors.InvalidResponse(
-            f"{urlsplit(url).path} is redirected in a circle; does GITHUB_API_URL name a GitHub API?"
+            f"{urlsplit(url).path} is a redirect loop; does GITHUB_API_URL name a GitHub API?"
         )
 
     def _send_authorized(self, url: str, headers: dict[str, str], *, stream: bool) -> requests.Response:
@@ -291,12 +291,12 @@ class GitHubClient:
         target, api = urlsplit(path), urlsplit(self.api_url)
         if (target.scheme, target.netloc) != (api.scheme, api.netloc):
             raise errors.InvalidResponse(
-                f"GitHub named an address on another host ({target.scheme}://{target.netloc}); not followed. "
+                f"GitHub returned a URL on another host ({target.scheme}://{target.netloc}); not followed. "
                 "Does GITHUB_API_URL name a GitHub API?"
             )
         if not f"{target.path}/".startswith(f"{api.path}/"):
             raise errors.InvalidResponse(
-                f"GitHub named an address outside its API ({target.path}); does GITHUB_API_URL name a GitHub API?"
+                f"GitHub returned a URL outside its API ({target.path}); does GITHUB_API_URL name a GitHub API?"
             )
         return path
 

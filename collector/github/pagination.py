@@ -113,7 +113,7 @@ def _page(response: GitHubResponse, key: str | None, model: type[P]) -> ResultPa
     if key:
         listed = response.data.get(key) if isinstance(response.data, dict) else None
     if not isinstance(listed, list):
-        raise InvalidResponse(f"GitHub answered without the list {key!r}")
+        raise InvalidResponse(f"GitHub's response has no list {key!r}")
     items: list[P] = []
     invalid_items: list[str] = []
     for item in listed:

@@ -29,7 +29,7 @@ def parse_json(response: requests.Response) -> Any:
         return _decode_json(body)
     except (ValueError, RecursionError):
         raise errors.InvalidResponse(
-            f"{request_path(response)} did not answer with JSON; does GITHUB_API_URL name a GitHub API?", transient=True
+            f"{request_path(response)} did not return JSON; does GITHUB_API_URL name a GitHub API?", transient=True
         ) from None
 
 

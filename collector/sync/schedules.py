@@ -94,10 +94,10 @@ def _decode_text(data: object) -> str:
     try:
         payload = parse_payload(FilePayload, data)
     except InvalidPayload:
-        raise InvalidWorkflowFile("GitHub did not answer with a file") from None
+        raise InvalidWorkflowFile("GitHub did not return a file") from None
     if payload.encoding != "base64":
-        raise InvalidWorkflowFile("GitHub did not answer with a file")
+        raise InvalidWorkflowFile("GitHub did not return a file")
     try:
         return base64.b64decode(payload.content).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
-        raise InvalidWorkflowFile("GitHub's answer holds no file") from None
+        raise InvalidWorkflowFile("GitHub's response contains no file") from None

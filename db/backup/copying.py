@@ -98,5 +98,5 @@ def _failure_message(target: Engine, error: Exception) -> str:
     reason = cause[0] if cause else type(error).__name__
     return (
         f"Copying to {safe_url(target)} failed: {reason}; nothing was written there; "
-        "try again when the cause is removed."
+        "fix the cause and try again."
     )

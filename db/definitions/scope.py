@@ -103,5 +103,5 @@ def make_window(since: str | None, until: str | None, now: datetime) -> Window:
     end = parse_time(until, now) if until else now
     start = parse_time(since, now) if since else end - DEFAULT_SPAN
     if start >= end:
-        raise ValueError(f"since ({start:%Y-%m-%dT%H:%M:%SZ}) must lie before until ({end:%Y-%m-%dT%H:%M:%SZ})")
+        raise ValueError(f"since ({start:%Y-%m-%dT%H:%M:%SZ}) must be before until ({end:%Y-%m-%dT%H:%M:%SZ})")
     return Window(start, end)

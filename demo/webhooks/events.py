@@ -60,7 +60,7 @@ async def send_continuously(world: World, url: str, secret: str, interval: float
         since = until
         error = next((f"{sent.status or sent.error}" for sent in results if not 200 <= sent.status < 300), "")
         if error and not last_error:
-            print(f"--webhooks {url}: {error}; trying on.", file=sys.stderr, flush=True)
+            print(f"--webhooks {url}: {error}; retrying.", file=sys.stderr, flush=True)
         last_error = error if results else last_error
 
 

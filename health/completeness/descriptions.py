@@ -179,7 +179,7 @@ def _coverage_entries(repository: RepositoryCompleteness) -> Iterator[Completene
     if repository.actions_missing_since:
         since = format_minute(repository.actions_missing_since)
         text = f"This repository has no GitHub Actions (as of {since} UTC): there is nothing to collect."
-        yield CompletenessEntry(Tone.NOTE, text, "No action needed: collection starts when the repository has Actions.")
+        yield CompletenessEntry(Tone.NOTE, text, "No action needed: collection starts when Actions are enabled.")
         if repository.complete_since is None:
             return
     if repository.complete_since is None or repository.synced_at is None:
@@ -207,15 +207,15 @@ def _error_entries(repository: RepositoryCompleteness, now: datetime) -> Iterato
 def remediation(error_code: str | None) -> str:
     """What an operator can do about a failed sync, by the code that is stored with its error."""
     return _REMEDIATIONS.get(
-        error_code or "", "No action needed: every sync tries it again, and what is stored is kept."
+        error_code or "", "No action needed: every sync retries it; stored data is kept."
     )
 
 
 _REMEDIATIONS: dict[str, str] = {
-    ErrorCode.UNAUTHORIZED: "Renew the token or key of the collector, and restart it. What is stored is kept.",
+    ErrorCode.UNAUTHORIZED: "Renew the token or key of the collector, and restart it. Stored data is kept.",
     ErrorCode.FORBIDDEN: (
         "Grant the token permission to read Actions in this repository; if the organization uses single sign-on, "
-        "authorize the token there. What is stored is kept."
+        "authorize the token there. Stored data is kept."
     ),
     ErrorCode.NOT_FOUND: (
         "Check the name in GITHUB_REPOS and whether the token can access the repository. If the repository was "
@@ -273,7 +273,7 @@ def _run_number_entries(
 def _backfill_entry(backfill: BackfillStatus, now: datetime) -> CompletenessEntry:
     text = backfill.description
     left = time_left_text(backfill.seconds_left(now))
-    remedy = "No action needed: it continues, also after a restart." if backfill.is_reading else ""
+    remedy = "No action needed: it continues automatically, including after a restart." if backfill.is_reading else ""
     return CompletenessEntry(Tone.BUSY, f"{text[:1].upper()}{text[1:]}{', ' + left if left else ''}.", remedy)
 
 

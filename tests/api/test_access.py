@@ -72,7 +72,7 @@ def test_long_answers_are_compressed(client: TestClient, engine: Engine) -> None
 def test_a_path_that_does_not_exist_is_a_problem(client: TestClient) -> None:
     answer = client.get("/api/nope")
     assert answer.status_code == 404
-    assert answer.json()["detail"] == "There is no /api/nope; /docs lists what there is."
+    assert answer.json()["detail"] == "There is no /api/nope; /docs lists all routes."
 
 
 def test_a_method_that_does_not_exist_is_a_problem(client: TestClient) -> None:

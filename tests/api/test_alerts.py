@@ -171,7 +171,7 @@ def test_a_slack_bot_gets_a_test(make_client: MakeClient, slack: Slack, engine: 
         given = {"slack_bot_token": TOKEN, "slack_channel": workspace.channel, "slack_api_url": workspace.url}
         client = make_client(slack_webhook_url=slack.url, **given)
         assert client.post("/api/alerts/test?channel=slack").json()["results"][0]["ok"]
-        assert workspace.headlines() == ["✅ This is a test: alerts of Pipeline Health arrive here"]
+        assert workspace.headlines() == ["✅ Test notification: alerts of Pipeline Health are sent here"]
         assert slack.received == []
         refused = make_client(**given | {"slack_channel": "C0OTHER"}).post("/api/alerts/test")
         assert refused.status_code == 502

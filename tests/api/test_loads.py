@@ -45,7 +45,7 @@ def test_a_lock_of_the_database_keeps_changes_waiting_and_nothing_else(tmp_path:
         assert all(int(each.headers["retry-after"]) > 0 for each in answers)
         told = {each.body for each in answers}
         assert any(b"Another program is writing" in each for each in told)
-        assert any(b"Too many changes are under way" in each for each in told)
+        assert any(b"Too many changes are in progress" in each for each in told)
         assert ask(server, "POST", "/api/alerts/silences", JSON, SILENCE).status == 201
 
 

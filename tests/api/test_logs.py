@@ -67,7 +67,7 @@ def test_texts_of_many_jobs_are_left_out_beyond_a_size(
     assert one["text"] == "unit\n" * 10
     plain = filled.get("/api/logs/1?format=text").text
     assert plain.count("boom") == 30
-    assert "===== unit (success) =====\nLeft out of this response: request it with job_id=14.\n" in plain
+    assert "===== unit (success) =====\nOmitted from this response; request it with job_id=14.\n" in plain
     keep(engine, 10, state="stored", text="boom\n", size_bytes=5, excerpt_first_line=1, excerpt=("x",))
     jobs = {each["job_id"]: each for each in filled.get("/api/logs/1").json()["jobs"]}
     assert sorted(number for number, each in jobs.items() if each["text"]) == [10, 11, 15]

@@ -120,7 +120,7 @@ def test_what_cannot_be_used_is_one_line_that_names_it(
 @pytest.mark.parametrize("name", ["AUTH_ALLOWED_DOMAINS", "AUTH_ALLOWED_EMAILS"])
 def test_a_list_without_a_login_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "example.com" if name.endswith("DOMAINS") else "a@example.com")
-    with pytest.raises(ConfigError, match=f"{name}: it is set without a login"):
+    with pytest.raises(ConfigError, match=f"{name}: has no effect without a login"):
         login()
 
 

@@ -106,7 +106,7 @@ def test_a_message_outlasts_what_is_wrong_with_slack_and_arrives_once(
         clock.forward(hours=2)
         assert station.run() == (0, 0, 0)
     assert len(slack.taken) == 1
-    assert "not delivered, will be tried again" in caplog.text
+    assert "not delivered, will be retried" in caplog.text
     assert SECRET not in caplog.text
     assert SECRET not in delivery.error
 

@@ -236,7 +236,7 @@ def test_a_program_without_the_channel_leaves_its_messages_to_others_for_a_day(
     station.clock.forward(hours=2)
     assert without.run() == 0
     delivery = station.alerts()[0].deliveries[0]
-    assert (delivery.state, delivery.error) == ("dead", "The channel is not configured any more.")
+    assert (delivery.state, delivery.error) == ("dead", "The channel is no longer configured.")
 
 
 def test_a_mail_that_the_server_refuses_for_good_is_dead_at_once(engine: Engine, clock: Clock) -> None:

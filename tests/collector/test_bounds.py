@@ -65,8 +65,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "a gigabyte of blanks": (lambda: gzip.compress(b" " * 1_000_000_000, 1), "gzip", "is larger than"),
     "packed twice": (lambda: gzip.compress(gzip.compress(b"{}")), "gzip, gzip", "has the encoding"),
     "millions of lists": (lambda: b"[" + b"[]," * 3_000_000 + b"[]]", "identity", "values"),
-    "a deep list": (lambda: b"[" * 100_000 + b"]" * 100_000, "identity", "did not answer with JSON"),
-    "a long number": (lambda: b'{"id": ' + b"9" * 5_000 + b"}", "identity", "did not answer with JSON"),
+    "a deep list": (lambda: b"[" * 100_000 + b"]" * 100_000, "identity", "did not return JSON"),
+    "a long number": (lambda: b'{"id": ' + b"9" * 5_000 + b"}", "identity", "did not return JSON"),
 }
 
 

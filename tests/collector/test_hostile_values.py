@@ -112,7 +112,7 @@ def test_an_answer_that_is_none_is_one_line_and_the_others_go_on(
     assert list(outcome.failures) == [REPO]
     line = outcome.failures[REPO]
     assert len(line.splitlines()) == 1
-    assert "did not answer with JSON" in line
+    assert "did not return JSON" in line
     assert len(stored(engine)) == 2
 
 

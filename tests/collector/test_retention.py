@@ -51,7 +51,7 @@ def fresh() -> datetime:
 def test_a_wrong_clock_deletes_nothing(engine: Engine, ahead: timedelta, words: str) -> None:
     found = check_prune(engine, fresh(), *KEPT, ahead)
     assert found
-    assert found.reason == f"{words}; set it, by NTP for example"
+    assert found.reason == f"{words}; synchronize it, for example with NTP"
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -59,7 +59,7 @@ def test_the_database_server_has_a_clock_too(engine: Engine) -> None:
     """Where GitHub's time comes from a proxy that runs by the same wrong clock."""
     found = check_prune(engine, fresh() + 500 * DAY, *KEPT, NONE)
     assert found
-    assert found.reason == "this machine's clock is 500 days ahead of the database server's; set both by NTP"
+    assert found.reason == "this machine's clock is 500 days ahead of the database server's; synchronize both with NTP"
 
 
 def test_before_github_answers_what_is_due_waits(engine: Engine) -> None:

@@ -93,7 +93,7 @@ def test_a_refused_password_is_not_in_the_error(password: str) -> None:
 def test_a_password_is_never_sent_in_clear_to_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     with mail_server() as server:
         _every_name_is_this_machine(monkeypatch)
-        with pytest.raises(DeliveryFailed, match="not sent in clear"):
+        with pytest.raises(DeliveryFailed, match="not sent unencrypted"):
             EmailChannel(f"smtp://alerts:p%40ss%20word@mail.example.com:{server.port}", SENDER, PEOPLE).send(NEWS)
     assert server.envelopes == []
 
@@ -119,7 +119,7 @@ def test_when_one_recipient_is_refused_the_others_get_the_message_once(caplog: p
         server.refuse = ("ann@example.com",)
         receipt = EmailChannel(f"smtp://127.0.0.1:{server.port}", SENDER, PEOPLE).send(NEWS)
         assert receipt.note == (
-            f"The mail server 127.0.0.1:{server.port} refused ann@example.com (550); the others have the message"
+            f"The mail server 127.0.0.1:{server.port} refused ann@example.com (550); the other recipients received the message"
         )
     assert server.envelopes[0].rcpt_tos == ["bob@example.com"]
     assert "refused ann@example.com" in caplog.text

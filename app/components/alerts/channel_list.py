@@ -91,8 +91,8 @@ def _line(name: str, last: NotificationRow | None, now: datetime) -> str:
 
 def _message(figures: str) -> Message:
     return Message(
-        subject="Pipeline Health: test message",
-        headline="Test message: notifications of Pipeline Health arrive here",
+        subject="Pipeline Health: test notification",
+        headline="Test notification: alerts of Pipeline Health are sent here",
         fields=(("Success rate, 30 days", figures),),
         resolved=True,
     )

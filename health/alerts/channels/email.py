@@ -56,20 +56,20 @@ class EmailSettings(PlainHttpSettings):
         for part in (value or "").split(","):
             address = parseaddr(part.strip())[1]
             if part.strip() and (not _ADDRESS.fullmatch(address) or not part.isprintable()):
-                raise ValueError(f"{part.strip()[:60]!r} is not a mail address; expected NAME@HOST, comma-separated")
+                raise ValueError(f"{part.strip()[:60]!r} is not an e-mail address; expected NAME@HOST, comma-separated")
         return value
 
     @field_validator("alert_email_from")
     @classmethod
     def _validate_mail_sender(cls, value: str | None) -> str | None:
         if value and ("," in value or not value.strip()):
-            raise ValueError("invalid value; expected one mail address, such as pipeline-health@example.com")
+            raise ValueError("invalid value; expected one e-mail address, such as pipeline-health@example.com")
         return value
 
     @model_validator(mode="after")
     def _require_recipients(self) -> "EmailSettings":
         if self.smtp_url and not self.recipients:
-            raise ValueError("ALERT_EMAIL_TO: SMTP_URL is set but no recipients are configured; set one or more")
+            raise ValueError("ALERT_EMAIL_TO: required with SMTP_URL; set one or more recipients")
         return self
 
 
@@ -169,10 +169,10 @@ class EmailChannel:
                 self._log_in(server)
                 refused = server.send_message(mail, to_addrs=[parseaddr(name)[1] for name in self._recipients])
         except smtplib.SMTPAuthenticationError:
-            raise DeliveryFailed(f"The mail server {address} refused user or password; check SMTP_URL") from None
+            raise DeliveryFailed(f"The mail server {address} rejected the user name or password; check SMTP_URL") from None
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
-            reason = f"The mail server {address} took none of the recipients ({codes[0]}); check ALERT_EMAIL_TO"
+            reason = f"The mail server {address} accepted none of the recipients ({codes[0]}); check ALERT_EMAIL_TO"
             raise DeliveryFailed(reason, permanent=all(code >= 500 for code in codes)) from None
         except smtplib.SMTPResponseException as error:
             raise DeliveryFailed(
@@ -218,7 +218,7 @@ class EmailChannel:
             server.ehlo()
         elif self._user and not self._may_be_plain:
             raise DeliveryFailed(
-                f"The mail server {self._host} offers no TLS; the password is not sent in clear, unless "
+                f"The mail server {self._host} offers no TLS; the password is not sent unencrypted, unless "
                 "ALLOW_PLAIN_HTTP names the host"
             )
 
@@ -237,7 +237,7 @@ class EmailChannel:
             server.login(self._user, self._password)
         except UnicodeError:
             # The text of the error contains a part of the password.
-            raise DeliveryFailed("SMTP_URL: user or password holds characters that a login cannot take") from None
+            raise DeliveryFailed("SMTP_URL: the user name or password contains characters that SMTP authentication does not support") from None
 
 
 def _server_message(error: smtplib.SMTPResponseException) -> str:
@@ -251,7 +251,7 @@ def _refused_note(address: str, refused: Mapping[str, tuple[int, bytes]]) -> str
     if not refused:
         return None
     recipients = ", ".join(f"{name} ({code})" for name, (code, _) in refused.items())
-    return f"The mail server {address} refused {recipients}; the others have the message"
+    return f"The mail server {address} refused {recipients}; the other recipients received the message"
 
 
 def build_email(

@@ -70,20 +70,20 @@ class SlackSettings(PlainHttpSettings):
     @model_validator(mode="after")
     def _check_slack_settings(self) -> "SlackSettings":
         if self.slack_bot_token and not self.slack_channel:
-            raise ValueError("SLACK_CHANNEL: SLACK_BOT_TOKEN is set but no channel to post to; set it to its ID")
+            raise ValueError("SLACK_CHANNEL: required with SLACK_BOT_TOKEN; set it to the channel ID")
         if self.slack_channel and not self.slack_bot_token:
-            raise ValueError("SLACK_BOT_TOKEN: SLACK_CHANNEL is set but no bot to post there; set the bot's token")
+            raise ValueError("SLACK_BOT_TOKEN: required with SLACK_CHANNEL; set it to the bot's token")
         return self
 
     @model_validator(mode="after")
     def _require_tls_for_slack(self) -> "SlackSettings":
         """The URL of an incoming webhook is itself a secret."""
         if self.slack_bot_token and (remedy := self.encryption_remediation(self.slack_api_url)):
-            raise ValueError(f"SLACK_API_URL: SLACK_BOT_TOKEN would be sent in clear; {remedy}")
+            raise ValueError(f"SLACK_API_URL: SLACK_BOT_TOKEN would be sent unencrypted; {remedy}")
         if self.slack_webhook_url and (
             remedy := self.encryption_remediation(self.slack_webhook_url.get_secret_value())
         ):
-            raise ValueError(f"SLACK_WEBHOOK_URL: it would be sent in clear; {remedy}")
+            raise ValueError(f"SLACK_WEBHOOK_URL: it would be sent unencrypted; {remedy}")
         return self
 
 

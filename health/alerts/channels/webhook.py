@@ -57,13 +57,13 @@ class WebhookSettings(PlainHttpSettings):
     def _validate_alert_webhook_secret(cls, value: SecretStr | None) -> SecretStr | None:
         """Blanks alone are an accident: a secret is set in order to sign."""
         if value is not None and not value.get_secret_value().strip():
-            raise ValueError("the value is empty; set a secret that the receiver knows, or leave it out")
+            raise ValueError("the value is empty; set a secret that the receiver knows, or unset it")
         return value
 
     @model_validator(mode="after")
     def _require_alert_webhook_url(self) -> "WebhookSettings":
         if self.alert_webhook_secret and not self.alert_webhook_url:
-            raise ValueError("ALERT_WEBHOOK_URL: ALERT_WEBHOOK_SECRET is set but no URL to post to; set it")
+            raise ValueError("ALERT_WEBHOOK_URL: required with ALERT_WEBHOOK_SECRET; set it to the receiver's URL")
         return self
 
     @model_validator(mode="after")
@@ -73,7 +73,7 @@ class WebhookSettings(PlainHttpSettings):
         has_secret = bool(self.alert_webhook_secret) or bool(parse_url(url) and urlsplit(url).password)
         needs_tls = bool(url) and has_secret and not url.startswith("https://")
         if needs_tls and (remedy := self.encryption_remediation(url)):
-            raise ValueError(f"ALERT_WEBHOOK_URL: messages with a secret would be sent in clear; {remedy}")
+            raise ValueError(f"ALERT_WEBHOOK_URL: messages with a secret would be sent unencrypted; {remedy}")
         return self
 
 

@@ -23,8 +23,8 @@ MAX_RUNS = 200_000
 _DEFAULT_LOOKBACK = timedelta(days=7)
 _MAX_ITEMS = 200
 _UNSUPPORTED = {
-    RuleKind.COLLECTOR_STALE: "The age of past data is not stored: this rule cannot be backtested.",
-    RuleKind.MISSING_RUN: "Past schedules are not stored: this rule cannot be backtested.",
+    RuleKind.COLLECTOR_STALE: "Past data freshness is not stored, so this rule cannot be replayed.",
+    RuleKind.MISSING_RUN: "Past schedules are not stored, so this rule cannot be replayed.",
 }
 
 

@@ -121,7 +121,7 @@ class Dispatcher:
             outcome, consequence = "given_up", "no further attempts"
         else:
             outcome = "failed"
-            consequence = "will be tried again" if state is not None else "deleted meanwhile"
+            consequence = "will be retried" if state is not None else "deleted meanwhile"
         self._counters.increment(CounterName.NOTIFICATIONS, f"{claimed.channel}/{outcome}")
         log.warning("%s message not delivered, %s: %s", claimed.channel, consequence, error, extra={"outcome": outcome})
 

@@ -103,11 +103,11 @@ def validate_rule(rule: Rule) -> Rule:
     _check_close_at(rule, spec)
     _check_sample(rule, spec)
     if rule.per not in spec.scopes:
-        raise InvalidRule("per", f"a rule of this kind is about one {' or '.join(spec.scopes)}")
+        raise InvalidRule("per", f"a rule of this type applies to one {' or '.join(spec.scopes)}")
     if rule.per is RuleScope.REPOSITORY and rule.scope.workflows:
-        raise InvalidRule("workflows", "a rule about whole repositories cannot name workflows; leave them out")
+        raise InvalidRule("workflows", "a rule per repository does not accept workflows; omit them")
     if rule.scope.branches and not spec.allows_branches:
-        raise InvalidRule("branches", "a rule of this kind names no branches; leave them out")
+        raise InvalidRule("branches", "a rule of this type does not accept branches; omit them")
     for field in ("repos", "workflows", "branches"):
         check_patterns(field, getattr(rule.scope, field))
     if rule.repeat_seconds is not None and not MIN_REPEAT <= rule.repeat_seconds <= MAX_REPEAT:
@@ -130,7 +130,7 @@ def _check_close_at(rule: Rule, spec: RuleType) -> None:
     if rule.close_at is None:
         return
     if not spec.allows_close_at:
-        raise InvalidRule("close_at", "a rule of this kind closes by itself; leave it out")
+        raise InvalidRule("close_at", "a rule of this type has no resolve threshold; omit it")
     if not 0 < rule.close_at <= rule.open_at:
         raise InvalidRule("close_at", f"invalid value {rule.close_at:g}; expected more than 0 and at most open_at")
 
@@ -139,7 +139,7 @@ def _check_sample(rule: Rule, spec: RuleType) -> None:
     defaults = {"window_seconds": spec.window, "minimum": spec.default_min_samples, "objective": spec.objective}
     for field, default in defaults.items():
         if getattr(rule, field) is not None and default is None:
-            raise InvalidRule(field, "a rule of this kind has none; leave it out")
+            raise InvalidRule(field, "a rule of this type does not have this setting; omit it")
     if rule.window_seconds is not None and not MIN_WINDOW <= rule.window_seconds <= MAX_WINDOW:
         raise InvalidRule("window_seconds", "expected 600 seconds to 30 days")
     if rule.minimum is not None and not 1 <= rule.minimum <= 100_000:

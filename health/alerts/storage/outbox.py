@@ -83,7 +83,7 @@ CLAIM_DURATION = timedelta(minutes=2)
 EXPIRE_AFTER = timedelta(days=1)
 _FIRST_DELAY = timedelta(seconds=15)
 _LONGEST_DELAY = timedelta(hours=1)
-_OBSOLETE_NOTE = "The alert was resolved without a message, silenced or acknowledged before this one could be sent."
+_OBSOLETE_NOTE = "The alert was resolved without a notification, silenced or acknowledged before this one could be sent."
 
 
 @dataclass(frozen=True)
@@ -383,5 +383,5 @@ def expire_unconfigured_channels(session: Session, channels: Sequence[str], now:
     )
     if channels:
         query = query.where(Notification.channel.not_in(list(channels)))
-    query = query.values(state=DeliveryState.DEAD, error="The channel is not configured any more.")
+    query = query.values(state=DeliveryState.DEAD, error="The channel is no longer configured.")
     return int(session.execute(query).rowcount)  # type: ignore[attr-defined]
