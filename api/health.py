@@ -18,7 +18,7 @@ from db.replica import ReplicaRouter, is_replica_failure
 from db.repositories.repository_queries import HeartbeatRow, data_version, list_repositories, unresolved_targets
 from db.runs.run_queries import has_runs
 from db.webhook_inbox import InboxSummary
-from health.completeness.collection_status import (
+from health.completeness.collector_status import (
     CatchUpCount,
     CollectionReport,
     CollectorStatus,

@@ -12,11 +12,11 @@ from collector.derived_data import DerivedData
 from collector.github.auth import AppAuth, Auth, TokenAuth, read_key
 from collector.github.client import GitHubClient
 from collector.github.limiter import MAX_WAIT_SECONDS, SlidingWindow
-from collector.jobs import Collector
 from collector.progress import Progress
 from collector.settings import CollectorSettings
 from collector.sync.engine import SyncEngine
 from collector.sync.inbox import InboxProcessor
+from collector.tasks import Collector
 from core import VERSION
 from core.clock import utc_now
 from core.work import TaskTracker
@@ -25,7 +25,7 @@ from db.collection.heartbeat_detail import HeartbeatDetail
 from health.alerts.channels.registry import configured_channels
 from health.alerts.evaluation import Evaluator
 from health.alerts.notifications.delivery import Dispatcher
-from health.completeness.collection_status import heartbeat_timeout
+from health.completeness.collector_status import heartbeat_timeout
 
 
 def make_client(settings: CollectorSettings) -> GitHubClient:

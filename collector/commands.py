@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from collector.context import SyncResult
-from collector.jobs import Collector
+from collector.tasks import Collector
 
 # The program reacts to a signal, and sends a heartbeat, at least this often while it waits for the rate limit.
 _STEP_SECONDS = 1.0

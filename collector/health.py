@@ -12,7 +12,7 @@ from db.engine import DatabaseUnavailable, describe_failure, make_engine, sessio
 from db.enums import Liveness
 from db.migrate import NotMigrated, check_migrated
 from db.repositories.repository_queries import HeartbeatRow, heartbeat
-from health.completeness.collection_status import latest_heartbeat, liveness, stall_message
+from health.completeness.collector_status import latest_heartbeat, liveness, stall_message
 
 
 def health(settings: CollectorSettings) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from collector.jobs import Collector
+from collector.tasks import Collector
 from core.formatting import pluralize
 from core.work import report_progress
 from db.collection.counters import CounterName, TimestampName
@@ -80,7 +80,7 @@ def _format_offset(ahead: timedelta) -> str:
     return f"{amount} {'ahead of' if ahead > timedelta(0) else 'behind'}"
 
 
-class RetentionJob:
+class RetentionTask:
     """`due_at`: when rows are deleted next. A collector that becomes the leader does not know when the previous leader
     pruned, and prunes soon."""
 

@@ -19,11 +19,11 @@ from sqlalchemy import Engine
 
 from collector import alive
 from collector.claims import RENEW_SECONDS
-from collector.jobs import Collector, CollectorJobs
-from collector.retention import FIRST_PRUNE_DELAY, PRUNE_CHECK_INTERVAL, RetentionJob
+from collector.retention import FIRST_PRUNE_DELAY, PRUNE_CHECK_INTERVAL, RetentionTask
 from collector.supervision import enforce_shutdown_deadline, log_and_continue, start_thread
+from collector.tasks import Collector, CollectorTasks
 from db.migrate import current_revision, head_revision
-from health.completeness.collection_status import heartbeat_timeout
+from health.completeness.collector_status import heartbeat_timeout
 
 log = logging.getLogger(__name__)
 # A smaller step back delays a job by no more than this.
@@ -78,8 +78,8 @@ def run_all_now(scheduler: BaseScheduler) -> None:
 class CollectorService:
     def __init__(self, engine: Engine, collector: Collector, *, retention_days: int, log_retention_days: int) -> None:
         self._engine, self._collector, self._context = engine, collector, collector.context
-        self._jobs = CollectorJobs(collector)
-        self.retention = RetentionJob(
+        self._tasks = CollectorTasks(collector)
+        self.retention = RetentionTask(
             engine, collector, retention_days=retention_days, log_retention_days=log_retention_days
         )
         self._schema_changed, self._liveness_file_ok = False, True
@@ -101,8 +101,8 @@ class CollectorService:
         # The first heartbeat states the interval, so that readers can tell when one is missing.
         self._context.progress.set_heartbeat_fields(beat_seconds=_HEARTBEAT_SECONDS, name=self._collector.claims.holder)
         self._run_now(self._collector.sync.targets.drop_unconfigured, "drop_targets")
-        self._run_now(self._jobs.renew_claims, "renew_claims")
-        self._schedule_jobs()
+        self._run_now(self._tasks.renew_claims, "renew_claims")
+        self._schedule_tasks()
         self._scheduler.start()
         start_thread(self._watch_clock, "clock")
         alert_worker = self._collector.alert_worker
@@ -114,20 +114,20 @@ class CollectorService:
         self._shut_down(threads)
         return not self._schema_changed
 
-    def _schedule_jobs(self) -> None:
-        jobs, now = self._jobs, datetime.now(UTC)
+    def _schedule_tasks(self) -> None:
+        tasks, now = self._tasks, datetime.now(UTC)
         self._schedule("renew_claims", RENEW_SECONDS, self._renew_claims)
         self._schedule("check_schema", RENEW_SECONDS, self._check_schema)
-        self._schedule("sync", self._context.poll_interval.total_seconds(), jobs.sync_runs, first=now)
-        self._schedule("fetch_jobs", _FETCH_JOBS_SECONDS, jobs.fetch_jobs)
-        self._schedule("inbox", _INBOX_SECONDS, jobs.apply_inbox)
-        self._schedule("rollups", _ROLLUPS_SECONDS, jobs.run_rollups)
-        self._schedule("reprice", _REPRICE_SECONDS, jobs.reprice, first=now)
-        self._schedule("logs", _REQUESTED_LOGS_SECONDS, jobs.fetch_requested_logs)
+        self._schedule("sync", self._context.poll_interval.total_seconds(), tasks.sync_runs, first=now)
+        self._schedule("fetch_jobs", _FETCH_JOBS_SECONDS, tasks.fetch_jobs)
+        self._schedule("inbox", _INBOX_SECONDS, tasks.apply_inbox)
+        self._schedule("rollups", _ROLLUPS_SECONDS, tasks.run_rollups)
+        self._schedule("reprice", _REPRICE_SECONDS, tasks.reprice, first=now)
+        self._schedule("logs", _REQUESTED_LOGS_SECONDS, tasks.fetch_requested_logs)
         # Some alerts change without new data: stuck runs, silences that end, repeated notifications.
         self._schedule("alert_rules", _ALERT_RULES_SECONDS, self._collector.alert_worker.request_evaluation)
         self._schedule("heartbeat", _HEARTBEAT_SECONDS, self.beat, first=now)
-        self._schedule("backlog", _BACKLOG_SECONDS, jobs.report_backlog)
+        self._schedule("backlog", _BACKLOG_SECONDS, tasks.report_backlog)
         first_prune = self._context.clock() + FIRST_PRUNE_DELAY
         self._context.progress.set_heartbeat_fields(next_prune_at=first_prune)
         first = now + FIRST_PRUNE_DELAY
@@ -173,7 +173,7 @@ class CollectorService:
                     run_all_now(self._scheduler)
 
     def _renew_claims(self) -> None:
-        if not self._jobs.renew_claims():
+        if not self._tasks.renew_claims():
             return
         with self._scheduler_lock:
             if not self._context.stop.is_set():

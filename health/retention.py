@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from db.engine import write_scope
 from db.enums import AlertState, LogState
-from db.models import Alert, AlertSilence, Attempt, BrokenEpisode, Job, JobLog, Notification, Run, RunGap
+from db.models import Alert, AlertSilence, Attempt, FailureEpisode, Job, JobLog, Notification, Run, RunGap
 from db.runs.rollup_invalidation import record_pruning, start_of_day
-from health.metrics.rollups.broken_episodes import is_recovered_before
+from health.metrics.rollups.failure_episodes import is_recovered_before
 from health.metrics.rollups.refresh import refresh_rollups
 
 RUN_BATCH = 200
@@ -33,7 +33,7 @@ def prune(engine: Engine, older_than: datetime, now: datetime) -> Iterator[int]:
     with write_scope(engine) as session:
         record_pruning(session, older_than, now)
     # Before the runs are deleted, which show the branches that are still failing after that day.
-    _delete(engine, BrokenEpisode, BrokenEpisode.created_at < older_than, is_recovered_before(older_than))
+    _delete(engine, FailureEpisode, FailureEpisode.created_at < older_than, is_recovered_before(older_than))
     while True:
         with write_scope(engine) as session:
             query = select(Run.repository_id, Run.id).where(Run.created_at < older_than).limit(RUN_BATCH)

@@ -16,7 +16,7 @@ from db.replica import ReplicaRouter, ReplicaStatus
 from db.runs.rollup_invalidation import count_invalidated_days
 from db.storage import database_bytes, free_bytes, schema_revision
 from health.alerts.storage.channel_queues import list_channels
-from health.completeness.collection_status import heartbeats_by_collector
+from health.completeness.collector_status import heartbeats_by_collector
 from health.completeness.service import RowCounts, count_rows
 
 CACHE_SECONDS = 5.0

@@ -10,9 +10,9 @@ from api.exporter.metrics import Samples, counter, gauge, gauges, summary, times
 from db.collection.counters import CounterName, CounterRegistry, SummaryName, TimestampName, from_dict
 from db.collection.heartbeat_detail import RateLimitDetail
 from db.repositories.repository_queries import HeartbeatRow, unresolved_targets
-from health.completeness.collection_status import CollectionReport, collection_report, is_heartbeat_stale
+from health.completeness.collector_status import CollectionReport, collection_report, is_heartbeat_stale
+from health.completeness.repository_completeness import CompletenessTotals, RepositoryCompleteness, completeness_totals
 from health.completeness.service import RowCounts, list_completeness
-from health.completeness.status import CompletenessTotals, RepositoryCompleteness, completeness_totals
 
 
 def collection(session: Session, counts: RowCounts, now: datetime) -> list[Metric]:

@@ -74,7 +74,10 @@ def alerts(  # noqa: PLR0913, PLR0917 - its filters
     responses={
         403: {"model": schemas.ProblemDocument, "description": "The request comes from a page of another site"},
         409: {"model": schemas.ProblemDocument, "description": "No channel is configured"},
-        429: {"model": schemas.ProblemDocument, "description": "The channel received a test message within the last minute"},
+        429: {
+            "model": schemas.ProblemDocument,
+            "description": "The channel received a test message within the last minute",
+        },
         502: {"model": schemas.TestFailed, "description": "The message could not be sent to any channel"},
     },
 )

@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from api.schemas.alerts import Acknowledged
 from api.schemas.base import Schema, Time, Window, example
@@ -96,7 +96,10 @@ class FlakyWorkflow(Schema):
         "sorted "
         "by it"
     )
-    called: bool = Field(description="True where `estimate_low` is at least 1 % and there are at least two flaky runs")
+    called: bool = Field(
+        validation_alias=AliasChoices("is_flaky", "called"),
+        description="True where `estimate_low` is at least 1 % and there are at least two flaky runs",
+    )
     same_commit: int = Field(
         description="Number of commits from the last 14 days of the window with a failed and a successful run"
     )

@@ -9,9 +9,9 @@ from pydantic import Field
 from api.schemas.base import Schema, Time, example
 from db.enums import CompletenessState, ErrorCode, Liveness
 from db.repositories.repository_queries import HeartbeatRow, TargetRow
-from health.completeness.collection_status import liveness
+from health.completeness.collector_status import liveness
 from health.completeness.descriptions import Tone, completeness_status, remediation
-from health.completeness.status import RepositoryCompleteness, backfill_progress, completeness_totals
+from health.completeness.repository_completeness import RepositoryCompleteness, backfill_progress, completeness_totals
 
 _FORBIDDEN_ERROR = "GitHub refuses it (403): Resource not accessible by personal access token"
 _HISTORY: dict[str, Any] = {"done": 12400, "expected": 61000, "share": 0.203, "seconds_left": 910.0}

@@ -16,9 +16,9 @@ from core import formatting
 from db.enums import CompletenessState
 from db.repositories.repository_queries import TargetRow
 from db.storage import TableSize
-from health.completeness.collection_facts import ServiceFact, service_facts
 from health.completeness.descriptions import Tone, backfill_progress_text, completeness_entries
-from health.completeness.status import RepositoryCompleteness, incomplete_repositories
+from health.completeness.repository_completeness import RepositoryCompleteness, incomplete_repositories
+from health.completeness.service_facts import ServiceFact, service_facts
 
 _REFRESH_SECONDS = 5
 _SIGNS = {Tone.GOOD: ("✓", "green"), Tone.BUSY: ("◌", "blue"), Tone.BAD: ("✕", "red"), Tone.NOTE: ("–", "gray")}

@@ -231,13 +231,13 @@ def _per_rerun(workflow: FlakyWorkflow) -> Cell:
 def _estimate(workflow: FlakyWorkflow) -> Cell:
     """The estimated flaky rate; muted if the workflow is not classified as flaky, as the estimate may rest on
     one re-run."""
-    tone = "" if workflow.called else ' class="ph-dim"'
+    tone = "" if workflow.is_flaky else ' class="ph-dim"'
     hover = f"lower bound: {formatting.percent(workflow.estimate_low)}"
     return Cell(f'<span{tone} title="{hover}">{formatting.percent(workflow.estimate)}</span>', workflow.estimate)
 
 
 def _verdict(workflow: FlakyWorkflow) -> Cell:
-    if workflow.called:
+    if workflow.is_flaky:
         return Cell('<span class="ph-state ph-orange">↻ Flaky</span>', "flaky")
     return Cell('<span class="ph-state ph-dim">Occasional</span>', "occasional")
 

@@ -12,11 +12,11 @@ from db import storage as db_storage
 from db.collection.heartbeat_detail import HeartbeatDetail
 from db.enums import Liveness
 from db.repositories import repository_queries
-from health.completeness import collection_status, service
-from health.completeness.collection_facts import ServiceFact, storage_facts
+from health.completeness import collector_status, service
+from health.completeness.service_facts import ServiceFact, storage_facts
 from health.completeness.descriptions import CompletenessStatus, completeness_status
 from health.completeness.gaps import MissingRunNumbers
-from health.completeness.status import BackfillProgress, RepositoryCompleteness, backfill_progress
+from health.completeness.repository_completeness import BackfillProgress, RepositoryCompleteness, backfill_progress
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class Collection:
 
     at: datetime
     repositories: list[RepositoryCompleteness]
-    service: collection_status.CollectionReport
+    service: collector_status.CollectionReport
     unresolved: list[repository_queries.TargetRow]
 
     @property
     def heartbeat_stale(self) -> bool:
-        return collection_status.liveness(self.service.heartbeat, self.at) is not Liveness.LIVE
+        return collector_status.liveness(self.service.heartbeat, self.at) is not Liveness.LIVE
 
     @property
     def stall(self) -> str | None:
-        return collection_status.stall_message(self.service.heartbeat, self.at) if self.service.heartbeat else None
+        return collector_status.stall_message(self.service.heartbeat, self.at) if self.service.heartbeat else None
 
     @property
     def completeness(self) -> CompletenessStatus:
@@ -56,7 +56,7 @@ def load_collection() -> Collection:
         return Collection(
             at=utc_now(),
             repositories=repositories,
-            service=collection_status.collection_report(session, utc_now()),
+            service=collector_status.collection_report(session, utc_now()),
             unresolved=repository_queries.unresolved_targets(session, [repository.repo for repository in repositories]),
         )
 

@@ -20,7 +20,7 @@ from db.repositories.repository_queries import (
     list_targets,
 )
 from db.runs import run_queries
-from health.completeness.collection_status import CatchUpCount, count_catching_up, liveness, stall_message
+from health.completeness.collector_status import CatchUpCount, count_catching_up, liveness, stall_message
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def flaky_benchmark(rng: np.random.Generator, *, quick: bool) -> Iterator[Result
         in_14_days = rng.binomial(observed, 0.5)
         columns = observed, observed + repeated, flakes + defects, decided
         results = [flakiness(*counts) for counts in zip(*(column.tolist() for column in columns), strict=True)]
-        flagged = np.mean([result.called for result in results])
+        flagged = np.mean([result.is_flaky for result in results])
         estimate = np.median([result.estimate or 0.0 for result in results])
         per_run = np.median(observed / np.maximum(decided, 1))
         yield ResultRow(

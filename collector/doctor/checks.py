@@ -116,7 +116,9 @@ def _clock(client: GitHubClient) -> Iterator[DoctorCheck]:
         return
     drift = f"this machine's clock is {abs(seconds):,} s {'ahead of' if seconds > 0 else 'behind'} GitHub's"
     if client.auth.is_installation:
-        yield DoctorCheck("Clock", False, f"{drift}: GitHub rejects the signature of the App; synchronize the clock with NTP")
+        yield DoctorCheck(
+            "Clock", False, f"{drift}: GitHub rejects the signature of the App; synchronize the clock with NTP"
+        )
     else:
         yield DoctorCheck("Clock", None, f"{drift}; durations of running jobs are wrong by as much")
 

@@ -14,10 +14,10 @@ from db.enums import CompletenessState
 from db.repositories.repository_queries import TargetRow, unresolved_targets
 from db.webhook_inbox import InboxSummary
 from health.alerts.storage.channel_queues import ChannelQueue, list_channels
-from health.completeness.collection_status import CollectionReport, collection_report, is_heartbeat_stale, stall_message
+from health.completeness.collector_status import CollectionReport, collection_report, is_heartbeat_stale, stall_message
 from health.completeness.descriptions import Tone, completeness_entries, completeness_status, remediation
+from health.completeness.repository_completeness import RepositoryCompleteness, incomplete_repositories
 from health.completeness.service import list_completeness, list_missing_numbers
-from health.completeness.status import RepositoryCompleteness, incomplete_repositories
 
 # Incomplete repositories that are listed one by one.
 _MAX_LISTED = 10

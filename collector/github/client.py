@@ -217,9 +217,7 @@ class GitHubClient:
                 if status not in _API_REDIRECTS + _STORAGE_REDIRECTS:
                     raise_for_status(response, self.auth)
                 url = self._checked_url(urljoin(url, response.headers.get("location", "")))
-        raise errors.InvalidResponse(
-            f"{urlsplit(url).path} is a redirect loop; does GITHUB_API_URL name a GitHub API?"
-        )
+        raise errors.InvalidResponse(f"{urlsplit(url).path} is a redirect loop; does GITHUB_API_URL name a GitHub API?")
 
     def _send_authorized(self, url: str, headers: dict[str, str], *, stream: bool) -> requests.Response:
         """Sends the current token; while it is seconds old, a rejection is retried. After a 401 a new token is sent."""

@@ -15,7 +15,7 @@ from collector.sync.convert import job_record, run_record, workflow_record, work
 from collector.sync.failures import error_line, is_database_unavailable
 from core.logging import log_context
 from db.collection.claims import lock_repositories
-from db.collection.counters import CounterName, CounterRegistry, SummaryName
+from db.collection.counters import DEFERRED, CounterName, CounterRegistry, SummaryName
 from db.collection.sync_state import bump_data_version, sync_state
 from db.engine import session_scope, write_scope
 from db.enums import InboxState
@@ -137,7 +137,7 @@ class InboxProcessor:
             if not claim_deliveries(session, [parsed.delivery.delivery_id]):
                 return InboxResult()
             is_final = record_failed_attempt(session, parsed.delivery.delivery_id, reason, self._clock())
-        self._log_stored(parsed, "failed" if is_final else "put_off", reason)
+        self._log_stored(parsed, "failed" if is_final else DEFERRED, reason)
         return InboxResult(failed=1) if is_final else InboxResult(deferred=1)
 
     def _store(self, batch: Sequence[_ParsedDelivery]) -> InboxResult:
@@ -215,7 +215,7 @@ def _store_events(session: Session, repository_id: int, events: Sequence[RunEven
 
 def _log_outcome(parsed: _ParsedDelivery, outcome: str, reason: str | None) -> None:
     """One line per delivery, with the id that the API and GitHub use."""
-    level = logging.WARNING if outcome in ("failed", "put_off") else logging.INFO
+    level = logging.WARNING if outcome in ("failed", DEFERRED) else logging.INFO
     event = parsed.content if isinstance(parsed.content, RunEvent | JobEvent) else None
     job = event.job if isinstance(event, JobEvent) else None
     run_id = job.run_id if job else event.run.id if isinstance(event, RunEvent) else None

@@ -96,7 +96,4 @@ def _analyze(target: Engine) -> None:
 def _failure_message(target: Engine, error: Exception) -> str:
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
     reason = cause[0] if cause else type(error).__name__
-    return (
-        f"Copying to {safe_url(target)} failed: {reason}; nothing was written there; "
-        "fix the cause and try again."
-    )
+    return f"Copying to {safe_url(target)} failed: {reason}; nothing was written there; fix the cause and try again."

@@ -33,10 +33,12 @@ class TimestampName(StrEnum):
     RETENTION = "retention"
 
 
+# A delivery that could not be applied yet, and is retried. The label is part of the metrics.
+DEFERRED = "put_off"
 RESULTS: Mapping[CounterName, tuple[str, ...]] = {
     CounterName.SYNCS: ("ok", "error", "waiting", "stopped"),
     CounterName.REQUESTS: ("2xx", "3xx", "4xx", "5xx", "unreachable"),
-    CounterName.DELIVERIES: ("applied", "ignored", "failed", "put_off"),
+    CounterName.DELIVERIES: ("applied", "ignored", "failed", DEFERRED),
     CounterName.RUNS_DELETED: ("pruned",),
 }
 NOTIFICATION_RESULTS = ("sent", "failed", "given_up")

@@ -18,7 +18,7 @@ from db.models.collection import (
     SyncState,
     Target,
 )
-from db.models.rollups import BrokenEpisode, Rollup, RollupInvalidation, RollupState, UsageRollup
+from db.models.rollups import FailureEpisode, Rollup, RollupInvalidation, RollupState, UsageRollup
 from db.models.runs import Attempt, Job, JobLog, Repository, Run, Workflow, WorkflowSchedule
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "Attempt",
     "Backfill",
     "Base",
-    "BrokenEpisode",
+    "FailureEpisode",
     "ChannelState",
     "Claim",
     "Heartbeat",

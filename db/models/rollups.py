@@ -110,7 +110,7 @@ class RollupState(Base):
     complete_from: Mapped[datetime | None]
 
 
-class BrokenEpisode(Base):
+class FailureEpisode(Base):
     """An episode in which a workflow failed on a default branch, from the run `run_id`; open while `seconds` is
     null."""
 

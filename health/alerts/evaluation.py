@@ -21,7 +21,7 @@ from health.alerts.notifications.writer import NotificationWriter
 from health.alerts.rules.measures import NO_DATA
 from health.alerts.rules.rules import Rule, Threshold, built_in
 from health.alerts.rules.targets import AlertTarget, Silence, matches, silenced_until
-from health.alerts.rules.transitions import PreviousState, Reason, condition_met, needs_update, should_notify
+from health.alerts.rules.transitions import PreviousState, Reason, condition_met, next_transition, should_notify
 from health.alerts.storage.alert_queries import AlertRow, firing_alerts
 from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert, set_silenced_until, update_detail
 from health.alerts.storage.silences import list_silences
@@ -198,7 +198,7 @@ class _RuleEvaluation:
         if fires and alert and measured and self._recovered_meanwhile(target, alert, measured):
             # The failures since that recovery are another episode, which opens an alert of its own.
             fires = False
-        reason = needs_update(previous, firing=fires, now=self._now, silenced=until is not None, repeat=self._repeat)
+        reason = next_transition(previous, firing=fires, now=self._now, silenced=until is not None, repeat=self._repeat)
         notify = should_notify(reason, previous, silenced=until is not None)
         if alert is None:
             return self._open(measured, until, notify=notify) if measured and reason is Reason.FIRST else None

@@ -17,7 +17,7 @@ from health.completeness.gaps import (
     runs_without_jobs_text,
     time_left_text,
 )
-from health.completeness.status import RepositoryCompleteness, backfill_progress
+from health.completeness.repository_completeness import RepositoryCompleteness, backfill_progress
 
 
 class Tone(StrEnum):
@@ -206,9 +206,7 @@ def _error_entries(repository: RepositoryCompleteness, now: datetime) -> Iterato
 
 def remediation(error_code: str | None) -> str:
     """What an operator can do about a failed sync, by the code that is stored with its error."""
-    return _REMEDIATIONS.get(
-        error_code or "", "No action needed: every sync retries it; stored data is kept."
-    )
+    return _REMEDIATIONS.get(error_code or "", "No action needed: every sync retries it; stored data is kept.")
 
 
 _REMEDIATIONS: dict[str, str] = {

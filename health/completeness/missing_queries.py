@@ -14,7 +14,7 @@ from db.enums import BackfillPhase, GapState, LogState, Status
 from db.models import Backfill, Heartbeat, JobLog, Repository, Run, RunGap, Workflow
 from db.sql import execute
 from health.completeness.gaps import BackfillStatus, MissingData, RunNumberGaps, RunsWithoutJobs
-from health.completeness.status import LogCounts
+from health.completeness.repository_completeness import LogCounts
 
 # Jobs are fetched within seconds after a run finishes; until then they do not count as missing.
 _FETCH_DELAY = timedelta(minutes=2)

@@ -21,7 +21,7 @@ from health.completeness.gaps import (
     list_gaps,
     recorded_gaps,
 )
-from health.completeness.status import LogCounts, RepositoryCompleteness
+from health.completeness.repository_completeness import LogCounts, RepositoryCompleteness
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ FLAKY_THRESHOLD, MIN_FLAKY_RUNS = 0.01, 2
 @dataclass(frozen=True)
 class Flakiness:
     """Shares from 0 to 1 with 95 % intervals; null without data. `per_rerun` is the share of re-run failures that
-    passed, `estimate` the share of runs that flake, re-run or not, and `estimate_low` its lower bound. `called`: the
+    passed, `estimate` the share of runs that flake, re-run or not, and `estimate_low` its lower bound. `is_flaky`: the
     workflow is classified as flaky."""
 
     per_rerun: float | None
@@ -48,7 +48,7 @@ class Flakiness:
     per_rerun_high: float
     estimate: float | None
     estimate_low: float
-    called: bool
+    is_flaky: bool
 
 
 def flakiness(flaky: int, rerun_failures: int, failed_first: int, decided: int) -> Flakiness:
@@ -83,7 +83,7 @@ class FlakyWorkflow:
     """`rate` is the share of flaky runs among the `decided` (completed) ones, with the 95 % interval from `lower_bound`
     to `upper_bound`; `rate_per_rerun` is the share among the `rerun_failures`, failures that were re-run. `estimate` is
     the share of runs that flake, re-run or not, and `estimate_low` its lower bound, which ranks the list; both are of
-    the last 28 days and null or 0 where no failure was re-run. `called`: that bound is at least 1 % and at least two
+    the last 28 days and null or 0 where no failure was re-run. `is_flaky`: that bound is at least 1 % and at least two
     runs flaked. `same_commit` counts the commits from the last 14 days on which one run failed and another passed.
     `jobs` are the jobs that failed first, without those that are allowed to fail. `by_day` has the flaky runs of each
     day of the window. `before` counts those of the previous period; null where it was not collected."""
@@ -100,7 +100,7 @@ class FlakyWorkflow:
     rate_per_rerun: float | None
     estimate: float | None
     estimate_low: float
-    called: bool
+    is_flaky: bool
     same_commit: int
     jobs: list[FlakyJob]
     last_at: datetime
@@ -178,7 +178,7 @@ def flaky(
                 rate_per_rerun=ratio(counts.flaky, counts.rerun_failures),
                 estimate=flakiness_of[key].estimate,
                 estimate_low=flakiness_of[key].estimate_low,
-                called=flakiness_of[key].called,
+                is_flaky=flakiness_of[key].is_flaky,
                 same_commit=commits.get(key, 0),
                 jobs=_top_jobs(jobs[key]),
                 last_at=newest[key][1],

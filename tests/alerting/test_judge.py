@@ -23,7 +23,7 @@ from health.alerts.rules.transitions import (
     Reason,
     condition_met,
     group_events,
-    needs_update,
+    next_transition,
     should_notify,
 )
 from health.alerts.rules.types import RULE_TYPES, format_value
@@ -66,7 +66,7 @@ def test_what_people_are_told_and_why(
     reason: Reason,
     told: bool,
 ) -> None:
-    found = needs_update(previous, firing=fires_now, now=NOW, silenced=silenced, repeat=repeat)
+    found = next_transition(previous, firing=fires_now, now=NOW, silenced=silenced, repeat=repeat)
     assert (found, should_notify(found, previous, silenced=silenced)) == (reason, told)
 
 
@@ -208,7 +208,13 @@ def test_one_place_is_one_target_whatever_its_default_branch_is_called() -> None
     ("target", "label", "short", "failing", "short_failing"),
     [
         (AlertTarget(1, "a/b", branch="x"), "a/b (x)", ": x", "a/b is failing on x", "Repository is failing on x"),
-        (AlertTarget(1, "a/b", 5, "CI", "x"), "a/b · CI (x)", ": CI (x)", "a/b · CI is failing on x", "CI is failing on x"),
+        (
+            AlertTarget(1, "a/b", 5, "CI", "x"),
+            "a/b · CI (x)",
+            ": CI (x)",
+            "a/b · CI is failing on x",
+            "CI is failing on x",
+        ),
         (AlertTarget(1, "a/b", 5, "CI"), "a/b · CI", ": CI", "a/b · CI is failing", "CI is failing"),
         (AlertTarget(1, "a/b"), "a/b", "", "a/b is failing", "Repository is failing"),
     ],

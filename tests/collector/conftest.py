@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine
 
 from collector.bootstrap import make_client, make_collector
-from collector.jobs import Collector
 from collector.settings import CollectorSettings
+from collector.tasks import Collector
 from tests.simulator.app import Simulator, create_app, running
 from tests.simulator.world import EditableWorld
 

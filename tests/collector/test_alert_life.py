@@ -76,7 +76,9 @@ def broken(engine: Engine) -> None:
     store_runs(engine, *(fail(number, number) for number in (1, 2, 3)))
 
 
-BROKEN, STILL, OVER = (f"acme/web · CI {state} on main" for state in ("is failing", "is still failing", "has recovered"))
+BROKEN, STILL, OVER = (
+    f"acme/web · CI {state} on main" for state in ("is failing", "is still failing", "has recovered")
+)
 
 
 def test_who_acknowledged_hears_no_repeats_but_the_recovery(engine: Engine, station: Station) -> None:

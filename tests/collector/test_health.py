@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from collector import alive
 from collector.claims import host_name
 from collector.health import health
-from collector.jobs import Collector
 from collector.scheduler import CollectorService
 from collector.settings import CollectorSettings
+from collector.tasks import Collector
 from db.collection.claims import Assignment
 from db.collection.sync_state import record_heartbeat
 from db.engine import write_scope

@@ -130,8 +130,7 @@ def test_many_that_came_and_went_are_one_digest(town: Town) -> None:
     ]
     lines = [line for line in town.slack.read()[1].splitlines() if line.startswith("•")]
     assert lines[0] == (
-        "• acme/web · W0 was failing on main for 20m 02s "
-        "(since 0000000 (run started by alice); E   cause 0)"
+        "• acme/web · W0 was failing on main for 20m 02s (since 0000000 (run started by alice); E   cause 0)"
     )
     assert [line.split()[1] for line in lines] == [f"W{number}" for number in range(6)]
     digest = town.receiver.bodies[-1]

@@ -58,5 +58,7 @@ def test_a_stop_leaves_the_rest_for_the_next_start(engine: Engine, tmp_path: Pat
 def test_a_file_of_another_shape_is_told_with_the_variable(tmp_path: Path) -> None:
     file = tmp_path / "prices.yml"
     file.write_text("labels:\n  gpu: free\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"^PRICES_FILE: .*prices\.yml: labels: 'gpu': invalid price 'free'; expected "):
+    with pytest.raises(
+        ConfigError, match=r"^PRICES_FILE: .*prices\.yml: labels: 'gpu': invalid price 'free'; expected "
+    ):
         settings(file)

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.orm import Session
 
-from collector.jobs import Collector
 from collector.retention import MIN_ROWS, check_prune
 from collector.scheduler import CollectorService
+from collector.tasks import Collector
 from db.collection.claims import Assignment
 from db.engine import write_scope
 from db.models import Run

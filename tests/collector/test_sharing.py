@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from collector.bootstrap import make_client, make_collector
 from collector.claims import ClaimManager
-from collector.jobs import CollectorJobs
 from collector.settings import CollectorSettings
+from collector.tasks import CollectorTasks
 from core.clock import utc_now
 from db.collection.claims import LEADER_CLAIM
 from db.engine import write_scope
@@ -39,12 +39,12 @@ class Collectors:
         self.first.renew_claims()
         self.second.sync_runs()
 
-    def _make(self, settings: CollectorSettings, name: str) -> CollectorJobs:
+    def _make(self, settings: CollectorSettings, name: str) -> CollectorTasks:
         collector = make_collector(settings, self.engine, make_client(settings))
         collector.claims = self.claims[name] = ClaimManager(self.engine, name, utc_now)
-        jobs = CollectorJobs(collector)
-        jobs.renew_claims()
-        return jobs
+        tasks = CollectorTasks(collector)
+        tasks.renew_claims()
+        return tasks
 
     def held(self, name: str) -> set[int]:
         with Session(self.engine) as session:
@@ -88,8 +88,8 @@ def test_each_collector_fetches_the_logs_of_its_own_repositories(engine: Engine,
 def test_logs_that_somebody_waits_for_are_fetched_by_who_holds_the_repository(engine: Engine, url: str) -> None:
     both = Collectors(engine, url, "none")
     mine, theirs = both.held("first"), both.held("second")
-    for jobs in (both.first, both.second):
-        jobs.fetch_jobs()
+    for tasks in (both.first, both.second):
+        tasks.fetch_jobs()
     both.request()
     both.first.fetch_requested_logs()
     assert both.logs() == mine
@@ -100,8 +100,8 @@ def test_logs_that_somebody_waits_for_are_fetched_by_who_holds_the_repository(en
 def test_logs_of_a_repository_that_nobody_holds_are_fetched_by_who_leads(engine: Engine, url: str) -> None:
     both = Collectors(engine, url, "none")
     mine = both.held("first")
-    for jobs in (both.first, both.second):
-        jobs.fetch_jobs()
+    for tasks in (both.first, both.second):
+        tasks.fetch_jobs()
     both.request()
     with write_scope(engine) as session:
         session.execute(delete(Claim).where(Claim.holder == "second"))

@@ -20,17 +20,17 @@ from sqlalchemy.orm import Session
 from collector.claims import ClaimManager
 from collector.github.pagination import fan_out
 from collector.health import health
-from collector.jobs import Collector
 from collector.progress import Progress
 from collector.settings import CollectorSettings
 from collector.supervision import log_and_continue
+from collector.tasks import Collector
 from core.work import TaskTracker, current_task, report_progress, waiting_for_subtasks
 from db.collection.heartbeat_detail import HeartbeatDetail
 from db.engine import write_scope
 from db.enums import Liveness
 from db.repositories.repository_queries import HeartbeatRow, heartbeat
 from db.repositories.repository_writes import add_targets
-from health.completeness.collection_status import liveness, stalled_since
+from health.completeness.collector_status import liveness, stalled_since
 from tests import programs
 from tests.collector.servers import Asked, Reply, StandIn, as_json
 from tests.slow_servers import drip, serving

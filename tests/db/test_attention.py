@@ -127,7 +127,9 @@ def test_the_label_whose_jobs_waited_is_named(engine: Engine) -> None:
         ("in_progress", "Stuck run: acme/web · CI #9", "running for 2h 00m"),
     ],
 )
-def test_a_run_that_does_not_end_waits_for_what_its_state_says(engine: Engine, status: str, title: str, why: str) -> None:
+def test_a_run_that_does_not_end_waits_for_what_its_state_says(
+    engine: Engine, status: str, title: str, why: str
+) -> None:
     add_repository(engine, REPO, WORKFLOW)
     store_runs(engine, run(9, minutes=-120, status=status, conclusion=None))
     (stuck,) = needs(engine)

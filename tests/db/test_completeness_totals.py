@@ -6,8 +6,8 @@ from db.definitions.records import RepositoryRecord
 from db.engine import session_scope, write_scope
 from db.enums import CompletenessState, GapKind
 from db.logs.log_writes import request_logs
+from health.completeness.repository_completeness import LogCounts, completeness_totals, incomplete_repositories
 from health.completeness.service import list_completeness
-from health.completeness.status import LogCounts, completeness_totals, incomplete_repositories
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.completeness_rows import add, backfill, mark_complete, run_gap
 

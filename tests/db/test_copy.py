@@ -291,7 +291,11 @@ def test_the_command_tells_the_rows_of_both_in_a_table(
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["--to", "mysql://u:hunter2@h/n"], 2, "--to: unsupported database 'mysql'; expected sqlite:///PATH or postgresql://"),
+        (
+            ["--to", "mysql://u:hunter2@h/n"],
+            2,
+            "--to: unsupported database 'mysql'; expected sqlite:///PATH or postgresql://",
+        ),
         (["--to", "sqlite:////proc/no/x.db"], 1, "--to: cannot create the folder /proc/no"),
         (["--to", "hunter2"], 2, "--to: the value is not a URL"),
         (["--from", "sqlite:///typo.db", "--to", "sqlite:///x.db"], 2, "--from: there is no file typo.db"),

@@ -57,7 +57,7 @@ def test_the_share_of_rerun_failures_does_not_depend_on_how_many_are_rerun(engin
     assert (only.rate, only.rate_per_rerun) == (pytest.approx(3 / 42), 0.75)
     assert only.estimate == pytest.approx(8 / 42 * 0.75)
     assert only.lower_bound < (only.rate or 0) < only.upper_bound
-    assert only.called
+    assert only.is_flaky
 
 
 def test_numerator_and_denominator_are_of_the_same_runs_however_many(engine: Engine) -> None:
@@ -73,7 +73,7 @@ def test_numerator_and_denominator_are_of_the_same_runs_however_many(engine: Eng
 
 
 @pytest.mark.parametrize(
-    ("flaky_runs", "rerun", "failed", "decided", "called"),
+    ("flaky_runs", "rerun", "failed", "decided", "is_flaky"),
     [
         (1, 1, 2, 10, False),
         (2, 2, 9, 56, True),
@@ -85,6 +85,6 @@ def test_numerator_and_denominator_are_of_the_same_runs_however_many(engine: Eng
     ids=["one is chance", "16 % at two a day", "0.2 % at 200 a day", "1 % at 200 a day", "5 % at 10 a day", "nothing"],
 )
 def test_called_by_the_rate_and_not_by_the_number_of_runs(
-    flaky_runs: int, rerun: int, failed: int, decided: int, called: bool
+    flaky_runs: int, rerun: int, failed: int, decided: int, is_flaky: bool
 ) -> None:
-    assert flakiness(flaky_runs, rerun, failed, decided).called is called
+    assert flakiness(flaky_runs, rerun, failed, decided).is_flaky is is_flaky

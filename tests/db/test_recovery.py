@@ -12,10 +12,10 @@ from db.definitions.records import RunRecord, WorkflowRecord
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope
 from db.enums import GroupBy, Interval
-from db.models import BrokenEpisode
+from db.models import FailureEpisode
 from health.metrics import service
 from health.metrics.definitions.aggregates import aggregates_of, median_with_open
-from health.metrics.definitions.episodes import DecidedRun, FailureEpisode, episodes, with_later_successes
+from health.metrics.definitions.episodes import DecidedRun, Episode, episodes, with_later_successes
 from health.metrics.definitions.percentiles import Recovery
 from health.metrics.definitions.table import from_recoveries
 from health.retention import prune
@@ -31,7 +31,7 @@ def decided(number: int, outcome: str, ends: float, *, branch: str = "main") -> 
     return DecidedRun(1, 5, branch, number, "push", "alice", created, NOON + ends * MINUTE, outcome)
 
 
-def seconds(found: list[FailureEpisode]) -> list[tuple[int, float | None]]:
+def seconds(found: list[Episode]) -> list[tuple[int, float | None]]:
     return [(each.first.id, each.seconds) for each in found]
 
 
@@ -226,7 +226,7 @@ def test_groups_and_series_have_the_same_episodes(broken: Engine) -> None:
 
 def _kept(engine: Engine) -> dict[int, float | None]:
     with session_scope(engine) as session:
-        query = select(BrokenEpisode.run_id, BrokenEpisode.seconds).order_by(BrokenEpisode.run_id)
+        query = select(FailureEpisode.run_id, FailureEpisode.seconds).order_by(FailureEpisode.run_id)
         return {row[0]: row[1] for row in session.execute(query)}
 
 

@@ -13,8 +13,8 @@ from db.engine import session_scope, write_scope
 from db.enums import CompletenessState, LogState
 from db.logs.log_writes import request_logs, store_log
 from health.completeness.gaps import Gap
+from health.completeness.repository_completeness import LogCounts, RepositoryCompleteness
 from health.completeness.service import list_completeness, list_missing_numbers, read_completeness
-from health.completeness.status import LogCounts, RepositoryCompleteness
 from tests.builders import NOON, REPO, add_repository, job, run, store_jobs, store_runs
 from tests.completeness_rows import add, backfill, mark_complete, run_gap
 

@@ -15,7 +15,7 @@ from db.logs.log_writes import record_failed_fetch, request_logs, store_log
 from db.models import Alert, AlertSilence, JobLog, Notification, Run, RunGap
 from db.storage import pending_deletion, storage
 from health import retention
-from health.completeness.collection_facts import storage_facts
+from health.completeness.service_facts import storage_facts
 from health.retention import prune, prune_logs
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 

@@ -13,7 +13,7 @@ from db.definitions.records import RepositoryRecord, RunRecord
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
 from db.enums import GroupBy, Interval
-from db.models import BrokenEpisode, Rollup, RollupInvalidation, RollupState, Run
+from db.models import FailureEpisode, Rollup, RollupInvalidation, RollupState, Run
 from db.repositories.repository_writes import limit_monitoring, upsert_repository
 from db.runs.rollup_invalidation import invalidate_all, rollup_state
 from db.runs.run_writes import mark_deleted
@@ -76,7 +76,7 @@ def test_episodes_of_default_branches_are_those_of_the_runs_in_their_order(histo
         change(history)
     roll_up(history)
     with session_scope(history) as session:
-        columns = BrokenEpisode.run_id, BrokenEpisode.failed_at, BrokenEpisode.seconds
+        columns = FailureEpisode.run_id, FailureEpisode.failed_at, FailureEpisode.seconds
         kept = sorted(tuple(row) for row in session.execute(select(*columns)))
         whole = Window(NOON - timedelta(days=400), NOON + timedelta(days=1))
         read = [each for each in branch_episodes(session, Scope(branches=("main", "master")), whole)
@@ -187,7 +187,7 @@ def _stored(engine: Engine) -> list[tuple[object, ...]]:
     with session_scope(engine) as session:
         columns = Rollup.__table__.columns
         rows = [tuple(row) for row in session.execute(select(*columns).order_by(*Rollup.__table__.primary_key))]
-        episodes = BrokenEpisode.__table__
+        episodes = FailureEpisode.__table__
         return rows + [tuple(row) for row in session.execute(select(episodes).order_by(episodes.c.run_id))]
 
 

@@ -169,7 +169,9 @@ class EmailChannel:
                 self._log_in(server)
                 refused = server.send_message(mail, to_addrs=[parseaddr(name)[1] for name in self._recipients])
         except smtplib.SMTPAuthenticationError:
-            raise DeliveryFailed(f"The mail server {address} rejected the user name or password; check SMTP_URL") from None
+            raise DeliveryFailed(
+                f"The mail server {address} rejected the user name or password; check SMTP_URL"
+            ) from None
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
             reason = f"The mail server {address} accepted none of the recipients ({codes[0]}); check ALERT_EMAIL_TO"
@@ -237,7 +239,9 @@ class EmailChannel:
             server.login(self._user, self._password)
         except UnicodeError:
             # The text of the error contains a part of the password.
-            raise DeliveryFailed("SMTP_URL: the user name or password contains characters that SMTP authentication does not support") from None
+            raise DeliveryFailed(
+                "SMTP_URL: the user name or password contains characters that SMTP authentication does not support"
+            ) from None
 
 
 def _server_message(error: smtplib.SMTPResponseException) -> str:

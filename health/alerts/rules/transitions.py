@@ -42,9 +42,9 @@ def _burn_rate_exceeded(rule: Rule, long: float, short: float | None, *, firing:
 class Reason(StrEnum):
     """What an evaluation decided about an alert. should_notify says whether FIRST, REPEAT and RESOLVED are notified."""
 
-    NONE = "quiet"
+    NONE = "none"
     FIRST = "first"
-    ONGOING = "still"
+    ONGOING = "ongoing"
     REPEAT = "repeat"
     RESOLVED = "resolved"
 
@@ -59,7 +59,7 @@ class PreviousState:
     was_silenced: bool = False
 
 
-def needs_update(
+def next_transition(
     previous: PreviousState | None,
     *,
     firing: bool,

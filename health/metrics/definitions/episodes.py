@@ -86,7 +86,7 @@ class DecidedRun(NamedTuple):
 
 
 @dataclass(frozen=True)
-class FailureEpisode:
+class Episode:
     """Begins at `failed_at` with the failure of the run `first`; open while `recovered_at` is null."""
 
     first: DecidedRun
@@ -102,12 +102,12 @@ class FailureEpisode:
         """The duration in seconds, null while the episode is open."""
         return None if self.recovered_at is None else seconds_between(self.failed_at, self.recovered_at)
 
-    def with_recovery(self, recovered_at: datetime | None) -> "FailureEpisode":
+    def with_recovery(self, recovered_at: datetime | None) -> "Episode":
         """Returns the episode with a later success that completed at `recovered_at`; null: there is none."""
         return self if recovered_at is None else replace(self, recovered_at=earliest(self.recovered_at, recovered_at))
 
 
-def episodes(runs: Iterable[DecidedRun], failing_before: Collection[Branch] = ()) -> list[FailureEpisode]:
+def episodes(runs: Iterable[DecidedRun], failing_before: Collection[Branch] = ()) -> list[Episode]:
     """Returns the episodes that begin among `runs` (ascending by created_at and id), in the order of their first runs.
     Branches in `failing_before` were already broken: their first failures belong to an episode that began earlier."""
     branches: dict[Branch, list[DecidedRun]] = defaultdict(list)
@@ -121,9 +121,7 @@ def episodes(runs: Iterable[DecidedRun], failing_before: Collection[Branch] = ()
     return sorted(unsorted, key=lambda episode: (episode.first.created_at, episode.first.id))
 
 
-def with_later_successes(
-    episodes: Sequence[FailureEpisode], completions: Mapping[Branch, datetime | None]
-) -> list[FailureEpisode]:
+def with_later_successes(episodes: Sequence[Episode], completions: Mapping[Branch, datetime | None]) -> list[Episode]:
     """`completions` has, by branch, the earliest completion of a success that was created after all these episodes
     began."""
     return [episode.with_recovery(completions.get(episode.branch)) for episode in episodes]
@@ -137,7 +135,7 @@ def seconds_between(failed_at: datetime, recovered_at: datetime) -> float:
     return max((recovered_at - failed_at).total_seconds(), 0.0)
 
 
-def _branch_episodes(runs: Sequence[DecidedRun], *, failing: bool) -> Iterator[FailureEpisode]:
+def _branch_episodes(runs: Sequence[DecidedRun], *, failing: bool) -> Iterator[Episode]:
     recoveries: list[datetime | None] = []
     recovered_at: datetime | None = None
     for run in reversed(runs):
@@ -146,5 +144,5 @@ def _branch_episodes(runs: Sequence[DecidedRun], *, failing: bool) -> Iterator[F
             recovered_at = earliest(recovered_at, run.completed_at)
     for run, end in zip(runs, reversed(recoveries), strict=True):
         if run.outcome == Outcome.FAILURE and not failing and run.completed_at is not None:
-            yield FailureEpisode(run, run.completed_at, end)
+            yield Episode(run, run.completed_at, end)
         failing = run.outcome == Outcome.FAILURE

@@ -16,7 +16,7 @@ from db.definitions import time_buckets
 from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Interval
-from db.models import Base, BrokenEpisode, Rollup, Run
+from db.models import Base, FailureEpisode, Rollup, Run
 from db.runs.rollup_invalidation import ALL_REPOSITORIES
 from db.runs.run_filters import (
     in_parameterized_windows,
@@ -257,25 +257,25 @@ def _read_stored_episodes(
     1970, failed_at, and the columns of the group."""
     statement = _select_episodes(query.by, len(windows), still_open, not scope.repos)
     if scope.repos:
-        statement = statement.where(BrokenEpisode.repository_id.in_(repository_ids(scope)))
+        statement = statement.where(FailureEpisode.repository_id.in_(repository_ids(scope)))
     if scope.workflows:
-        statement = statement.where(BrokenEpisode.workflow_id.in_(workflow_ids(scope.workflows)))
+        statement = statement.where(FailureEpisode.workflow_id.in_(workflow_ids(scope.workflows)))
     if scope.events:
-        statement = statement.where(BrokenEpisode.event.in_(scope.events))
+        statement = statement.where(FailureEpisode.event.in_(scope.events))
     if scope.actors:
-        first_run = (Run.repository_id == BrokenEpisode.repository_id) & (Run.id == BrokenEpisode.run_id)
+        first_run = (Run.repository_id == FailureEpisode.repository_id) & (Run.id == FailureEpisode.run_id)
         statement = statement.join(Run, first_run).where(Run.actor.in_(scope.actors))
     return execute(session, statement, window_parameters(windows)).all()
 
 
 @cache
 def _select_episodes(by: GroupBy | None, windows: int, still_open: bool, monitored: bool) -> Select[Any]:
-    columns = BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), BrokenEpisode.failed_at
-    query = select(*columns, *(getattr(BrokenEpisode, name) for name in COLUMNS[by]))
-    query = query.where(in_parameterized_windows(BrokenEpisode.created_at, windows))
+    columns = FailureEpisode.seconds, epoch_seconds(FailureEpisode.created_at), FailureEpisode.failed_at
+    query = select(*columns, *(getattr(FailureEpisode, name) for name in COLUMNS[by]))
+    query = query.where(in_parameterized_windows(FailureEpisode.created_at, windows))
     if still_open:
-        query = query.where(BrokenEpisode.seconds.is_(None))
-    return query.where(BrokenEpisode.repository_id.in_(repository_ids(Scope()))) if monitored else query
+        query = query.where(FailureEpisode.seconds.is_(None))
+    return query.where(FailureEpisode.repository_id.in_(repository_ids(Scope()))) if monitored else query
 
 
 def _read_sequences(session: Session, query: MetricsQuery, scope: Scope, window: Window) -> GroupedTable:

@@ -1,5 +1,5 @@
 """Broken episodes of any branch, computed from its runs. Those of default branches are stored
-(rollups.broken_episodes)."""
+(rollups.failure_episodes)."""
 
 import json
 from collections import defaultdict
@@ -16,10 +16,10 @@ from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
 from db.engine import is_sharded
 from db.enums import Outcome
-from db.models import BrokenEpisode, Repository, Run
+from db.models import FailureEpisode, Repository, Run
 from db.runs.run_filters import in_scope, in_window
 from db.sql import execute
-from health.metrics.definitions.episodes import Branch, DecidedRun, FailureEpisode, with_later_successes
+from health.metrics.definitions.episodes import Branch, DecidedRun, Episode, with_later_successes
 from health.metrics.queries.plan import rollup_state
 
 _BATCH_SIZE = 5_000
@@ -58,7 +58,7 @@ class _BranchBatch(NamedTuple):
     repository_id: int | None = None
 
 
-def branch_episodes(session: Session, scope: Scope, window: Window) -> list[FailureEpisode]:
+def branch_episodes(session: Session, scope: Scope, window: Window) -> list[Episode]:
     """Returns the episodes of the scope whose first failure was created in the window, in the order of these failures.
     Events and actors of the scope apply to the first failure; conclusions and statuses do not count."""
     sequence = replace(scope.for_sequences(), events=(), actors=())
@@ -123,7 +123,7 @@ def _select_episode_starts(session: Session, scope: Scope, window: Window) -> Se
     return query.order_by(runs.created_at, runs.id)
 
 
-def _episode(start: _EpisodeStart) -> FailureEpisode:
+def _episode(start: _EpisodeStart) -> Episode:
     first = DecidedRun(
         repository_id=start.repository_id,
         workflow_id=start.workflow_id,
@@ -135,7 +135,7 @@ def _episode(start: _EpisodeStart) -> FailureEpisode:
         completed_at=start.completed_at,
         outcome=str(Outcome.FAILURE),
     )
-    return FailureEpisode(first, start.completed_at, start.recovered_at)
+    return Episode(first, start.completed_at, start.recovered_at)
 
 
 def _branch_of(start: _EpisodeStart) -> Branch:
@@ -177,15 +177,15 @@ def _broken_before_retention(session: Session, branches: Collection[Branch]) -> 
     if state is None or state.pruned_before is None:
         return set()
     query = (
-        select(BrokenEpisode.repository_id, BrokenEpisode.workflow_id, Repository.default_branch)
-        .join(Repository, Repository.id == BrokenEpisode.repository_id)
-        .where(BrokenEpisode.created_at < state.pruned_before)
+        select(FailureEpisode.repository_id, FailureEpisode.workflow_id, Repository.default_branch)
+        .join(Repository, Repository.id == FailureEpisode.repository_id)
+        .where(FailureEpisode.created_at < state.pruned_before)
     )
     broken: set[Branch] = {(row[0], row[1], row[2]) for row in session.execute(query)}
     return broken & set(branches)
 
 
-def _successes_since(session: Session, episodes: Sequence[FailureEpisode], time: datetime) -> dict[Branch, Any]:
+def _successes_since(session: Session, episodes: Sequence[Episode], time: datetime) -> dict[Branch, Any]:
     """Returns the earliest completion of a success created since then, by branch, for episodes that it can have ended:
     a run ends after its creation, so that episodes that ended before that time do not change."""
     if not _has_runs(session, Run.created_at >= time):

@@ -13,7 +13,7 @@ from db.collection.claims import AdvisoryLock, acquire_lock
 from db.definitions import time_buckets
 from db.engine import write_scope
 from db.enums import BranchKind, RollupLevel
-from db.models import Base, BrokenEpisode, Repository, Rollup, RollupInvalidation, RollupState, Run, UsageRollup
+from db.models import Base, FailureEpisode, Repository, Rollup, RollupInvalidation, RollupState, Run, UsageRollup
 from db.runs.rollup_invalidation import (
     ALL_HOURS_MASK,
     ALL_REPOSITORIES,
@@ -46,7 +46,7 @@ from health.metrics.definitions.table import (
     from_runs,
     packed_histograms,
 )
-from health.metrics.rollups.broken_episodes import recompute_episodes
+from health.metrics.rollups.failure_episodes import recompute_episodes
 from health.metrics.rollups.usage_rollups import build_usage, build_usage_totals
 
 # Core tables without the unit of work: a refresh writes many rows.
@@ -195,8 +195,11 @@ def _from_runs(session: Session, repository: Repository, days: Sequence[int]) ->
 def _from_episodes(session: Session, repository_id: int, days: Sequence[int]) -> KeyedTable:
     """Returns one row an episode, in hourly buckets."""
     query = select(
-        BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), BrokenEpisode.workflow_id, BrokenEpisode.event
-    ).where(BrokenEpisode.repository_id == repository_id, created_on(BrokenEpisode, days))
+        FailureEpisode.seconds,
+        epoch_seconds(FailureEpisode.created_at),
+        FailureEpisode.workflow_id,
+        FailureEpisode.event,
+    ).where(FailureEpisode.repository_id == repository_id, created_on(FailureEpisode, days))
     rows = session.execute(query).all()
     keys = [
         RollupKey(

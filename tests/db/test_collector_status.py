@@ -13,7 +13,7 @@ from db.engine import session_scope, write_scope
 from db.enums import Liveness
 from db.models import Claim
 from db.repositories.repository_queries import HeartbeatRow
-from health.completeness.collection_status import (
+from health.completeness.collector_status import (
     CollectionReport,
     collection_report,
     count_catching_up,

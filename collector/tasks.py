@@ -1,4 +1,4 @@
-"""The periodic jobs of the collector service. Every job can run again at any time."""
+"""The periodic tasks of the collector service. Every task can run again at any time."""
 
 import logging
 import threading
@@ -35,8 +35,8 @@ class Collector:
     reporter: SyncReporter
 
 
-class CollectorJobs:
-    """While GitHub's rate limit is used up, jobs that send requests do nothing."""
+class CollectorTasks:
+    """While GitHub's rate limit is used up, tasks that send requests do nothing."""
 
     def __init__(self, collector: Collector) -> None:
         self._collector, self._context = collector, collector.context

@@ -59,7 +59,7 @@ def service_facts(
     report: _CollectionReport, now: datetime, *, is_stale: bool, stall_text: str | None = None
 ) -> list[ServiceFact]:
     """The collector, GitHub's rate limit, webhooks, and each collector where there are several. `is_stale` and
-    `stall_text` are those of health.completeness.collection_status."""
+    `stall_text` are those of health.completeness.collector_status."""
     return [
         _collector_fact(report.heartbeat, now, is_stale, stall_text),
         _rate_limit_fact(report.heartbeat, now),

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session, aliased
 from db.definitions.attempts import DECIDED
 from db.definitions.time_buckets import day_of, start_of_day
 from db.enums import Outcome
-from db.models import BrokenEpisode, RollupState, Run
+from db.models import FailureEpisode, RollupState, Run
 from db.sql import epoch_seconds
-from health.metrics.definitions.episodes import DecidedRun, FailureEpisode, episodes, seconds_between
+from health.metrics.definitions.episodes import DecidedRun, Episode, episodes, seconds_between
 
 _COLUMNS = tuple(getattr(Run, name) for name in DecidedRun._fields)
 _RUN_POSITION = (Run.created_at, Run.id)
-_EPISODE_POSITION = (BrokenEpisode.created_at, BrokenEpisode.run_id)
+_EPISODE_POSITION = (FailureEpisode.created_at, FailureEpisode.run_id)
 _Position = tuple[datetime, int]
 
 
@@ -37,18 +37,18 @@ def recompute_episodes(session: Session, repository_id: int, days: Collection[in
 
 
 def is_recovered_before(time: datetime) -> ColumnElement[bool]:
-    """Returns a condition on BrokenEpisode: a later success was created before that time, so that runs created since
+    """Returns a condition on FailureEpisode: a later success was created before that time, so that runs created since
     then do not belong to the episode."""
     later = aliased(Run)
     return exists().where(
-        later.repository_id == BrokenEpisode.repository_id,
-        later.workflow_id == BrokenEpisode.workflow_id,
+        later.repository_id == FailureEpisode.repository_id,
+        later.workflow_id == FailureEpisode.workflow_id,
         later.on_default_branch,
         later.outcome == Outcome.SUCCESS,
         later.created_at < time,
         or_(
-            later.created_at > BrokenEpisode.created_at,
-            and_(later.created_at == BrokenEpisode.created_at, later.id > BrokenEpisode.run_id),
+            later.created_at > FailureEpisode.created_at,
+            and_(later.created_at == FailureEpisode.created_at, later.id > FailureEpisode.run_id),
         ),
     )
 
@@ -59,8 +59,8 @@ class _BranchSequence:
     def __init__(self, session: Session, repository_id: int, workflow_id: int) -> None:
         self._session = session
         self._conditions = Run.repository_id == repository_id, Run.workflow_id == workflow_id, Run.on_default_branch
-        self._episodes = select(BrokenEpisode).where(
-            BrokenEpisode.repository_id == repository_id, BrokenEpisode.workflow_id == workflow_id
+        self._episodes = select(FailureEpisode).where(
+            FailureEpisode.repository_id == repository_id, FailureEpisode.workflow_id == workflow_id
         )
         state = session.get(RollupState, 1)
         self._runs_from = state.pruned_before if state else None
@@ -86,7 +86,7 @@ class _BranchSequence:
             query = query.where(tuple_(*_RUN_POSITION) > after)
             stored_query = stored_query.where(tuple_(*_EPISODE_POSITION) > after)
         elif self._runs_from:
-            stored_query = stored_query.where(BrokenEpisode.created_at >= self._runs_from)
+            stored_query = stored_query.where(FailureEpisode.created_at >= self._runs_from)
         if until:
             query = query.where(tuple_(*_RUN_POSITION) <= until)
             stored_query = stored_query.where(tuple_(*_EPISODE_POSITION) <= until)
@@ -104,7 +104,7 @@ class _BranchSequence:
                 changed.add(day_of(episode.first.created_at))
         return changed
 
-    def _with_later_success(self, begun: Sequence[FailureEpisode], until: _Position | None) -> list[FailureEpisode]:
+    def _with_later_success(self, begun: Sequence[Episode], until: _Position | None) -> list[Episode]:
         """Ends episodes at a success that was created after `until` and completed before their present end."""
         latest_end = max((episode.recovered_at for episode in begun if episode.recovered_at), default=None)
         if until is None or latest_end is None or latest_end <= until[0]:
@@ -112,15 +112,15 @@ class _BranchSequence:
         completed_at = self._earliest_completion(until, latest_end)
         return [episode.with_recovery(completed_at) for episode in begun]
 
-    def _open_episodes(self, begin: datetime, after: _Position | None) -> list[BrokenEpisode]:
+    def _open_episodes(self, begin: datetime, after: _Position | None) -> list[FailureEpisode]:
         """Returns the stored episodes before the success `after`, and those whose runs are deleted, that were open at
         `begin`."""
         if after is None and self._runs_from is None:
             return []
-        before: Any = tuple_(*_EPISODE_POSITION) < after if after else BrokenEpisode.created_at < self._runs_from
-        ends = epoch_seconds(BrokenEpisode.failed_at) + BrokenEpisode.seconds
+        before: Any = tuple_(*_EPISODE_POSITION) < after if after else FailureEpisode.created_at < self._runs_from
+        ends = epoch_seconds(FailureEpisode.failed_at) + FailureEpisode.seconds
         # SQLite drops fractions of seconds.
-        is_open = or_(BrokenEpisode.seconds.is_(None), ends >= begin.timestamp() - 1)
+        is_open = or_(FailureEpisode.seconds.is_(None), ends >= begin.timestamp() - 1)
         return list(self._session.scalars(self._episodes.where(before, is_open)))
 
     def _recovered_at(self, position: _Position) -> datetime | None:
@@ -147,8 +147,8 @@ class _BranchSequence:
         """True where the branch was broken when its earlier runs were deleted."""
         if self._runs_from is None:
             return False
-        earlier = self._episodes.with_only_columns(BrokenEpisode.run_id)
-        earlier = earlier.where(BrokenEpisode.created_at < self._runs_from)
+        earlier = self._episodes.with_only_columns(FailureEpisode.run_id)
+        earlier = earlier.where(FailureEpisode.created_at < self._runs_from)
         return self._session.scalar(earlier.limit(1)) is not None
 
     def _success(self, where: ColumnElement[bool], *, newest: bool = False) -> _Position | None:
@@ -165,7 +165,7 @@ class _BranchSequence:
         return *self._conditions, Run.outcome == Outcome.SUCCESS, Run.completed_at.is_not(None)
 
 
-def _store(session: Session, row: BrokenEpisode | None, episode: FailureEpisode) -> bool:
+def _store(session: Session, row: FailureEpisode | None, episode: Episode) -> bool:
     """Inserts or updates the row of an episode; returns whether it changed."""
     first = episode.first
     values = {
@@ -176,7 +176,7 @@ def _store(session: Session, row: BrokenEpisode | None, episode: FailureEpisode)
         "seconds": episode.seconds,
     }
     if row is None:
-        session.add(BrokenEpisode(repository_id=first.repository_id, run_id=first.id, **values))
+        session.add(FailureEpisode(repository_id=first.repository_id, run_id=first.id, **values))
         return True
     if all(getattr(row, name) == value for name, value in values.items()):
         return False
