@@ -109,7 +109,7 @@ class RepositorySync:
     def read(self, name: str, backfill_from: datetime) -> RepositoryResult:
         """Syncs the repository once. Each page is stored before the next one is requested. covered_to moves only after
         the last page, so that an interruption leaves no gap. Raises GitHubError."""
-        repository_id, repo = self._identify(name)
+        repository_id, repo = self.identify(name)
         try:
             return self._read(repository_id, repo, backfill_from)
         except (NotFound, Forbidden) as error:
@@ -161,12 +161,9 @@ class RepositorySync:
                 state.complete_since = initial_progress.oldest
             return result
 
-    def identify(self, name: str) -> None:
-        """Stores the repository that has this name. Raises GitHubError."""
-        self._identify(name)
-
-    def _identify(self, name: str) -> tuple[int, str]:
-        """(id, owner/name), requested from GitHub once an hour to notice a new name or default branch."""
+    def identify(self, name: str) -> tuple[int, str]:
+        """(id, owner/name) of the repository that has this name, which is stored. It is requested from GitHub once an
+        hour, to notice a new name or default branch. Raises GitHubError."""
         now = self._clock()
         with write_scope(self._engine) as session:
             known, etag = self._cached_identity(session, name, now)
@@ -256,7 +253,7 @@ class RepositorySync:
 
     def _record_missing_actions(self, repository_id: int, repo: str, error: GitHubError) -> bool:
         """Whether the repository has no Actions; then there is nothing to collect until a later sync. Whether the
-        repository itself exists is requested once; later _identify notices when it is gone."""
+        repository itself exists is requested once; later `identify` notices when it is gone."""
         with session_scope(self._engine) as session:
             known = sync_state(session, repository_id).actions_missing_since
         if not (known and isinstance(error, NotFound)) and not has_no_actions(self._client, repository_id, repo, error):

@@ -46,16 +46,16 @@ class RunListSync:
     def _fan_out(
         self,
         names: Sequence[str],
-        action: Callable[[str], RepositoryResult | None],
+        action: Callable[[str], object],
         result: SyncResult,
         fatal: list[GitHubError],
     ) -> dict[str, GitHubError]:
-        """Runs `action` for each name and adds its result; returns the errors by name. `fatal` receives the first error
-        that is the same for all names: no further request is sent after it."""
+        """Runs `action` for each name and adds its RepositoryResult, if it returns one; returns the errors by name.
+        `fatal` receives the first error that is the same for all names: no further request is sent after it."""
         unreachable: list[Unreachable] = []
         errors: dict[str, GitHubError] = {}
 
-        def attempt(name: str) -> RepositoryResult | None:
+        def attempt(name: str) -> object:
             if fatal:
                 raise fatal[0]
             try:

@@ -68,7 +68,8 @@ def upsert_runs(session: Session, repository: Repository, records: Sequence[RunR
     for record in unique.values():
         run, attempt = known.get(record.id), attempts.get((record.id, record.attempt))
         if run is None:
-            run = _new_run(repository, record)
+            run = Run(repository_id=repository.id, id=record.id, details_pending=True, flaky=False)
+            _apply(run, repository, record)
             session.add(run)
             inserted += 1
             changed.append(record.created_at)
@@ -133,12 +134,6 @@ def _is_newer(run: Run, record: RunRecord) -> bool:
     if (run.status == Status.COMPLETED) != (record.status == Status.COMPLETED):
         return record.status == Status.COMPLETED
     return (record.updated_at, status_rank(record.status)) >= (run.updated_at, status_rank(run.status))
-
-
-def _new_run(repository: Repository, record: RunRecord) -> Run:
-    run = Run(repository_id=repository.id, id=record.id, details_pending=True, flaky=False)
-    _apply(run, repository, record)
-    return run
 
 
 def _apply(run: Run, repository: Repository, record: RunRecord) -> bool:
