@@ -132,7 +132,7 @@ def test_many_that_came_and_went_are_one_digest(town: Town) -> None:
     assert lines[0] == (
         "• acme/web · W0 was failing on main for 20m 02s (since 0000000 (run started by alice); E   cause 0)"
     )
-    assert [line.split()[1] for line in lines] == [f"W{number}" for number in range(6)]
+    assert [line.split()[3] for line in lines] == [f"W{number}" for number in range(6)]
     digest = town.receiver.bodies[-1]
     assert (digest["event"], digest["alert"], len(digest["alerts"])) == ("resolved", None, 6)
     assert {alert["error_line"] for alert in digest["alerts"]} == {f"E   cause {number}" for number in range(6)}
