@@ -82,7 +82,8 @@ def test_flaky_workflows_are_those_of_the_facade(filled: TestClient, engine: Eng
     body = asked(filled, LISTS[0])
     (expected,) = told(engine, lambda session: flaky_workflows.flaky(session, Scope(), WINDOW))
     (item,) = body["items"]
-    assert item == {**vars(expected), "last_at": ago(3), "jobs": [{"name": HOSTILE, "runs": 1}]}
+    fields = vars(expected) | {"last_at": ago(3), "jobs": [{"name": HOSTILE, "runs": 1}]}
+    assert item == {"called" if name == "is_flaky" else name: value for name, value in fields.items()}
     assert (item["flaky_runs"], item["last_run_id"], item["called"]) == (1, FLAKY, False)
     assert item["wasted_seconds"] == 60.0
     assert len(item["by_day"]) == 31
