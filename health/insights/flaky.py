@@ -128,7 +128,7 @@ class FlakySummary:
 
 
 def summarize(workflows: Sequence[FlakyWorkflow]) -> FlakySummary:
-    called, runs = sum(row.called for row in workflows), sum(row.flaky_runs for row in workflows)
+    called, runs = sum(row.is_flaky for row in workflows), sum(row.flaky_runs for row in workflows)
     reruns = sum(row.rerun_failures for row in workflows)
     before = [row.before for row in workflows]
     return FlakySummary(
