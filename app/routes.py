@@ -1,7 +1,41 @@
-"""The paths of the pages."""
+"""The paths of the pages, their names, and what belongs to them."""
+
+from collections.abc import Container, Mapping
+from urllib.parse import urlsplit
 
 OVERVIEW, WORKFLOW, RUNS, RUN, LOG, COMPARE = "", "workflow", "runs", "run", "log", "compare"
 FAILURES, FLAKY, COST, ALERTS, COLLECTOR = "failures", "flaky", "cost", "alerts", "collector"
-PAGES = (OVERVIEW, WORKFLOW, RUNS, FAILURES, FLAKY, COST, ALERTS, COLLECTOR, RUN, LOG, COMPARE)
+# By path, in the order of the menu; pages with a parent are not in the menu.
+NAMES: Mapping[str, str] = {
+    OVERVIEW: "Overview",
+    WORKFLOW: "Workflows",
+    RUNS: "Runs",
+    FAILURES: "Failures",
+    FLAKY: "Flaky",
+    COST: "Cost & capacity",
+    ALERTS: "Alerts",
+    COLLECTOR: "Collector",
+    RUN: "Run",
+    LOG: "Log",
+    COMPARE: "Compare",
+}
+PAGES = tuple(NAMES)
+# The page of the menu that a page without an entry belongs to.
+PARENTS: Mapping[str, str] = {RUN: RUNS, LOG: RUNS, COMPARE: RUNS}
+# Pages with the filters for time, repository, workflow and branch.
+FILTERED = (OVERVIEW, WORKFLOW, RUNS, FAILURES, FLAKY, COST)
 # Pages with charts. Plotly is larger than all other scripts together, so other pages do not load it.
 CHART_PAGES = (OVERVIEW, WORKFLOW, COST, RUN)
+# The parameters with which a page shows one workflow, failure cause or alert.
+_SUBJECT_PARAMETERS = {WORKFLOW: "id", FAILURES: "cause", ALERTS: "alert"}
+
+
+def page_of(url: str | None) -> str:
+    """The path of the page with this URL; the Overview's if there is none."""
+    last = urlsplit(url or "").path.rstrip("/").rpartition("/")[2]
+    return last if last in NAMES else OVERVIEW
+
+
+def has_subject(page: str, parameters: Container[str]) -> bool:
+    """Whether a page shows one run, workflow, failure cause or alert, which it names in its heading."""
+    return page in PARENTS or (page in _SUBJECT_PARAMETERS and _SUBJECT_PARAMETERS[page] in parameters)

@@ -9,6 +9,10 @@ from app.access.policy import AccessDenied, User
 from app.access.sessions import SESSIONS
 
 UTC = ZoneInfo("UTC")
+# Values of the parameters of kiosk mode.
+KIOSK_VIEWS = ("overview", "failing", "alerts")
+ROTATION_SECONDS = (5, 3_600)
+THEMES = ("system", "light", "dark")
 
 
 def zone() -> ZoneInfo:
@@ -27,6 +31,33 @@ def is_dark() -> bool:
 def is_kiosk() -> bool:
     """Whether the page is a wall screen without controls: `?wall=1`."""
     return st.query_params.get("wall", "") not in ("", "0")
+
+
+def kiosk_view() -> str:
+    """The only view of kiosk mode, `?wall=failing`; empty for the Overview, or for all views in turn."""
+    value = st.query_params.get("wall", "")
+    return value if value in KIOSK_VIEWS else ""
+
+
+def kiosk_rotation() -> int:
+    """The seconds for which kiosk mode shows each view, `?rotate=30`; 0 for no rotation."""
+    value = st.query_params.get("rotate", "")
+    seconds = int(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0
+    return seconds if ROTATION_SECONDS[0] <= seconds <= ROTATION_SECONDS[1] else 0
+
+
+def kiosk_problems() -> list[str]:
+    """A sentence for each parameter of kiosk mode with an invalid value."""
+    value, theme = st.query_params.get("wall", ""), st.query_params.get("theme", "")
+    problems = []
+    if value not in ("", "0", "1", *KIOSK_VIEWS):
+        problems.append(f"wall={value} is invalid (expected 1, {', '.join(KIOSK_VIEWS)}): showing the Overview.")
+    if st.query_params.get("rotate", "") and not kiosk_rotation():
+        least, most = ROTATION_SECONDS
+        problems.append(f"rotate={st.query_params['rotate']} is invalid (expected {least} to {most} seconds).")
+    if theme not in ("", *THEMES):
+        problems.append(f"theme={theme} is invalid (expected {', '.join(THEMES)}).")
+    return problems
 
 
 def current_user() -> User | AccessDenied | None:

@@ -8,7 +8,7 @@ import streamlit as st
 from app import routes as at
 from app import session
 from app.access.policy import AccessDenied
-from app.components import account, page_states
+from app.components import account, page_head, page_states, sidebar
 from app.components.freshness import freshness
 from app.components.kiosk import kiosk_style
 from app.data.connection import FailedOver
@@ -20,6 +20,19 @@ from app.widgets.panel import style
 
 _HERE = Path(__file__).parent
 _RETRY_SECONDS = 4
+_ICONS = {
+    at.OVERVIEW: "monitoring",
+    at.WORKFLOW: "account_tree",
+    at.RUNS: "list",
+    at.FAILURES: "bug_report",
+    at.FLAKY: "shuffle",
+    at.COST: "payments",
+    at.ALERTS: "notifications",
+    at.COLLECTOR: "cloud_sync",
+    at.RUN: "timeline",
+    at.LOG: "article",
+    at.COMPARE: "compare_arrows",
+}
 _KEYS = {
     "o": at.OVERVIEW,
     "w": at.WORKFLOW,
@@ -51,7 +64,7 @@ def _outage_notice() -> None:
         page_states.outage_banner(outage)
 
 
-st.set_page_config(page_title="Pipeline Health", page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
+st.set_page_config(page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
 style()
 user = session.current_user()
 if isinstance(user, AccessDenied):
@@ -61,55 +74,64 @@ kiosk = session.is_kiosk()
 if kiosk:
     kiosk_style()
 st.logo(str(_HERE / "static" / "logo.svg"), size="medium", icon_image=str(_HERE / "static" / "icon.svg"))
-overview = st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True)
-workflow = st.Page("views/workflow.py", title="Workflows", icon=":material/account_tree:", url_path=at.WORKFLOW)
-failures = st.Page("views/failures.py", title="Failures", icon=":material/bug_report:", url_path=at.FAILURES)
-flaky = st.Page("views/flaky.py", title="Flaky", icon=":material/shuffle:", url_path=at.FLAKY)
-cost = st.Page("views/cost.py", title="Cost & capacity", icon=":material/payments:", url_path=at.COST)
-alerts = st.Page("views/alerts.py", title="Alerts", icon=":material/notifications:", url_path=at.ALERTS)
-runs = st.Page("views/runs.py", title="Runs", icon=":material/list:", url_path=at.RUNS)
-run = st.Page("views/run.py", title="Run", icon=":material/timeline:", url_path=at.RUN, visibility="hidden")
-compare = st.Page(
-    "views/compare.py",
-    title="Compare",
-    icon=":material/compare_arrows:",
-    url_path=at.COMPARE,
-    visibility="hidden",
-)
-log = st.Page("views/log.py", title="Log", icon=":material/article:", url_path=at.LOG, visibility="hidden")
-collector = st.Page("views/collector.py", title="Collector", icon=":material/cloud_sync:", url_path=at.COLLECTOR)
-pages = [overview, workflow, runs, failures, flaky, cost, alerts, collector, run, log, compare]
-page = st.navigation(pages)
-navigation({entry.url_path: entry.title for entry in pages}, _KEYS)
+pages = {
+    path: st.Page(
+        f"views/{path or 'overview'}.py",
+        title=name,
+        icon=f":material/{_ICONS[path]}:",
+        url_path=path or None,
+        default=path == at.OVERVIEW,
+        visibility="hidden" if path in at.PARENTS else "visible",
+    )
+    for path, name in at.NAMES.items()
+}
+page_head.begin(at.NAMES[at.page_of(st.context.url)])
+page = st.navigation(list(pages.values()))
+navigation(at.NAMES, _KEYS, at.PARENTS)
+name = "Kiosk" if kiosk and page.url_path == at.OVERVIEW else page.title
+heading = st.container(key="page-heading")
+# Before the page, which may stop the script.
+if user:
+    account.watch_session(user)
+    if not kiosk:
+        account.user_menu(user)
 try:
     status = load_status()
-    filtered = page not in (run, log, compare, alerts, collector)
+    filtered = page.url_path in at.FILTERED
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
         if filtered and not kiosk:
             controls.render(status.version, page.url_path, problems.visible_filters(page.url_path))
         elif filtered:
             url_state.load_query_params()
         with st.container(width=190, key="freshness"):
-            freshness(status.version, selection.trends if page is overview else None)
+            freshness(status.version, selection.trends if page.url_path == at.OVERVIEW else None)
+    if not kiosk:
+        sidebar.sidebar_foot()
+    shows_names = filtered and status.has_runs and problems.shows_names(page.url_path)
+    unknown = problems.unknown_names(status.version) if shows_names else None
+    has_no_data = (filtered and not status.has_runs) or bool(unknown and unknown.none_known)
+    with heading:
+        if has_no_data or not at.has_subject(page.url_path, st.query_params):
+            page_head.default_head(name)
+        if filtered and not kiosk:
+            page_head.print_line(selection.describe())
     _outage_notice()
     if filtered:
-        page_states.query_problems(problems.query_problems(status.version, page.url_path))
+        messages = problems.query_problems(status.version, page.url_path) + session.kiosk_problems()
+        page_states.query_problems(messages)
     if status.demo:
         page_states.demo_banner()
     if status.stale:
         page_states.stale_warning(status.stale)
-    shows_names = filtered and status.has_runs and problems.shows_names(page.url_path)
-    unknown = problems.unknown_names(status.version) if shows_names else None
     if unknown and unknown.none_known:
         page_states.unknown_names_state(unknown)
     else:
         page.run()
-    if user:
-        account.watch_session(user)
-        if not kiosk:
-            account.user_menu(user)
 except FailedOver:
     st.rerun()
 except Unavailable as error:
     page_states.unavailable(str(error))
     _retry_when_down()
+    if not page_head.has_title():
+        with heading:
+            page_head.default_head(name)

@@ -1,14 +1,15 @@
 """The signed-in user at the foot of the sidebar, and the page that replaces a session that has ended."""
 
 import time
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from app import session
 from app.access.policy import AccessDenied, User
+from app.components.page_head import set_title
 from app.javascript import bundle
-from app.routes import PAGES
+from app.routes import page_of
 from app.widgets.text import html, markdown
 
 # After a reload, the server returns the sign-in page, which leads back to this page. If the server accepts a session
@@ -33,9 +34,10 @@ def watch_session(user: User) -> None:
 def signed_out(denied: AccessDenied) -> None:
     """Replaces the whole page: the reason, and a link to sign in that leads back to this URL."""
     query = urlencode([(name, value) for name in st.query_params for value in st.query_params.get_all(name)])
-    target = f"/{_page()}{'?' if query else ''}{query}"
+    target = f"/{page_of(st.context.url)}{'?' if query else ''}{query}"
+    set_title("Sign in")
     with st.container(border=True, key="state-signed-out"):
-        st.markdown(f"### :material/lock: {'Sign in again' if denied.session_expired else 'No access'}")
+        st.markdown(f"# :material/lock: {'Sign in again' if denied.session_expired else 'No access'}")
         st.markdown(markdown(denied.reason))
         link = f"{_base()}/sign-in?{urlencode({'next': target})}"
         st.html(f'<a class="ph-go" href="{html(link)}" target="_self">Sign in</a>', width="content")
@@ -48,15 +50,6 @@ def _sign_out() -> None:
         st.rerun()
 
 
-def _page() -> str:
-    last = _path().rstrip("/").rpartition("/")[2]
-    return last if last in PAGES else ""
-
-
 def _base() -> str:
     prefix = (st.get_option("server.baseUrlPath") or "").strip("/")
     return f"/{prefix}" if prefix else ""
-
-
-def _path() -> str:
-    return urlsplit(st.context.url or "").path

@@ -18,25 +18,23 @@ _BEFORE_CHANGE = timedelta(days=7)
 _SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "↗", "stuck": "◌", "queue": "…"}
 
 
-def attention(items: Sequence[Attention], now: datetime, *, caveat: str | None = None, large: bool = False) -> None:
-    """`caveat`: why the data may be out of date or incomplete. With a caveat, an empty list does not mean all-clear.
-    `large`: the letters of kiosk mode."""
-    css_class = "ph-attention ph-on-wall" if large else "ph-attention"
+def attention(items: Sequence[Attention], now: datetime, *, caveat: str | None = None) -> None:
+    """`caveat`: why the data may be out of date or incomplete. With a caveat, an empty list does not mean all-clear."""
     if not items:
         message = "<b>✓ Nothing needs attention</b><span>No failing branches, regressions or stuck runs.</span>"
         if caveat:
             message = f"<span>No problems in the stored data, which may be incomplete. {html(caveat)}</span>"
-        st.html(f'<div class="{css_class}"><div class="ph-calm">{message}</div></div>')
+        st.html(f'<div class="ph-attention"><div class="ph-calm">{message}</div></div>')
         return
     github = run_links.github_repositories()
-    rows = [_row(item, now, github) for item in items[:_MAX_ROWS]]
+    rows = [attention_row(item, now, github) for item in items[:_MAX_ROWS]]
     rest = "".join(rows[_INITIAL_ROWS:]) + _more_note(len(items) - len(rows))
     more = (
         f"<details><summary>{formatting.count(len(items) - _INITIAL_ROWS)} more</summary>{rest}</details>"
         if rest
         else ""
     )
-    st.html(f'<div class="{css_class}" role="alert">{"".join(rows[:_INITIAL_ROWS])}{more}</div>')
+    st.html(f'<div class="ph-attention" role="alert">{"".join(rows[:_INITIAL_ROWS])}{more}</div>')
 
 
 def _more_note(number: int) -> str:
@@ -46,7 +44,7 @@ def _more_note(number: int) -> str:
     return f'<div class="ph-need ph-dim"><b class="ph-sign"></b><div>{text}</div></div>'
 
 
-def _row(item: Attention, now: datetime, github: Repositories) -> str:
+def attention_row(item: Attention, now: datetime, github: Repositories) -> str:
     ago = formatting.relative((now - item.since).total_seconds())
     tone = "dim" if item.acknowledged else item.tone
     sign = "✓" if item.acknowledged else _SIGNS.get(item.kind, "·")

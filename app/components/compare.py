@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.components import run_links
+from app.components.page_head import Crumb, breadcrumb, run_crumbs, set_title
 from app.components.run_links import Repositories
 from app.data.runs import changes_since_success
 from app.status_style import colour_group, outcome_label
@@ -41,16 +42,22 @@ def requested_run_ids() -> tuple[int, ...]:
 
 
 def nothing_to_compare(reason: str) -> None:
+    set_title("Nothing to compare")
     with st.container(border=True, key="state-no-comparison"):
-        st.markdown("### :material/compare_arrows: Nothing to compare")
+        st.markdown("# :material/compare_arrows: Nothing to compare")
         st.markdown(reason)
         st.page_link("views/runs.py", label="Select two to five runs", icon=":material/list:")
 
 
-def heading(compared: Sequence[ComparedRun]) -> None:
-    numbers = ", ".join(f"#{run.run.run_number}" for run in compared)
-    path = f"{cells.anchor('Runs', 'runs')} / {html(numbers)}"
-    st.html(f'<div class="ph-crumb">{path}</div><h2 class="ph-title">Compare runs</h2>')
+def header(compared: Sequence[ComparedRun]) -> None:
+    runs = [item.run for item in compared]
+    title = f"Compare {', '.join(f'#{run.run_number}' for run in runs)}"
+    repos, workflows = {run.repo for run in runs}, {run.workflow_id for run in runs}
+    crumbs = run_crumbs(runs[0].repo, runs[0].workflow, runs[0].workflow_id)
+    # Runs of several workflows or repositories have only the beginning of the path in common.
+    shared = crumbs[: 1 if len(repos) > 1 else 2 if len(workflows) > 1 else 3]
+    set_title(title, *(crumb.label for crumb in shared[1:]))
+    st.html(f'{breadcrumb([*shared, Crumb(title)])}<h1 class="ph-title">Compare runs</h1>')
 
 
 def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:

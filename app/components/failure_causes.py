@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import session
 from app.components import run_links
+from app.components.page_head import Crumb, breadcrumb, set_title
 from app.components.workflows import Query, workflow_link
 from app.status_style import outcome_label
 from app.widgets import cells
@@ -43,7 +44,7 @@ _RUNS = (
     Column("Matched log line", show="wide_only", help="Where it differs from the line above, the part that differs"),
     Column("Created", "right"),
 )
-_MAX_NAMES, _MAX_CRUMB = 3, 80
+_MAX_NAMES = 3
 
 
 def key_figures(causes: Causes, window: Window, trends: Trends, period: str, now: datetime) -> None:
@@ -138,10 +139,11 @@ def cause_rows(items: Sequence[Cause], now: datetime, time: Query) -> list[Row]:
 
 def cause_head(cause_runs: CauseRuns, time: Query) -> None:
     cause = cause_runs.cause
+    set_title(cause.line, "Failures")
     open_now = '<span class="ph-pill ph-red">✕ Failing now</span>' if cause.open else ""
     st.html(
-        f'<div class="ph-crumb">{cells.anchor("Failures", "failures", time)} / {html(truncate(cause.line, _MAX_CRUMB))}</div>'
-        f'<pre class="ph-line">{html(cause.line)}</pre><div class="ph-meta">{open_now}'
+        f"{breadcrumb((Crumb('Failures', 'failures', time), Crumb(cause.line)))}"
+        f'<h1 class="ph-line">{html(cause.line)}</h1><div class="ph-meta">{open_now}'
         f"<span>{pluralize(cause.runs, 'run')}, {pluralize(cause.jobs, 'job')}</span>"
         f"<span>{html(', '.join(cause.repos[:_MAX_NAMES]))}{_more_names(cause.repos)}</span>"
         f"<span>first seen {cells.stamp(cause.first_at, session.zone())}</span>"
@@ -162,8 +164,9 @@ def runs_csv(cause_runs: CauseRuns, zone: ZoneInfo) -> tuple[Sequence[Column], l
 
 
 def unknown_cause(period: str) -> None:
+    set_title("No runs with this cause", "Failures")
     with st.container(border=True, key="state-no-cause"):
-        st.markdown("### :material/search_off: No runs with this cause")
+        st.markdown("# :material/search_off: No runs with this cause")
         st.markdown(f"No failed job in {period} has this cause and matches the filters.")
         st.page_link("views/failures.py", label="All causes", icon=":material/bug_report:")
 

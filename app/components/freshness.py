@@ -10,6 +10,7 @@ from app.data.outages import Unavailable
 from app.data.status import load_status
 from app.widgets.text import markdown
 from core import formatting
+from core.formatting import pluralize
 from db.repositories.repository_queries import RepositoryRow
 from health.completeness.gaps import Completeness
 
@@ -59,6 +60,13 @@ def completeness(coverage: Completeness, since: datetime | None, repos: Sequence
         if len(coverage.gaps) > _MAX_LISTED:
             st.caption(f"and {len(coverage.gaps) - _MAX_LISTED} more")
         st.page_link("views/collector.py", label="Details", icon=":material/cloud_sync:")
+
+
+def completeness_note(coverage: Completeness, since: datetime | None, repos: Sequence[str] = ()) -> str:
+    """The completeness of the figures in one line of text, without the list of gaps."""
+    listed = [row for row in load_status().repositories if not repos or row.repo in repos]
+    text, _ = completeness_text(coverage, since, listed)
+    return f"{text} · {pluralize(len(coverage.gaps), 'gap')}" if coverage.gaps else text
 
 
 def completeness_text(

@@ -1,61 +1,156 @@
-"""Kiosk mode, the Overview for a wall screen: large key figures and one field for each workflow."""
+"""Kiosk mode: the Overview for a wall screen, in views that the browser rotates and fits to the screen
+(`app/javascript/navigation/kiosk.js`)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import streamlit as st
 
+from app.components.attention import attention_row
+from app.components.run_links import github_repositories
+from app.data.alerts import AlertOverview
 from app.data.figures import WorkflowList
 from app.status_style import workflow_status_colour, workflow_status_label
+from app.widgets.cells import address
 from app.widgets.text import html
 from core import formatting
+from core.formatting import pluralize
+from db.definitions.scope import Scope
+from health.alerts.attention import Attention
+from health.alerts.storage.alert_queries import AlertRow
 from health.metrics.definitions.catalogue import FIGURES, display
-from health.metrics.definitions.episodes import WorkflowStatus
+from health.metrics.definitions.episodes import BranchStatus, WorkflowStatus
 from health.metrics.service import Comparison
 from health.metrics.workflow_health import WorkflowHealth
 
 _FIGURES = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p95")
-_MAX_FIELDS = 120
+# With more workflows, a field is a repository. The browser shows as many fields as the screen has space for.
+_MAX_WORKFLOWS, _MAX_FIELDS = 60, 400
+_MAX_ATTENTION, _MAX_LISTED = 3, 12
+_VIEWS = {"overview": "Overview", "failing": "Failing workflows", "alerts": "Alerts"}
+# Fields in the order of their state: what needs attention first.
+_ORDER = (WorkflowStatus.FAILING, WorkflowStatus.CATCHING_UP, WorkflowStatus.NO_RUNS, WorkflowStatus.PASSING)
+
+
+@dataclass(frozen=True)
+class KioskPage:
+    """What a wall screen shows. `subject`: the selected repositories, workflows and branches in words; `note`: the
+    completeness of the data."""
+
+    comparison: Comparison
+    workflows: WorkflowList
+    attention: Sequence[Attention]
+    alerts: Sequence[str]
+    open_alerts: int
+    now: datetime
+    period: str
+    subject: str
+    note: str
+    caveat: str | None
+    synced_at: datetime | None
+
+
+@dataclass(frozen=True)
+class KioskField:
+    """A workflow, or a repository with the worst state of its workflows."""
+
+    repo: str
+    detail: str
+    status: BranchStatus
+    rate: float | None
+    workflow_id: int | None
 
 
 def kiosk_style() -> None:
-    """Hides sidebar, header, controls and the cursor."""
+    """Hides sidebar, header and the status line, which the head of the screen repeats."""
     st.html(
-        "<style>section[data-testid=stSidebar], header[data-testid=stHeader], [data-testid=stExpandSidebarButton] "
-        "{ display: none !important; } .stMainBlockContainer { max-width: none; padding: 1.2rem 1.6rem; } "
-        ".stApp { cursor: none; }</style>"
+        "<style>section[data-testid=stSidebar], header[data-testid=stHeader], [data-testid=stExpandSidebarButton], "
+        ".st-key-head { display: none !important; }</style>"
     )
 
 
-def kiosk_figures(comparison: Comparison, period: str) -> None:
+def matching_alerts(overview: AlertOverview, scope: Scope) -> list[AlertRow]:
+    """The newest open alerts of the selected repositories, workflows and branches."""
+    return [
+        alert
+        for alert in overview.firing
+        if (not scope.repos or alert.repo in scope.repos)
+        and (not scope.workflows or alert.workflow in scope.workflows or str(alert.workflow_id) in scope.workflows)
+        and (not scope.branches or alert.branch is None or alert.branch in scope.branches)
+    ]
+
+
+def kiosk_page(page: KioskPage, view: str, rotate: int) -> None:
+    """Shows one `view`, or all of them in turn, each for `rotate` seconds."""
+    sections = {"overview": _overview, "failing": _failing, "alerts": _alerts}
+    names = [view] if view else list(_VIEWS) if rotate else ["overview"]
+    shown = "".join(_section(name, sections[name](page), hidden=name != names[0]) for name in names)
+    st.html(f'<div class="ph-wall" data-rotate="{rotate}">{_head(page)}{shown}{_foot()}</div>')
+
+
+def _head(page: KioskPage) -> str:
+    synced = f' data-updated="{page.synced_at.timestamp():.0f}"' if page.synced_at else ""
+    ago = formatting.relative((page.now - page.synced_at).total_seconds()) if page.synced_at else ""
+    return (
+        f'<div class="ph-wall-head"><b>{html(page.subject or "All repositories")}</b><span>{html(page.period)}</span>'
+        f'<span>{html(page.note)}</span><span class="ph-wall-view"></span>'
+        f"<span{synced}>{f'updated {ago}' if ago else 'not synced yet'}</span>"
+        f'<time data-clock aria-label="Time"></time></div>'
+    )
+
+
+def _foot() -> str:
+    return '<button type="button" class="ph-wall-exit">Exit kiosk mode <kbd>Esc</kbd></button>'
+
+
+def _section(name: str, content: str, *, hidden: bool) -> str:
+    return (
+        f'<section data-view="{name}" aria-label="{_VIEWS[name]}"{" hidden" if hidden else ""}'
+        f"{'' if content else ' data-empty'}>{content}</section>"
+    )
+
+
+def _overview(page: KioskPage) -> str:
+    return f"{_attention(page)}{_figures(page.comparison)}{_fields(kiosk_fields(page.workflows))}"
+
+
+def _failing(page: KioskPage) -> str:
+    failing = [field for field in kiosk_fields(page.workflows, by_workflow=True) if _is_failing(field.status)]
+    return _fields(failing) or _calm("No failing workflows", page.caveat)
+
+
+def _alerts(page: KioskPage) -> str:
+    rest = page.open_alerts - len(page.alerts[:_MAX_LISTED])
+    more = f'<p class="ph-wall-rest">{pluralize(rest, "more alert")}</p>' if rest > 0 else ""
+    rows = "".join(page.alerts[:_MAX_LISTED])
+    return f'<div class="ph-wall-list">{rows}{more}</div>' if rows else _calm("No firing alerts", page.caveat)
+
+
+def _calm(text: str, caveat: str | None) -> str:
+    if caveat:
+        return f'<p class="ph-wall-calm ph-gray">{html(text)} in the stored data, which may be incomplete. {html(caveat)}</p>'
+    return f'<p class="ph-wall-calm ph-green">✓ {html(text)}</p>'
+
+
+def _attention(page: KioskPage) -> str:
+    if not page.attention:
+        return _calm("No problems" if page.caveat else "Nothing needs attention", page.caveat)
+    github = github_repositories()
+    rows = "".join(attention_row(item, page.now, github) for item in page.attention[:_MAX_ATTENTION])
+    rest = len(page.attention) - _MAX_ATTENTION
+    more = f'<p class="ph-wall-rest">{formatting.count(rest)} more</p>' if rest > 0 else ""
+    return f'<div class="ph-attention" role="alert">{rows}{more}</div>'
+
+
+def _figures(comparison: Comparison) -> str:
     written = display(comparison.current)
     cards = "".join(
         f"<div><small>{html(FIGURES[name].label)}</small><b>{html(written[name])}</b>"
         f"{_change_span(comparison, name)}</div>"
         for name in _FIGURES
     )
-    st.html(f'<div class="ph-wall-figures" aria-label="The last {html(period)}">{cards}</div>')
-
-
-def workflow_fields(workflows: WorkflowList) -> None:
-    """One field for each active workflow, worst first; at most _MAX_FIELDS."""
-    active = [
-        workflow
-        for workflow in workflows.items
-        if not workflows.default_branch_status(workflow.repo, workflow.workflow_id).status.is_inactive
-    ]
-    fields = "".join(_workflow_field(workflow, workflows) for workflow in active[:_MAX_FIELDS])
-    st.html(f'<div class="ph-wall-fields">{fields}</div>')
-    if len(active) > _MAX_FIELDS:
-        st.caption(f"{formatting.count(_MAX_FIELDS)} of {formatting.count(len(active))} workflows, worst first")
-
-
-def _workflow_field(workflow: WorkflowHealth, workflows: WorkflowList) -> str:
-    branch_status = workflows.default_branch_status(workflow.repo, workflow.workflow_id)
-    sign, _, word = workflow_status_label(branch_status.status, branch_status.branch).partition(" ")
-    label = "" if branch_status.status in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else f" · {html(word)}"
-    return (
-        f'<div class="ph-field ph-{workflow_status_colour(branch_status.status)}" title="{html(word)}"><b>{sign} '
-        f"{html(workflow.workflow)}</b><span>{html(workflow.repo)}{label}</span>"
-        f"<em>{formatting.percent(workflow.metrics.success_rate)}</em></div>"
-    )
+    return f'<div class="ph-wall-figures">{cards}</div>'
 
 
 def _change_span(comparison: Comparison, name: str) -> str:
@@ -64,3 +159,73 @@ def _change_span(comparison: Comparison, name: str) -> str:
         return "<span></span>"
     tone = "ph-gray" if change.is_improvement is None else "ph-green" if change.is_improvement else "ph-red"
     return f'<span class="{tone}">{html(change.text)}</span>'
+
+
+def kiosk_fields(workflows: WorkflowList, *, by_workflow: bool = False) -> list[KioskField]:
+    """A field for each active workflow, or for each repository if there are many workflows; worst first."""
+    active = [
+        (workflow, status)
+        for workflow in workflows.items
+        if not (status := workflows.default_branch_status(workflow.repo, workflow.workflow_id)).status.is_inactive
+    ]
+    if by_workflow or len(active) <= _MAX_WORKFLOWS:
+        fields = [
+            KioskField(workflow.repo, workflow.workflow, status, workflow.metrics.success_rate, workflow.workflow_id)
+            for workflow, status in active
+        ]
+    else:
+        by_repo: dict[str, list[tuple[WorkflowHealth, BranchStatus]]] = {}
+        for entry in active:
+            by_repo.setdefault(entry[0].repo, []).append(entry)
+        fields = [_repository_field(repo, entries) for repo, entries in by_repo.items()]
+    # The order within a state is that of the list: by success rate.
+    return sorted(fields, key=lambda field: _rank(field.status))
+
+
+def _repository_field(repo: str, entries: Sequence[tuple[WorkflowHealth, BranchStatus]]) -> KioskField:
+    statuses = [status for _, status in entries]
+    worst = min(statuses, key=_rank)
+    failing = sum(_is_failing(status) for status in statuses)
+    total = pluralize(len(entries), "workflow")
+    succeeded = sum(workflow.metrics.runs.success for workflow, _ in entries)
+    decided = succeeded + sum(workflow.metrics.runs.failure for workflow, _ in entries)
+    detail = f"{failing} of {total} failing" if failing else total
+    return KioskField(repo, detail, worst, succeeded / decided if decided else None, None)
+
+
+def _is_failing(status: BranchStatus) -> bool:
+    return status.status is WorkflowStatus.FAILING
+
+
+def _rank(status: BranchStatus) -> int:
+    return _ORDER.index(status.status) if status.status in _ORDER else len(_ORDER)
+
+
+def _fields(fields: Sequence[KioskField]) -> str:
+    if not fields:
+        return ""
+    # One owner needs no repetition; the name of the repository is what differs.
+    owners = {field.repo.partition("/")[0] for field in fields}
+    shown = "".join(_field(field, with_owner=len(owners) > 1) for field in fields[:_MAX_FIELDS])
+    rest = len(fields) - _MAX_FIELDS
+    return f'<div class="ph-wall-fields" data-total="{len(fields)}">{shown}</div>' + (
+        f'<p class="ph-wall-rest" data-omitted="{max(rest, 0)}"{"" if rest > 0 else " hidden"}>{rest} more</p>'
+    )
+
+
+def _field(field: KioskField, *, with_owner: bool) -> str:
+    colour = workflow_status_colour(field.status.status)
+    sign, _, word = workflow_status_label(field.status.status, field.status.branch).partition(" ")
+    decided = field.status.status in (WorkflowStatus.PASSING, WorkflowStatus.FAILING)
+    owner, _, name = field.repo.partition("/")
+    detail = _join([owner if with_owner else "", field.detail, "" if decided else word])
+    page, query = ("workflow", [("id", field.workflow_id)]) if field.workflow_id else ("runs", [("repo", field.repo)])
+    return (
+        f'<a class="ph-field ph-{colour}" href="{html(address(page, query))}" target="_self" title="{html(word)}">'
+        f"<b>{sign} {html(name or owner)}</b><span>{html(detail)}</span>"
+        f"<em>{formatting.percent(field.rate)}</em></a>"
+    )
+
+
+def _join(parts: Iterable[str]) -> str:
+    return " · ".join(part for part in parts if part)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.components import run_links
+from app.components.page_head import Crumb, breadcrumb, run_crumbs, set_title
 from app.data.outages import Unavailable
 from app.data.runs import RunWithJobs, attempt_detail, request_log, run_logs
 from app.javascript import bundle, log_viewer_path
@@ -57,8 +58,9 @@ def _number(name: str) -> int | None:
 
 
 def no_log(run: RunRow) -> None:
+    set_title("Log not found")
     with st.container(border=True, key="state-no-log"):
-        st.markdown("### :material/search_off: Log not found")
+        st.markdown("# :material/search_off: Log not found")
         st.markdown(f"Run {run.id} has no job with this ID that has a log.")
         st.page_link(
             "views/run.py", label="Open the run", icon=":material/timeline:", query_params={"run_id": str(run.id)}
@@ -66,6 +68,7 @@ def no_log(run: RunRow) -> None:
 
 
 def header(run: RunRow, selected: SelectedLog, zone: ZoneInfo) -> None:
+    set_title(run.repo, f"{run.workflow} #{run.run_number}", f"{selected.row.name} log")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="log-head"):
         st.html(_head(run, selected, zone), width="stretch")
         with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
@@ -99,11 +102,12 @@ def _job_selector(selected: SelectedLog) -> None:
 
 def _head(run: RunRow, selected: SelectedLog, zone: ZoneInfo) -> str:
     state = selected.row.display_state
+    back = Crumb(f"#{run.run_number}", "run", [("run_id", run.id), ("attempt", selected.attempt)])
+    crumbs = [*run_crumbs(run.repo, run.workflow, run.workflow_id), back, Crumb(selected.row.name)]
     took = f"<span>{formatting.duration(selected.job.duration_seconds)}</span>" if selected.job else ""
     attempt = f"<span>attempt {selected.attempt}</span>" if run.attempt > 1 else ""
     return (
-        f"{run_links.crumbs(run, selected.attempt)}"
-        f'<h2 class="ph-title">{html(selected.row.name)}</h2>'
+        f'{breadcrumb(crumbs)}<h1 class="ph-title">{html(selected.row.name)}</h1>'
         f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(outcome_label(state))}</span>'
         f"{took}{attempt}"
         f"<span>{cells.timestamp(selected.job.started_at if selected.job else None, zone).html}</span></div>"

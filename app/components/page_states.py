@@ -50,7 +50,7 @@ def _clock(moment: datetime) -> str:
 def unavailable(reason: str) -> None:
     """Replaces the page while the database is unavailable; the caller retries."""
     with st.container(border=True, key="state-error"):
-        st.markdown("### :material/database_off: Data unavailable")
+        st.markdown("## :material/database_off: Data unavailable")
         st.markdown(markdown(reason))
         st.caption("Stored data is not affected. This page retries every few seconds.")
 
@@ -60,24 +60,24 @@ def nothing_collected(status: CollectionStatus) -> None:
     with st.container(border=True, key="state-empty"):
         read = [row for row in status.repositories if row.complete_since and row.synced_at]
         if status.stale:
-            st.markdown("### :material/sync_problem: Nothing has been collected yet")
+            st.markdown("## :material/sync_problem: Nothing has been collected yet")
             st.markdown(markdown(status.stale))
             st.caption("`python -m collector doctor` checks token, permissions, rate limit and connections one by one.")
         elif status.syncing:
-            st.markdown("### :material/cloud_download: Fetching your workflow runs")
+            st.markdown("## :material/cloud_download: Fetching your workflow runs")
             st.markdown(markdown(status.syncing))
             if status.progress:
                 done, total = status.progress
                 st.progress(done / total if total else 0.0, text=f"{done:,} of {total:,}")
         elif status.repositories and len(read) < len(status.repositories):
-            st.markdown("### :material/hourglass_top: Catching up")
+            st.markdown("## :material/hourglass_top: Catching up")
             text = f"{len(read):,} of {len(status.repositories):,} repositories synced; no workflow runs yet."
             st.progress(len(read) / len(status.repositories), text=text)
         elif status.repositories:
-            st.markdown("### :material/hourglass_empty: No runs yet")
+            st.markdown("## :material/hourglass_empty: No runs yet")
             st.markdown(_no_runs(status))
         else:
-            st.markdown("### :material/add_link: No repositories configured")
+            st.markdown("## :material/add_link: No repositories configured")
             st.markdown("Set `GITHUB_REPOS=owner/name` and `GITHUB_TOKEN`, then start the collector with `make run`.")
 
 
@@ -100,10 +100,10 @@ def unknown_names_state(missing: UnknownNames) -> None:
     names = ", ".join(markdown(name) for name in (missing.repos or missing.workflows)[:_MAX_NAMES])
     with st.container(border=True, key="state-unknown"):
         if missing.none_known == "repositories":
-            st.markdown(f"### :material/search_off: {names} is not monitored")
+            st.markdown(f"## :material/search_off: {names} is not monitored")
             st.markdown("No monitored repository has this name. Check the spelling, or add it to `GITHUB_REPOS`.")
         else:
-            st.markdown(f"### :material/search_off: Workflow {names} not found")
+            st.markdown(f"## :material/search_off: Workflow {names} not found")
             st.markdown("The selected repositories have no workflow with this name or ID.")
         st.button(
             "Clear filters", on_click=url_state.clear, type="primary", icon=":material/close:", key="clear-unknown"
@@ -112,6 +112,6 @@ def unknown_names_state(missing: UnknownNames) -> None:
 
 def no_matches() -> None:
     with st.container(border=True, key="state-no-match"):
-        st.markdown("### :material/filter_alt_off: No matching runs")
+        st.markdown("## :material/filter_alt_off: No matching runs")
         st.markdown("No runs match these filters in the selected period.")
         st.button("Clear filters", on_click=url_state.clear, type="primary", icon=":material/close:")

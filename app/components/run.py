@@ -7,9 +7,10 @@ import streamlit as st
 
 from app import frames, session
 from app.components import run_links
+from app.components.page_head import Crumb, breadcrumb, run_crumbs, set_title
 from app.data.connection import utc_now
 from app.data.runs import RunWithJobs, job_steps
-from app.status_style import colour_group, event_label, outcome_label
+from app.status_style import colour_group, event_label, outcome_label, outcome_name
 from app.widgets.cells import anchor, stamp
 from app.widgets.github import GitHubRepository
 from app.widgets.table import paginate
@@ -39,15 +40,17 @@ def requested_run_id() -> int | None:
 
 
 def no_run_selected() -> None:
+    set_title("No run selected")
     with st.container(border=True, key="state-no-run"):
-        st.markdown("### :material/ads_click: No run selected")
+        st.markdown("# :material/ads_click: No run selected")
         st.markdown("Open a run from the list, or add `?run_id=` and the run ID to the URL.")
         st.page_link("views/runs.py", label="View all runs", icon=":material/list:")
 
 
 def unknown_run(run_id: int) -> None:
+    set_title(f"Run {run_id} not found")
     with st.container(border=True, key="state-unknown-run"):
-        st.markdown(f"### :material/search_off: Run {run_id} not found")
+        st.markdown(f"# :material/search_off: Run {run_id} not found")
         st.markdown("It may be older than the stored history, or belong to a repository that is not monitored.")
         st.page_link("views/runs.py", label="View all runs", icon=":material/list:")
 
@@ -55,6 +58,7 @@ def unknown_run(run_id: int) -> None:
 def header(newest: RunWithJobs) -> None:
     run = newest.run
     github = run_links.github_repositories().get(run.repo)
+    set_title(run.repo, f"{run.workflow} #{run.run_number} {outcome_name(run.conclusion or run.status).lower()}")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="run-head"):
         st.html(_head(run, github), width="stretch")
         with st.container(horizontal=True, width="content", gap="small", key="run-actions"):
@@ -87,9 +91,9 @@ def _head(run: RunRow, github: GitHubRepository | None) -> str:
         else ""
     )
     branch = f"<span>on {run_links.branch_link(run, github)}</span>" if run.branch else ""
+    crumbs = [*run_crumbs(run.repo, run.workflow, run.workflow_id), Crumb(f"#{run.run_number}")]
     return (
-        f"{run_links.crumbs(run)}"
-        f'<h2 class="ph-title">{html(run.headline)}</h2>'
+        f'{breadcrumb(crumbs)}<h1 class="ph-title">{html(run.headline)}</h1>'
         f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(outcome_label(state))}</span>'
         f"{flaky}<span>{run_links.commit_link(run, github)}</span>{branch}"
         f"<span>{html(event_label(run.event))}</span>{by}{started}{rerun}"

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-import streamlit as st
-
 from app.data.connection import utc_now
 from app.data.status import load_status
 from app.filters.url_state import DEFAULT_PERIOD, PERIODS
@@ -73,26 +71,6 @@ def commit_text(run: RunRow, github: GitHubRepository | None) -> str:
     by = f" {cells.text(run.attribution).html}" if run.attribution else ""
     title = cells.anchor(run.headline[:110] or f"#{run.run_number}", "run", [("run_id", run.id)])
     return f"{commit_link(run, github)}{by}: {title}"
-
-
-def crumbs(run: RunRow, attempt: int | None = None) -> str:
-    """The path to a run: its repository, its workflow, and its number; with an attempt, the number and the title are
-    linked to it, for pages below the run."""
-    repo = cells.anchor(run.repo, "", [("repo", run.repo)])
-    workflow = cells.anchor(run.workflow, "workflow", [("id", run.workflow_id)])
-    number = f"#{run.run_number}"
-    if attempt is not None:
-        query = [("run_id", run.id), ("attempt", attempt)]
-        number = cells.anchor(f"{number} {run.headline[:80]}", "run", query)
-    return f'<div class="ph-crumb">{repo} / {workflow} / {number}</div>'
-
-
-def mark_runs_page() -> None:
-    """Marks Runs in the sidebar: pages below it have no entry of their own."""
-    st.html(
-        '<style>[data-testid="stSidebarNavLink"][href$="/runs"] { background: var(--ph-soft); font-weight: 600; }'
-        "</style>"
-    )
 
 
 def rerun_url(run: RunRow, github: GitHubRepository | None, now: datetime) -> str | None:

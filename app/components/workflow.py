@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app.components.page_head import Crumb, breadcrumb, set_title
 from app.data.runs import JobBreakdown
 from app.status_style import workflow_status_colour, workflow_status_text
 from app.widgets.cells import anchor
@@ -25,8 +26,9 @@ def requested_workflow_id() -> int | None:
 
 
 def unknown_workflow(workflow_id: int) -> None:
+    set_title(f"Workflow {workflow_id} not found")
     with st.container(border=True, key="state-unknown-workflow"):
-        st.markdown(f"### :material/search_off: Workflow {workflow_id} not found")
+        st.markdown(f"# :material/search_off: Workflow {workflow_id} not found")
         st.markdown("It may have been deleted, or belong to a repository that is not monitored.")
         st.page_link("views/workflow.py", label="All workflows", icon=":material/account_tree:")
 
@@ -34,6 +36,7 @@ def unknown_workflow(workflow_id: int) -> None:
 def header(
     workflow: WorkflowRow, branch_status: BranchStatus | None, schedule_problem: str | None, github_url: str | None
 ) -> None:
+    set_title(workflow.repo, workflow.name)
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="workflow-head"
     ):
@@ -54,10 +57,13 @@ def _head(workflow: WorkflowRow, branch_status: BranchStatus | None) -> str:
     )
     word += " on the default branch" if workflow_status in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else ""
     runs = anchor("View all runs", "runs", [("repo", workflow.repo), ("workflow", workflow.name)])
-    repo = anchor(workflow.repo, "", [("repo", workflow.repo)])
+    crumbs = (
+        Crumb("Workflows", "workflow"),
+        Crumb(workflow.repo, "workflow", [("repo", workflow.repo)]),
+        Crumb(workflow.name),
+    )
     return (
-        f'<div class="ph-crumb">{anchor("Workflows", "workflow")} / {repo}</div>'
-        f'<h2 class="ph-title">{html(workflow.name)}</h2>'
+        f'{breadcrumb(crumbs)}<h1 class="ph-title">{html(workflow.name)}</h1>'
         f'<div class="ph-meta"><span class="ph-pill {state}">{html(word)}</span><code>{html(workflow.path)}</code>'
         f"<span>{runs}</span></div>"
     )

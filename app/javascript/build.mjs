@@ -21,6 +21,7 @@ const { outputFiles } = await build({
     log_viewer_loader: "log_viewer_loader/index.js",
     navigation: "navigation/index.js",
     session_reload: "session_reload/index.js",
+    theme: "theme/index.js",
   },
   outdir: "dist",
   bundle: true,

@@ -9,11 +9,13 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
+from html import escape
 from pathlib import Path
 
 import streamlit as st
 
-from app.routes import CHART_PAGES, PAGES
+from app.javascript import bundle
+from app.routes import CHART_PAGES, NAMES, PAGES
 
 STREAMLIT = Path(st.__file__).parent / "static"
 _SCRIPTS = STREAMLIT / "static" / "js"
@@ -23,6 +25,11 @@ COMMON_COMPONENTS, CHART_COMPONENTS = ("BidiComponent", "Html", "ButtonGroup", "
 _HEAD_BYTES = 20_000
 _IMPORT = re.compile(r"""(?:from|import)\s*["']\./([\w.-]+\.js)["']""")
 _SCRIPT_REFERENCE = re.compile(r"\./static/js/([\w.-]+\.js)")
+DEFAULT_TITLE, BODY = "<title>Streamlit</title>", "<body>"
+# The first element that the Tab key reaches; visible only then. The dashboard's styles are not loaded yet.
+_SKIP_LINK = """<a class="ph-skip" href="#content">Skip to content</a><style>.ph-skip { position: fixed; z-index: 2000000;
+  top: -60px; left: 8px; padding: 8px 14px; border-radius: 6px; background: #1565BB; color: #FFFFFF;
+  font: 600 14px Inter, sans-serif; } .ph-skip:focus { top: 8px; } @media print { .ph-skip { display: none; } }</style>"""
 DEFAULT_FONT = re.compile(r"<link\s[^<>]{0,500}SourceSans[^<>]{0,500}>", re.DOTALL)
 # Streamlit's "bypass" mode: with these globals its script connects at once instead of requesting its configuration.
 _CONNECT_SCRIPT = """(() => {
@@ -53,15 +60,19 @@ def document(page: str) -> bytes:
     links = "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{name}">' for name in preloaded)
     links += '<link rel="preload" href="./app/static/inter-latin.woff2" as="font" type="font/woff2" crossorigin>'
     html = DEFAULT_FONT.sub("", original)
+    html = html.replace(DEFAULT_TITLE, f"<title>{escape(NAMES[page])} · Pipeline Health</title>", 1)
+    html = html.replace(BODY, f"{BODY}{_SKIP_LINK}", 1)
     html = html.replace("<head>", f"<head><script>{script(page)}</script>", 1)
     return html.replace("</head>", f"{links}</head>", 1).encode()
 
 
 def script(page: str) -> str:
     """The inline script of a page. It finds the base path, below which a proxy may serve the dashboard."""
+    # A block of its own: the names of an inline script would be names of the whole document.
+    theme = f"(() => {{{bundle('theme')}}})();"
     connect = _CONNECT_SCRIPT % json.dumps([name for name in PAGES if name])
     charts = preload_assets(*CHART_COMPONENTS) if page in CHART_PAGES else ()
-    return connect + (_PREFETCH_SCRIPT % charts[0] if charts else "")
+    return theme + connect + (_PREFETCH_SCRIPT % charts[0] if charts else "")
 
 
 @cache

@@ -1,6 +1,7 @@
 """Alerts page: open and resolved alerts, rules, silences and channels."""
 
 from app import session
+from app.components import page_head
 from app.components.alerts import alert_list, dialogs, sections
 from app.components.freshness import completeness
 from app.data import alerts, figures
@@ -13,6 +14,8 @@ dialogs.show_failure()
 alert = alert_list.requested_alert()
 if alert is not None:
     sections.alert_panel(alert, overview.at, session.zone())
+elif not page_head.has_title():
+    page_head.default_head("Alerts")
 section = sections.section_choice(overview)
 completeness(figures.completeness(Scope(), None, status.version), None)
 if section == "rules":

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.components import compare, compare_details, page_states, run_links
+from app.components import compare, compare_details, page_states
 from app.data.runs import comparison
 from app.data.status import load_status
 from app.widgets.panel import panel
@@ -11,7 +11,6 @@ from app.widgets.text import markdown
 from health.metrics.workflows import ComparisonError
 
 status = load_status()
-run_links.mark_runs_page()
 run_ids = compare.requested_run_ids()
 try:
     compared = comparison(run_ids, status.version)
@@ -19,7 +18,7 @@ except ComparisonError as error:
     compare.nothing_to_compare(markdown(f"{error}."))
     st.stop()
 
-compare.heading(compared.runs)
+compare.header(compared.runs)
 compare.run_heads(compared.runs, session.zone())
 job = compare_details.selected_job(compared)
 

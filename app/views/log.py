@@ -3,14 +3,13 @@
 import streamlit as st
 
 from app import session
-from app.components import logs, run, run_links
+from app.components import logs, run
 from app.components.logs import log_viewer, missing_log
 from app.data.runs import run_detail
 from app.data.status import load_status
 from db.enums import LogState
 
 status = load_status()
-run_links.mark_runs_page()
 run_id = run.requested_run_id()
 if run_id is None:
     run.no_run_selected()

@@ -4,14 +4,17 @@ import streamlit as st
 
 from app import frames, session
 from app.charts import heatmap, trends
-from app.components import kiosk, page_states, workflows
+from app.components import kiosk, page_head, page_states, workflows
+from app.components.alerts.alert_list import alert_card
 from app.components.attention import attention
-from app.components.freshness import completeness
-from app.data import figures, findings
+from app.components.freshness import completeness, completeness_note
+from app.data import alerts, figures, findings
+from app.data.connection import utc_now
 from app.data.status import load_status, window_end
 from app.filters import controls, selection
 from app.widgets.metric_cards import health_cards, metric_cards, previous_period, secondary_metrics
 from app.widgets.panel import figure, panel
+from db.definitions.scope import Scope
 
 status = load_status()
 if not status.has_runs:
@@ -22,18 +25,33 @@ now = window_end(status.version)
 scope, window, interval = selection.scope(), selection.window(now), selection.interval()
 attention_area = st.container()
 trend_data = selection.trends(status.version)
-if session.is_kiosk() or not trend_data.comparison.current.runs.total:
-    with attention_area:
-        attention(findings.attention(scope, now, status.version), now, caveat=status.caveat, large=session.is_kiosk())
 if not trend_data.comparison.current.runs.total:
+    with attention_area:
+        attention(findings.attention(scope, now, status.version), now, caveat=status.caveat)
     completeness(trend_data.comparison.current.data, window.since, scope.repos)
     page_states.no_matches()
     st.stop()
 
 if session.is_kiosk():
-    kiosk.kiosk_figures(trend_data.comparison, selection.period())
-    completeness(trend_data.comparison.current.data, window.since, scope.repos)
-    kiosk.workflow_fields(figures.workflows(scope, window, status.version))
+    open_alerts = alerts.alert_overview()
+    matching = kiosk.matching_alerts(open_alerts, scope)
+    kiosk.kiosk_page(
+        kiosk.KioskPage(
+            comparison=trend_data.comparison,
+            workflows=figures.workflows(scope, window, status.version),
+            attention=findings.attention(scope, now, status.version),
+            alerts=[alert_card(alert, now, open_alerts.first_bad_runs) for alert in matching],
+            open_alerts=len(matching) if scope != Scope() else open_alerts.open_count,
+            now=utc_now(),
+            period=selection.describe().removeprefix("the "),
+            subject=" · ".join(page_head.selection_parts()),
+            note=completeness_note(trend_data.comparison.current.data, window.since, scope.repos),
+            caveat=status.caveat,
+            synced_at=status.synced_at,
+        ),
+        session.kiosk_view(),
+        session.kiosk_rotation(),
+    )
     st.stop()
 
 clock = frames.bucket_zone(interval, session.zone())

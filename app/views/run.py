@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import frames, session
 from app.charts.timeline import timeline
-from app.components import compare, run, run_failure, run_jobs, run_links
+from app.components import compare, run, run_failure, run_jobs
 from app.components.freshness import completeness
 from app.components.logs import job_log
 from app.data import figures, findings
@@ -15,7 +15,6 @@ from app.widgets.panel import figure, panel
 from db.definitions.scope import Scope
 
 status = load_status()
-run_links.mark_runs_page()
 run_id = run.requested_run_id()
 if run_id is None:
     run.no_run_selected()

@@ -12,7 +12,7 @@ from app.streamlit_patches.figure import UncheckedFigure
 from app.widgets.table import Column, Row, csv_button
 from app.widgets.text import html
 
-_FILES = ("style.css", "alerts.css", "answers.css")
+_FILES = ("style.css", "alerts.css", "answers.css", "frame.css", "kiosk.css", "print.css")
 _CSS = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in _FILES)
 _CSS = f"<style>{_CSS}</style>"
 
@@ -36,7 +36,7 @@ def panel(
     """A bordered container. `csv`: the name of the file without extension, and a function that returns its columns and
     rows. `stretch`: as high as its neighbours in a grid."""
     with st.container(border=True, key=key, gap="small", height="stretch" if stretch else "content"):
-        head = f'<div class="ph-panel"><h3>{html(title)}</h3><span>{html(subtitle)}</span></div>'
+        head = f'<div class="ph-panel"><h2>{html(title)}</h2><span>{html(subtitle)}</span></div>'
         if csv:
             with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
                 st.html(head, width="stretch")

@@ -160,7 +160,7 @@ def test_times_are_in_the_time_zone_of_the_viewer(browser: "sync_api.Browser", a
             tab.go("/runs?repo=acme%2Fapi")
             tab.see("times in Asia/Tokyo")
             shown = tab.page.locator("[data-table=runs] tbody time").first
-            utc = datetime.strptime(shown.get_attribute("title") or "", "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+            utc = datetime.strptime(shown.get_attribute("data-tip") or "", "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
             assert shown.inner_text() == f"{utc + timedelta(hours=9):%d %b, %H:%M}"
     finally:
         context.close()

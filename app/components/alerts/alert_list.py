@@ -70,7 +70,7 @@ def firing_list(alerts: Sequence[AlertRow], first_bad_runs: Mapping[int, RunRow]
     """Open alerts with buttons to acknowledge and silence them. `first_bad_runs`: by run ID."""
     for alert in alerts:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"alert-{alert.id}"):
-            st.html(_card(alert, now, first_bad_runs), width="stretch")
+            st.html(alert_card(alert, now, first_bad_runs), width="stretch")
             with st.container(horizontal=True, gap="small", width="content", key=f"do-{alert.id}"):
                 if alert.state != AlertState.ACKNOWLEDGED and st.button(
                     "Acknowledge",
@@ -90,7 +90,7 @@ def firing_list(alerts: Sequence[AlertRow], first_bad_runs: Mapping[int, RunRow]
 
 def alert_detail(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
     """One alert with its notifications."""
-    st.html(_card(alert, now))
+    st.html(alert_card(alert, now))
     if alert.deliveries:
         rows = [_delivery_row(delivery, now) for delivery in alert.deliveries]
         cut = alert.deliveries_total > len(rows)
@@ -127,7 +127,7 @@ def title(alert: AlertRow) -> str:
     return write(alert.rule, alert.alert_target)
 
 
-def _card(alert: AlertRow, now: datetime, first_bad_runs: Mapping[int, RunRow] = _NONE) -> str:
+def alert_card(alert: AlertRow, now: datetime, first_bad_runs: Mapping[int, RunRow] = _NONE) -> str:
     sign, word, colour = _SIGNS[AlertState(alert.state)]
     since = _since(alert)
     parts = [_figures(alert), f"Rule: {_rule(alert)} (≥ {alert.threshold})", _delivery_summary(alert)]

@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.components.alerts import alert_list, channel_list, rule_form, rule_list
+from app.components.page_head import Crumb, breadcrumb, set_title
 from app.data import alerts as alerts_data
 from app.data import figures
 from app.data.alerts import AlertOverview
 from app.data.status import window_end
 from app.widgets.panel import panel
-from app.widgets.text import markdown
+from app.widgets.text import html, markdown
 from core import formatting
 from db.definitions.scope import Scope, Window
 from db.enums import AlertState, RuleKind
@@ -54,6 +55,9 @@ def _on_section_change() -> None:
 
 
 def alert_panel(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
+    set_title(f"Alert #{alert.id}", alert_list.title(alert), "Alerts")
+    crumbs = breadcrumb((Crumb("Alerts", "alerts"), Crumb(f"Alert #{alert.id}")))
+    st.html(f'{crumbs}<h1 class="ph-title">{html(alert_list.title(alert))}</h1>')
     with panel(f"Alert #{alert.id}", "details and notifications"):
         alert_list.alert_detail(alert, now, zone)
 

@@ -11,6 +11,7 @@ var basePath = (pathname, pages) => {
   const page = Object.keys(pages).find((name) => name && path.endsWith(`/${name}`));
   return page ? path.slice(0, -page.length) : `${path}/`;
 };
+var currentPage = (pathname, pages) => `${pathname.replace(/\/$/, "")}/`.slice(basePath(pathname, pages).length).replace(/\/$/, "");
 var isPage = (url, location2, pages) => {
   const base = basePath(location2.pathname, pages);
   if (url.origin !== location2.origin || !`${url.pathname}/`.startsWith(base)) return false;
@@ -21,6 +22,7 @@ var isPage = (url, location2, pages) => {
 var initialState = () => ({
   pages: {},
   keys: {},
+  parents: {},
   listening: false,
   historyPath: null,
   sequenceEnds: 0,
@@ -66,7 +68,7 @@ var onClick = (event) => {
   if (event.defaultPrevented || state.modifierPressed) return;
   const link = closestTarget(event, "a[href]");
   if (!(link instanceof HTMLAnchorElement) || link.hasAttribute("download") || link.target === "_blank") return;
-  if (link.closest(STREAMLIT_LINKS)) return;
+  if (link.closest(STREAMLIT_LINKS) || link.getAttribute("href")?.startsWith("#")) return;
   const url = new URL(link.href);
   if (!isDashboardPage(url)) return;
   event.preventDefault();
@@ -94,6 +96,190 @@ var linkPoints = (plot) => {
   plot.on("plotly_click", onClick2);
 };
 
+// navigation/frame.js
+var MENU_LINKS = "a[data-testid=stSidebarNavLink]";
+var CONTENT_ID = "content";
+var markMenuItem = () => {
+  const parent = state.parents[currentPage(location.pathname, state.pages)];
+  for (
+    const link of
+    /** @type {NodeListOf<HTMLAnchorElement>} */
+    document.querySelectorAll(MENU_LINKS)
+  ) {
+    const url = new URL(link.href);
+    const isParent = parent !== void 0 && isPage(url, location, state.pages) && currentPage(url.pathname, state.pages) === parent;
+    link.toggleAttribute("data-contains-page", isParent);
+    if (isParent) link.setAttribute("aria-current", "true");
+    else if (link.getAttribute("aria-current") === "true") link.removeAttribute("aria-current");
+  }
+};
+var markHeading = () => {
+  const heading = document.querySelector("[data-testid=stMain] h1");
+  if (!heading || heading.id === CONTENT_ID) return;
+  document.getElementById(CONTENT_ID)?.removeAttribute("id");
+  heading.id = CONTENT_ID;
+  heading.setAttribute("tabindex", "-1");
+};
+var onClick3 = (event) => {
+  if (!closestTarget(event, "a.ph-skip")) return;
+  event.preventDefault();
+  const heading = document.getElementById(CONTENT_ID);
+  heading?.scrollIntoView({ block: "center" });
+  heading?.focus();
+};
+var installSkipLink = () => document.addEventListener("click", onClick3, true);
+
+// navigation/kiosk_layout.js
+var MIN_WIDTH = 8.2;
+var MIN_HEIGHT = 1.6;
+var MAX_HEIGHT = 13;
+var ASPECT = 3.4;
+var fieldGrid = (count, { width, height, gap, unit }) => {
+  const maxColumns = Math.max(1, Math.floor((width + gap) / (MIN_WIDTH * unit + gap)));
+  const maxRows = Math.max(1, Math.floor((height + gap) / (MIN_HEIGHT * unit + gap)));
+  let best = { columns: maxColumns, size: 0 };
+  for (let columns = 1; columns <= maxColumns; columns++) {
+    const rows2 = Math.ceil(count / columns);
+    if (rows2 > maxRows) continue;
+    const fieldWidth = (width - gap * (columns - 1)) / columns;
+    const fieldHeight = Math.min((height - gap * (rows2 - 1)) / rows2, MAX_HEIGHT * unit);
+    const size = Math.min(fieldWidth / ASPECT, fieldHeight);
+    if (size > best.size) best = { columns, size };
+  }
+  const shown = Math.min(count, best.columns * maxRows);
+  const rows = Math.max(1, Math.ceil(shown / best.columns));
+  return {
+    columns: best.columns,
+    rowHeight: Math.floor(Math.min((height - gap * (rows - 1)) / rows, MAX_HEIGHT * unit)),
+    shown
+  };
+};
+var viewAt = (views, seconds, now) => {
+  const shown = views.filter(({ isEmpty }) => !isEmpty);
+  const candidates = shown.length > 0 ? shown : views;
+  return candidates[seconds > 0 ? Math.floor(now / 1e3 / seconds) % candidates.length : 0]?.name;
+};
+var updatedText = (seconds) => {
+  if (seconds < 60) return "updated just now";
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `updated ${minutes} min ago`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `updated ${hours} h ago` : `updated ${Math.floor(hours / 24)} d ago`;
+};
+
+// navigation/kiosk.js
+var WALL = ".ph-wall";
+var PARAMETERS = ["wall", "rotate", "theme"];
+var POINTER_MS = 3e3;
+var OLD_SECONDS = 900;
+var wall = () => document.querySelector(WALL);
+var fit = (fields) => {
+  const { clientWidth: width, clientHeight: height } = fields;
+  const style = getComputedStyle(fields);
+  const unit = Number.parseFloat(style.fontSize);
+  if (!width || !height || !unit) return;
+  const children = [.../** @type {HTMLCollectionOf<HTMLElement>} */
+  fields.children];
+  const area = { width, height, gap: Number.parseFloat(style.columnGap) || 0, unit };
+  const { columns, rowHeight, shown } = fieldGrid(children.length, area);
+  fields.style.setProperty("--ph-columns", String(columns));
+  fields.style.setProperty("--ph-row", `${rowHeight}px`);
+  children.forEach((field, index) => field.hidden = index >= shown);
+  const rest = fields.nextElementSibling;
+  if (!(rest instanceof HTMLElement)) return;
+  const total = Number(fields.dataset.total);
+  const hidden = children.slice(shown);
+  const failing = hidden.filter((field) => field.classList.contains("ph-red")).length;
+  const text = `${(total - shown).toLocaleString("en")} more${failing ? `, ${failing} of them failing` : ""}`;
+  setText(rest, text);
+  if (rest.hidden === total <= shown) return;
+  rest.hidden = total <= shown;
+  fit(fields);
+};
+var showKiosk = () => {
+  const root = wall();
+  if (!root) return;
+  const now = Date.now();
+  const sections = (
+    /** @type {NodeListOf<HTMLElement>} */
+    root.querySelectorAll("section[data-view]")
+  );
+  const views = [...sections].map(({ dataset }) => ({ name: dataset.view ?? "", isEmpty: "empty" in dataset }));
+  const current = viewAt(views, Number(root.dataset.rotate), now);
+  for (const section2 of sections) {
+    section2.hidden = section2.dataset.view !== current;
+    if (!section2.hidden) section2.querySelectorAll(".ph-wall-fields").forEach((fields) => fit(
+      /** @type {HTMLElement} */
+      fields
+    ));
+    const name = root.querySelector(".ph-wall-view");
+    if (name && !section2.hidden && views.length > 1) setText(name, section2.ariaLabel ?? "");
+  }
+  const clock = root.querySelector("[data-clock]");
+  if (clock) setText(clock, new Date(now).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" }));
+  const updated = (
+    /** @type {HTMLElement | null} */
+    root.querySelector("[data-updated]")
+  );
+  if (!updated) return;
+  const age = now / 1e3 - Number(updated.dataset.updated);
+  setText(updated, updatedText(age));
+  updated.classList.toggle("ph-red", age > OLD_SECONDS);
+};
+var setText = (element, text) => {
+  if (element.textContent !== text) element.textContent = text;
+};
+var leave = () => {
+  const url = new URL(location.href);
+  for (const name of PARAMETERS) url.searchParams.delete(name);
+  navigate(url);
+};
+var pointerTimer;
+var showPointer = () => {
+  if (!wall()) return;
+  document.documentElement.classList.add("ph-pointer");
+  clearTimeout(pointerTimer);
+  pointerTimer = setTimeout(() => document.documentElement.classList.remove("ph-pointer"), POINTER_MS);
+};
+var installKiosk = () => {
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.defaultPrevented && wall() && !document.querySelector("dialog[open]")) leave();
+  });
+  document.addEventListener("click", (event) => closestTarget(event, ".ph-wall-exit") && leave());
+  document.addEventListener("pointermove", showPointer, { passive: true });
+  addEventListener("resize", showKiosk);
+  setInterval(showKiosk, 1e3);
+};
+
+// navigation/print.js
+var scaleCharts = () => {
+  for (
+    const svg of
+    /** @type {NodeListOf<SVGSVGElement>} */
+    document.querySelectorAll(".js-plotly-plot svg.main-svg")
+  ) {
+    const [width, height] = [svg.getAttribute("width"), svg.getAttribute("height")];
+    if (!width || !height) continue;
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const container = svg.closest(".svg-container");
+    if (container instanceof HTMLElement) container.style.setProperty("--ph-ratio", `${width} / ${height}`);
+  }
+};
+var writeSource = () => {
+  const time = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" }).format(/* @__PURE__ */ new Date());
+  for (const element of document.querySelectorAll(".ph-print-source")) {
+    element.textContent = ` · printed ${time} · ${location.href}`;
+  }
+};
+var installPrint = () => {
+  const prepare = () => {
+    scaleCharts();
+    writeSource();
+  };
+  addEventListener("beforeprint", prepare);
+  matchMedia("print").addEventListener("change", (event) => event.matches && prepare());
+};
+
 // navigation/run_selection.js
 var MAX_RUNS = 5;
 var showRunSelection = () => {
@@ -116,7 +302,7 @@ var showRunSelection = () => {
     if (link.textContent !== label) link.textContent = label;
   }
 };
-var onClick3 = (event) => {
+var onClick4 = (event) => {
   const box = closestTarget(event, "input.ph-pick");
   if (box instanceof HTMLInputElement) {
     if (box.checked) state.selectedRuns.add(box.value);
@@ -126,32 +312,65 @@ var onClick3 = (event) => {
   } else return;
   showRunSelection();
 };
-var installRunSelection = () => document.addEventListener("click", onClick3);
+var installRunSelection = () => document.addEventListener("click", onClick4);
+
+// navigation/shortcut_list.js
+var SECTIONS = [
+  [
+    "All pages",
+    [
+      ["/", "Search the page"],
+      ["?", "Show keyboard shortcuts"],
+      ["Tab", "Next link, button or field; in tables, arrow keys move between explanations"],
+      ["Esc", "Close a dialog or an explanation; leave kiosk mode"]
+    ]
+  ],
+  [
+    "Log",
+    [
+      ["n", "Next error or warning"],
+      ["p", "Previous error or warning"],
+      ["Ctrl F", "Search the log"],
+      ["Enter", "Next match; fold or unfold a group"],
+      ["Shift Enter", "Previous match"]
+    ]
+  ]
+];
+var helpSections = ({ keys, pages }) => [
+  ["Go to", Object.entries(keys).map(([key, page]) => [`g ${key}`, pages[page]])],
+  ...SECTIONS
+];
 
 // navigation/shortcuts.js
 var SEQUENCE_MS = 1500;
 var TITLE = "Keyboard shortcuts";
+var PALETTE_EVENT = "ph:palette";
 var SEARCH_INPUTS = "[data-testid=stMain] input[type=text], [data-testid=stMain] input[type=search]";
 var searchInput = () => [.../** @type {NodeListOf<HTMLInputElement>} */
 document.querySelectorAll(SEARCH_INPUTS)].find(
   (input) => input.offsetParent !== null && !input.closest("[data-baseweb=select], [role=combobox]")
 );
+var section = (title, rows) => {
+  const element = document.createElement("section");
+  const list = document.createElement("dl");
+  for (const [keys, action] of rows) {
+    const term = document.createElement("dt");
+    for (const key of keys.split(" ")) term.append(Object.assign(document.createElement("kbd"), { textContent: key }), " ");
+    list.append(term, Object.assign(document.createElement("dd"), { textContent: action }));
+  }
+  element.append(Object.assign(document.createElement("h3"), { textContent: title }), list);
+  return element;
+};
 var showHelp = () => {
   document.querySelector("dialog.ph-keys")?.remove();
   const dialog = Object.assign(document.createElement("dialog"), { className: "ph-keys" });
   dialog.setAttribute("aria-label", TITLE);
-  const list = document.createElement("dl");
-  const addRow = (keys, description) => {
-    const term = document.createElement("dt");
-    for (const key of keys) term.append(Object.assign(document.createElement("kbd"), { textContent: key }), " ");
-    list.append(term, Object.assign(document.createElement("dd"), { textContent: description }));
-  };
-  for (const [key, page] of Object.entries(state.keys)) addRow(["g", key], state.pages[page]);
-  addRow(["/"], "Search");
-  addRow(["?"], "Show keyboard shortcuts");
-  addRow(["Esc"], "Close");
-  dialog.append(Object.assign(document.createElement("h2"), { textContent: TITLE }), list);
-  dialog.addEventListener("click", () => dialog.close());
+  const lists = Object.assign(document.createElement("div"), { className: "ph-key-lists" });
+  for (const [title, rows] of helpSections(state)) lists.append(section(title, rows));
+  const close = Object.assign(document.createElement("button"), { type: "button", textContent: "Close" });
+  close.addEventListener("click", () => dialog.close());
+  dialog.append(Object.assign(document.createElement("h2"), { textContent: TITLE }), lists, close);
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("close", () => dialog.remove());
   document.querySelector(".stApp")?.append(dialog);
   dialog.showModal();
@@ -168,15 +387,18 @@ var onKey = (event) => {
     state.sequenceEnds = Date.now() + SEQUENCE_MS;
   } else if (event.key === "/") {
     const input = searchInput();
-    if (!input) return;
     event.preventDefault();
-    input.focus();
+    if (input) input.focus();
+    else document.dispatchEvent(new CustomEvent(PALETTE_EVENT, { bubbles: true }));
   } else if (event.key === "?") {
     event.preventDefault();
     showHelp();
   }
 };
-var installShortcuts = () => document.addEventListener("keydown", onKey, true);
+var installShortcuts = () => {
+  document.addEventListener("keydown", onKey, true);
+  document.addEventListener("click", (event) => closestTarget(event, "button.ph-help") && showHelp());
+};
 
 // navigation/table_sort.js
 var compareValues = (a, b) => {
@@ -208,7 +430,7 @@ var applySortOrder = (table) => {
     head.setAttribute("aria-sort", column === order.column ? direction : "none");
   });
 };
-var onClick4 = (event) => {
+var onClick5 = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
@@ -220,7 +442,192 @@ var onClick4 = (event) => {
   state.sortOrders[name] = nextSortOrder(state.sortOrders[name], head.cellIndex, isNumeric);
   applySortOrder(table);
 };
-var installTableSort = () => document.addEventListener("click", onClick4);
+var installTableSort = () => document.addEventListener("click", onClick5);
+
+// theme/choice.js
+var THEMES = ["system", "light", "dark"];
+var parseTheme = (value) => THEMES.find((theme) => theme === value) ?? null;
+
+// navigation/theme_switch.js
+var BUTTONS = "button[data-theme]";
+var showTheme = () => {
+  const current = window.__pipelineHealthTheme?.current ?? "system";
+  for (
+    const button of
+    /** @type {NodeListOf<HTMLButtonElement>} */
+    document.querySelectorAll(BUTTONS)
+  ) {
+    const pressed = String(button.dataset.theme === current);
+    if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
+  }
+};
+var onClick6 = (event) => {
+  const theme = parseTheme(closestTarget(event, BUTTONS)?.dataset.theme);
+  if (!theme) return;
+  window.__pipelineHealthTheme?.choose(theme);
+  showTheme();
+};
+var installThemeSwitch = () => document.addEventListener("click", onClick6);
+
+// navigation/tooltip_layout.js
+var GAP = 6;
+var EDGE = 8;
+var placeTip = (element, tip, window2) => {
+  const below = element.bottom + GAP;
+  const above = element.top - GAP - tip.height;
+  const fitsBelow = below + tip.height + EDGE <= window2.height;
+  const left = Math.min(element.left, window2.width - tip.width - EDGE);
+  return { left: Math.max(left, EDGE), top: fitsBelow || above < EDGE ? below : above };
+};
+var neighbour = (tips, current, key) => {
+  const { x, y } = tips[current];
+  switch (key) {
+    case "ArrowRight":
+      return tips[current + 1];
+    case "ArrowLeft":
+      return tips[current - 1];
+    case "ArrowDown":
+      return tips.find((tip) => tip.x === x && tip.y > y);
+    case "ArrowUp":
+      return tips.findLast((tip) => tip.x === x && tip.y < y);
+    default:
+      return void 0;
+  }
+};
+
+// navigation/tooltip.js
+var TIPPED = "[data-tip]";
+var TITLED = ".stApp [data-testid=stHtml] [title]";
+var FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]";
+var TIP_ID = "ph-tooltip";
+var LEAVE_MS = 200;
+var owner = null;
+var described = null;
+var leaving;
+var tooltip = () => {
+  const existing = document.getElementById(TIP_ID);
+  if (existing) return existing;
+  const created = Object.assign(document.createElement("div"), { id: TIP_ID, className: "ph-tooltip" });
+  created.setAttribute("role", "tooltip");
+  created.setAttribute("popover", "manual");
+  document.querySelector(".stApp")?.append(created);
+  return created;
+};
+var hide = () => {
+  clearTimeout(leaving);
+  if (!owner) return;
+  described?.removeAttribute("aria-describedby");
+  owner = described = null;
+  document.getElementById(TIP_ID)?.hidePopover?.();
+};
+var place = () => {
+  if (!owner) return;
+  const tip = tooltip();
+  const bounds = owner.getBoundingClientRect();
+  if (!owner.isConnected || bounds.bottom < 0 || bounds.top > innerHeight) {
+    hide();
+    return;
+  }
+  const { left, top } = placeTip(bounds, tip.getBoundingClientRect(), { width: innerWidth, height: innerHeight });
+  tip.style.left = `${left}px`;
+  tip.style.top = `${top}px`;
+};
+var show = (element, target2 = element) => {
+  clearTimeout(leaving);
+  const text = element.dataset.tip;
+  if (element === owner || !text) return;
+  hide();
+  owner = element;
+  described = target2;
+  const tip = tooltip();
+  tip.textContent = text;
+  target2.setAttribute("aria-describedby", TIP_ID);
+  tip.showPopover?.();
+  place();
+};
+var tipped = (target2) => target2 instanceof Element ? (
+  /** @type {HTMLElement | null} */
+  target2.closest(TIPPED)
+) : null;
+var isTip = (target2) => target2 instanceof Element && target2.closest(`#${TIP_ID}`) !== null;
+var onPointerOver = (event) => {
+  if (event.pointerType === "touch") return;
+  const element = tipped(event.target);
+  if (element) show(element);
+  else if (isTip(event.target)) clearTimeout(leaving);
+  else if (owner && !described?.matches(":focus-visible")) {
+    clearTimeout(leaving);
+    leaving = setTimeout(hide, LEAVE_MS);
+  }
+};
+var onFocusIn = (event) => {
+  const target2 = event.target instanceof Element && event.target.matches(":focus-visible") ? event.target : null;
+  const element = tipped(target2);
+  if (target2 && element) show(element, target2);
+  else if (owner && !isTip(event.target)) hide();
+};
+var onPointerUp = (event) => {
+  if (event.pointerType !== "touch") return;
+  const element = tipped(event.target);
+  if (element && !element.closest("a[href], th button")) show(element);
+  else if (!isTip(event.target)) hide();
+};
+var tableTips = (table) => [...table.tBodies].flatMap(
+  (body) => [...body.rows].flatMap(
+    (row, y) => [...row.cells].flatMap(
+      (cell, x) => [.../** @type {NodeListOf<HTMLElement>} */
+      cell.querySelectorAll(TIPPED)].map((element) => ({ element, x, y }))
+    )
+  )
+);
+var onKey2 = (event) => {
+  if (event.key === "Escape" && owner) {
+    event.stopImmediatePropagation();
+    event.preventDefault();
+    hide();
+    return;
+  }
+  const element = event.target instanceof HTMLElement && event.target.matches(TIPPED) ? event.target : null;
+  if (!element) return;
+  if (element.getAttribute("role") === "button" && (event.key === "Enter" || event.key === " ")) {
+    event.preventDefault();
+    if (owner) hide();
+    else show(element);
+    return;
+  }
+  const table = element.closest("tbody")?.closest("table");
+  if (!table || event.ctrlKey || event.metaKey || event.altKey) return;
+  const tips = tableTips(table);
+  const next = neighbour(tips, tips.findIndex((tip) => tip.element === element), event.key);
+  if (!next) return;
+  event.preventDefault();
+  if (element.getAttribute("tabindex") === "0") element.setAttribute("tabindex", "-1");
+  if (!next.element.matches("a, button")) next.element.setAttribute("tabindex", "0");
+  next.element.focus();
+};
+var upgradeTitles = () => {
+  for (
+    const element of
+    /** @type {NodeListOf<HTMLElement>} */
+    document.querySelectorAll(TITLED)
+  ) {
+    element.dataset.tip = element.title;
+    element.removeAttribute("title");
+    if (!element.dataset.tip || element.matches(FOCUSABLE) || element.querySelector(FOCUSABLE)) continue;
+    const body = element.closest("tbody");
+    const isStop = !body || !body.querySelector(`${TIPPED}[tabindex="0"]`);
+    element.setAttribute("tabindex", isStop ? "0" : "-1");
+    if (element.matches(".ph-label")) element.setAttribute("role", "button");
+  }
+};
+var installTooltips = () => {
+  document.addEventListener("pointerover", onPointerOver);
+  document.addEventListener("pointerup", onPointerUp);
+  document.addEventListener("focusin", onFocusIn);
+  document.addEventListener("keydown", onKey2, true);
+  addEventListener("popstate", hide);
+  addEventListener("scroll", place, { capture: true, passive: true });
+};
 
 // navigation/index.js
 var CHARTS = "[class*=st-key-opens-] .js-plotly-plot";
@@ -232,18 +639,29 @@ var onMutation = () => {
     isScheduled = false;
     document.querySelectorAll("table.ph-table").forEach(applySortOrder);
     showRunSelection();
+    markMenuItem();
+    markHeading();
+    showTheme();
+    upgradeTitles();
+    showKiosk();
     document.querySelectorAll(CHARTS).forEach(linkPoints);
   });
 };
 function navigation({ data }) {
   state.pages = data.pages;
   state.keys = data.keys;
+  state.parents = data.parents;
   if (state.listening) return;
   state.listening = true;
   installRouter();
   installShortcuts();
   installTableSort();
   installRunSelection();
+  installSkipLink();
+  installThemeSwitch();
+  installTooltips();
+  installKiosk();
+  installPrint();
   const app = document.querySelector(".stApp");
   if (app) new MutationObserver(onMutation).observe(app, { childList: true, subtree: true });
 }

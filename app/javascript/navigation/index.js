@@ -1,9 +1,14 @@
 import { linkPoints } from "./chart_links.js";
+import { installSkipLink, markHeading, markMenuItem } from "./frame.js";
+import { installKiosk, showKiosk } from "./kiosk.js";
+import { installPrint } from "./print.js";
 import { installRouter } from "./router.js";
 import { installRunSelection, showRunSelection } from "./run_selection.js";
 import { installShortcuts } from "./shortcuts.js";
 import { state } from "./state.js";
 import { applySortOrder, installTableSort } from "./table_sort.js";
+import { installThemeSwitch, showTheme } from "./theme_switch.js";
+import { installTooltips, upgradeTitles } from "./tooltip.js";
 
 const CHARTS = "[class*=st-key-opens-] .js-plotly-plot";
 
@@ -17,6 +22,11 @@ const onMutation = () => {
     isScheduled = false;
     /** @type {NodeListOf<HTMLTableElement>} */ (document.querySelectorAll("table.ph-table")).forEach(applySortOrder);
     showRunSelection();
+    markMenuItem();
+    markHeading();
+    showTheme();
+    upgradeTitles();
+    showKiosk();
     /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(CHARTS)).forEach(linkPoints);
   });
 };
@@ -24,17 +34,23 @@ const onMutation = () => {
 /**
  * The component: links without a reload, keyboard shortcuts, sorted tables, selected runs. Installs the listeners of
  * the document once, however often Streamlit mounts it.
- * @param {{ data: { pages: Record<string, string>, keys: Record<string, string> } }} component
+ * @param {{ data: Pick<import("./state.js").NavigationState, "pages" | "keys" | "parents"> }} component
  */
 export default function navigation({ data }) {
   state.pages = data.pages;
   state.keys = data.keys;
+  state.parents = data.parents;
   if (state.listening) return;
   state.listening = true;
   installRouter();
   installShortcuts();
   installTableSort();
   installRunSelection();
+  installSkipLink();
+  installThemeSwitch();
+  installTooltips();
+  installKiosk();
+  installPrint();
   const app = document.querySelector(".stApp");
   if (app) new MutationObserver(onMutation).observe(app, { childList: true, subtree: true });
 }

@@ -12,6 +12,14 @@ export const basePath = (pathname, pages) => {
 };
 
 /**
+ * The address of the current page, relative to the base path: empty for the first page.
+ * @param {string} pathname of the current page
+ * @param {Pages} pages
+ */
+export const currentPage = (pathname, pages) =>
+  `${pathname.replace(/\/$/, "")}/`.slice(basePath(pathname, pages).length).replace(/\/$/, "");
+
+/**
  * Whether a URL is a page of the dashboard.
  * @param {URL} url
  * @param {{ origin: string, pathname: string }} location of the current page

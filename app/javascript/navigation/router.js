@@ -62,7 +62,7 @@ const onClick = (event) => {
   if (event.defaultPrevented || state.modifierPressed) return;
   const link = closestTarget(event, "a[href]");
   if (!(link instanceof HTMLAnchorElement) || link.hasAttribute("download") || link.target === "_blank") return;
-  if (link.closest(STREAMLIT_LINKS)) return;
+  if (link.closest(STREAMLIT_LINKS) || link.getAttribute("href")?.startsWith("#")) return;
   const url = new URL(link.href);
   if (!isDashboardPage(url)) return;
   event.preventDefault();

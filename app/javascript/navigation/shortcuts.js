@@ -1,10 +1,13 @@
-import { isTextInput } from "./events.js";
+import { closestTarget, isTextInput } from "./events.js";
 import { navigate, pageUrl } from "./router.js";
+import { helpSections } from "./shortcut_list.js";
 import { state } from "./state.js";
 
 /** Time for the second key of a sequence. */
 const SEQUENCE_MS = 1500;
 const TITLE = "Keyboard shortcuts";
+/** Sent to open the command palette, which may be absent. */
+const PALETTE_EVENT = "ph:palette";
 const SEARCH_INPUTS = "[data-testid=stMain] input[type=text], [data-testid=stMain] input[type=search]";
 
 /** The first visible search field of the page. Text fields of select boxes are none. */
@@ -13,22 +16,33 @@ const searchInput = () =>
     (input) => input.offsetParent !== null && !input.closest("[data-baseweb=select], [role=combobox]"),
   );
 
+/**
+ * @param {string} title
+ * @param {[keys: string, action: string][]} rows
+ */
+const section = (title, rows) => {
+  const element = document.createElement("section");
+  const list = document.createElement("dl");
+  for (const [keys, action] of rows) {
+    const term = document.createElement("dt");
+    for (const key of keys.split(" ")) term.append(Object.assign(document.createElement("kbd"), { textContent: key }), " ");
+    list.append(term, Object.assign(document.createElement("dd"), { textContent: action }));
+  }
+  element.append(Object.assign(document.createElement("h3"), { textContent: title }), list);
+  return element;
+};
+
 const showHelp = () => {
   document.querySelector("dialog.ph-keys")?.remove();
   const dialog = Object.assign(document.createElement("dialog"), { className: "ph-keys" });
   dialog.setAttribute("aria-label", TITLE);
-  const list = document.createElement("dl");
-  const addRow = (/** @type {string[]} */ keys, /** @type {string} */ description) => {
-    const term = document.createElement("dt");
-    for (const key of keys) term.append(Object.assign(document.createElement("kbd"), { textContent: key }), " ");
-    list.append(term, Object.assign(document.createElement("dd"), { textContent: description }));
-  };
-  for (const [key, page] of Object.entries(state.keys)) addRow(["g", key], state.pages[page]);
-  addRow(["/"], "Search");
-  addRow(["?"], "Show keyboard shortcuts");
-  addRow(["Esc"], "Close");
-  dialog.append(Object.assign(document.createElement("h2"), { textContent: TITLE }), list);
-  dialog.addEventListener("click", () => dialog.close());
+  const lists = Object.assign(document.createElement("div"), { className: "ph-key-lists" });
+  for (const [title, rows] of helpSections(state)) lists.append(section(title, rows));
+  const close = Object.assign(document.createElement("button"), { type: "button", textContent: "Close" });
+  close.addEventListener("click", () => dialog.close());
+  dialog.append(Object.assign(document.createElement("h2"), { textContent: TITLE }), lists, close);
+  // A click beside the dialog has the dialog itself as its target.
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("close", () => dialog.remove());
   document.querySelector(".stApp")?.append(dialog);
   dialog.showModal();
@@ -47,13 +61,16 @@ const onKey = (event) => {
     state.sequenceEnds = Date.now() + SEQUENCE_MS;
   } else if (event.key === "/") {
     const input = searchInput();
-    if (!input) return;
     event.preventDefault();
-    input.focus();
+    if (input) input.focus();
+    else document.dispatchEvent(new CustomEvent(PALETTE_EVENT, { bubbles: true }));
   } else if (event.key === "?") {
     event.preventDefault();
     showHelp();
   }
 };
 
-export const installShortcuts = () => document.addEventListener("keydown", onKey, true);
+export const installShortcuts = () => {
+  document.addEventListener("keydown", onKey, true);
+  document.addEventListener("click", (event) => closestTarget(event, "button.ph-help") && showHelp());
+};

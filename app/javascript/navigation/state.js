@@ -5,6 +5,7 @@
  * @typedef {object} NavigationState
  * @property {Record<string, string>} pages title by address, relative to the base path
  * @property {Record<string, string>} keys address by the key that follows `g`
+ * @property {Record<string, string>} parents address of the page of the menu that a page without an entry belongs to
  * @property {boolean} listening whether the listeners are installed
  * @property {string | null} historyPath path of the last step through the history; null after a click on one of
  *   Streamlit's own links
@@ -18,6 +19,7 @@
 const initialState = () => ({
   pages: {},
   keys: {},
+  parents: {},
   listening: false,
   historyPath: null,
   sequenceEnds: 0,

@@ -20,6 +20,7 @@ _navigation = st.components.v2.component(
 )
 
 
-def navigation(pages: Mapping[str, str], keys: Mapping[str, str]) -> None:
-    """Mounts the component. `pages`: title by path of the page. `keys`: path by letter, which follows the letter g."""
-    _navigation(data={"pages": dict(pages), "keys": dict(keys)}, key="navigation")
+def navigation(pages: Mapping[str, str], keys: Mapping[str, str], parents: Mapping[str, str]) -> None:
+    """Mounts the component. `pages`: title by path of the page. `keys`: path by letter, which follows the letter g.
+    `parents`: the page of the menu that a page without an entry belongs to."""
+    _navigation(data={"pages": dict(pages), "keys": dict(keys), "parents": dict(parents)}, key="navigation")

@@ -1,0 +1,97 @@
+import { closestTarget } from "./events.js";
+import { fieldGrid, updatedText, viewAt } from "./kiosk_layout.js";
+import { navigate } from "./router.js";
+
+const WALL = ".ph-wall";
+/** Parameters of kiosk mode, which leaving it removes. */
+const PARAMETERS = ["wall", "rotate", "theme"];
+/** Time for which a moved pointer is visible. */
+const POINTER_MS = 3000;
+/** Data that is older than this is marked. */
+const OLD_SECONDS = 900;
+
+/** @returns {HTMLElement | null} */
+const wall = () => document.querySelector(WALL);
+
+/** @param {HTMLElement} fields */
+const fit = (fields) => {
+  const { clientWidth: width, clientHeight: height } = fields;
+  const style = getComputedStyle(fields);
+  const unit = Number.parseFloat(style.fontSize);
+  if (!width || !height || !unit) return;
+  const children = [.../** @type {HTMLCollectionOf<HTMLElement>} */ (fields.children)];
+  const area = { width, height, gap: Number.parseFloat(style.columnGap) || 0, unit };
+  const { columns, rowHeight, shown } = fieldGrid(children.length, area);
+  fields.style.setProperty("--ph-columns", String(columns));
+  fields.style.setProperty("--ph-row", `${rowHeight}px`);
+  children.forEach((field, index) => (field.hidden = index >= shown));
+  const rest = fields.nextElementSibling;
+  if (!(rest instanceof HTMLElement)) return;
+  const total = Number(fields.dataset.total);
+  const hidden = children.slice(shown);
+  const failing = hidden.filter((field) => field.classList.contains("ph-red")).length;
+  const text = `${(total - shown).toLocaleString("en")} more${failing ? `, ${failing} of them failing` : ""}`;
+  setText(rest, text);
+  if (rest.hidden === total <= shown) return;
+  rest.hidden = total <= shown;
+  // The line takes some of the space.
+  fit(fields);
+};
+
+/** Shows the view of this moment, the time and the age of the data, and fits the fields to the screen. */
+export const showKiosk = () => {
+  const root = wall();
+  if (!root) return;
+  const now = Date.now();
+  const sections = /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("section[data-view]"));
+  const views = [...sections].map(({ dataset }) => ({ name: dataset.view ?? "", isEmpty: "empty" in dataset }));
+  const current = viewAt(views, Number(root.dataset.rotate), now);
+  for (const section of sections) {
+    section.hidden = section.dataset.view !== current;
+    if (!section.hidden) section.querySelectorAll(".ph-wall-fields").forEach((fields) => fit(/** @type {HTMLElement} */ (fields)));
+    const name = root.querySelector(".ph-wall-view");
+    if (name && !section.hidden && views.length > 1) setText(name, section.ariaLabel ?? "");
+  }
+  const clock = root.querySelector("[data-clock]");
+  if (clock) setText(clock, new Date(now).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" }));
+  const updated = /** @type {HTMLElement | null} */ (root.querySelector("[data-updated]"));
+  if (!updated) return;
+  const age = now / 1000 - Number(updated.dataset.updated);
+  setText(updated, updatedText(age));
+  updated.classList.toggle("ph-red", age > OLD_SECONDS);
+};
+
+/**
+ * Writes only changes: every write would call the observer that calls this function.
+ * @param {Element} element
+ * @param {string} text
+ */
+const setText = (element, text) => {
+  if (element.textContent !== text) element.textContent = text;
+};
+
+const leave = () => {
+  const url = new URL(location.href);
+  for (const name of PARAMETERS) url.searchParams.delete(name);
+  navigate(url);
+};
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let pointerTimer;
+
+const showPointer = () => {
+  if (!wall()) return;
+  document.documentElement.classList.add("ph-pointer");
+  clearTimeout(pointerTimer);
+  pointerTimer = setTimeout(() => document.documentElement.classList.remove("ph-pointer"), POINTER_MS);
+};
+
+export const installKiosk = () => {
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.defaultPrevented && wall() && !document.querySelector("dialog[open]")) leave();
+  });
+  document.addEventListener("click", (event) => closestTarget(event, ".ph-wall-exit") && leave());
+  document.addEventListener("pointermove", showPointer, { passive: true });
+  addEventListener("resize", showKiosk);
+  setInterval(showKiosk, 1000);
+};
