@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 _SEPARATOR = "|"
@@ -17,13 +18,18 @@ class InvalidCursor(ValueError):
         super().__init__("cursor was not issued by this API; repeat the request without it")
 
 
-def encode_cursor(*position: datetime | int) -> str:
+def encode_cursor(*position: datetime | int | float) -> str:
     """Returns the position, the values of the columns that a list is sorted by, as text that is safe in a URL."""
-    values = (value.isoformat() if isinstance(value, datetime) else str(int(value)) for value in position)
-    return base64.urlsafe_b64encode(_SEPARATOR.join(values).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_SEPARATOR.join(map(_format, position)).encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, *kinds: type[datetime] | type[int] | type[bool]) -> tuple[Any, ...]:
+def _format(value: datetime | int | float) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return repr(value) if isinstance(value, float) else str(int(value))
+
+
+def decode_cursor(cursor: str, *kinds: type[datetime] | type[int] | type[float] | type[bool]) -> tuple[Any, ...]:
     """Returns the position of a cursor as values of these types. Raises InvalidCursor unless every time has an offset
     and every number fits into a column."""
     try:
@@ -50,10 +56,22 @@ def _parse_number(value: str) -> int:
     return number
 
 
+def _parse_real(value: str) -> float:
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError("the number is not finite")
+    return number
+
+
 def _parse_flag(value: str) -> int:
     if value not in ("0", "1"):
         raise ValueError("the flag is neither 0 nor 1")
     return int(value)
 
 
-_PARSERS: dict[type, Callable[[str], datetime | int]] = {datetime: _parse_time, int: _parse_number, bool: _parse_flag}
+_PARSERS: dict[type, Callable[[str], datetime | int | float]] = {
+    datetime: _parse_time,
+    int: _parse_number,
+    float: _parse_real,
+    bool: _parse_flag,
+}

@@ -1,10 +1,10 @@
 """Queries of runs and their attempts."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session
@@ -97,6 +97,50 @@ class AttemptRow:
 
 
 @dataclass(frozen=True)
+class RunOrder:
+    """The order of a list of runs. Runs without a duration or queue time come last in either direction."""
+
+    by: Literal["created", "duration", "queue"] = "created"
+    descending: bool = True
+
+    @property
+    def _expression(self) -> ColumnElement[Any]:
+        if self.by == "created":
+            return Run.created_at.expression
+        column = Run.duration_seconds if self.by == "duration" else Run.queue_seconds
+        return func.coalesce(column, -1.0 if self.descending else _LAST)
+
+    @property
+    def key(self) -> list[ColumnElement[Any]]:
+        """The expressions that determine the position of a run in the list."""
+        return [self._expression, Run.id.expression]
+
+    def directed(self, *, reverse: bool = False) -> list[ColumnElement[Any]]:
+        return [column.desc() if self.descending != reverse else column.asc() for column in self.key]
+
+    def after(self, cursor: str) -> ColumnElement[bool]:
+        """The condition for the runs after the position of a cursor. Raises InvalidCursor."""
+        kind = datetime if self.by == "created" else float
+        return self.beyond(decode_cursor(cursor, kind, int))
+
+    def beyond(self, position: Sequence[Any], *, reverse: bool = False) -> ColumnElement[bool]:
+        """The condition for the runs after a position; before it with `reverse`."""
+        key, bound = tuple_(*self.key), tuple_(*position)
+        return key < bound if self.descending != reverse else key > bound
+
+    def position(self, run: RunRow) -> tuple[Any, int]:
+        if self.by == "created":
+            return run.created_at, run.id
+        seconds = run.duration_seconds if self.by == "duration" else run.queue_seconds
+        return (-1.0 if self.descending else _LAST) if seconds is None else float(seconds), run.id
+
+
+NEWEST_FIRST = RunOrder()
+# After every duration, in seconds.
+_LAST = 1e15
+
+
+@dataclass(frozen=True)
 class RunPage:
     """`next` continues after the last item, stable while newer runs arrive; null at the end."""
 
@@ -121,20 +165,40 @@ def list_runs(
     cursor: str | None = None,
     text: str = "",
     flaky: bool = False,
+    order: RunOrder = NEWEST_FIRST,
 ) -> RunPage:
-    """Returns a page of runs, newest first; with `flaky` only those that failed and then passed. `text` is searched in
+    """Returns a page of runs, newest first unless `order` differs; with `flaky` only those that failed and then passed. `text` is searched in
     title, branch, actor and run number; seven or more hexadecimal digits, at least one of them decimal, are the prefix
     of a commit's sha, and `is:flaky` has the effect of `flaky`. Raises InvalidCursor."""
     query = select_runs().where(*in_scope(session, scope), *in_window(window), *text_conditions(text))
     if flaky:
         query = query.where(Run.flaky)
     if cursor:
-        query = query.where(tuple_(Run.created_at, Run.id) < tuple_(*decode_cursor(cursor, datetime, int)))
-    query = query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit + 1)
+        query = query.where(order.after(cursor))
+    query = query.order_by(*order.directed()).limit(limit + 1)
     rows = [RunRow(*row) for row in session.execute(query)]
     more = len(rows) > limit
     items = rows[:limit]
-    return RunPage(items, encode_cursor(items[-1].created_at, items[-1].id) if more else None)
+    return RunPage(items, encode_cursor(*order.position(items[-1])) if more else None)
+
+
+def previous_cursor(
+    session: Session,
+    scope: Scope,
+    window: Window,
+    first: RunRow,
+    *,
+    limit: int = 50,
+    text: str = "",
+    order: RunOrder = NEWEST_FIRST,
+) -> str | None:
+    """Returns the cursor of the page of `limit` runs that ends before the run `first`; null where that is the first
+    page."""
+    where = [*in_scope(session, scope), *in_window(window), *text_conditions(text)]
+    before = order.beyond(order.position(first), reverse=True)
+    query = select(*order.key).where(*where, before).order_by(*order.directed(reverse=True))
+    position = session.execute(query.offset(limit).limit(1)).first()
+    return encode_cursor(*position) if position else None
 
 
 def count_rows(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
