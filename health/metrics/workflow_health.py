@@ -16,6 +16,7 @@ from db.runs.run_lists import recent_outcomes
 from health.completeness.service import PeriodCompleteness, read_periods
 from health.metrics import service
 from health.metrics.branch_status import WorkflowPath
+from health.metrics.definitions.change import wilson
 from health.metrics.definitions.formulas import Metrics
 from health.metrics.queries import executor
 from health.metrics.queries.grouping import MetricsQuery
@@ -65,9 +66,9 @@ def list_workflows(
     failing: Container[WorkflowPath] = (),
     periods: PeriodCompleteness | None = None,
 ) -> list[WorkflowHealth]:
-    """Returns the workflows with runs in the window: the `failing` ones first, then by ascending success rate. Open
-    episodes last until `now`. `periods` is the completeness of the window and its previous period, read where it is not
-    given."""
+    """Returns the workflows with runs in the window: the `failing` ones first, then by the ascending upper bound of the
+    success rate (95 %). Open episodes last until `now`. `periods` is the completeness of the window and its previous
+    period, read where it is not given."""
     data = (periods or read_periods(session, scope, window)).current
     groups = service.workflow_groups(session, scope, window, now=now, completeness=data)
     workflows = [
@@ -121,5 +122,7 @@ def _key(workflow: WorkflowHealth) -> tuple[int, int]:
 
 
 def _severity_key(workflow: WorkflowHealth, failing: Container[WorkflowPath]) -> tuple[bool, float, str, str]:
-    rate = workflow.metrics.success_rate
-    return workflow.path not in failing, 2.0 if rate is None else rate, workflow.repo, workflow.workflow
+    """By the upper bound of the success rate, so that one failure of one run does not precede 50 of 100."""
+    runs = workflow.metrics.runs
+    bound = wilson(runs.success, runs.decided)[1] if runs.decided else 2.0
+    return workflow.path not in failing, bound, workflow.repo, workflow.workflow
