@@ -5,10 +5,12 @@ other packages.
 """
 
 import streamlit as st
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.login import CALLBACK, login
 from app.routes import PAGES
+from app.server.sign_in import not_found_page
 from app.settings import AccessSettings
 from app.streamlit_patches.websocket_host import WebSocketHostMiddleware
 from core.http.bodies import send_problem
@@ -39,6 +41,9 @@ class AllowedPathsMiddleware:
         path = scope["path"].removeprefix(self._base)
         is_known = path == _WEBSOCKET_PATH if scope["type"] == "websocket" else is_allowed_path(path)
         if not is_known:
+            if scope["type"] == "http" and "text/html" in Headers(scope=scope).get("accept", ""):
+                await not_found_page(self._base, path)(scope, receive, send)
+                return
             detail = "This address does not exist; the dashboard starts at /."
             await send_problem(scope, receive, send, 404, detail)
         elif scope["type"] == "http" and scope["method"] not in SAFE_METHODS:

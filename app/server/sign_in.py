@@ -1,11 +1,12 @@
-"""The sign-in page and the limit of sign-in attempts.
+"""The sign-in page, the page for unknown paths, and the limit of sign-in attempts.
 
-The page is plain HTML: a user who is not signed in gets no Streamlit session.
+The pages are plain HTML: a user who is not signed in gets no Streamlit session.
 """
 
 import threading
 import time
 from collections import OrderedDict
+from difflib import get_close_matches
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -16,9 +17,11 @@ from starlette.responses import HTMLResponse
 
 from app.access.login import LoginConfig
 from app.access.policy import AccessDenied
+from app.routes import PAGES
 from core.text import printable
 
 MAX_ATTEMPTS, WINDOW_SECONDS = 30, 60.0
+_MAX_SHOWN = 80
 _MAX_ADDRESSES = 10_000
 
 
@@ -55,13 +58,32 @@ def page(config: LoginConfig, denied: AccessDenied | None, next_page: str, *, fa
     """The sign-in page, or why a signed-in user has no access. `next_page`: the page that follows, relative to the base
     path."""
     is_forbidden = denied is not None and not denied.session_expired
-    content = _template().substitute(
-        base=config.base,
-        title="No access" if is_forbidden else "Sign in",
-        message=_message(denied, failed=failed),
-        actions=_denied_actions(config, next_page) if is_forbidden else _actions(config, next_page),
+    return plain_page(
+        config.base,
+        "No access" if is_forbidden else "Sign in",
+        _message(denied, failed=failed),
+        _denied_actions(config, next_page) if is_forbidden else _actions(config, next_page),
+        403 if is_forbidden else 401,
     )
-    return HTMLResponse(content, 403 if is_forbidden else 401, {"cache-control": "no-store"})
+
+
+def plain_page(base: str, title: str, message: str, actions: str, status: int) -> HTMLResponse:
+    """A page without Streamlit. `message` and `actions` are HTML, the latter links of the class `go` or `other`."""
+    content = _template().substitute(base=base, title=title, message=message, actions=actions)
+    return HTMLResponse(content, status, {"cache-control": "no-store"})
+
+
+def not_found_page(base: str, path: str) -> HTMLResponse:
+    """The page for a path that does not exist, with a link to the page of the most similar name."""
+    name = path.strip("/")[:_MAX_SHOWN]
+    similar = get_close_matches(name.lower(), [page for page in PAGES if page], n=1)
+    links = [*similar, ""]
+    actions = "".join(
+        f'<a class="{"go" if index == 0 else "other"}" href="{escape(base)}/{link}">Open {link.capitalize() or "Overview"}</a>'
+        for index, link in enumerate(links)
+    )
+    text = f"The dashboard has no page <b>/{escape(printable(name))}</b>."
+    return plain_page(base, "Page not found", _heading_and_text("error", "Page not found", text), actions, 404)
 
 
 def sign_in_url(config: LoginConfig, next_page: str, provider: str = "") -> str:

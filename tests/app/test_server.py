@@ -145,3 +145,12 @@ def test_a_database_that_is_away_does_not_stop_the_start(
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'nothing.db'}")
     warm_up()
     assert "python -m db upgrade" in caplog.text
+
+
+def test_unknown_page_is_answered_with_a_page_that_leads_back(client: TestClient) -> None:
+    response = client.get("/workflw<b>", headers={"accept": "text/html"})
+    assert response.status_code == 404
+    assert "no page <b>/workflw&lt;b&gt;</b>" in response.text
+    assert 'href="/workflow">Open Workflow' in response.text
+    assert 'href="/">Open Overview' in response.text
+    assert client.get("/workflw", headers={"accept": "*/*"}).headers["content-type"] == "application/problem+json"
