@@ -1,5 +1,6 @@
 """The script that Streamlit runs for every interaction: the frame around all pages."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from app.components.kiosk import kiosk_style
 from app.data.connection import FailedOver
 from app.data.outages import Unavailable, current_outage
 from app.data.status import load_status
-from app.filters import controls, problems, selection, url_state
+from app.filters import controls, problems, selection, url_state, view_state
 from app.streamlit_patches.navigation import navigation
 from app.widgets.panel import style
 
@@ -116,9 +117,18 @@ try:
         if filtered and not kiosk:
             page_head.print_line(selection.describe())
     _outage_notice()
-    if filtered:
-        messages = problems.query_problems(status.version, page.url_path) + session.kiosk_problems()
-        page_states.query_problems(messages)
+    notice = st.empty()
+    query_problems = (
+        problems.query_problems(status.version, page.url_path) + session.kiosk_problems() if filtered else []
+    )
+
+    def show_problems(messages: Sequence[str]) -> None:
+        with notice.container():
+            page_states.query_problems([*query_problems, *messages])
+
+    if query_problems:
+        show_problems([])
+    view_state.begin_problems(show_problems)
     if status.demo:
         page_states.demo_banner()
     if status.stale:

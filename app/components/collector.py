@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import pandas as pd
 import streamlit as st
 
 from app.data.collection import load_collection, missing_numbers, storage_overview
+from app.filters import view_state
 from app.status_style import completeness_colours, completeness_label
 from app.widgets import cells
+from app.widgets.cells import Cell
 from app.widgets.panel import panel
-from app.widgets.table import Column, paginate, table
+from app.widgets.table import Column, Row, long_table, table
 from app.widgets.text import html, markdown
 from core import formatting
 from db.enums import CompletenessState
@@ -44,12 +45,13 @@ def live_status() -> None:
         service_facts(overview.service, overview.at, is_stale=overview.heartbeat_stale, stall_text=overview.stall)
     )
     if overview.repositories or overview.unresolved:
-        with panel("Repositories", "completeness · incomplete repositories first · times in UTC"):
-            entries: list[RepositoryCompleteness | TargetRow] = [
-                *overview.unresolved,
-                *incomplete_first(overview.repositories),
-            ]
-            repository_table(completeness_frame(paginate(entries, "ledger", "repositories"), overview.at))
+        entries: list[RepositoryCompleteness | TargetRow] = [
+            *overview.unresolved,
+            *incomplete_first(overview.repositories),
+        ]
+        rows = ("repositories", lambda: repositories_export(entries, overview.at))
+        with panel("Repositories", "completeness · incomplete repositories first", export=rows):
+            repository_table(entries, overview.at)
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
@@ -73,73 +75,105 @@ def incomplete_first(repositories: Sequence[RepositoryCompleteness]) -> list[Rep
     return [*bad, *(repository for repository in repositories if repository.is_complete)]
 
 
-_ROW_HEIGHT = 34
-_MAX_VISIBLE_ROWS = 22
+_REPOSITORY_COLUMNS = (
+    Column("State", width="150px"),
+    Column("Repository", width="30%"),
+    Column("Complete since", show="wide_only", unit="UTC"),
+    Column("Last sync", "right", "Last time the newest runs were fetched", "wide_only", unit="UTC"),
+    Column(
+        "Last full rescan",
+        "right",
+        "Last time all runs from the past 31 days were re-listed to catch re-runs and other late changes",
+        "desk_only",
+        unit="UTC",
+    ),
+    Column("Runs", "right"),
+    Column("Gaps", "right", "Data known to be missing; listed in the details of the repository", "wide_only"),
+    Column("Jobs pending", "right", "Runs whose jobs have not been fetched yet", "desk_only"),
+    Column(
+        "Logs unavailable",
+        "right",
+        "Logs that GitHub deleted before they could be fetched, or does not have",
+        "desk_only",
+    ),
+    Column("Error", fluid=True, show="wide_only"),
+)
+_SEARCH_KEY = "collector-q"
 
 
-def completeness_frame(entries: Sequence[RepositoryCompleteness | TargetRow], now: datetime) -> pd.DataFrame:
+def repository_table(entries: Sequence[RepositoryCompleteness | TargetRow], now: datetime) -> None:
+    """All repositories, with search, order and pages."""
+    view_state.sync_widget("find", _SEARCH_KEY, "", str)
+    search = st.text_input(
+        "Search repositories",
+        key=_SEARCH_KEY,
+        placeholder="Repository or error",
+        icon=":material/search:",
+        label_visibility="collapsed",
+        max_chars=200,
+        width=330,
+    )
+    low = search.strip().lower()
+    listed = [entry for entry in entries if low in f"{_name(entry)} {entry.error or ''}".lower()]
+    if not listed:
+        st.caption("No repository matches the search.")
+        return
+    long_table(
+        "repositories",
+        _REPOSITORY_COLUMNS,
+        listed,
+        lambda shown: repository_rows(shown, now),
+        caption="Repositories, incomplete ones first",
+        noun="repositories",
+        reset_key=search,
+    )
+
+
+def repositories_export(
+    entries: Sequence[RepositoryCompleteness | TargetRow], now: datetime
+) -> tuple[Sequence[Column], list[Row]]:
+    return _REPOSITORY_COLUMNS, repository_rows(entries, now)
+
+
+def repository_rows(entries: Sequence[RepositoryCompleteness | TargetRow], now: datetime) -> list[Row]:
     """One row for each repository, and for each entry of GITHUB_REPOS that matches no repository."""
-    rows = [
-        {"state": [completeness_label(CompletenessState.FAILING)], "repo": entry.name, "error": entry.error or ""}
-        if isinstance(entry, TargetRow)
-        else {
-            "state": [completeness_label(entry.state)],
-            "repo": entry.repo,
-            "since": entry.complete_since,
-            "looked": _ago(entry.synced_at, now),
-            "deep": _ago(entry.rescanned_deep_at, now),
-            "runs": entry.runs,
-            "gaps": len(entry.gaps),
-            "jobs": entry.runs_without_jobs,
-            "expired": entry.logs.lost,
-            "error": entry.error or "",
-        }
-        for entry in entries
-    ]
-    return pd.DataFrame(
-        rows, columns=["state", "repo", "since", "looked", "deep", "runs", "gaps", "jobs", "expired", "error"]
+    return [_target_row(entry) if isinstance(entry, TargetRow) else _repository_row(entry, now) for entry in entries]
+
+
+def _name(entry: RepositoryCompleteness | TargetRow) -> str:
+    return entry.name if isinstance(entry, TargetRow) else entry.repo
+
+
+def _target_row(entry: TargetRow) -> Row:
+    unknown = cells.approximate_count(None)
+    return (_state(CompletenessState.FAILING), cells.text(entry.name), *[unknown] * 7, _error(entry.error))
+
+
+def _repository_row(entry: RepositoryCompleteness, now: datetime) -> Row:
+    since = entry.complete_since
+    day = formatting.NO_DATA if since is None else f"{since:%d %b %Y}"
+    return (
+        _state(entry.state),
+        cells.link(entry.repo, "collector", [("of", entry.repo)], hover="Show the details of this repository"),
+        Cell(f'<span class="ph-one">{day}</span>', since.isoformat() if since else None),
+        cells.ago(entry.synced_at, now),
+        cells.ago(entry.rescanned_deep_at, now),
+        cells.count(entry.runs),
+        cells.count(len(entry.gaps)),
+        cells.count(entry.runs_without_jobs),
+        cells.count(entry.logs.lost),
+        _error(entry.error),
     )
 
 
-def _ago(moment: datetime | None, now: datetime) -> str:
-    return formatting.relative((now - moment).total_seconds()) if moment else formatting.NO_DATA
+def _state(state: CompletenessState) -> Cell:
+    colour = completeness_colours()[completeness_label(state)]
+    return Cell(f'<span class="ph-state ph-{colour}">{completeness_label(state)}</span>', state)
 
 
-def repository_table(frame: pd.DataFrame) -> None:
-    column = st.column_config
-    colours = completeness_colours()
-    st.dataframe(
-        frame,
-        hide_index=True,
-        row_height=_ROW_HEIGHT,
-        height=(min(len(frame), _MAX_VISIBLE_ROWS) + 1) * _ROW_HEIGHT + 3,
-        key="ledger",
-        column_config={
-            "state": column.MultiselectColumn("State", width=150, options=list(colours), color=list(colours.values())),
-            "repo": column.TextColumn("Repository", width=200),
-            "since": column.DatetimeColumn("Complete since", format="DD MMM YYYY", width=120),
-            "looked": column.TextColumn("Last sync", width=95, help="Last time the newest runs were fetched"),
-            "deep": column.TextColumn(
-                "Last full rescan",
-                width=115,
-                help="Last time all runs from the past 31 days were re-listed to catch re-runs and other late changes",
-            ),
-            "runs": column.NumberColumn("Runs", format="localized", width=75),
-            "gaps": column.NumberColumn(
-                "Gaps", width=60, help="Data known to be missing; listed below for the selected repository"
-            ),
-            "jobs": column.NumberColumn(
-                "Jobs pending", format="localized", width=100, help="Runs whose jobs have not been fetched yet"
-            ),
-            "expired": column.NumberColumn(
-                "Logs unavailable",
-                format="localized",
-                width=110,
-                help="Logs that GitHub deleted before they could be fetched, or does not have",
-            ),
-            "error": column.TextColumn("Error", width="large"),
-        },
-    )
+def _error(error: str | None) -> Cell:
+    shown = html(error or "")
+    return Cell(f'<span class="ph-clip" title="{shown}">{shown}</span>', error)
 
 
 _COLUMNS = (

@@ -13,8 +13,8 @@ from app.data.runs import changes_since_success
 from app.status_style import colour_group, outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
+from app.widgets.exports import ExportBuilder
 from app.widgets.github import GitHubRepository, external_link
-from app.widgets.panel import CsvBuilder
 from app.widgets.table import Column, Row, long_table
 from app.widgets.text import html, truncate
 from core import formatting
@@ -126,7 +126,7 @@ def deferred_jobs(run_id: int, version: int) -> None:
                 job_table(changes.comparison, "since-green")
 
 
-def since_green_csv(changes: ChangesSinceGreen, run_id: int, version: int) -> tuple[str, CsvBuilder] | None:
+def since_green_csv(changes: ChangesSinceGreen, run_id: int, version: int) -> tuple[str, ExportBuilder] | None:
     """The file name and the rows of the CSV export of all jobs; None without an earlier success."""
     return ("since-success", lambda: _all_jobs(run_id, version)) if changes.comparison else None
 
@@ -181,8 +181,10 @@ def _commit(commit: Commit, first_bad: RunRow | None, repo: str, github: GitHubR
 
 
 def _columns(comparison: RunComparison) -> Sequence[Column]:
-    runs = [Column(f"#{compared.run.run_number}", "right", compared.run.headline) for compared in comparison.runs]
-    return [Column("Job"), *runs, Column("Change", "right", "Last run vs. first run")]
+    runs = [
+        Column(f"#{compared.run.run_number}", "right", compared.run.headline, unit="s") for compared in comparison.runs
+    ]
+    return [Column("Job"), *runs, Column("Change", "right", "Last run vs. first run", unit="s")]
 
 
 def _head(compared: ComparedRun, first: RunRow, zone: ZoneInfo, repositories: Repositories) -> str:

@@ -77,7 +77,7 @@ def steps_csv(comparison: RunComparison, listed: Sequence[JobSteps]) -> tuple[Se
 
 def _columns(comparison: RunComparison) -> list[Column]:
     runs = [Column(f"#{compared.run.run_number}", "right", compared.run.headline) for compared in comparison.runs]
-    return [Column("Step", fluid=True), *runs, Column("Change", "right", "Last run vs. first run")]
+    return [Column("Step", fluid=True), *runs, Column("Change", "right", "Last run vs. first run", unit="s")]
 
 
 def _section(item: JobSteps, columns: Sequence[Column], index: int, opened: bool) -> str:

@@ -2,7 +2,6 @@
 sorting and the CSV export use."""
 
 from collections.abc import Sequence
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -38,14 +37,14 @@ _SPEND_COLUMNS = (
         width="118px",
         help="Share of the total cost; of the billed minutes if the total cost is 0",
         show="wide_only",
-        unit="%",
+        unit="share",
     ),
     Column(
         "Change",
         "right",
         "Change in cost vs. the previous period (in billed minutes if the total cost is 0)",
         "wide_only",
-        unit="%",
+        unit="share",
     ),
     Column(
         "Billed minutes",
@@ -73,7 +72,7 @@ _WASTED_COLUMNS = (
         "Estimate: the cost of each runner in proportion to the wasted part of its compute",
         unit="USD",
     ),
-    Column("Waste share", width="118px", help="Share of the workflow's compute", show="wide_only", unit="%"),
+    Column("Waste share", width="118px", help="Share of the workflow's compute", show="wide_only", unit="share"),
     Column("Flaky", "right", "Failed attempts of runs that passed on a re-run", "wide_only", unit="min"),
     Column("Cancelled", "right", "Cancelled attempts", "wide_only", unit="min"),
     Column("Superseded", "right", "Attempts that were re-run even though they had not failed", "wide_only", unit="min"),
@@ -91,7 +90,7 @@ _QUEUE_COLUMNS = (
     Column("Jobs", "right"),
     Column("Median queue", "right", "Jobs that never started count with the time until they ended", unit="s"),
     Column("p95 queue", "right", "95% of the jobs were queued no longer than this", unit="s"),
-    Column("Busiest hour", "right", "Hour in which the most jobs were queued", "wide_only"),
+    Column("Busiest hour", "right", "Hour in which the most jobs were queued", "wide_only", unit="UTC"),
     Column("Jobs that hour", "right", show="wide_only"),
     Column("Peak concurrency", "right", "Most jobs that ran at the same time in that hour", "wide_only"),
 )
@@ -127,11 +126,11 @@ def spend_rows(items: Sequence[CostGroup], time: Query) -> list[Row]:
             _where(group, time),
             _cost(group),
             _whole_minutes(group.unpriced_minutes) if group.unpriced_minutes else Cell(formatting.NO_DATA, 0),
-            _percent(group.share, tone="blue"),
+            cells.rate(group.share, tone="blue"),
             cells.amount_change(group.change),
             _whole_minutes(group.minutes),
-            _minutes(group.compute_seconds),
-            _minutes(group.wasted_seconds),
+            cells.minutes(group.compute_seconds),
+            cells.minutes(group.wasted_seconds),
             cells.count(group.jobs),
             cells.count(group.runs) if group.runs is not None else Cell(formatting.NO_DATA, None),
         )
@@ -155,13 +154,13 @@ def wasted_rows(items: Sequence[WorkflowWaste], time: Query) -> list[Row]:
     return [
         (
             workflow_link(workflow.repo, workflow.workflow, workflow.workflow_id, time),
-            _minutes(workflow.wasted_seconds),
+            cells.minutes(workflow.wasted_seconds),
             _estimate(workflow.wasted_usd),
-            _percent(workflow.share, tone="red"),
-            _minutes(workflow.flaky_seconds),
-            _minutes(workflow.cancelled_seconds),
-            _minutes(workflow.superseded_seconds),
-            _minutes(workflow.defect_seconds),
+            cells.rate(workflow.share, tone="red"),
+            cells.minutes(workflow.flaky_seconds),
+            cells.minutes(workflow.cancelled_seconds),
+            cells.minutes(workflow.superseded_seconds),
+            cells.minutes(workflow.defect_seconds),
             cells.count(workflow.never_started),
         )
         for workflow in items
@@ -238,8 +237,8 @@ def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:
         (
             cells.text(runner.label or "no label"),
             cells.count(runner.jobs),
-            _seconds(runner.p50),
-            _seconds(runner.p95),
+            cells.duration(runner.p50),
+            cells.duration(runner.p95),
             cells.timestamp(runner.busiest_hour, zone),
             cells.count(runner.busiest_jobs),
             Cell(formatting.NO_DATA, None) if runner.peak is None else cells.count(runner.peak),
@@ -272,26 +271,14 @@ def _cost(item: CostGroup) -> Cell:
     """Empty if no billed minute has a known price."""
     if 0 < item.minutes <= item.unpriced_minutes:
         return Cell(formatting.NO_DATA, None)
-    return Cell(formatting.money(item.cost_usd), round(item.cost_usd, 4))
+    return Cell(formatting.money(item.cost_usd), item.cost_usd)
 
 
 def _estimate(usd: float | None) -> Cell:
     if usd is None:
         return Cell(formatting.NO_DATA, None)
-    return Cell(f"≈ {formatting.money(usd)}" if usd else formatting.money(0), round(usd, 4))
-
-
-def _minutes(seconds: float) -> Cell:
-    return Cell(formatting.minutes(seconds), round(seconds / 60, 2))
+    return Cell(f"≈ {formatting.money(usd)}" if usd else formatting.money(0), usd)
 
 
 def _whole_minutes(minutes: int) -> Cell:
     return Cell(f"{formatting.count(minutes)} min", minutes)
-
-
-def _seconds(seconds: float | None) -> Cell:
-    return Cell(formatting.duration(seconds), None if seconds is None else round(seconds, 1))
-
-
-def _percent(share: float | None, *, tone: Literal["red", "blue"]) -> Cell:
-    return Cell(cells.rate(share, tone=tone).html, None if share is None else round(share * 100, 2))

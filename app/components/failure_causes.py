@@ -1,6 +1,6 @@
 """Failure causes: their log lines, number of runs, repositories and dates; and the runs of one cause."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ from app.components.page_head import Crumb, breadcrumb, set_title
 from app.components.workflows import Query, workflow_link
 from app.status_style import outcome_label
 from app.widgets import cells
-from app.widgets.cells import Cell
+from app.widgets.cells import Cell, Value
 from app.widgets.metric_cards import MetricCard, metric_cards
 from app.widgets.sparklines import column_sparkline, wide_bar_sparkline, wide_line_sparkline
 from app.widgets.table import Column, Row, long_table, table
@@ -29,11 +29,11 @@ from health.metrics.service import Trends
 _COLUMNS = (
     Column("Cause", fluid=True),
     Column("Runs", "right"),
-    Column("Change", "right", "Change from the previous period; new: no occurrence then", "wide_only"),
-    Column("Trend", help="Runs per day", show="wide_only"),
+    Column("Change", "right", "Change from the previous period; new: no occurrence then", "wide_only", unit="share"),
+    Column("Trend", help="Runs per day", show="wide_only", in_files=False),
     Column("Repository", show="wide_only"),
-    Column("First seen", "right", show="desk_only"),
-    Column("Last seen", "right"),
+    Column("First seen", "right", show="desk_only", unit="UTC"),
+    Column("Last seen", "right", unit="UTC"),
 )
 _RUNS = (
     Column("Status", width="104px"),
@@ -42,8 +42,15 @@ _RUNS = (
     Column("Job", show="wide_only"),
     Column("Branch", show="wide_only"),
     Column("Matched log line", show="wide_only", help="Where it differs from the line above, the part that differs"),
-    Column("Created", "right"),
+    Column("Created", "right", unit="UTC"),
 )
+_VALUES: dict[str, Callable[[Cause], Value]] = {
+    "cause": lambda cause: cause.line,
+    "runs": lambda cause: cause.runs,
+    "repository": lambda cause: ", ".join(cause.repos),
+    "first-seen": lambda cause: cause.first_at.isoformat(),
+    "last-seen": lambda cause: cause.last_at.isoformat(),
+}
 _MAX_NAMES = 3
 
 
@@ -115,6 +122,7 @@ def cause_table(items: Sequence[Cause], now: datetime, time: Query, search: str 
         caption="Failure causes, most frequent first",
         noun="causes",
         reset_key=(time, search),
+        values=_VALUES,
     )
 
 

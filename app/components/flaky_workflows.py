@@ -1,6 +1,7 @@
 """Workflows whose runs fail and then pass on the same code, highest confidence first, and the runs themselves."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from core.formatting import pluralize
 from db.runs.run_queries import FLAKY_FILTER, RunRow
 from health.insights.flaky import FlakyWorkflow, summarize
 from health.insights.flaky_cases import FlakyCase, FlakyCases
+from health.metrics.definitions.change import wilson
 
 _COLUMNS = (
     Column("Workflow", fluid=True),
@@ -25,22 +27,35 @@ _COLUMNS = (
         "Verdict", help="Flaky: two or more flaky runs, and a lower bound of the flaky rate over 28 days of at least 1%"
     ),
     Column("Flaky runs", "right", "Runs that failed, then passed on a re-run"),
-    Column("Change", "right", "Change vs. the previous period; new: none then", "wide_only"),
-    Column("Flaky rate", width="118px", help="Share of completed runs that were flaky", show="wide_only"),
-    Column("Re-runs passed", "right", "Share of the re-run failures that passed", "wide_only"),
+    Column("Change", "right", "Change vs. the previous period; new: none then", "wide_only", unit="share"),
+    Column(
+        "Flaky rate",
+        width="118px",
+        help="Share of completed runs that were flaky; sorts by its lower bound",
+        show="wide_only",
+        unit="share",
+    ),
+    Column(
+        "Re-runs passed",
+        "right",
+        "Share of the re-run failures that passed; sorts by its lower bound",
+        "wide_only",
+        unit="share",
+    ),
     Column(
         "Estimate",
         "right",
-        "Estimated share of flaky runs, re-run or not, over 28 days; ranked by its lower bound",
+        "Estimated share of flaky runs, re-run or not, over 28 days; sorts by its lower bound",
         "wide_only",
+        unit="share",
     ),
-    Column("Trend", help="Flaky runs per day", show="wide_only"),
+    Column("Trend", help="Flaky runs per day", show="wide_only", in_files=False),
     Column("Flaky jobs", help="Click for every flaky run of the workflow", show="wide_only"),
     Column(
         "Same commit", "right", "Commits from the last 14 days with both a failed and a successful run", "desk_only"
     ),
-    Column("Waste", "right", "Compute of the failed attempts", "desk_only"),
-    Column("Last", "right"),
+    Column("Waste", "right", "Compute of the failed attempts", "desk_only", unit="min"),
+    Column("Last", "right", unit="UTC"),
 )
 _CASES = (
     Column("Run", fluid=True),
@@ -48,7 +63,7 @@ _CASES = (
     Column("Commit", show="wide_only"),
     Column("Failed job", show="wide_only"),
     Column("Matched log line", width="34%", show="wide_only", help="The error line of the failed job"),
-    Column("Created", "right"),
+    Column("Created", "right", unit="UTC"),
 )
 _MAX_JOBS, _MAX_ATTEMPTS = 1, 4
 _PAGE_SIZE = 25
@@ -117,7 +132,7 @@ def flaky_rows(workflows: Sequence[FlakyWorkflow], now: datetime, time: Query) -
             _verdict(workflow),
             _runs(workflow, time),
             cells.occurrences(workflow.flaky_runs, workflow.before),
-            cells.rate(workflow.rate, tone="red"),
+            _rate(workflow),
             _per_rerun(workflow),
             _estimate(workflow),
             cells.by_day(workflow.by_day, f"Flaky runs per day of {workflow.workflow}"),
@@ -221,11 +236,16 @@ def _runs(workflow: FlakyWorkflow, time: Query) -> Cell:
     return Cell(cells.anchor(formatting.count(workflow.flaky_runs), "runs", query, hover=hover), workflow.flaky_runs)
 
 
+def _rate(workflow: FlakyWorkflow) -> Cell:
+    shown = cells.rate(workflow.rate, tone="red", of=workflow.decided)
+    return replace(shown, sort=workflow.lower_bound)
+
+
 def _per_rerun(workflow: FlakyWorkflow) -> Cell:
     shown = (
         f"{formatting.percent(workflow.rate_per_rerun)} <small>of {formatting.count(workflow.rerun_failures)}</small>"
     )
-    return Cell(shown, workflow.rate_per_rerun)
+    return Cell(shown, workflow.rate_per_rerun, wilson(workflow.flaky_runs, workflow.rerun_failures)[0])
 
 
 def _estimate(workflow: FlakyWorkflow) -> Cell:
@@ -233,7 +253,8 @@ def _estimate(workflow: FlakyWorkflow) -> Cell:
     one re-run."""
     tone = "" if workflow.is_flaky else ' class="ph-dim"'
     hover = f"lower bound: {formatting.percent(workflow.estimate_low)}"
-    return Cell(f'<span{tone} title="{hover}">{formatting.percent(workflow.estimate)}</span>', workflow.estimate)
+    return Cell(f'<span{tone} title="{hover}">{formatting.percent(workflow.estimate)}</span>',
+                workflow.estimate, workflow.estimate_low)  # fmt: skip
 
 
 def _verdict(workflow: FlakyWorkflow) -> Cell:

@@ -1,18 +1,19 @@
 """The table of jobs of a run with many jobs: by group (the name that the jobs of a matrix share) or one row per job,
 failed jobs first, with search and pages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from statistics import median
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app.filters import view_state
 from app.status_style import outcome_label
 from app.widgets import cells
-from app.widgets.cells import Cell
-from app.widgets.panel import CsvBuilder
-from app.widgets.table import Column, Row, paginate, table
+from app.widgets.cells import Cell, Value
+from app.widgets.exports import ExportBuilder
+from app.widgets.table import Column, Row, long_table
 from app.widgets.text import html, truncate
 from core import formatting
 from db.definitions.attempts import outcome_of
@@ -23,20 +24,30 @@ from health.metrics.definitions.job_groups import JobGroup, job_groups, sort_by_
 _COLUMNS = (
     Column("Status", width="124px"),
     Column("Job", fluid=True),
-    Column("Duration", "right"),
-    Column("Queue", "right", "Time until a runner accepted the job", "wide_only"),
+    Column("Duration", "right", unit="s"),
+    Column("Queue", "right", "Time until a runner accepted the job", "wide_only", unit="s"),
     Column("Runner", show="wide_only"),
-    Column("Started", "right", show="wide_only"),
+    Column("Started", "right", show="wide_only", unit="UTC"),
 )
 _GROUPS = (
     Column("Status", width="124px", help="Status of the worst job"),
     Column("Group", fluid=True),
     Column("Jobs", "right"),
     Column("Failed", "right"),
-    Column("Median", "right", "Median duration of the jobs that ran in this attempt", "wide_only"),
-    Column("Slowest", "right", "Duration of the longest job"),
+    Column("Median", "right", "Median duration of the jobs that ran in this attempt", "wide_only", unit="s"),
+    Column("Slowest", "right", "Duration of the longest job", unit="s"),
 )
 _BY_GROUP, _FAILED, _ALL = "Groups", "Failed", "All jobs"
+_VIEWS = {"groups": _BY_GROUP, "failed": _FAILED, "all": _ALL}
+# Values of columns, so that the order of thousands of jobs needs no HTML of all of them.
+_VALUES: dict[str, Callable[[JobSummary], Value]] = {
+    "status": lambda job: job.display_state,
+    "job": lambda job: job.name,
+    "duration": lambda job: job.duration_seconds,
+    "queue": lambda job: job.queue_seconds,
+    "runner": lambda job: job.runner or ", ".join(job.labels) or None,
+    "started": lambda job: job.started_at.isoformat() if job.started_at else None,
+}
 _MAX_KEY_LENGTH = 80
 _COUNT_LABELS = {
     Outcome.FAILURE: "failed",
@@ -52,6 +63,7 @@ _COUNT_LABELS = {
 def job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> None:
     groups = job_groups(jobs)
     failed = [job for job in jobs if _outcome(job) is Outcome.FAILURE]
+    view_state.sync_widget("find", f"jobs-q-{run_id}", "", str)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="job-filters"):
         search = st.text_input(
             "Search jobs",
@@ -59,6 +71,7 @@ def job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneIn
             placeholder="Name, runner or label",
             icon=":material/search:",
             label_visibility="collapsed",
+            max_chars=200,
             width=330,
         )
         chosen = st.query_params.get("group", "")
@@ -68,8 +81,15 @@ def job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneIn
     elif view == _BY_GROUP and chosen:
         _group_jobs(groups, chosen, run_id, attempt, zone)
     elif view == _BY_GROUP:
-        shown = paginate(groups, "job-groups", "groups", reset_key=(run_id, attempt))
-        table("job-groups", _GROUPS, group_rows(shown, run_id, attempt), caption="Groups of jobs, failed groups first")
+        long_table(
+            "job-groups",
+            _GROUPS,
+            groups,
+            lambda shown: group_rows(shown, run_id, attempt),
+            caption="Groups of jobs, failed groups first",
+            noun="groups",
+            reset_key=(run_id, attempt),
+        )
     else:
         listed = sort_by_outcome(failed if view == _FAILED else jobs)
         _jobs(listed, "failed jobs" if view == _FAILED else "jobs", view, run_id, attempt, zone)
@@ -83,12 +103,16 @@ def _view(run_id: int, sizes: dict[str, int], *, grouped: bool) -> str:
     default = _BY_GROUP if _BY_GROUP in offered and (grouped or sizes[_BY_GROUP] * 2 <= total) else _ALL
     if len(offered) == 1:
         return offered[0]
+    key = f"jobs-view-{run_id}"
+    names = {view: name for name, view in _VIEWS.items()}
+    view_state.sync_widget(
+        "view", key, default, lambda name: view if (view := _VIEWS.get(name)) in offered else None, names.__getitem__
+    )
     chosen = st.segmented_control(
         "Listed",
         offered,
-        default=default,
         required=True,
-        key=f"jobs-view-{run_id}",
+        key=key,
         label_visibility="collapsed",
         format_func=lambda view: f"{view} · {formatting.count(sizes[view])}",
     )
@@ -102,13 +126,20 @@ def _jobs(
     run_id: int,
     attempt: int,
     zone: ZoneInfo,
-    name: str = "run-jobs",
 ) -> None:
     if not jobs:
         st.caption("No job of this attempt matches the search by name, runner or label.")
         return
-    shown = paginate(jobs, name, noun, reset_key=(reset_key, run_id, attempt))
-    table(name, _COLUMNS, job_rows(shown, run_id, attempt, zone), caption="Jobs of the run, failed jobs first")
+    long_table(
+        "run-jobs",
+        _COLUMNS,
+        jobs,
+        lambda shown: job_rows(shown, run_id, attempt, zone),
+        caption="Jobs of the run, failed jobs first",
+        noun=noun,
+        reset_key=(reset_key, run_id, attempt),
+        values=_VALUES,
+    )
 
 
 def _group_jobs(groups: Sequence[JobGroup[JobSummary]], chosen: str, run_id: int, attempt: int, zone: ZoneInfo) -> None:
@@ -135,8 +166,8 @@ def matching(jobs: Sequence[JobSummary], search: str) -> list[JobSummary]:
     return sort_by_outcome(matches)
 
 
-def jobs_csv(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> tuple[str, CsvBuilder]:
-    """The file name and the rows of the CSV export of all jobs."""
+def jobs_csv(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> tuple[str, ExportBuilder]:
+    """The name of the files and the rows of all jobs."""
     return "run-jobs", lambda: (_COLUMNS, job_rows(matching(jobs, ""), run_id, attempt, zone))
 
 

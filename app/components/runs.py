@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -9,13 +10,15 @@ import streamlit as st
 from app.components import run_links
 from app.components.run_links import Query, Repositories
 from app.components.workflows import workflow_link
+from app.data.runs import MAX_EXPORTED
 from app.status_style import event_label
 from app.widgets import cells
 from app.widgets.cells import Cell
-from app.widgets.table import Column, Row, table
+from app.widgets.table import Column, Row, sort_order, table
 from app.widgets.text import html
 from core import formatting
-from db.runs.run_queries import RunRow
+from core.formatting import pluralize
+from db.runs.run_queries import NEWEST_FIRST, RunOrder, RunRow
 
 _SELECT_COLUMN = Column("", width="28px", show="wide_only")
 _COLUMNS = (
@@ -24,10 +27,16 @@ _COLUMNS = (
     Column("Workflow", show="wide_only"),
     Column("Branch", show="wide_only"),
     Column("Started by", show="desk_only"),
-    Column("Duration", "right", show="wide_only"),
-    Column("Queue", "right", "Time to first job start", "desk_only"),
-    Column("Created", "right"),
+    Column("Duration", "right", show="wide_only", unit="s"),
+    Column("Queue", "right", "Time to first job start", "desk_only", unit="s"),
+    Column("Created", "right", unit="UTC"),
 )
+# The columns by which the database sorts all runs.
+_ORDERS: dict[str, Literal["created", "duration", "queue"]] = {
+    "created": "created", "duration": "duration", "queue": "queue",
+}  # fmt: skip
+# Of more runs, an order other than by time would read too many rows.
+MAX_SORTED = 200_000
 _EXPORTED = (
     "id",
     "repo",
@@ -59,14 +68,45 @@ def run_table(
     *,
     selectable: bool = False,
     time: Query = (),
+    total: int | None = None,
 ) -> None:
-    """`time`: the query parameters of the selected period, which links to other runs keep."""
+    """`time`: the query parameters of the selected period, which links to other runs keep. `total`: the number of runs
+    of the list of which `runs` are a page; the database sorts it by the columns of `run_order`."""
     rows = run_rows(runs, now, zone, time, run_links.github_repositories())
-    if not selectable:
-        table(name, _COLUMNS, rows, caption="Runs, newest first")
-        return
-    picked = [(_checkbox(run), *row) for run, row in zip(runs, rows, strict=True)]
-    table(name, (_SELECT_COLUMN, *_COLUMNS), picked, caption="Runs, newest first")
+    is_partial = total is not None and total > len(runs)
+    keys = () if not is_partial else tuple(_ORDERS) if (total or 0) <= MAX_SORTED else ("created",)
+    columns: Sequence[Column] = _COLUMNS
+    if selectable:
+        columns = _SELECT_COLUMN, *_COLUMNS
+        rows = [(_checkbox(run), *row) for run, row in zip(runs, rows, strict=True)]
+    table(name, columns, rows, caption="Runs", server_keys=keys, is_partial=is_partial)
+
+
+def run_order(name: str) -> RunOrder:
+    """The order of a list of runs by the database that the URL selects."""
+    order = sort_order(name, _COLUMNS)
+    by = _ORDERS.get(order.column) if order else None
+    return RunOrder(by, order.descending) if order and by else NEWEST_FIRST
+
+
+def order_text(order: RunOrder) -> str:
+    """`newest first`, `longest first`, `shortest queue first`."""
+    ends = {
+        "created": ("newest", "oldest"),
+        "duration": ("longest", "shortest"),
+        "queue": ("longest queue", "shortest queue"),
+    }
+    return f"{ends[order.by][0 if order.descending else 1]} first"
+
+
+def export_note(total: int, order: RunOrder) -> str:
+    """What the files of a list of `total` runs contain."""
+    if total <= MAX_EXPORTED:
+        return f"All {pluralize(total, 'matching run')}, {order_text(order)}"
+    return (
+        f"The first {formatting.count(MAX_EXPORTED)} of {formatting.count(total)} matching runs, {order_text(order)}. "
+        "`/api/export/runs` exports all."
+    )
 
 
 def compare_bar() -> None:

@@ -17,12 +17,14 @@ from health.metrics.workflows import DurationDelta, Slowdown
 
 _COLUMNS = (
     Column("Job or step", fluid=True),
-    Column("Before", "right", "Median duration of successful jobs before the change"),
-    Column("After", "right", "Median duration of successful jobs since the change"),
-    Column("Difference", "right", "Difference of the medians; empty with fewer than 5 runs on either side"),
-    Column("Change", "right", show="wide_only"),
-    Column("Samples", "right", "Successful jobs before · after; a re-run adds one", "wide_only"),
-    Column("Trend", help="Median over the period; the vertical line is the change", show="wide_only"),
+    Column("Before", "right", "Median duration of successful jobs before the change", unit="s"),
+    Column("After", "right", "Median duration of successful jobs since the change", unit="s"),
+    Column("Difference", "right", "Difference of the medians; empty with fewer than 5 runs on either side", unit="s"),
+    Column("Change", "right", show="wide_only", unit="share"),
+    Column(
+        "Samples", "right", "Successful jobs before · after; a re-run adds one", "wide_only", file_label="Samples after"
+    ),
+    Column("Trend", help="Median over the period; the vertical line is the change", show="wide_only", in_files=False),
 )
 _MAX_ROWS = 12
 _LIMITS = (

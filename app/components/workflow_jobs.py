@@ -14,40 +14,42 @@ from core.formatting import pluralize
 from health.metrics.definitions.step_comparison import is_housekeeping
 from health.metrics.workflows import DurationTrends, JobFigures, StepFigures
 
-_CHANGE = Column("Change", "right", "Median vs. the previous period", "wide_only")
-_CHANGE_AT_POINT = Column("Change", "right", "Median since the slowdown vs. before", "wide_only")
+_CHANGE = Column("Change", "right", "Median vs. the previous period", "wide_only", unit="share")
+_CHANGE_AT_POINT = Column("Change", "right", "Median since the slowdown vs. before", "wide_only", unit="share")
 _JOBS = (
     Column("Job", fluid=True),
     Column("Runs", "right", show="wide_only"),
     Column("Failed", "right", show="wide_only"),
-    Column("Failure rate", width="118px"),
-    Column("Median", "right"),
+    Column("Failure rate", width="118px", help="Of fewer than ten runs: not ranked", unit="share"),
+    Column("Median", "right", unit="s"),
     _CHANGE,
-    Column("p95", "right", show="wide_only"),
-    Column("Trend", help="Median over the period", show="wide_only"),
-    Column("p95 queue", "right", "95th percentile of the queue time", "desk_only"),
+    Column("p95", "right", show="wide_only", unit="s"),
+    Column("Trend", help="Median over the period", show="wide_only", in_files=False),
+    Column("p95 queue", "right", "95th percentile of the queue time", "desk_only", unit="s"),
     Column(
         "On critical path",
         width="118px",
         help="Share of runs where this job was on the critical path",
         show="wide_only",
+        unit="share",
     ),
-    Column("Cost", "right", show="desk_only"),
+    Column("Cost", "right", show="desk_only", unit="USD"),
     Column(
         "Exclusive time",
         "right",
         "Median time during which only this job was running: upper bound of what you could save",
         "desk_only",
+        unit="s",
     ),
 )
 _STEPS = (
     Column("Step", fluid=True),
     Column("Runs", "right", show="wide_only"),
     Column("Failed", "right"),
-    Column("Median", "right"),
+    Column("Median", "right", unit="s"),
     _CHANGE,
-    Column("p95", "right", show="wide_only"),
-    Column("Trend", help="Median over the period", show="wide_only"),
+    Column("p95", "right", show="wide_only", unit="s"),
+    Column("Trend", help="Median over the period", show="wide_only", in_files=False),
 )
 _PAGE_SIZE, _MAX_ADDED_STEPS = 50, 100
 
@@ -117,9 +119,9 @@ def job_rows(figures: Sequence[JobFigures], trends: DurationTrends) -> list[Row]
             _clipped(job.name),
             cells.count(job.runs),
             cells.count(job.failed),
-            cells.rate(job.failure_rate, tone="red"),
+            cells.rate(job.failure_rate, tone="red", of=job.runs),
             cells.duration(job.p50),
-            cells.change(job.change),
+            cells.change(job.change, of=job.runs),
             cells.duration(job.p95),
             cells.trend(trends.get((job.name, ""), ()), f"Median of {job.name} over the period"),
             cells.duration(job.queue_p95),
@@ -138,7 +140,7 @@ def step_rows(figures: Sequence[StepFigures], trends: DurationTrends) -> list[Ro
             cells.count(step.runs),
             cells.count(step.failed),
             cells.duration(step.p50),
-            cells.change(step.change),
+            cells.change(step.change, of=step.runs),
             cells.duration(step.p95),
             cells.trend(trends.get((step.job, step.name), ()), f"Median of {step.name} over the period"),
         )

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
 import streamlit as st
 
 from app.data.figures import WorkflowList
+from app.filters import view_state
 from app.status_style import workflow_status_colour, workflow_status_label
 from app.widgets import cells
-from app.widgets.cells import Cell
-from app.widgets.table import Column, Row, csv_button, long_table, table
+from app.widgets.cells import Cell, Value
+from app.widgets.table import Column, Row, long_table, order_choice, sort_order, table
 from app.widgets.text import html
 from core import formatting
 from health.metrics.definitions.catalogue import FIGURES
@@ -23,37 +23,61 @@ _COLUMNS = (
         "Default branch",
         help="Failing: the last completed run on the default branch failed; runs from the last 90 days",
     ),
-    Column("Success rate", width="120px"),
+    Column("Success rate", width="120px", help="Of fewer than ten runs: not ranked", unit="share"),
     Column(
         "Change",
         "right",
         "Success rate vs. the previous period; coloured if the change is statistically significant",
         "wide_only",
+        unit="share",
+        name="success-change",
+        file_label="Success rate change",
     ),
-    Column("Last 20 runs", help="Oldest on the left; full-height bars failed", show="wide_only"),
-    Column("Trend", help="Success rate over the period", show="desk_only"),
+    Column(
+        "Last 20 runs",
+        help="Oldest on the left; full-height bars failed; sorts by failures",
+        show="wide_only",
+        unit="failed",
+    ),
+    Column("Trend", help="Success rate over the period", show="desk_only", in_files=False),
     Column("Runs", "right", show="wide_only"),
     Column("Failed", "right", show="wide_only"),
-    Column("Median", "right", "Median duration of successful runs", "wide_only"),
+    Column("Median", "right", "Median duration of successful runs", "wide_only", unit="s"),
     Column(
         "Change",
         "right",
         "Median duration vs. the previous period; coloured if the change is statistically significant",
         "wide_only",
+        unit="share",
+        name="median-change",
+        file_label="Median change",
     ),
-    Column("p95", "right", "95th percentile of the duration of successful runs", "desk_only"),
-    Column("p95 queue", "right", show="desk_only"),
-    Column("Last run", "right", show="wide_only"),
+    Column("p95", "right", "95th percentile of the duration of successful runs", "desk_only", unit="s"),
+    Column("p95 queue", "right", show="desk_only", unit="s"),
+    Column("Cost", "right", "Cost of the runs of the period", "off", unit="USD"),
+    Column("Last run", "right", show="wide_only", unit="UTC"),
 )
 Query = Sequence[tuple[str, object]]
 _PAGE_SIZE = 50
-SORT_ORDERS: dict[str, Callable[[WorkflowHealth], Any]] = {
-    "Worst first": lambda workflow: 0,
-    "Most runs": lambda workflow: -workflow.metrics.runs.total,
-    "Most failures": lambda workflow: -workflow.metrics.runs.failure,
-    "Slowest": lambda workflow: -(workflow.metrics.success_duration_seconds.p50 or 0),
-    "Most expensive": lambda workflow: -workflow.metrics.cost_usd,
-    "Name": lambda workflow: (workflow.repo, workflow.workflow),
+_TABLE, _SEARCH_PARAMETER, _SEARCH_KEY = "all-workflows", "find", "workflow-q"
+# Labels by order of the table in URLs; the first is the order without a parameter.
+SORT_ORDERS = {
+    "": "Worst first",
+    "-runs": "Most runs",
+    "-failed": "Most failures",
+    "-median": "Slowest",
+    "-cost": "Most expensive",
+    "workflow": "Name",
+}
+# Values of columns, so that the order of a long list needs no HTML of all its rows.
+_VALUES: dict[str, Callable[[WorkflowHealth], Value]] = {
+    "workflow": lambda workflow: f"{workflow.repo} / {workflow.workflow}",
+    "runs": lambda workflow: workflow.metrics.runs.total,
+    "failed": lambda workflow: workflow.metrics.runs.failure,
+    "median": lambda workflow: workflow.metrics.success_duration_seconds.p50,
+    "p95": lambda workflow: workflow.metrics.success_duration_seconds.p95,
+    "p95-queue": lambda workflow: workflow.metrics.queue_seconds.p95,
+    "cost": lambda workflow: workflow.metrics.cost_usd,
 }
 
 
@@ -67,38 +91,39 @@ def top_failing(workflows: WorkflowList, now: datetime, time: Query, limit: int)
 
 def searchable_table(workflows: WorkflowList, now: datetime, time: Query) -> None:
     """All workflows, with search, order and pages."""
+    view_state.sync_widget(_SEARCH_PARAMETER, _SEARCH_KEY, "", str)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="workflow-filters"):
         search = st.text_input(
             "Search workflows",
-            key="workflow-q",
+            key=_SEARCH_KEY,
             placeholder="Repository or workflow",
             icon=":material/search:",
             label_visibility="collapsed",
+            max_chars=200,
             width=330,
         )
-        order = st.selectbox("Order", list(SORT_ORDERS), key="workflow-order", label_visibility="collapsed", width=190)
+        st.html(order_choice(_TABLE, SORT_ORDERS, sort_order(_TABLE, _COLUMNS)))
     listed = [
         workflow for workflow in workflows.items if search.lower() in f"{workflow.repo} / {workflow.workflow}".lower()
     ]
-    listed.sort(key=SORT_ORDERS[order])
     if not listed:
         st.caption("No workflow with runs in this period matches the search.")
         return
     long_table(
-        "all-workflows",
+        _TABLE,
         _COLUMNS,
         listed,
         lambda page_items: _rows(page_items, workflows, now, time),
         caption="Workflows",
         noun="workflows",
-        reset_key=(order, search, time),
+        reset_key=(search, time),
         size=_PAGE_SIZE,
+        values=_VALUES,
     )
-    csv_button("workflows", lambda: export_rows(workflows, now))
 
 
 def export_rows(workflows: WorkflowList, now: datetime) -> tuple[Sequence[Column], Sequence[Row]]:
-    """The columns and rows of the CSV export of all workflows."""
+    """The columns and rows of the files of all workflows."""
     return _COLUMNS, _rows(workflows.items, workflows, now, ())
 
 
@@ -122,7 +147,7 @@ def _row(item: WorkflowHealth, history: WorkflowHistory, workflows: WorkflowList
     return (
         workflow_link(item.repo, item.workflow, item.workflow_id, time),
         Cell(f'<span class="ph-{workflow_status_colour(branch_status.status)}">{word}</span>', branch_status.status),
-        cells.rate(figures.success_rate),
+        cells.rate(figures.success_rate, of=figures.runs.decided),
         cells.change_cell(change(FIGURES["success_rate"], figures, past) if past else None),
         cells.outcomes([outcome for _, outcome in history.recent_outcomes]),
         cells.trend(history.trend, f"Success rate of {item.workflow} over the period"),
@@ -132,5 +157,6 @@ def _row(item: WorkflowHealth, history: WorkflowHistory, workflows: WorkflowList
         cells.change_cell(change(FIGURES["success_duration_p50"], figures, past) if past else None),
         cells.p95(durations),
         cells.p95(figures.queue_seconds),
+        cells.money(figures.cost_usd),
         cells.ago(history.last_run_at, now),
     )

@@ -14,6 +14,7 @@ from db.runs import job_queries, run_queries
 from health.metrics import service, workflows
 
 _PAGE_SIZE = 50
+MAX_EXPORTED, _EXPORT_BATCH = 10_000, 1_000
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,43 @@ class RunWithJobs:
 @serve_stale
 @st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
 def run_page(
-    scope: Scope, window: Window, text: str, cursor: str | None, version: int
+    scope: Scope,
+    window: Window,
+    text: str,
+    cursor: str | None,
+    version: int,
+    order: run_queries.RunOrder = run_queries.NEWEST_FIRST,
 ) -> tuple[run_queries.RunPage, int]:
-    """(a page of runs, the number of all runs)"""
+    """(a page of runs, the number of all runs). Raises InvalidCursor."""
     with read_session() as session:
-        page = run_queries.list_runs(session, scope, window, limit=_PAGE_SIZE, cursor=cursor, text=text)
+        page = run_queries.list_runs(session, scope, window, limit=_PAGE_SIZE, cursor=cursor, text=text, order=order)
         return page, service.count_runs(session, scope, window, text=text)
+
+
+@serve_stale
+@st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
+def previous_page(
+    scope: Scope, window: Window, text: str, first: run_queries.RunRow, version: int, order: run_queries.RunOrder
+) -> str | None:
+    """The cursor of the page before the run `first`; null where that is the first page."""
+    with read_session() as session:
+        return run_queries.previous_cursor(session, scope, window, first, limit=_PAGE_SIZE, text=text, order=order)
+
+
+def all_runs(scope: Scope, window: Window, text: str, order: run_queries.RunOrder) -> list[run_queries.RunRow]:
+    """The runs for a file, at most MAX_EXPORTED."""
+    runs: list[run_queries.RunRow] = []
+    cursor: str | None = None
+    with read_session() as session:
+        while len(runs) < MAX_EXPORTED:
+            page = run_queries.list_runs(
+                session, scope, window, limit=_EXPORT_BATCH, cursor=cursor, text=text, order=order
+            )
+            runs += page.items
+            cursor = page.next
+            if cursor is None:
+                break
+    return runs[:MAX_EXPORTED]
 
 
 @serve_stale

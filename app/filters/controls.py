@@ -8,9 +8,9 @@ import streamlit as st
 from app import status_style
 from app.data import figures
 from app.data.status import window_end
-from app.filters import selection, url_state
+from app.filters import selection, url_state, view_state
 from app.filters.days import Days
-from app.filters.url_state import PERIODS, RATES, RUN_KEYS, selected
+from app.filters.url_state import PERIODS, RATES, RUN_KEYS, STATUSES, selected
 from db.definitions.scope import Scope
 from db.enums import Conclusion
 from db.repositories.repository_queries import MAX_VALUES
@@ -40,6 +40,10 @@ def render(version: int, page: str, visible: Sequence[str]) -> None:
 def render_for_runs(version: int) -> None:
     """The additional filters of the Runs page."""
     url_state.sync(RUN_KEYS, page_changed=not any(key in st.session_state for key in RUN_KEYS))
+    for key, allowed in (("status", tuple(STATUSES)), ("conclusion", tuple(Conclusion))):
+        for value in selected(key):
+            if value not in allowed:
+                view_state.report(f"{key}={value[:60]} is unknown (expected one of {', '.join(allowed)}).")
     options = _options(version)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="run-filters"):
         st.text_input(
@@ -51,8 +55,9 @@ def render_for_runs(version: int) -> None:
             max_chars=200,
             width=330,
         )
+        _multiselect("Status", list(STATUSES), "status", "Any status", str.capitalize)
         _multiselect("Conclusion", list(Conclusion), "conclusion", "All results", status_style.outcome_name)
-        _multiselect("Event", options.events, "event", "All events")
+        _multiselect("Event", options.events, "event", "All events", status_style.event_label)
         _multiselect("Actor", options.actors, "actor", "All actors")
 
 
@@ -122,19 +127,11 @@ def spend_control(groups: Mapping[str, object]) -> None:
 
 def repository_control(names: Sequence[str]) -> str:
     """The repository whose details the Collector page shows: `of` in the URL, else the first."""
-    in_url = st.query_params.get("of", "")
-    options = list(names) if not in_url or in_url in names else [*names, in_url]
-    repo = st.selectbox(
-        "Details for",
-        options,
-        index=options.index(in_url) if in_url else 0,
-        key="of",
-        width=420,
-        help="Completeness of one repository in detail",
+    view_state.sync_widget("of", "of", names[0], str)
+    options = dict.fromkeys([*names, str(st.session_state["of"])])
+    return st.selectbox(
+        "Details for", list(options), key="of", width=420, help="Completeness of one repository in detail"
     )
-    if repo != (in_url or options[0]):
-        st.query_params["of"] = repo
-    return repo
 
 
 def _options(version: int) -> figures.FilterOptions:

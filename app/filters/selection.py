@@ -14,6 +14,7 @@ from app.filters.url_state import (
     DEFAULTS,
     PERIODS,
     RATES,
+    STATUSES,
     TIME_KEYS,
     SuccessRate,
     query_values,
@@ -51,6 +52,7 @@ def run_scope() -> Scope:
         events=selected("event"),
         actors=selected("actor"),
         conclusions=selected("conclusion"),
+        statuses=tuple(status for name in selected("status") for status in STATUSES.get(name, ())),
     )
 
 

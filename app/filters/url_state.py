@@ -38,7 +38,13 @@ RATES = {
 DEFAULTS = {"period": DEFAULT_PERIOD, "rate": "run"}
 TIME_KEYS = ("period", "dates")
 SHARED_KEYS = ("repo", "branch", "workflow", *TIME_KEYS, "rate")
-RUN_KEYS = ("conclusion", "event", "actor", "q")
+RUN_KEYS = ("status", "conclusion", "event", "actor", "q")
+# The statuses of GitHub by their value in the URL.
+STATUSES = {
+    "running": ("in_progress",),
+    "queued": ("queued", "waiting", "pending", "requested"),
+    "finished": ("completed",),
+}
 _TEXT_KEYS = ("q", "dates")
 _MAX_VALUES, _MAX_VALUE_LENGTH = 50, 300
 _SYNCED_KEY, _PAGE_KEY = "filters-written", "filters-page"

@@ -34,11 +34,11 @@ if "job" in st.query_params:
         page_states.query_problems(["job: the first and the last run do not both have this job."])
     logs()
 subtitle = "largest change first · change: last vs. first run"
-with panel("Jobs", subtitle, csv=("compared-jobs", lambda: compare.jobs_csv(compared))):
+with panel("Jobs", subtitle, export=("compared-jobs", lambda: compare.jobs_csv(compared))):
     compare.job_table(compared, "compared")
 if steps := compare_details.compared_steps(compared, status.version):
-    csv = "compared-steps", lambda: compare_details.steps_csv(compared, steps)
-    with panel("Steps", "by job, largest change first · change: last vs. first run", csv=csv):
+    rows = "compared-steps", lambda: compare_details.steps_csv(compared, steps)
+    with panel("Steps", "by job, largest change first · change: last vs. first run", export=rows):
         compare_details.step_tables(compared, steps)
 if "job" not in st.query_params:
     logs()

@@ -27,7 +27,7 @@ if fingerprint:
         st.stop()
     failure_causes.cause_head(cause_runs, time)
     rows = ("cause-runs", lambda: failure_causes.runs_csv(cause_runs, session.zone()))
-    with panel("Runs", f"newest first · {session.zone()}", csv=rows):
+    with panel("Runs", f"newest first · {session.zone()}", export=rows):
         failure_causes.run_list(cause_runs, session.zone())
     st.stop()
 
@@ -37,7 +37,7 @@ if trends.comparison.current.runs.failure or causes.items:
     failure_causes.key_figures(causes, window, trends, selection.period_length(), now)
 subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
 subtitle += f" · {pluralize(causes.unnamed, 'failed run')} with no error extracted"
-with panel("Failure causes", subtitle, csv=("causes", lambda: failure_causes.causes_csv(causes, now))):
+with panel("Failure causes", subtitle, export=("causes", lambda: failure_causes.causes_csv(causes, now))):
     if causes.items:
         search = failure_causes.search_box()
         if listed := failure_causes.matching(causes.items, search):

@@ -23,7 +23,7 @@ completeness(figures.completeness(scope, window, status.version), window.since, 
 if workflows:
     flaky_workflows.key_figures(workflows)
 subtitle = f"failed, then passed on re-run with no code change, in {selection.describe()} · highest confidence first"
-with panel("Flaky workflows", subtitle, csv=("flaky", lambda: flaky_workflows.flaky_csv(workflows, now))):
+with panel("Flaky workflows", subtitle, export=("flaky", lambda: flaky_workflows.flaky_csv(workflows, now))):
     if workflows:
         flaky_workflows.flaky_table(workflows, now, selection.time_query())
         if selection.window(now).until > now - RERUN_DELAY:
@@ -33,6 +33,6 @@ with panel("Flaky workflows", subtitle, csv=("flaky", lambda: flaky_workflows.fl
 
 if workflows:
     cases = findings.flaky_cases(scope, window, status.version)
-    csv = "flaky-cases", lambda: flaky_workflows.cases_csv(cases, session.zone())
-    with panel("Cases", flaky_workflows.cases_text(cases), csv=csv):
+    rows = "flaky-cases", lambda: flaky_workflows.cases_csv(cases, session.zone())
+    with panel("Cases", flaky_workflows.cases_text(cases), export=rows):
         flaky_workflows.case_table(cases, session.zone(), selection.time_query())

@@ -106,6 +106,6 @@ with st.grid(2, min_column_width=320, gap="small"):
 with attention_area:
     attention(findings.attention(scope, now, status.version), now, caveat=status.caveat)
 listed = figures.workflows(scope, window, status.version)
-csv = "workflows", lambda: workflows.export_rows(listed, now)
-with panel("Workflows", "failing first, then by lowest success rate", key="workflow-panel", csv=csv):
+export = "workflows", lambda: workflows.export_rows(listed, now)
+with panel("Workflows", "failing first, then by lowest success rate", key="workflow-panel", export=export):
     workflows.top_failing(listed, now, selection.time_query(), 15)

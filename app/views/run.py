@@ -44,7 +44,7 @@ if run.has_many_jobs(detail.jobs):
     with panel(
         "All jobs",
         "failed jobs first · click a job to open its log",
-        csv=run_jobs.jobs_csv(detail.jobs, run_id, attempt, session.zone()),
+        export=run_jobs.jobs_csv(detail.jobs, run_id, attempt, session.zone()),
     ):
         run_jobs.job_list(detail.jobs, run_id, attempt, session.zone())
 jobs = frames.drawable(detail.jobs)
@@ -63,7 +63,7 @@ for row in failing:
     job_log(row, run_id, urls.get(row.job_id))
 if changes:
     subtitle = "changed commits and jobs" + (" of the latest attempt" if attempt != newest.run.attempt else "")
-    with panel("Since the last success", subtitle, csv=compare.since_green_csv(changes, run_id, status.version)):
+    with panel("Since the last success", subtitle, export=compare.since_green_csv(changes, run_id, status.version)):
         compare.since_green(changes, session.zone())
         if on_demand and changes.last_success:
             compare.deferred_jobs(run_id, status.version)

@@ -5,15 +5,26 @@ import streamlit as st
 from app import session
 from app.components import page_states
 from app.components.freshness import completeness
-from app.components.runs import compare_bar, export_rows, run_table
+from app.components.runs import (
+    MAX_SORTED,
+    compare_bar,
+    export_note,
+    export_rows,
+    order_text,
+    run_order,
+    run_table,
+)
 from app.data import figures
 from app.data.connection import utc_now
-from app.data.runs import run_page
+from app.data.runs import all_runs, previous_page, run_page
 from app.data.status import load_status, window_end
-from app.filters import controls, selection
+from app.filters import controls, selection, view_state
+from app.widgets.paging import CursorPage, current_page, pager, report_bad_page
 from app.widgets.panel import panel
-from app.widgets.table import current_cursor, pager
 from core import formatting
+from core.formatting import pluralize
+from db.runs.cursors import InvalidCursor
+from db.runs.run_queries import NEWEST_FIRST
 
 _LIVE_SECONDS = 5
 status = load_status()
@@ -30,16 +41,36 @@ def listed() -> None:
     """The runs of the selected page, refreshed every few seconds with new runs and the durations of unfinished ones."""
     version = load_status().version
     window = selection.window(window_end(version))
-    cursor = current_cursor((scope, selection.period(), selection.search_text()))
-    page, total = run_page(scope, window, selection.search_text(), cursor, version)
+    text, order = selection.search_text(), run_order("runs")
+    if order.by != NEWEST_FIRST.by and run_page(scope, window, text, None, version)[1] > MAX_SORTED:
+        limit = formatting.count(MAX_SORTED)
+        view_state.report(f"sort=runs.{order.by} is ignored for more than {limit} runs: select a shorter period.")
+        order = NEWEST_FIRST
+    current = current_page("runs", (scope, selection.period(), text, order))
+    try:
+        page, total = run_page(scope, window, text, current.cursor, version, order)
+    except InvalidCursor:
+        report_bad_page("runs", str(current))
+        current = CursorPage()
+        page, total = run_page(scope, window, text, None, version, order)
+    if current.cursor and not page.items:
+        # The runs after the cursor have left the period.
+        current = CursorPage()
+        page, total = run_page(scope, window, text, None, version, order)
     if not page.items:
         page_states.no_matches()
         return
-    subtitle = f"{formatting.count(total)} in {selection.describe()} · newest first · times in {session.zone()}"
-    with panel("Runs", subtitle, csv=("runs", lambda: export_rows(page.items))):
+    subtitle = f"{formatting.count(total)} in {selection.describe()} · {order_text(order)} · times in {session.zone()}"
+    rows = ("runs", lambda: export_rows(all_runs(scope, window, text, order)))
+    with panel("Runs", subtitle, export=rows, export_note=export_note(total, order)):
         compare_bar()
-        run_table("runs", page.items, utc_now(), session.zone(), selectable=True, time=selection.time_query())
-        pager(page.next, len(page.items), total)
+        run_table(
+            "runs", page.items, utc_now(), session.zone(), selectable=True, time=selection.time_query(), total=total
+        )
+        before = previous_page(scope, window, text, page.items[0], version, order) if current.cursor else None
+        labels = ("Newer", "Older") if order == NEWEST_FIRST else ("Previous", "Next")
+        listed_text = f"{formatting.count(len(page.items))} of {pluralize(total, 'run')}"
+        pager("runs", current, before, page.next, listed_text, labels)
     completeness(figures.completeness(selection.scope(), window, version), window.since, scope.repos)
 
 

@@ -29,8 +29,9 @@ window, workflow_id = selection.window(now), workflow_head.requested_workflow_id
 if workflow_id is None:
     chosen = selection.scope()
     completeness(figures.completeness(chosen, window, status.version), window.since, chosen.repos)
-    with panel("Workflows", selection.describe()):
-        workflows.searchable_table(figures.workflows(chosen, window, status.version), now, selection.time_query())
+    listed = figures.workflows(chosen, window, status.version)
+    with panel("Workflows", selection.describe(), export=("workflows", lambda: workflows.export_rows(listed, now))):
+        workflows.searchable_table(listed, now, selection.time_query())
     st.stop()
 
 workflow = figures.workflow_names(status.version).get(workflow_id)
@@ -87,7 +88,7 @@ breakdown = (
 sample = workflow_head.sample_text(breakdown, slower, selection.describe(), session.zone())
 if slower and breakdown.slowdown:
     slow_jobs = breakdown.slowdown
-    with panel("Slower jobs and steps", sample, csv=("slowdown", lambda: slowdown.export_rows(slow_jobs))):
+    with panel("Slower jobs and steps", sample, export=("slowdown", lambda: slowdown.export_rows(slow_jobs))):
         previous = changes_since_success(slower.first_run.id, status.version, jobs=False)
         slowdown.compare_link(slower, previous.last_success if previous else None)
         slowdown.slowdown_table(slow_jobs, window)
@@ -107,16 +108,18 @@ with st.grid(2, min_column_width=320, gap="small"):
             "Median duration by branch",
         )
 
-with panel("Jobs", f"{sample} · longest first", csv=("jobs", lambda: workflow_jobs.jobs_csv(breakdown))):
+with panel("Jobs", f"{sample} · longest first", export=("jobs", lambda: workflow_jobs.jobs_csv(breakdown))):
     workflow_jobs.job_table(breakdown)
-with panel("Steps", f"{sample} · longest first", csv=("steps", lambda: workflow_jobs.steps_csv(breakdown))):
+with panel("Steps", f"{sample} · longest first", export=("steps", lambda: workflow_jobs.steps_csv(breakdown))):
     workflow_jobs.step_table(breakdown)
 
 causes = findings.causes(scope, window, now, status.version)
 if causes.items:
-    with panel("Failure causes", "most frequent first", csv=("causes", lambda: failure_causes.causes_csv(causes, now))):
+    with panel(
+        "Failure causes", "most frequent first", export=("causes", lambda: failure_causes.causes_csv(causes, now))
+    ):
         failure_causes.cause_table(causes.items, now, selection.time_query())
 
 page, _ = run_page(scope, window, "", None, status.version)
-with panel("Latest runs", "", csv=("latest-runs", lambda: export_rows(page.items))):
+with panel("Latest runs", "", export=("latest-runs", lambda: export_rows(page.items))):
     run_table("latest-runs", page.items[:15], utc_now(), session.zone(), time=selection.time_query())

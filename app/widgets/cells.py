@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import EllipsisType
 from typing import Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -13,18 +14,24 @@ from app.widgets.text import html
 from core import formatting
 from core.formatting import pluralize
 from db.runs.run_queries import RunRow
-from health.metrics.definitions.change import Change, percent_change
+from health.metrics.definitions.change import MIN_SAMPLE, Change, percent_change
 from health.metrics.definitions.percentiles import Distribution
 
 Value = str | float | int | None
+_NEW = 1e9
 
 
 @dataclass(frozen=True)
 class Cell:
-    """`value`: the value for sorting and export; None sorts last."""
+    """`value`: the value for sorting and for files; None sorts last. `sort`: the value for sorting if it differs."""
 
     html: str
     value: Value
+    sort: Value | EllipsisType = ...
+
+    @property
+    def sort_value(self) -> Value:
+        return self.value if isinstance(self.sort, EllipsisType) else self.sort
 
 
 def text(content: object, *, mono: bool = False) -> Cell:
@@ -77,11 +84,17 @@ def money(usd: float) -> Cell:
 
 
 def minutes(seconds: float) -> Cell:
-    return Cell(formatting.minutes(seconds), seconds)
+    """Compute time, whose value is in minutes."""
+    return Cell(formatting.minutes(seconds), seconds / 60)
 
 
-def rate(share: float | None, *, tone: Literal["green", "red", "blue"] = "green") -> Cell:
-    """A share as a bar and a percentage."""
+def rate(share: float | None, *, tone: Literal["green", "red", "blue"] = "green", of: int | None = None) -> Cell:
+    """A share as a bar and a percentage. `of`: the number of runs; a share of few runs is muted, without a bar, and sorts
+    last, as it is no estimate."""
+    if share is not None and of is not None and of < MIN_SAMPLE:
+        title = f"of {pluralize(of, 'run')} only"
+        return Cell(f'<span class="ph-rate ph-dim" title="{title}"><span>of {of}</span><span>'
+                    f"{formatting.percent(share)}</span></span>", share, None)  # fmt: skip
     width = 0.0 if share is None else share * 100
     bar = f'<span class="ph-bar ph-{tone}" aria-hidden="true"><i style="width:{width:.1f}%"></i></span>'
     return Cell(f'<span class="ph-rate">{bar}<span>{formatting.percent(share)}</span></span>', share)
@@ -94,7 +107,8 @@ def change_cell(delta: Change | None) -> Cell:
     title = f"{pluralize(delta.n, 'run')} now, {formatting.count(delta.n_before)} before"
     tone = {True: "ph-green", False: "ph-red", None: "ph-dim"}[delta.is_improvement]
     shown = delta.text if delta.has_enough_runs else "few runs"
-    return Cell(f'<span class="{tone}" title="{title}">{html(shown)}</span>', delta.difference)
+    difference = None if delta.difference is None else delta.difference / 100
+    return Cell(f'<span class="{tone}" title="{title}">{html(shown)}</span>', difference)
 
 
 def median(distribution: Distribution) -> Cell:
@@ -120,27 +134,33 @@ def amount_change(share: float | None) -> Cell:
     depends on the number of runs."""
     if share is None:
         return Cell(formatting.NO_DATA, None)
-    return Cell(f'<span class="ph-dim">{percent_change(1 + share)}</span>', round(share * 100, 1))
+    return Cell(f'<span class="ph-dim">{percent_change(1 + share)}</span>', share)
 
 
-def change(share: float | None) -> Cell:
-    """The relative change of a duration (0.25: a quarter longer), red if longer."""
-    return Cell(formatting.NO_DATA, None) if share is None else _longer(share * 100)
+def change(share: float | None, *, of: int | None = None) -> Cell:
+    """The relative change of a duration (0.25: a quarter longer), red if longer. `of`: the number of runs, below ten of
+    which it is no estimate."""
+    if share is None:
+        return Cell(formatting.NO_DATA, None)
+    if of is not None and of < MIN_SAMPLE:
+        return Cell(f'<span class="ph-dim" title="of {pluralize(of, "run")} only">few runs</span>', share, None)
+    rounded = round(share * 100, 1)
+    if rounded == 0:
+        return Cell('<span class="ph-dim">0.0%</span>', share)
+    written = f"{rounded:+,.1f}".replace("-", "−")
+    return Cell(f'<span class="ph-{"red" if rounded > 0 else "green"}">{written}%</span>', share)
 
 
 def occurrences(now: int, before: int | None) -> Cell:
-    """The change of the number of failures from the previous period; `new` if there were none."""
+    """The change of the number of failures from the previous period, in percent, or in number if there were few; `new`
+    if there were none before, which sorts as the largest change."""
     if before == 0:
-        return Cell('<span class="ph-dim">new</span>', "new")
-    return amount_change(now / before - 1 if before else None)
-
-
-def _longer(percent: float) -> Cell:
-    rounded = round(percent, 1)
-    if rounded == 0:
-        return Cell('<span class="ph-dim">0.0%</span>', 0.0)
-    written = f"{rounded:+,.1f}".replace("-", "−")
-    return Cell(f'<span class="ph-{"red" if rounded > 0 else "green"}">{written}%</span>', rounded)
+        return Cell('<span class="ph-dim">new</span>', None, _NEW)
+    if before is None or before >= MIN_SAMPLE:
+        return amount_change(now / before - 1 if before else None)
+    shown = f"{now - before:+,}".replace("-", "−") if now != before else "0"
+    title = f"{formatting.count(now)} now, {formatting.count(before)} before"
+    return Cell(f'<span class="ph-dim" title="{title}">{shown}</span>', now / before - 1)
 
 
 def state(name: str) -> Cell:

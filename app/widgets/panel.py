@@ -1,6 +1,6 @@
-"""Bordered panels with title, subtitle and CSV button; figures; and the CSS that Streamlit's theme cannot express."""
+"""Bordered panels with title, subtitle, choice of columns and export menu; figures; and the CSS that Streamlit's theme cannot express."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ import streamlit as st
 
 from app.charts.theme import CONFIG
 from app.streamlit_patches.figure import UncheckedFigure
-from app.widgets.table import Column, Row, csv_button
+from app.widgets.exports import ALL_ROWS, ExportBuilder, export_menu
 from app.widgets.text import html
 
-_FILES = ("style.css", "alerts.css", "answers.css", "frame.css", "kiosk.css", "print.css")
+_FILES = ("style.css", "tables.css", "alerts.css", "answers.css", "frame.css", "kiosk.css", "print.css")
 _CSS = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in _FILES)
 _CSS = f"<style>{_CSS}</style>"
 
@@ -21,26 +21,25 @@ def style() -> None:
     st.html(_CSS)
 
 
-CsvBuilder = Callable[[], tuple[Sequence[Column], Sequence[Row]]]
-
-
 @contextmanager
 def panel(
     title: str,
     subtitle: str = "",
     *,
     key: str | None = None,
-    csv: tuple[str, CsvBuilder] | None = None,
+    export: tuple[str, ExportBuilder] | None = None,
+    export_note: str = ALL_ROWS,
     stretch: bool = False,
 ) -> Iterator[None]:
-    """A bordered container. `csv`: the name of the file without extension, and a function that returns its columns and
-    rows. `stretch`: as high as its neighbours in a grid."""
+    """A bordered container. `export`: the name of the files of its table without extension, and a function that returns
+    their columns and rows; `export_note` says what the files contain. `stretch`: as high as its neighbours in a grid."""
     with st.container(border=True, key=key, gap="small", height="stretch" if stretch else "content"):
-        head = f'<div class="ph-panel"><h2>{html(title)}</h2><span>{html(subtitle)}</span></div>'
-        if csv:
+        columns = '<button type="button" class="ph-columns">Columns</button>' if export else ""
+        head = f'<div class="ph-panel"><h2>{html(title)}</h2><span>{html(subtitle)}</span>{columns}</div>'
+        if export:
             with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
                 st.html(head, width="stretch")
-                csv_button(*csv)
+                export_menu(*export, export_note)
         else:
             st.html(head)
         yield

@@ -1,103 +1,59 @@
-"""Tables as HTML, which unlike Streamlit's canvas have links, tooltips and text; sorted in the browser; with CSV export
-and pages.
+"""Tables as HTML, which unlike Streamlit's canvas have links, tooltips and text.
 
-Lists that the database pages have buttons for newer and older rows (`pager`); lists in memory have page numbers
-(`paginate`).
+The URL has the order of a table. A table whose rows are all on the page is sorted in the browser; for a longer one, the
+server sorts all rows and renders one page of them (`long_table`).
 """
 
-import csv
-import io
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Literal, TypeVar
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import streamlit as st
 
-from app.widgets.cells import Cell
+from app.filters import view_state
+from app.widgets.cells import Cell, Value
+from app.widgets.columns import Column, Row, SortOrder, parse_order, sort_by, sort_rows
+from app.widgets.paging import PAGE_SIZE, paginate
 from app.widgets.text import html
-from core import formatting
-from core.text import escape_formula
 
-PAGE_SIZE = 100
-_CURSORS_KEY, _RESET_KEY = "paging-trail", "paging-of"
+__all__ = ["Column", "Row", "long_table", "order_choice", "paginate", "sort_order", "table", "table_html"]
 T = TypeVar("T")
-
-
-def paginate(
-    items: Sequence[T], name: str, noun: str, *, reset_key: Hashable = None, default: int = 0, size: int = PAGE_SIZE
-) -> Sequence[T]:
-    """The items of the selected page, after a row of page numbers; all items, without this row, if they fit on one
-    page. `name` identifies the list, `noun` is the plural of its items. A new `reset_key`, such as the text of a
-    search, selects the page of the item at index `default`."""
-    if len(items) <= size:
-        return items
-    pages = -(-len(items) // size)
-    list_key = sha256(repr(reset_key).encode()).hexdigest()[:12]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"pages-{name}"):
-        page = st.pagination(pages, default=min(default // size + 1, pages), key=f"page-{name}-{list_key}")
-        first = (page - 1) * size
-        shown = items[first : first + size]
-        st.caption(_range_text(first, len(shown), len(items), noun), width="content")
-    return shown
-
-
-def _range_text(first: int, shown: int, total: int, noun: str) -> str:
-    return f"{formatting.count(first + 1)} to {formatting.count(first + shown)} of {formatting.count(total)} {noun}"
-
-
-def current_cursor(reset_key: Hashable) -> str | None:
-    """The cursor of the selected page; None for the first one. A new `reset_key` selects the first page."""
-    if st.session_state.get(_RESET_KEY) != reset_key:
-        st.session_state[_RESET_KEY], st.session_state[_CURSORS_KEY] = reset_key, []
-    trail: list[str] = st.session_state[_CURSORS_KEY]
-    return trail[-1] if trail else None
-
-
-def pager(next_cursor: str | None, listed: int, total: int) -> None:
-    trail: list[str] = st.session_state[_CURSORS_KEY]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="pager"):
-        st.button("Newer", disabled=not trail, on_click=_previous_page, icon=":material/chevron_left:")
-        st.button(
-            "Older",
-            disabled=next_cursor is None,
-            on_click=_next_page,
-            args=(next_cursor,),
-            icon=":material/chevron_right:",
-        )
-        st.caption(f"Page {len(trail) + 1} · {listed} of {total:,} runs")
-
-
-def _previous_page() -> None:
-    st.session_state[_CURSORS_KEY].pop()
-
-
-def _next_page(next_cursor: str) -> None:
-    st.session_state[_CURSORS_KEY].append(next_cursor)
-
-
-Row = Sequence[Cell]
 # The browser sorts texts by at most this many characters.
 _MAX_SORT_KEY = 200
+_MAX_SHOWN = 60
+_PAGE_ONLY = "Sorts the rows of this page only"
 
 
-@dataclass(frozen=True)
-class Column:
-    """`show`: `wide_only` is hidden on phones, `desk_only` also in small windows. `fluid`: takes the remaining width
-    and clips longer text. `unit`: the unit in the header of the CSV file, where values are plain numbers."""
+def sort_order(name: str, columns: Sequence[Column]) -> SortOrder | None:
+    """The order of a table that the URL selects; null for the default order. Reports invalid orders and columns."""
+    keys = [column.key for column in columns if column.key]
+    text = view_state.table_value(view_state.SORT, name)
+    order = parse_order(text, keys)
+    expected = f"expected one of {', '.join(keys)}"
+    if text and order is None:
+        view_state.report(f"sort={name}.{text[:_MAX_SHOWN]} is ignored: no such column ({expected}).")
+    chosen = view_state.table_value(view_state.COLUMNS, name)
+    unknown = [key for item in chosen.split(".") if (key := item.removeprefix("-")) not in keys]
+    if chosen and unknown:
+        view_state.report(f"columns={name}.{chosen[:_MAX_SHOWN]}: no column {unknown[0][:_MAX_SHOWN]} ({expected}).")
+    return order
 
-    label: str
-    align: Literal["left", "right"] = "left"
-    help: str = ""
-    show: Literal["always", "wide_only", "desk_only"] = "always"
-    width: str = ""
-    fluid: bool = False
-    unit: str = ""
 
-
-def table(name: str, columns: Sequence[Column], rows: Sequence[Row], *, caption: str) -> None:
-    """A table. `name`: the key under which the browser keeps the sort order; `caption`: text for screen readers."""
-    st.html(table_html(name, columns, rows, caption))
+def table(
+    name: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    caption: str,
+    server_keys: Collection[str] = (),
+    is_partial: bool = False,
+) -> None:
+    """A table, in the order of the URL. `name`: the table in URLs; `caption`: text for screen readers. `is_partial`: the
+    rows are one page of a list; then the server sorts the list by the columns `server_keys`, and their order is that of
+    `rows`."""
+    order = sort_order(name, columns)
+    if order and order.column not in server_keys:
+        rows = sort_rows(columns, rows, order)
+    st.html(table_html(name, columns, rows, caption, order, server_keys=server_keys, is_partial=is_partial))
 
 
 @st.fragment
@@ -111,57 +67,73 @@ def long_table(
     noun: str,
     reset_key: Hashable = None,
     size: int = PAGE_SIZE,
+    values: Mapping[str, Callable[[T], Value]] | None = None,
 ) -> None:
     """A table with pages. `rows`: makes the rows of the items of one page; `noun`: the plural of the items; a new
-    `reset_key`, such as an order or a search, selects the first page."""
-    table(name, columns, rows(paginate(items, name, noun, reset_key=reset_key, size=size)), caption=caption)
+    `reset_key`, such as a search, selects the first page. `values`: the value to sort by of an item by key of the
+    column; without it, an order needs the rows of all items."""
+    order = sort_order(name, columns)
+    key = None if order is None else str(order), reset_key
+    if len(items) <= size:
+        table(name, columns, rows(items), caption=caption)
+        return
+    if order is None:
+        shown = rows(paginate(items, name, noun, reset_key=key, size=size))
+    elif values and order.column in values:
+        sorted_items = sort_by(items, values[order.column], descending=order.descending)
+        shown = rows(paginate(sorted_items, name, noun, reset_key=key, size=size))
+    else:
+        shown = paginate(sort_rows(columns, rows(items), order), name, noun, reset_key=key, size=size)
+    keys = [column.key for column in columns]
+    st.html(table_html(name, columns, shown, caption, order, server_keys=keys, is_partial=True))
 
 
-def table_html(name: str, columns: Sequence[Column], rows: Sequence[Row], caption: str) -> str:
-    head = "".join(_head(column) for column in columns)
+def order_choice(name: str, orders: Mapping[str, str], order: SortOrder | None) -> str:
+    """A choice of the order of a table as HTML. `orders`: labels by order in URLs; another `order`, by the head of a
+    column, is an option of its own."""
+    selected = str(order or "")
+    labels = orders if selected in orders else {selected: "By column", **orders}
+    options = "".join(
+        f'<option value="{html(value)}"{" selected" if value == selected else ""}>{html(label)}</option>'
+        for value, label in labels.items()
+    )
+    return f'<label class="ph-sort">Sort <select class="ph-order" data-for="{html(name)}">{options}</select></label>'
+
+
+def table_html(
+    name: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    caption: str,
+    order: SortOrder | None = None,
+    *,
+    server_keys: Collection[str] = (),
+    is_partial: bool = False,
+) -> str:
+    heads = "".join(_head(column, order, server_keys, is_partial=is_partial) for column in columns)
     body = "".join(_row(columns, row) for row in rows)
+    mark = f' data-sorted="{html(order)}"' if order else ""
     return (
         f'<div class="ph-scroll" tabindex="0" role="region" aria-label="{html(caption)}">'
-        f'<table class="ph-table" data-table="{html(name)}"><caption>{html(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<table class="ph-table" data-table="{html(name)}"{mark}><caption>{html(caption)}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def as_csv(columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    """The rows as CSV (RFC 4180). Text that a spreadsheet would evaluate as a formula gets a leading apostrophe."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(f"{column.label} ({column.unit})" if column.unit else column.label for column in columns)
-    writer.writerows([_csv_value(cell) for cell in row] for row in rows)
-    return out.getvalue()
-
-
-def csv_button(name: str, build: Callable[[], tuple[Sequence[Column], Sequence[Row]]]) -> None:
-    """A download button; `build` runs only when it is clicked."""
-    st.download_button(
-        "CSV",
-        lambda: as_csv(*build()),
-        f"{name}.csv",
-        "text/csv",
-        key=f"csv-{name}",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-        help="Download these rows as CSV",
-    )
-
-
-def _csv_value(cell: Cell) -> str | float | int:
-    if cell.value is None:
-        return ""
-    return escape_formula(cell.value) if isinstance(cell.value, str) else cell.value
-
-
-def _head(column: Column) -> str:
-    title = f' title="{html(column.help)}"' if column.help else ""
-    width = f' style="width:{column.width}"' if column.width else ""
+def _head(column: Column, order: SortOrder | None, server_keys: Collection[str], *, is_partial: bool) -> str:
+    is_server = is_partial and column.key in server_keys
+    note = _PAGE_ONLY if is_partial and not is_server and column.label else ""
+    help_text = " · ".join(part for part in (column.help, note) if part)
+    attributes = f' data-key="{html(column.key)}"' if column.label else ""
+    attributes += f' title="{html(help_text)}"' if help_text else ""
+    attributes += f' style="width:{column.width}"' if column.width else ""
+    attributes += f' data-label="{html(column.file_label)}"' if column.file_label else ""
+    attributes += " data-server" if is_server else ""
+    if order and column.label:
+        direction = "descending" if order.descending else "ascending"
+        attributes += f' aria-sort="{direction if column.key == order.column else "none"}"'
     label = f'<button type="button">{html(column.label)}</button>' if column.label else ""
-    return f'<th scope="col" class="{_classes(column)}"{title}{width}>{label}</th>'
+    return f'<th scope="col" class="{_classes(column)}"{attributes}>{label}</th>'
 
 
 def _row(columns: Sequence[Column], row: Row) -> str:
@@ -173,7 +145,8 @@ def _row(columns: Sequence[Column], row: Row) -> str:
 
 
 def _sort_attribute(cell: Cell) -> str | float | int:
-    return "" if cell.value is None else cell.value[:_MAX_SORT_KEY] if isinstance(cell.value, str) else cell.value
+    value = cell.sort_value
+    return "" if value is None else value[:_MAX_SORT_KEY] if isinstance(value, str) else value
 
 
 def _classes(column: Column) -> str:

@@ -93,7 +93,7 @@ def _fresh_caches() -> Iterator[None]:
 def open_page() -> Open:
     """A page by its file, with the parameters of its address, for somebody of whom a provider said this."""
 
-    def open_it(page: str = "", user: dict[str, Any] | None = None, **query: object) -> AppTest:
+    def open_it(page: str = "", /, user: dict[str, Any] | None = None, **query: object) -> AppTest:
         at = AppTest.from_file(str(MAIN), default_timeout=30)
         if user is not None:
             at.user = user

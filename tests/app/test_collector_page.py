@@ -11,6 +11,7 @@ from db.engine import write_scope
 from db.enums import ErrorCode
 from db.repositories.repository_writes import record_target
 from tests.app.conftest import Open
+from tests.app.reading import table
 from tests.app.seeding import Seeded, add_repository, heartbeat
 
 
@@ -23,9 +24,10 @@ def test_complete_data_is_stated_in_one_sentence(seeded: Seeded, open_page: Open
     since = (seeded.now - timedelta(days=90)).strftime("%b %Y")
     assert "Data is complete since" in told(page)
     assert since in told(page)
-    frame = page.dataframe[0].value
-    assert [state[0] for state in frame["state"]] == ["✓ Complete", "✓ Complete"]
-    assert list(frame["repo"]) == ["acme/api", "acme/web"]
+    rows = table(page, "repositories")
+    assert [row["State"].text for row in rows] == ["✓ Complete", "✓ Complete"]
+    assert [row["Repository"].text for row in rows] == ["acme/api", "acme/web"]
+    assert rows[1]["Repository"].links == ["collector?of=acme%2Fweb"]
 
 
 def test_unreadable_repository_comes_first_with_a_remedy(seeded: Seeded, open_page: Open) -> None:
@@ -35,7 +37,7 @@ def test_unreadable_repository_comes_first_with_a_remedy(seeded: Seeded, open_pa
         state.error_code = ErrorCode.FORBIDDEN
     page = open_page("collector")
     assert "1 of 2 repositories cannot be synced" in told(page)
-    assert next(iter(page.dataframe[0].value["repo"])) == "acme/web"
+    assert table(page, "repositories")[0]["Repository"].value == "acme/web"
     assert "GitHub refused &lt;b&gt;it&lt;/b&gt; (403 Forbidden)" in told(page)
     assert "Grant the token permission to read Actions" in told(page)
 
@@ -92,7 +94,7 @@ def test_unresolved_target_is_listed(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         record_target(session, "acme/gone", None, "/repos/acme/gone not found (404)", seeded.now)
     page = open_page("collector")
-    assert "acme/gone" in list(page.dataframe[0].value["repo"])
+    assert "acme/gone" in [row["Repository"].value for row in table(page, "repositories")]
     assert "1 of 3 repositories cannot be synced" in told(page)
 
 

@@ -7,7 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from app.filters.days import parse_days
 from app.widgets.cells import Cell
-from app.widgets.table import Column, as_csv, table_html
+from app.widgets.exports import as_csv
+from app.widgets.table import Column, table_html
 from db.definitions.scope import Window
 from db.models import Run
 from tests.app.conftest import Open

@@ -4,7 +4,7 @@ from datetime import timedelta
 from app.components.runs import export_rows
 from app.data.connection import utc_now
 from app.data.runs import run_page
-from app.widgets.table import as_csv
+from app.widgets.exports import as_csv
 from db.definitions.scope import Scope, Window
 from tests.app.conftest import Open
 from tests.app.reading import html, markdown, table

@@ -52,7 +52,9 @@ def test_truncated_lists_show_the_total(many: Engine, open_page: Open) -> None:
     assert wall.count('class="ph-field ph-') == 200
     collector = open_page("collector")
     assert "1 to 100 of 200 repositories" in markdown(collector)
-    assert len(collector.dataframe[0].value) == 100
+    assert len(table(collector, "repositories")) == 100
+    listed = open_page("collector", find="service-117", sort="repositories.-runs")
+    assert [row["Repository"].value for row in table(listed, "repositories")] == ["acme/service-117"]
 
 
 def test_causes_are_listed_page_by_page(many: Engine, moment: datetime, open_page: Open) -> None:

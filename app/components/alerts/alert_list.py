@@ -52,8 +52,8 @@ _COLUMNS = (
     Column("Alert", fluid=True),
     Column("Rule", show="wide_only"),
     Column("Severity", show="desk_only"),
-    Column("Opened", "right"),
-    Column("Duration", "right"),
+    Column("Opened", "right", unit="UTC"),
+    Column("Duration", "right", unit="s"),
     Column("Notified", show="wide_only"),
 )
 _NOTIFICATION_COLUMNS = (

@@ -25,7 +25,7 @@ _UNDELIVERED_COLUMNS = (
     Column("Channel"),
     Column("Reason", show="wide_only"),
     Column("Attempts", "right", show="wide_only"),
-    Column("Created", "right"),
+    Column("Created", "right", unit="UTC"),
     Column("Error"),
 )
 

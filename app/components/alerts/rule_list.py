@@ -32,8 +32,8 @@ _COLUMNS = (
 )
 _TIMES = (
     Column("Scope"),
-    Column("Opened", "right"),
-    Column("Duration", "right"),
+    Column("Opened", "right", unit="UTC"),
+    Column("Duration", "right", unit="s"),
     Column("Value", "right", "Value when the alert opened", "wide_only"),
 )
 _MAX_SHOWN = 12

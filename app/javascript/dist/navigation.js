@@ -25,9 +25,10 @@ var initialState = () => ({
   parents: {},
   listening: false,
   historyPath: null,
+  userActed: false,
   sequenceEnds: 0,
   modifierPressed: false,
-  sortOrders: {},
+  followsStreamlitLink: false,
   selectedRuns: /* @__PURE__ */ new Set()
 });
 var target = (
@@ -37,9 +38,35 @@ var target = (
 );
 var state = target.__pipelineHealth ??= initialState();
 
+// navigation/url_state.js
+var BROWSER_PARAMETERS = ["sort", "columns"];
+var tableValue = (search, parameter, table) => {
+  const prefix = `${table}.`;
+  const value = new URLSearchParams(search).getAll(parameter).find((item) => item.startsWith(prefix));
+  return value?.slice(prefix.length) ?? "";
+};
+var withTableValue = (search, parameter, table, value) => {
+  const parameters = new URLSearchParams(search);
+  const others = parameters.getAll(parameter).filter((item) => !item.startsWith(`${table}.`));
+  parameters.delete(parameter);
+  for (const item of value ? [...others, `${table}.${value}`] : others) parameters.append(parameter, item);
+  const text = parameters.toString();
+  return text && `?${text}`;
+};
+var keepBrowserParameters = (address, current) => {
+  const [next, now] = [new URL(address, current), new URL(current)];
+  if (next.pathname !== now.pathname) return address;
+  for (const name of BROWSER_PARAMETERS) {
+    next.searchParams.delete(name);
+    for (const value of now.searchParams.getAll(name)) next.searchParams.append(name, value);
+  }
+  return next.pathname + next.search + next.hash;
+};
+
 // navigation/router.js
 var STREAMLIT_LINKS = "[data-testid=stSidebarNav], [data-testid=stPageLink]";
 var pushState = history.pushState.bind(history);
+var replaceState = history.replaceState.bind(history);
 var openWindow = window.open.bind(window);
 var pageUrl = (address) => new URL(basePath(location.pathname, state.pages) + address, location.origin);
 var isDashboardPage = (url) => isPage(url, location, state.pages);
@@ -47,14 +74,34 @@ var navigate = (url) => {
   const isOtherPage = url.pathname !== location.pathname;
   url.hash = "";
   pushState({}, "", url);
+  state.userActed = false;
   dispatchEvent(new PopStateEvent("popstate", { state: {} }));
   if (isOtherPage) document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0);
+};
+var replaceSearch = (search, { rerun = false } = {}) => {
+  if (search === location.search) return;
+  replaceState(history.state, "", location.pathname + search + location.hash);
+  if (rerun) dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 };
 var openTab = (url) => openWindow(url);
 var pathOf = (url) => new URL(url, location.href).pathname.replace(/\/$/, "");
 var pushCurrentState = (data, unused, url) => {
   const isLate = url !== void 0 && url !== null && state.historyPath !== null && pathOf(url) !== state.historyPath;
-  if (!isLate) pushState(data, unused, url);
+  if (isLate) return;
+  const address = currentAddress(url);
+  const isSamePage = address !== void 0 && address !== null && pathOf(address) === pathOf(location.href);
+  if (isSamePage && !state.userActed) replaceState(data, unused, address);
+  else pushState(data, unused, address);
+  state.userActed = false;
+};
+var replaceCurrentState = (data, unused, url) => replaceState(data, unused, currentAddress(url));
+var currentAddress = (url) => {
+  if (url === void 0 || url === null) return url;
+  if (state.historyPath === null && state.followsStreamlitLink) {
+    state.followsStreamlitLink = false;
+    return url;
+  }
+  return keepBrowserParameters(String(url), location.href);
 };
 var openPage = (address, ...rest) => {
   const url = address ? new URL(address, document.baseURI) : null;
@@ -63,7 +110,10 @@ var openPage = (address, ...rest) => {
   return null;
 };
 var onClick = (event) => {
-  if (closestTarget(event, STREAMLIT_LINKS)) state.historyPath = null;
+  if (closestTarget(event, STREAMLIT_LINKS)) {
+    state.historyPath = null;
+    state.followsStreamlitLink = true;
+  }
   state.modifierPressed = hasModifier(event);
   if (event.defaultPrevented || state.modifierPressed) return;
   const link = closestTarget(event, "a[href]");
@@ -76,8 +126,10 @@ var onClick = (event) => {
 };
 var installRouter = () => {
   history.pushState = pushCurrentState;
+  history.replaceState = replaceCurrentState;
   window.open = openPage;
   addEventListener("popstate", () => state.historyPath = pathOf(location.href), true);
+  for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => state.userActed = true, true);
   document.addEventListener("click", onClick, true);
   document.addEventListener("auxclick", (event) => state.modifierPressed = hasModifier(event), true);
 };
@@ -94,6 +146,136 @@ var linkPoints = (plot) => {
   if (plot.dataset.opens || !plot.on) return;
   plot.dataset.opens = "yes";
   plot.on("plotly_click", onClick2);
+};
+
+// navigation/column_choice.js
+var KEY = /^-?[a-z0-9-]{1,60}$/;
+var parseChoice = (text) => new Map(
+  text.split(".").filter((item) => KEY.test(item) && item !== "-").map((item) => [item.replace(/^-/, ""), !item.startsWith("-")])
+);
+var formatChoice = (choice) => [...choice].map(([key, isShown]) => isShown ? key : `-${key}`).join(".");
+var columnRules = (table, keys, choice) => keys.map((key, index) => {
+  const isShown = choice.get(key);
+  if (!key || isShown === void 0) return "";
+  const cells = `table.ph-table[data-table="${table}"] > * > tr > :nth-child(${index + 1})`;
+  return `${cells} { display: ${isShown ? "table-cell" : "none"} !important; }`;
+}).filter(Boolean).join("\n");
+
+// navigation/columns.js
+var STORAGE_KEY = "ph-columns";
+var TITLE = "Columns";
+var storedChoices = () => {
+  try {
+    const stored = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "{}");
+    return stored && typeof stored === "object" ? stored : {};
+  } catch {
+    return {};
+  }
+};
+var storeChoice = (table, text) => {
+  const stored = storedChoices();
+  if (text) stored[table] = text;
+  else delete stored[table];
+  try {
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(stored));
+  } catch {
+  }
+};
+var headsOf = (table) => [...table.tHead?.rows[0].cells ?? []];
+var isShownByDefault = (head) => {
+  if (head.classList.contains("ph-off")) return false;
+  if (head.classList.contains("ph-wide-only")) return !matchMedia("(max-width: 640px)").matches;
+  return !(head.classList.contains("ph-desk-only") && matchMedia("(max-width: 1100px)").matches);
+};
+var styleElement = () => {
+  const known = document.getElementById("ph-column-rules");
+  return known ?? document.head.appendChild(Object.assign(document.createElement("style"), { id: "ph-column-rules" }));
+};
+var applyColumns = (tables) => {
+  const stored = storedChoices();
+  const rules = [];
+  for (const table of tables) {
+    const name = table.dataset.table ?? "";
+    let text = tableValue(location.search, "columns", name);
+    if (!text && typeof stored[name] === "string" && stored[name]) {
+      text = stored[name];
+      replaceSearch(withTableValue(location.search, "columns", name, text));
+    }
+    const keys = headsOf(table).map((head) => head.dataset.key ?? "");
+    if (text) rules.push(columnRules(CSS.escape(name), keys, parseChoice(text)));
+  }
+  const css = rules.join("\n");
+  const style = styleElement();
+  if (style.textContent !== css) style.textContent = css;
+};
+var tableOf = (element) => {
+  for (let node = element.parentElement; node; node = node.parentElement) {
+    if (node.querySelectorAll(".ph-panel").length > 1) return null;
+    const table = node.querySelector("table.ph-table");
+    if (table instanceof HTMLTableElement) return table;
+  }
+  return null;
+};
+var choose = (table, choice) => {
+  const [name, text] = [table.dataset.table ?? "", formatChoice(choice)];
+  storeChoice(name, text);
+  replaceSearch(withTableValue(location.search, "columns", name, text));
+  applyColumns(document.querySelectorAll("table.ph-table"));
+};
+var showMenu = (table, button) => {
+  document.querySelector(".ph-column-menu")?.remove();
+  const menu = Object.assign(document.createElement("div"), { className: "ph-column-menu" });
+  menu.setAttribute("popover", "auto");
+  menu.setAttribute("role", "group");
+  menu.setAttribute("aria-label", TITLE);
+  const fill = () => {
+    const choice = parseChoice(tableValue(location.search, "columns", table.dataset.table ?? ""));
+    menu.replaceChildren();
+    for (const head of headsOf(table).filter((item) => item.dataset.key && !item.classList.contains("ph-fluid"))) {
+      const [key, isDefault] = [head.dataset.key ?? "", isShownByDefault(head)];
+      const box = Object.assign(document.createElement("input"), { type: "checkbox" });
+      box.checked = choice.get(key) ?? isDefault;
+      box.addEventListener("change", () => {
+        if (box.checked === isDefault) choice.delete(key);
+        else choice.set(key, box.checked);
+        choose(table, choice);
+      });
+      const label = document.createElement("label");
+      label.append(box, head.dataset.label ?? head.textContent ?? "");
+      menu.append(label);
+    }
+    const reset = Object.assign(document.createElement("button"), { type: "button", textContent: "Reset" });
+    reset.addEventListener("click", () => {
+      choose(table, /* @__PURE__ */ new Map());
+      fill();
+      menu.querySelector("input")?.focus();
+    });
+    menu.append(reset);
+  };
+  fill();
+  menu.addEventListener("toggle", (event) => {
+    if (
+      /** @type {ToggleEvent} */
+      event.newState !== "closed"
+    ) return;
+    if (menu.contains(document.activeElement)) button.focus();
+    menu.remove();
+  });
+  document.querySelector(".stApp")?.append(menu);
+  const { right, bottom } = button.getBoundingClientRect();
+  menu.style.setProperty("top", `${Math.max(Math.min(bottom + 4, innerHeight - 320), 8)}px`);
+  menu.style.setProperty("right", `${Math.max(innerWidth - right, 8)}px`);
+  menu.showPopover();
+  menu.querySelector("input")?.focus();
+};
+var onClick3 = (event) => {
+  const button = closestTarget(event, "button.ph-columns");
+  const table = button && tableOf(button);
+  if (button && table) showMenu(table, button);
+};
+var installColumns = () => {
+  document.addEventListener("click", onClick3);
+  addEventListener("popstate", () => applyColumns(document.querySelectorAll("table.ph-table")));
 };
 
 // navigation/frame.js
@@ -120,14 +302,14 @@ var markHeading = () => {
   heading.id = CONTENT_ID;
   heading.setAttribute("tabindex", "-1");
 };
-var onClick3 = (event) => {
+var onClick4 = (event) => {
   if (!closestTarget(event, "a.ph-skip")) return;
   event.preventDefault();
   const heading = document.getElementById(CONTENT_ID);
   heading?.scrollIntoView({ block: "center" });
   heading?.focus();
 };
-var installSkipLink = () => document.addEventListener("click", onClick3, true);
+var installSkipLink = () => document.addEventListener("click", onClick4, true);
 
 // navigation/kiosk_layout.js
 var MIN_WIDTH = 8.2;
@@ -302,7 +484,7 @@ var showRunSelection = () => {
     if (link.textContent !== label) link.textContent = label;
   }
 };
-var onClick4 = (event) => {
+var onClick5 = (event) => {
   const box = closestTarget(event, "input.ph-pick");
   if (box instanceof HTMLInputElement) {
     if (box.checked) state.selectedRuns.add(box.value);
@@ -312,7 +494,7 @@ var onClick4 = (event) => {
   } else return;
   showRunSelection();
 };
-var installRunSelection = () => document.addEventListener("click", onClick4);
+var installRunSelection = () => document.addEventListener("click", onClick5);
 
 // navigation/shortcut_list.js
 var SECTIONS = [
@@ -343,7 +525,7 @@ var helpSections = ({ keys, pages }) => [
 
 // navigation/shortcuts.js
 var SEQUENCE_MS = 1500;
-var TITLE = "Keyboard shortcuts";
+var TITLE2 = "Keyboard shortcuts";
 var PALETTE_EVENT = "ph:palette";
 var SEARCH_INPUTS = "[data-testid=stMain] input[type=text], [data-testid=stMain] input[type=search]";
 var searchInput = () => [.../** @type {NodeListOf<HTMLInputElement>} */
@@ -364,12 +546,12 @@ var section = (title, rows) => {
 var showHelp = () => {
   document.querySelector("dialog.ph-keys")?.remove();
   const dialog = Object.assign(document.createElement("dialog"), { className: "ph-keys" });
-  dialog.setAttribute("aria-label", TITLE);
+  dialog.setAttribute("aria-label", TITLE2);
   const lists = Object.assign(document.createElement("div"), { className: "ph-key-lists" });
   for (const [title, rows] of helpSections(state)) lists.append(section(title, rows));
   const close = Object.assign(document.createElement("button"), { type: "button", textContent: "Close" });
   close.addEventListener("click", () => dialog.close());
-  dialog.append(Object.assign(document.createElement("h2"), { textContent: TITLE }), lists, close);
+  dialog.append(Object.assign(document.createElement("h2"), { textContent: TITLE2 }), lists, close);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("close", () => dialog.remove());
   document.querySelector(".stApp")?.append(dialog);
@@ -400,7 +582,7 @@ var installShortcuts = () => {
   document.addEventListener("click", (event) => closestTarget(event, "button.ph-help") && showHelp());
 };
 
-// navigation/table_sort.js
+// navigation/sort_order.js
 var compareValues = (a, b) => {
   if (a === "" || b === "") return Number(a === "") - Number(b === "");
   const [x, y] = [Number(a), Number(b)];
@@ -408,41 +590,83 @@ var compareValues = (a, b) => {
 };
 var sortByValue = (items, valueOf, descending) => {
   const known = items.filter((item) => valueOf(item) !== "");
-  known.sort((a, b) => compareValues(valueOf(a), valueOf(b)));
-  if (descending) known.reverse();
+  const sign = descending ? -1 : 1;
+  known.sort((a, b) => sign * compareValues(valueOf(a), valueOf(b)));
   return [...known, ...items.filter((item) => valueOf(item) === "")];
 };
-var nextSortOrder = (current, column, isNumeric) => ({
-  column,
-  descending: current?.column === column ? !current.descending : isNumeric
-});
-var cellValue = (row, column) => row.cells[column]?.dataset.value ?? "";
-var applySortOrder = (table) => {
-  const order = state.sortOrders[table.dataset.table ?? ""];
-  if (!order) return;
-  const mark = `${order.column} ${order.descending}`;
-  if (table.dataset.sorted === mark) return;
-  table.dataset.sorted = mark;
-  const body = table.tBodies[0];
-  body.append(...sortByValue([...body.rows], (row) => cellValue(row, order.column), order.descending));
-  [...table.tHead?.rows[0].cells ?? []].forEach((head, column) => {
-    const direction = order.descending ? "descending" : "ascending";
-    head.setAttribute("aria-sort", column === order.column ? direction : "none");
-  });
+var nextSortOrder = (current, column, isNumeric) => {
+  if (current?.column !== column) return { column, descending: isNumeric };
+  return current.descending === isNumeric ? { column, descending: !isNumeric } : null;
 };
-var onClick5 = (event) => {
+var parseSortOrder = (text) => text.replace("-", "") ? { column: text.replace(/^-/, ""), descending: text.startsWith("-") } : null;
+var formatSortOrder = (order) => order ? (order.descending ? "-" : "") + order.column : "";
+
+// navigation/table_sort.js
+var cellValue = (row, column) => row.cells[column]?.dataset.value ?? "";
+var headsOf2 = (table) => [...table.tHead?.rows[0].cells ?? []];
+var applySortOrder = (table) => {
+  const text = tableValue(location.search, "sort", table.dataset.table ?? "");
+  if (text === (table.dataset.sorted ?? "")) return;
+  const heads = headsOf2(table);
+  const order = parseSortOrder(text);
+  const index = heads.findIndex((head) => head.dataset.key === order?.column);
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const isOriginal = rows.every((row) => row.dataset.position === void 0);
+  if (order && index >= 0 && heads[index].dataset.server === void 0) {
+    if (isOriginal) rows.forEach((row, position) => row.dataset.position = String(position));
+    const original = sortByValue(rows, (row) => row.dataset.position ?? "", false);
+    body.append(...sortByValue(original, (row) => cellValue(row, index), order.descending));
+  } else if (!order && !isOriginal) {
+    body.append(...sortByValue(rows, (row) => row.dataset.position ?? "", false));
+  } else return;
+  table.dataset.sorted = text;
+  for (const head of heads.filter((item) => item.dataset.key)) {
+    const direction = order?.descending ? "descending" : "ascending";
+    head.setAttribute("aria-sort", order && head === heads[index] ? direction : "none");
+  }
+};
+var onClick6 = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
-  const name = table.dataset.table ?? "";
+  const [name, column] = [table.dataset.table ?? "", head.dataset.key ?? ""];
   const isNumeric = [...table.tBodies[0].rows].some((row) => {
     const value = cellValue(row, head.cellIndex);
     return value !== "" && !Number.isNaN(Number(value));
   });
-  state.sortOrders[name] = nextSortOrder(state.sortOrders[name], head.cellIndex, isNumeric);
+  const current = parseSortOrder(tableValue(location.search, "sort", name));
+  const text = formatSortOrder(nextSortOrder(current, column, isNumeric));
+  const sorted = headsOf2(table).find((item) => item.dataset.key === (text ? column : current?.column));
+  const isServer = sorted?.dataset.server !== void 0;
+  let search = withTableValue(location.search, "sort", name, text);
+  if (isServer) search = withTableValue(search, "page", name, "");
+  const isRestorable = text || [...table.tBodies[0].rows].some((row) => row.dataset.position !== void 0);
+  replaceSearch(search, { rerun: isServer || !isRestorable });
   applySortOrder(table);
 };
-var installTableSort = () => document.addEventListener("click", onClick5);
+var onPageClick = (event) => {
+  const pager = closestTarget(event, "[class*=st-key-pager-], [class*=st-key-pages-]");
+  if (!pager || !closestTarget(event, "button")) return;
+  for (let node = pager.parentElement; node; node = node.parentElement) {
+    const head = node.querySelector(".ph-panel");
+    if (!head) continue;
+    if (head.getBoundingClientRect().top < 0) head.scrollIntoView();
+    return;
+  }
+};
+var onChange = (event) => {
+  const select = closestTarget(event, "select.ph-order");
+  if (!(select instanceof HTMLSelectElement)) return;
+  const name = select.dataset.for ?? "";
+  const search = withTableValue(location.search, "sort", name, select.value);
+  replaceSearch(withTableValue(search, "page", name, ""), { rerun: true });
+};
+var installTableSort = () => {
+  document.addEventListener("click", onClick6);
+  document.addEventListener("click", onPageClick);
+  document.addEventListener("change", onChange);
+};
 
 // theme/choice.js
 var THEMES = ["system", "light", "dark"];
@@ -461,13 +685,13 @@ var showTheme = () => {
     if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
   }
 };
-var onClick6 = (event) => {
+var onClick7 = (event) => {
   const theme = parseTheme(closestTarget(event, BUTTONS)?.dataset.theme);
   if (!theme) return;
   window.__pipelineHealthTheme?.choose(theme);
   showTheme();
 };
-var installThemeSwitch = () => document.addEventListener("click", onClick6);
+var installThemeSwitch = () => document.addEventListener("click", onClick7);
 
 // navigation/tooltip_layout.js
 var GAP = 6;
@@ -637,7 +861,12 @@ var onMutation = () => {
   isScheduled = true;
   requestAnimationFrame(() => {
     isScheduled = false;
-    document.querySelectorAll("table.ph-table").forEach(applySortOrder);
+    const tables = (
+      /** @type {NodeListOf<HTMLTableElement>} */
+      document.querySelectorAll("table.ph-table")
+    );
+    tables.forEach(applySortOrder);
+    applyColumns(tables);
     showRunSelection();
     markMenuItem();
     markHeading();
@@ -656,6 +885,7 @@ function navigation({ data }) {
   installRouter();
   installShortcuts();
   installTableSort();
+  installColumns();
   installRunSelection();
   installSkipLink();
   installThemeSwitch();
@@ -664,6 +894,7 @@ function navigation({ data }) {
   installPrint();
   const app = document.querySelector(".stApp");
   if (app) new MutationObserver(onMutation).observe(app, { childList: true, subtree: true });
+  onMutation();
 }
 export {
   navigation as default

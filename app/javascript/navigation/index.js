@@ -1,4 +1,5 @@
 import { linkPoints } from "./chart_links.js";
+import { applyColumns, installColumns } from "./columns.js";
 import { installSkipLink, markHeading, markMenuItem } from "./frame.js";
 import { installKiosk, showKiosk } from "./kiosk.js";
 import { installPrint } from "./print.js";
@@ -20,7 +21,9 @@ const onMutation = () => {
   isScheduled = true;
   requestAnimationFrame(() => {
     isScheduled = false;
-    /** @type {NodeListOf<HTMLTableElement>} */ (document.querySelectorAll("table.ph-table")).forEach(applySortOrder);
+    const tables = /** @type {NodeListOf<HTMLTableElement>} */ (document.querySelectorAll("table.ph-table"));
+    tables.forEach(applySortOrder);
+    applyColumns(tables);
     showRunSelection();
     markMenuItem();
     markHeading();
@@ -45,6 +48,7 @@ export default function navigation({ data }) {
   installRouter();
   installShortcuts();
   installTableSort();
+  installColumns();
   installRunSelection();
   installSkipLink();
   installThemeSwitch();
@@ -53,4 +57,6 @@ export default function navigation({ data }) {
   installPrint();
   const app = document.querySelector(".stApp");
   if (app) new MutationObserver(onMutation).observe(app, { childList: true, subtree: true });
+  // The page may be complete already.
+  onMutation();
 }

@@ -1,11 +1,13 @@
 import { closestTarget, hasModifier } from "./events.js";
 import { basePath, isPage } from "./pages.js";
 import { state } from "./state.js";
+import { keepBrowserParameters } from "./url_state.js";
 
 /** Links that Streamlit handles itself. */
 const STREAMLIT_LINKS = "[data-testid=stSidebarNav], [data-testid=stPageLink]";
 
 const pushState = history.pushState.bind(history);
+const replaceState = history.replaceState.bind(history);
 const openWindow = window.open.bind(window);
 
 /** @param {string} address relative to the base path */
@@ -23,8 +25,20 @@ export const navigate = (url) => {
   const isOtherPage = url.pathname !== location.pathname;
   url.hash = "";
   pushState({}, "", url);
+  state.userActed = false;
   dispatchEvent(new PopStateEvent("popstate", { state: {} }));
   if (isOtherPage) document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0);
+};
+
+/**
+ * Replaces the query string of the current history entry.
+ * @param {string} search
+ * @param {{ rerun?: boolean }} [options] `rerun`: Streamlit runs the page with the new query string
+ */
+export const replaceSearch = (search, { rerun = false } = {}) => {
+  if (search === location.search) return;
+  replaceState(history.state, "", location.pathname + search + location.hash);
+  if (rerun) dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 };
 
 /** @param {string} url */
@@ -41,7 +55,33 @@ const pathOf = (url) => new URL(url, location.href).pathname.replace(/\/$/, "");
  */
 const pushCurrentState = (data, unused, url) => {
   const isLate = url !== undefined && url !== null && state.historyPath !== null && pathOf(url) !== state.historyPath;
-  if (!isLate) pushState(data, unused, url);
+  if (isLate) return;
+  const address = currentAddress(url);
+  const isSamePage = address !== undefined && address !== null && pathOf(address) === pathOf(location.href);
+  // Streamlit pushes an address for every parameter that it writes: one action of the user makes one history entry.
+  if (isSamePage && !state.userActed) replaceState(data, unused, address);
+  else pushState(data, unused, address);
+  state.userActed = false;
+};
+
+/**
+ * Replaces `history.replaceState`.
+ * @type {History["replaceState"]}
+ */
+const replaceCurrentState = (data, unused, url) => replaceState(data, unused, currentAddress(url));
+
+/**
+ * The address that Streamlit writes, with the parameters that the browser has written since, unless the user has
+ * followed a link of Streamlit: it leads to the page's defaults.
+ * @param {string | URL | null | undefined} url
+ */
+const currentAddress = (url) => {
+  if (url === undefined || url === null) return url;
+  if (state.historyPath === null && state.followsStreamlitLink) {
+    state.followsStreamlitLink = false;
+    return url;
+  }
+  return keepBrowserParameters(String(url), location.href);
 };
 
 /**
@@ -57,7 +97,10 @@ const openPage = (address, ...rest) => {
 
 /** @param {MouseEvent} event */
 const onClick = (event) => {
-  if (closestTarget(event, STREAMLIT_LINKS)) state.historyPath = null;
+  if (closestTarget(event, STREAMLIT_LINKS)) {
+    state.historyPath = null;
+    state.followsStreamlitLink = true;
+  }
   state.modifierPressed = hasModifier(event);
   if (event.defaultPrevented || state.modifierPressed) return;
   const link = closestTarget(event, "a[href]");
@@ -71,8 +114,10 @@ const onClick = (event) => {
 
 export const installRouter = () => {
   history.pushState = pushCurrentState;
+  history.replaceState = replaceCurrentState;
   window.open = openPage;
   addEventListener("popstate", () => (state.historyPath = pathOf(location.href)), true);
+  for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => (state.userActed = true), true);
   document.addEventListener("click", onClick, true);
   document.addEventListener("auxclick", (event) => (state.modifierPressed = hasModifier(event)), true);
 };

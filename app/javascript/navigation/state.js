@@ -9,9 +9,10 @@
  * @property {boolean} listening whether the listeners are installed
  * @property {string | null} historyPath path of the last step through the history; null after a click on one of
  *   Streamlit's own links
+ * @property {boolean} userActed whether the user has acted since the last history entry
  * @property {number} sequenceEnds time in milliseconds until which a key completes the sequence that `g` begins
  * @property {boolean} modifierPressed whether the last click had a modifier key
- * @property {Record<string, import("./table_sort.js").SortOrder>} sortOrders by name of the table
+ * @property {boolean} followsStreamlitLink whether the next address is that of one of Streamlit's own links
  * @property {Set<string>} selectedRuns ids of the runs to compare
  */
 
@@ -22,9 +23,10 @@ const initialState = () => ({
   parents: {},
   listening: false,
   historyPath: null,
+  userActed: false,
   sequenceEnds: 0,
   modifierPressed: false,
-  sortOrders: {},
+  followsStreamlitLink: false,
   selectedRuns: new Set(),
 });
 

@@ -1,46 +1,7 @@
 import { closestTarget } from "./events.js";
-import { state } from "./state.js";
-
-/** @typedef {{ column: number, descending: boolean }} SortOrder */
-
-/**
- * Compares numbers as numbers and everything else as text.
- * @param {string} a
- * @param {string} b
- */
-export const compareValues = (a, b) => {
-  if (a === "" || b === "") return Number(a === "") - Number(b === "");
-  const [x, y] = [Number(a), Number(b)];
-  return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
-};
-
-/**
- * Sorts items by their values; items without a value come last in either order.
- * @template Item
- * @param {Item[]} items
- * @param {(item: Item) => string} valueOf
- * @param {boolean} descending
- * @returns {Item[]}
- */
-export const sortByValue = (items, valueOf, descending) => {
-  const known = items.filter((item) => valueOf(item) !== "");
-  known.sort((a, b) => compareValues(valueOf(a), valueOf(b)));
-  if (descending) known.reverse();
-  return [...known, ...items.filter((item) => valueOf(item) === "")];
-};
-
-/**
- * The order after a click on a column's head: the reverse of the current order of that column, else numbers from the
- * largest and text from A.
- * @param {SortOrder | undefined} current
- * @param {number} column
- * @param {boolean} isNumeric
- * @returns {SortOrder}
- */
-export const nextSortOrder = (current, column, isNumeric) => ({
-  column,
-  descending: current?.column === column ? !current.descending : isNumeric,
-});
+import { replaceSearch } from "./router.js";
+import { formatSortOrder, nextSortOrder, parseSortOrder, sortByValue } from "./sort_order.js";
+import { tableValue, withTableValue } from "./url_state.js";
 
 /**
  * @param {HTMLTableRowElement} row
@@ -48,22 +9,35 @@ export const nextSortOrder = (current, column, isNumeric) => ({
  */
 const cellValue = (row, column) => row.cells[column]?.dataset.value ?? "";
 
+/** @param {HTMLTableElement} table */
+const headsOf = (table) => [...(table.tHead?.rows[0].cells ?? [])];
+
 /**
- * Sorts a table in its chosen order, unless it is sorted already: Streamlit may have rendered its rows again.
+ * Shows the order that the URL has for a table, unless the table is in this order already: the server sorts as well,
+ * and alone where the page has only some of the rows.
  * @param {HTMLTableElement} table
  */
 export const applySortOrder = (table) => {
-  const order = state.sortOrders[table.dataset.table ?? ""];
-  if (!order) return;
-  const mark = `${order.column} ${order.descending}`;
-  if (table.dataset.sorted === mark) return;
-  table.dataset.sorted = mark;
+  const text = tableValue(location.search, "sort", table.dataset.table ?? "");
+  if (text === (table.dataset.sorted ?? "")) return;
+  const heads = headsOf(table);
+  const order = parseSortOrder(text);
+  const index = heads.findIndex((head) => head.dataset.key === order?.column);
   const body = table.tBodies[0];
-  body.append(...sortByValue([...body.rows], (row) => cellValue(row, order.column), order.descending));
-  [...(table.tHead?.rows[0].cells ?? [])].forEach((head, column) => {
-    const direction = order.descending ? "descending" : "ascending";
-    head.setAttribute("aria-sort", column === order.column ? direction : "none");
-  });
+  const rows = [...body.rows];
+  const isOriginal = rows.every((row) => row.dataset.position === undefined);
+  if (order && index >= 0 && heads[index].dataset.server === undefined) {
+    if (isOriginal) rows.forEach((row, position) => (row.dataset.position = String(position)));
+    const original = sortByValue(rows, (row) => row.dataset.position ?? "", false);
+    body.append(...sortByValue(original, (row) => cellValue(row, index), order.descending));
+  } else if (!order && !isOriginal) {
+    body.append(...sortByValue(rows, (row) => row.dataset.position ?? "", false));
+  } else return;
+  table.dataset.sorted = text;
+  for (const head of heads.filter((item) => item.dataset.key)) {
+    const direction = order?.descending ? "descending" : "ascending";
+    head.setAttribute("aria-sort", order && head === heads[index] ? direction : "none");
+  }
 };
 
 /** @param {MouseEvent} event */
@@ -71,13 +45,50 @@ const onClick = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
-  const name = table.dataset.table ?? "";
+  const [name, column] = [table.dataset.table ?? "", head.dataset.key ?? ""];
   const isNumeric = [...table.tBodies[0].rows].some((row) => {
     const value = cellValue(row, head.cellIndex);
     return value !== "" && !Number.isNaN(Number(value));
   });
-  state.sortOrders[name] = nextSortOrder(state.sortOrders[name], head.cellIndex, isNumeric);
+  const current = parseSortOrder(tableValue(location.search, "sort", name));
+  const text = formatSortOrder(nextSortOrder(current, column, isNumeric));
+  // The table's own order is that of the server if the server has sorted the rows.
+  const sorted = headsOf(table).find((item) => item.dataset.key === (text ? column : current?.column));
+  const isServer = sorted?.dataset.server !== undefined;
+  let search = withTableValue(location.search, "sort", name, text);
+  // The rows of the first page in the new order.
+  if (isServer) search = withTableValue(search, "page", name, "");
+  const isRestorable = text || [...table.tBodies[0].rows].some((row) => row.dataset.position !== undefined);
+  replaceSearch(search, { rerun: isServer || !isRestorable });
   applySortOrder(table);
 };
 
-export const installTableSort = () => document.addEventListener("click", onClick);
+/**
+ * Shows the begin of a list after a click on a button below or above it that opens another page.
+ * @param {MouseEvent} event
+ */
+const onPageClick = (event) => {
+  const pager = closestTarget(event, "[class*=st-key-pager-], [class*=st-key-pages-]");
+  if (!pager || !closestTarget(event, "button")) return;
+  for (let node = pager.parentElement; node; node = node.parentElement) {
+    const head = node.querySelector(".ph-panel");
+    if (!head) continue;
+    if (head.getBoundingClientRect().top < 0) head.scrollIntoView();
+    return;
+  }
+};
+
+/** @param {Event} event of a choice of an order, whose values are orders */
+const onChange = (event) => {
+  const select = closestTarget(event, "select.ph-order");
+  if (!(select instanceof HTMLSelectElement)) return;
+  const name = select.dataset.for ?? "";
+  const search = withTableValue(location.search, "sort", name, select.value);
+  replaceSearch(withTableValue(search, "page", name, ""), { rerun: true });
+};
+
+export const installTableSort = () => {
+  document.addEventListener("click", onClick);
+  document.addEventListener("click", onPageClick);
+  document.addEventListener("change", onChange);
+};

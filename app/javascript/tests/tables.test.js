@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { columnRules, formatChoice, parseChoice } from "../navigation/column_choice.js";
+import { compareValues, formatSortOrder, nextSortOrder, parseSortOrder, sortByValue } from "../navigation/sort_order.js";
+import { keepBrowserParameters, tableValue, withTableValue } from "../navigation/url_state.js";
+
+describe("sorting of tables", () => {
+  test("numbers are compared as numbers, text as text", () => {
+    assert.ok(compareValues("9", "10") < 0);
+    assert.ok(compareValues("-1.5", "0") < 0);
+    assert.ok(compareValues("main", "release") < 0);
+    assert.ok(compareValues("10", "main") < 0);
+    assert.equal(compareValues("1", "1.0"), 0);
+  });
+
+  test("items without a value come last in either order", () => {
+    const items = ["3", "", "10", "1", ""];
+    const valueOf = (/** @type {string} */ item) => item;
+    assert.deepEqual(sortByValue(items, valueOf, false), ["1", "3", "10", "", ""]);
+    assert.deepEqual(sortByValue(items, valueOf, true), ["10", "3", "1", "", ""]);
+    assert.deepEqual(items, ["3", "", "10", "1", ""]);
+  });
+
+  test("equal items keep their order in either order", () => {
+    const items = [["a", "1"], ["b", "2"], ["c", "1"]];
+    const valueOf = (/** @type {string[]} */ item) => item[1];
+    assert.equal(sortByValue(items, valueOf, true).map(([name]) => name).join(""), "bac");
+    assert.equal(sortByValue(items, valueOf, false).map(([name]) => name).join(""), "acb");
+  });
+
+  test("clicks sort numbers from the largest and text from A, then the reverse, then in the table's own order", () => {
+    const first = nextSortOrder(null, "runs", true);
+    assert.deepEqual(first, { column: "runs", descending: true });
+    const second = nextSortOrder(first, "runs", true);
+    assert.deepEqual(second, { column: "runs", descending: false });
+    assert.equal(nextSortOrder(second, "runs", true), null);
+    assert.deepEqual(nextSortOrder(first, "job", false), { column: "job", descending: false });
+  });
+
+  test("orders are written as in the URL", () => {
+    for (const text of ["runs", "-runs", ""]) assert.equal(formatSortOrder(parseSortOrder(text)), text);
+    assert.equal(parseSortOrder("-"), null);
+  });
+});
+
+describe("the state of tables in the URL", () => {
+  test("a table has its own value of a parameter", () => {
+    const search = "?sort=causes.-runs&sort=jobs.p95&period=7d";
+    assert.equal(tableValue(search, "sort", "causes"), "-runs");
+    assert.equal(tableValue(search, "sort", "jobs"), "p95");
+    assert.equal(tableValue(search, "sort", "cause"), "");
+    assert.equal(tableValue("", "sort", "jobs"), "");
+  });
+
+  test("a value is replaced, and an empty one leaves no parameter", () => {
+    assert.equal(withTableValue("?period=7d", "sort", "jobs", "-runs"), "?period=7d&sort=jobs.-runs");
+    assert.equal(withTableValue("?sort=jobs.-runs&sort=causes.runs", "sort", "jobs", "p95"), "?sort=causes.runs&sort=jobs.p95");
+    assert.equal(withTableValue("?sort=jobs.-runs", "sort", "jobs", ""), "");
+  });
+
+  test("addresses that Streamlit writes keep what the browser has written since", () => {
+    const current = "https://ci.example/x/runs?sort=runs.-queue&columns=runs.-branch&page=runs.2.a";
+    assert.equal(keepBrowserParameters("/x/runs?period=7d&sort=runs.created", current),
+      "/x/runs?period=7d&sort=runs.-queue&columns=runs.-branch");
+    assert.equal(keepBrowserParameters("/x/flaky?period=7d", current), "/x/flaky?period=7d");
+    assert.equal(keepBrowserParameters("/x/runs", "https://ci.example/x/runs"), "/x/runs");
+  });
+});
+
+describe("the choice of columns", () => {
+  test("a choice is what differs from the default", () => {
+    const choice = parseChoice("cost.-trend");
+    assert.deepEqual([...choice], [["cost", true], ["trend", false]]);
+    assert.equal(formatChoice(choice), "cost.-trend");
+    assert.equal(parseChoice("").size, 0);
+    assert.equal(parseChoice("-.a b.<script>").size, 0);
+  });
+
+  test("rules name the columns by their position", () => {
+    const rules = columnRules("jobs", ["", "job", "runs", "cost"], parseChoice("-runs.cost.other"));
+    assert.deepEqual(rules.split("\n").map((rule) => rule.replace(/^.*nth-child/, "")), [
+      "(3) { display: none !important; }",
+      "(4) { display: table-cell !important; }",
+    ]);
+    assert.ok(rules.startsWith('table.ph-table[data-table="jobs"] '));
+  });
+});

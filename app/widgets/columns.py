@@ -1,0 +1,80 @@
+"""Columns and sort orders of tables. Pure."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from app.widgets.cells import Cell, Value
+
+T = TypeVar("T")
+Row = Sequence[Cell]
+_UNKNOWN: tuple[Value, ...] = (None, "")
+_NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Column:
+    """`show`: `wide_only` is hidden on phones, `desk_only` also in small windows, `off` everywhere, unless the user
+    shows the column. `fluid`: takes the remaining width and clips longer text. `unit`: the unit of the values, in the
+    header of files; `UTC` for times. `name`: the key in URLs, if two columns have the same label. `file_label`: the
+    header in files, if it differs from the label. `in_files`: whether files contain the column."""
+
+    label: str
+    align: Literal["left", "right"] = "left"
+    help: str = ""
+    show: Literal["always", "wide_only", "desk_only", "off"] = "always"
+    width: str = ""
+    fluid: bool = False
+    unit: str = ""
+    name: str = ""
+    file_label: str = ""
+    in_files: bool = True
+
+    @property
+    def key(self) -> str:
+        """The column in URLs, unique in its table; empty for a column without a label."""
+        return self.name or _NOT_IN_KEYS.sub("-", self.label.lower()).strip("-")
+
+    @property
+    def file_header(self) -> str:
+        label = self.file_label or self.label
+        return f"{label} ({self.unit})" if self.unit else label
+
+
+@dataclass(frozen=True)
+class SortOrder:
+    """`column`: the key of a column."""
+
+    column: str
+    descending: bool
+
+    def __str__(self) -> str:
+        """The order in URLs: `runs`, or `-runs` for descending."""
+        return f"-{self.column}" if self.descending else self.column
+
+
+def parse_order(text: str, columns: Iterable[str]) -> SortOrder | None:
+    """The order that a URL names; null if it names none of the columns, given by their keys."""
+    key = text.removeprefix("-")
+    return SortOrder(key, text.startswith("-")) if key and key in columns else None
+
+
+def sort_key(value: Value) -> tuple[int, float, str]:
+    """Numbers before text, without regard to case; the browser sorts in the same order."""
+    if isinstance(value, str):
+        return 1, 0.0, value.casefold()
+    return 0, float(value or 0), ""
+
+
+def sort_by(items: Sequence[T], value: Callable[[T], Value], *, descending: bool) -> list[T]:
+    """The sorted items. Equal ones keep their order, and those without a value come last in either order."""
+    valued = [(value(item), item) for item in items]
+    known = [(sort_key(own), item) for own, item in valued if own not in _UNKNOWN]
+    known.sort(key=lambda pair: pair[0], reverse=descending)
+    return [*(item for _, item in known), *(item for own, item in valued if own in _UNKNOWN)]
+
+
+def sort_rows(columns: Sequence[Column], rows: Sequence[Row], order: SortOrder) -> list[Row]:
+    index = next(index for index, column in enumerate(columns) if column.key == order.column)
+    return sort_by(rows, lambda row: row[index].sort_value, descending=order.descending)

@@ -1,0 +1,109 @@
+"""Tables in a real browser: order, pages and columns in the URL, and files."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+
+from tests.app.seeding import Seeded
+from tests.e2e.conftest import Tab, opened
+
+if TYPE_CHECKING:
+    from playwright import sync_api
+
+VALUES = "[...document.querySelectorAll('[data-table=runs] tbody tr')].map(row => row.cells[6].dataset.value)"
+
+
+def test_order_page_and_columns_of_runs_survive_reload_and_back(wide: Tab) -> None:
+    page = wide.page
+    wide.go("/runs?period=90d")
+    entries = page.evaluate("history.length")
+    page.get_by_role("button", name="Duration").click()
+    wide.see("longest first")
+    page.locator("[data-table=runs] th[aria-sort=descending]").wait_for()
+    assert "sort=runs.-duration" in page.url
+    assert page.evaluate("history.length") == entries
+    wide.settle()
+    first = page.evaluate(VALUES)
+    page.get_by_role("button", name="Next").click()
+    wide.see("Page 2")
+    wide.settle()
+    second = page.evaluate(VALUES)
+    assert max(map(float, filter(None, second))) <= min(map(float, filter(None, first)))
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("checkbox", name="Branch").uncheck()
+    page.keyboard.press("Escape")
+    head = page.locator("[data-table=runs] th[data-key=branch]")
+    assert head.is_hidden()
+    page.reload()
+    wide.settle()
+    assert page.evaluate(VALUES) == second
+    assert head.is_hidden()
+    for expected in ("sort=runs.-duration", "page=runs.2.", "columns=runs.-branch"):
+        assert expected in page.url
+    # A filter that the server writes into the URL keeps what the browser has written.
+    page.get_by_text("30d", exact=True).click()
+    page.wait_for_url(lambda url: "period=90d" not in url)
+    wide.settle()
+    assert "sort=runs.-duration" in page.url
+    assert "columns=runs.-branch" in page.url
+    page.go_back()
+    wide.see("in the last 90d")
+    assert "sort=runs.-duration" in page.url
+
+
+def test_browser_sorts_short_tables_and_the_url_reproduces_it(wide: Tab) -> None:
+    names = (
+        "[...document.querySelectorAll('[data-table=all-workflows] tbody tr')].map(row => row.cells[0].dataset.value)"
+    )
+    wide.go("/workflow")
+    own = wide.page.evaluate(names)
+    head = wide.page.locator("[data-table=all-workflows]").get_by_role("button", name="Workflow")
+    head.click()
+    head.click()
+    assert wide.page.evaluate(names) == sorted(own, reverse=True)
+    assert wide.page.url.endswith("?sort=all-workflows.-workflow")
+    wide.page.reload()
+    wide.settle()
+    assert wide.page.evaluate(names) == sorted(own, reverse=True)
+    head.click()
+    wide.page.wait_for_function(f"JSON.stringify({names}) === {json.dumps(json.dumps(own, separators=(',', ':')))}")
+    assert "sort" not in wide.page.url
+    wide.page.locator("select.ph-order").select_option("-runs")
+    wide.page.locator("[data-table=all-workflows] th[aria-sort=descending]").wait_for()
+    assert "sort=all-workflows.-runs" in wide.page.url
+
+
+def test_hidden_columns_can_be_shown_on_a_phone(phone: "sync_api.BrowserContext", address: str) -> None:
+    with opened(phone, address) as tab:
+        tab.go("/workflow")
+        head = tab.page.locator("[data-table=all-workflows] th[data-key=failed]")
+        assert head.is_hidden()
+        tab.page.get_by_role("button", name="Columns").click()
+        tab.page.get_by_role("checkbox", name="Failed").check()
+        assert head.is_visible()
+        assert tab.overflow <= 0
+        # The browser stores the choice.
+        tab.go("/workflow")
+        assert head.is_visible()
+        assert "columns=all-workflows.failed" in tab.page.url
+
+
+def test_files_contain_all_rows_with_units(wide: Tab, seeded: Seeded) -> None:
+    wide.go("/cost?period=90d")
+    wide.page.locator(".st-key-export-spend").get_by_role("button").click()
+    head, *rows = csv.reader(io.StringIO(_download(wide, "CSV").read_text("utf-8")))
+    assert head[:5] == ["Repository", "Cost (USD)", "Price unknown (min)", "Share (share)", "Change (share)"]
+    assert sorted(row[0] for row in rows) == ["acme/api", "acme/web"]
+    assert all(len(value) < 12 for row in rows for value in row[1:])
+    assert len(json.loads(_download(wide, "JSON").read_text("utf-8"))) == len(rows)
+    assert pq.read_table(_download(wide, "Parquet")).column_names == head
+
+
+def _download(tab: Tab, name: str) -> Path:
+    with tab.page.expect_download() as download:
+        tab.page.get_by_role("button", name=name, exact=True).click()
+    return Path(download.value.path())
