@@ -1,10 +1,11 @@
-# Everything needs Python 3.11 or newer and nothing else; all of it happens in .venv and data/.
+# Everything needs Python 3.11 or newer and, for the first start, a package index; all of it happens in .venv and data/.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 # Compiling ten thousand files that are never imported takes longer than everything else.
 PIP_FLAGS = --disable-pip-version-check --quiet --no-compile
 # Nothing is installed but what a lock names, by the hash of its file.
 INSTALL = install $(PIP_FLAGS) --require-hashes -r
 VENV = .venv/bin
+.DEFAULT_GOAL = help
 
 .PHONY: run test check lint types imports javascript licences audit audit-strict sbom format lock compose-test chaos bench bench-detectors bench-ui bench-upgrade
 .PHONY: pictures clean help
@@ -121,18 +122,20 @@ clean:
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it, or name it: make run PYTHON=/path/to/python"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not a program; name one: make run PYTHON=/path/to/python"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name one: make run PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module; install it (Debian, Ubuntu: apt-get install python3-venv), then run make again."; exit 1; }
 	@echo "Making .venv …"
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "The environment .venv cannot be created; see the lines above, and check the free disk space."; exit 1; }
 
 .venv/.installed: requirements.lock .venv/bin/python
 	@echo "Installing what the product runs on (half a minute, the first time) …"
-	@$(VENV)/python -m pip $(INSTALL) requirements.lock
+	@$(VENV)/python -m deploy.supply.install requirements.lock
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.lock .venv/bin/python
 	@echo "Installing what the tests need …"
-	@$(VENV)/python -m pip $(INSTALL) requirements-dev.lock
+	@$(VENV)/python -m deploy.supply.install requirements-dev.lock
 	@touch .venv/.installed $@
 
 .venv/.installed-audit: requirements-audit.lock .venv/bin/python

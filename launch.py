@@ -1,12 +1,14 @@
 """`make run`: starts collector, API and dashboard on this machine until Ctrl-C; without GITHUB_REPOS, with the bundled
 simulator of GitHub."""
 
+import argparse
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from honcho.manager import Manager
+from honcho.printer import Printer
 
 from api.settings import ApiSettings
 from app.settings import AccessSettings
@@ -18,6 +20,8 @@ from db.migrate import upgrade
 
 # Separate from the database of real repositories: GitHub does not know the repositories of the simulator.
 DEMO_DATABASE = "sqlite:///data/demo.db"
+# Ports after a taken one that are tried for the suggestion in the message.
+_PORTS_TRIED = 100
 
 
 class AppSettings(AccessSettings):
@@ -27,17 +31,24 @@ class AppSettings(AccessSettings):
     demo_port: Port = 3999
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Checks all settings before the first process starts, so that an error is one line and not four logs."""
+    argparse.ArgumentParser(
+        prog="make run",
+        description="Starts collector, API and dashboard on this machine until Ctrl-C; without GITHUB_REPOS, with a "
+        "demo. Ports: APP_PORT, API_PORT and DEMO_PORT. Settings are environment variables or lines of .env: "
+        "docs/configuration.md.",
+    ).parse_args(arguments)
     try:
         collector, api, app = CollectorSettings.load(), ApiSettings.load(), AppSettings.load()
         is_demo = not collector.repos
         require_protection(api, api.listen_address(), guarded=bool(api.keys))
         database = DEMO_DATABASE if is_demo and app.database_url is None else collector.database_url
-        _require_free_port("API_PORT", api.api_host, api.api_port)
-        _require_free_port("APP_PORT", "127.0.0.1", app.app_port)
-        if is_demo:
-            _require_free_port("DEMO_PORT", "127.0.0.1", app.demo_port)
+        _require_free_ports(
+            ("API_PORT", api.api_host, api.api_port),
+            ("APP_PORT", "127.0.0.1", app.app_port),
+            *([("DEMO_PORT", "127.0.0.1", app.demo_port)] if is_demo else []),
+        )
         upgrade(make_engine(database))
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -53,7 +64,8 @@ def _run(is_demo: bool, app: AppSettings, database: str) -> int:
     # APP_PUBLISH is a setting of containers; here the dashboard listens on the loopback interface only.
     fixed = {"PYTHONUNBUFFERED": "1", "APP_PUBLISH": f"127.0.0.1:{app.app_port}"}
     environment = {**os.environ, **fixed, **(_demo_environment(app, database) if is_demo else {})}
-    manager = Manager()
+    # Every line of the programs has its own time.
+    manager = Manager(Printer(sys.stdout, time_format=""))
     for name, command in _commands(is_demo, app.app_port, app.demo_port).items():
         manager.add_process(name, command, env=environment)
     manager.loop()
@@ -86,15 +98,43 @@ def _print_urls(is_demo: bool, api: ApiSettings, app: AppSettings) -> None:
     print("Ctrl-C stops everything.\n", flush=True)
 
 
-def _require_free_port(name: str, host: str, port: int) -> None:
+def _require_free_ports(*addresses: tuple[str, str, int]) -> None:
+    """`addresses`: variable, host and port. Raises ConfigError with one line for each port that is not free, and the
+    command that uses the next free ports."""
+    errors = [error for name, host, port in addresses if (error := _listen_error(name, host, port))]
+    if not errors:
+        return
+    command = " ".join([*_free_port_settings(addresses), "make run"])
+    raise ConfigError("\n".join([*errors, f"To use other ports: {command}"]))
+
+
+def _listen_error(name: str, host: str, port: int) -> str:
+    reason = _bind_failure(host, port)
+    return f"{name}: cannot listen on {host}:{port}: {reason}; choose another port." if reason else ""
+
+
+def _free_port_settings(addresses: Sequence[tuple[str, str, int]]) -> Iterator[str]:
+    """The settings of the ports that are not free, with the next free port."""
+    used = {port for _, _, port in addresses}
+    for name, host, port in addresses:
+        if not _bind_failure(host, port):
+            continue
+        candidates = range(port + 1, min(port + _PORTS_TRIED, 65_536))
+        free = next((other for other in candidates if other not in used and not _bind_failure(host, other)), None)
+        if free:
+            used.add(free)
+            yield f"{name}={free}"
+
+
+def _bind_failure(host: str, port: int) -> str | None:
+    """Why no program can listen there; null if one can."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise ConfigError(
-                f"{name}: cannot listen on {host}:{port}: {error.strerror}; choose another port."
-            ) from None
+            return error.strerror or str(error)
+    return None
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """`python -m api`: serves the API on API_HOST and API_PORT."""
 
+import argparse
 import gc
 import sys
+from collections.abc import Sequence
 
 import uvicorn
 
@@ -12,7 +14,12 @@ from core.logging import PROD, capture_warnings_and_errors, logging_config
 from core.settings import ConfigError
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
+    argparse.ArgumentParser(
+        prog="python -m api",
+        description="Serves the API on API_HOST and API_PORT (default: 127.0.0.1:3000) until Ctrl-C. Settings are "
+        "environment variables or lines of .env: docs/configuration.md.",
+    ).parse_args(arguments)
     try:
         settings = ApiSettings.load()
     except ConfigError as error:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,6 +18,9 @@ from db.collection.counters import CounterName, SummaryName, TimestampName
 from db.collection.heartbeat_detail import RateLimitDetail
 
 log = logging.getLogger(__name__)
+# The shortest time between two lines on syncs that changed rows, and between two on syncs without news: no changes, or
+# the failures that the previous line reported.
+_CHANGES_SECONDS, _NO_NEWS_SECONDS = 60.0, 600.0
 
 
 @dataclass
@@ -70,11 +73,54 @@ class SyncResult:
         return {result.repository_id: result.repo for result in self.repository_results}
 
 
+class SyncLog:
+    """The log lines of syncs. With short poll intervals, a line covers the syncs since the previous one, and a failure
+    that continues is not repeated with every sync."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._logged_at: float | None = None
+        self._syncs = self._changed = self._requests = 0
+        self._failures: dict[str, tuple[str, float]] = {}
+
+    def record(self, result: SyncResult, *, seconds: float, requests: int) -> None:
+        is_recovery = bool(self._failures) and not result.failures
+        self._log_failures(result.failures)
+        self._syncs += 1
+        self._changed += result.changed
+        self._requests += requests
+        now = self._monotonic()
+        pause = _CHANGES_SECONDS if self._changed else _NO_NEWS_SECONDS
+        if self._logged_at is not None and now - self._logged_at < pause and not is_recovery:
+            return
+        log.info(
+            "%s synced, %s changed, %s%s",
+            pluralize(len(result.repository_results), "repository", "repositories"),
+            pluralize(self._changed, "row"),
+            pluralize(self._requests, "request"),
+            f", {self._syncs:,} syncs" if self._syncs > 1 else "",
+            extra={"seconds": round(seconds, 3)},
+        )
+        self._logged_at = now
+        self._syncs = self._changed = self._requests = 0
+
+    def _log_failures(self, failures: Mapping[str, str]) -> None:
+        now, logged = self._monotonic(), self._failures
+        self._failures = {}
+        for name, reason in failures.items():
+            previous, at = logged.get(name, ("", 0.0))
+            if previous != reason or now - at >= _NO_NEWS_SECONDS:
+                log.warning("%s: %s", name, reason, extra={"repository": name})
+                at = now
+            self._failures[name] = (reason, at)
+
+
 class SyncReporter:
     """Reports syncs in the log, the counters and the heartbeat."""
 
     def __init__(self, context: CollectorContext) -> None:
         self._context = context
+        self._log = SyncLog()
         self.waiting_until: datetime | None = None
 
     @property
@@ -88,8 +134,7 @@ class SyncReporter:
     def finish(self, result: SyncResult, start: tuple[float, int]) -> None:
         seconds, requests = time.monotonic() - start[0], self._context.client.requests_sent - start[1]
         self._count(result, seconds)
-        for name, reason in result.failures.items():
-            log.warning("%s: %s", name, reason, extra={"repository": name})
+        self._log.record(result, seconds=seconds, requests=requests)
         if result.rate_limited:
             self.record_rate_limit(result.rate_limited)
         elif result.failures:
@@ -98,13 +143,6 @@ class SyncReporter:
             self._context.progress.finish("error", f"{name}: {reason}{more}", rate_limit=self._rate_limit())
         else:
             self._context.progress.finish("idle", None, rate_limit=self._rate_limit())
-        log.info(
-            "%s synced, %s changed, %s",
-            pluralize(len(result.repository_results), "repository", "repositories"),
-            pluralize(result.changed, "row"),
-            pluralize(requests, "request"),
-            extra={"seconds": round(seconds, 3)},
-        )
 
     def record_rate_limit(self, error: RateLimited) -> None:
         self.waiting_until = error.until

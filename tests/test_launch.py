@@ -28,7 +28,7 @@ def test_main_migrates_the_database_that_is_shown(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(launch, "_run", lambda *given: 0)
     for name, value in {"GITHUB_REPOS": repos, **dict.fromkeys(("API_PORT", "APP_PORT", "DEMO_PORT"), "")}.items():
         monkeypatch.setenv(name, value or (str(free_port()) if name.endswith("PORT") else ""))
-    assert launch.main() == 0
+    assert launch.main([]) == 0
     assert migrated == ["data/pipeline_health.db" if repos else "data/demo.db"]
 
 
@@ -41,10 +41,28 @@ def test_a_port_that_is_taken_is_named_by_the_setting_that_moves_it(
         monkeypatch.setenv("DEMO_PORT", str(taken.getsockname()[1]))
         for name in ("API_PORT", "APP_PORT"):
             monkeypatch.setenv(name, str(free_port()))
-        assert launch.main() == 2
-    told = capsys.readouterr().err
-    assert told.startswith("DEMO_PORT: cannot listen on 127.0.0.1:")
-    assert "choose another port" in told
+        assert launch.main([]) == 2
+        port = taken.getsockname()[1]
+        told = capsys.readouterr().err
+        assert told.startswith(f"DEMO_PORT: cannot listen on 127.0.0.1:{port}: Address already in use")
+        assert "choose another port" in told
+        # All of them in one message, with a command that can be copied and works.
+        for name in ("API_PORT", "APP_PORT", "DEMO_PORT"):
+            monkeypatch.setenv(name, str(port))
+        assert launch.main([]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["API_PORT", "APP_PORT", "DEMO_PORT", "To use other ports"]
+    command = lines[-1].removeprefix("To use other ports: ").split()
+    settings = dict(setting.split("=") for setting in command[:-2])
+    assert list(settings) == ["API_PORT", "APP_PORT", "DEMO_PORT"]
+    assert len(set(settings.values())) == 3
+    assert command[-2:] == ["make", "run"]
+
+
+def test_help_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        launch.main(["--help"])
+    assert "APP_PORT, API_PORT and DEMO_PORT" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("settings", [CollectorSettings, ApiSettings, AppSettings])

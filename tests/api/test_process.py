@@ -64,6 +64,13 @@ def test_it_starts_answers_and_stops_when_asked(database_url: str) -> None:
     assert "Traceback" not in err
 
 
+def test_help_starts_nothing(database_url: str) -> None:
+    with running("api", "--help", DATABASE_URL="::") as process:
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "API_HOST and API_PORT" in " ".join(out.split())
+
+
 def test_uvicorn_s_own_command_starts_it_too(database_url: str) -> None:
     port = free_port()
     with running(
