@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 OVERVIEW, WORKFLOW, RUNS, RUN, LOG, COMPARE = "", "workflow", "runs", "run", "log", "compare"
 FAILURES, FLAKY, COST, ALERTS, COLLECTOR = "failures", "flaky", "cost", "alerts", "collector"
+SETUP = "setup"
 # By path, in the order of the menu; pages with a parent are not in the menu.
 NAMES: Mapping[str, str] = {
     OVERVIEW: "Overview",
@@ -18,10 +19,11 @@ NAMES: Mapping[str, str] = {
     RUN: "Run",
     LOG: "Log",
     COMPARE: "Compare",
+    SETUP: "Set up",
 }
 PAGES = tuple(NAMES)
 # The page of the menu that a page without an entry belongs to.
-PARENTS: Mapping[str, str] = {RUN: RUNS, LOG: RUNS, COMPARE: RUNS}
+PARENTS: Mapping[str, str] = {RUN: RUNS, LOG: RUNS, COMPARE: RUNS, SETUP: COLLECTOR}
 # Pages with the filters for time, repository, workflow and branch.
 FILTERED = (OVERVIEW, WORKFLOW, RUNS, FAILURES, FLAKY, COST)
 # Pages with charts. Plotly is larger than all other scripts together, so other pages do not load it.

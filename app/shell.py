@@ -33,6 +33,7 @@ _ICONS = {
     at.RUN: "timeline",
     at.LOG: "article",
     at.COMPARE: "compare_arrows",
+    at.SETUP: "tune",
 }
 _KEYS = {
     "o": at.OVERVIEW,

@@ -1,11 +1,13 @@
-"""python -m collector [sync | backfill | doctor | health]"""
+"""python -m collector [sync | backfill | setup | doctor | health]"""
 
 import argparse
 import logging
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine
@@ -15,15 +17,18 @@ from collector.bootstrap import make_client, make_collector
 from collector.claims import SETTLE_MARGIN, CollectorAlreadyRunning, acquire_file_lock
 from collector.commands import BackfillRequest, CollectorCommands
 from collector.context import SyncResult
-from collector.doctor.checks import doctor
+from collector.doctor.checks import doctor, print_checks
 from collector.health import health
 from collector.scheduler import CollectorService
 from collector.settings import NOTHING_TO_COLLECT, CollectorSettings
+from collector.setup_check import SetupJob, setup_report
 from collector.supervision import enforce_shutdown_deadline, exit_process
 from core.logging import configure_logging
 from core.settings import ConfigError
+from core.text import clean
+from db.collection.setup_report import delete_setup_report, store_setup_report
 from db.definitions.scope import parse_time
-from db.engine import DatabaseUnavailable, describe_failure, make_engine
+from db.engine import DatabaseUnavailable, describe_failure, make_engine, write_scope
 from db.migrate import NotMigrated, check_migrated, upgrade
 
 log = logging.getLogger(__name__)
@@ -40,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     history.add_argument("--since", required=True, help="90d, 2026-01-31 or 2026-01-31T08:00:00Z")
     history.add_argument("--until", help="the same formats (default: up to the complete history)")
     history.add_argument("--repo", action="append", help="owner/name, may be repeated (default: GITHUB_REPOS)")
+    commands.add_parser(
+        "setup", help="check the token and list the repositories it can read, also on the dashboard's set-up page"
+    )
     commands.add_parser("doctor", help="check configuration, token, database and channels")
     commands.add_parser("health", help="exit 0 while the service is running, for containers")
     options = parser.parse_args(arguments)
@@ -57,7 +65,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
             log.warning("%s.", line)
     if options.command == "doctor":
         return doctor(settings, make_client(settings))
+    if options.command == "setup":
+        return _setup(settings)
     return _collect(settings, options)
+
+
+def _setup(settings: CollectorSettings) -> int:
+    """Prints the report. Stores it for the dashboard unless repositories are configured; exit code 0 if no check
+    failed."""
+    github = settings.setup_settings or settings
+    report = setup_report(github, make_client(github))
+    print_checks(report.checks)
+    for repository in report.repositories:
+        print(f"      {clean(repository.repo, 200)}{' (archived)' if repository.archived else ''}")
+    try:
+        engine = make_engine(settings.database_url)
+        upgrade(engine)
+        with write_scope(engine) as session:
+            if settings.setup_settings:
+                store_setup_report(session, report, datetime.now(UTC))
+            else:
+                delete_setup_report(session)
+    except (DatabaseUnavailable, NotMigrated) as error:
+        print(error, file=sys.stderr)
+        return _EXIT_INCOMPLETE
+    print("\nSet GITHUB_REPOS to some of them, separated by commas, or to owner/* for all of an owner.")
+    return _EXIT_OK if report.ok else _EXIT_INCOMPLETE
 
 
 def _collect(settings: CollectorSettings, options: argparse.Namespace) -> int:
@@ -141,13 +174,26 @@ def _serve(settings: CollectorSettings) -> int:
     engine = make_engine(settings.database_url, idle_transaction_timeout=SETTLE_MARGIN)
     collector = make_collector(settings, engine, make_client(settings))
     service = CollectorService(
-        engine, collector, retention_days=settings.retention_days, log_retention_days=settings.log_retention_days
+        engine,
+        collector,
+        retention_days=settings.retention_days,
+        log_retention_days=settings.log_retention_days,
+        setup=_setup_job(settings, engine, collector.context.stop),
     )
     code = _EXIT_OK if service.run() else _EXIT_INCOMPLETE
     if lock:
         lock.close()
     exit_process(code, collector.context.tracker)
     return code
+
+
+def _setup_job(settings: CollectorSettings, engine: Engine, stop: threading.Event) -> Callable[[], None] | None:
+    """The check of the set-up beside a demo. With configured repositories, its last report is deleted."""
+    if settings.setup_settings:
+        return SetupJob(engine, settings.setup_settings, stop).run
+    with suppress(SQLAlchemyError), write_scope(engine) as session:
+        delete_setup_report(session)
+    return None
 
 
 def _wait_for_database(engine: Engine, *, tries: int = 24, pause_seconds: float = 5.0) -> None:

@@ -36,12 +36,13 @@ _FETCH_JOBS_SECONDS, _REQUESTED_LOGS_SECONDS, _HEARTBEAT_SECONDS, _BACKLOG_SECON
 _ROLLUPS_SECONDS = 1
 _REPRICE_SECONDS = 3
 _ALERT_RULES_SECONDS = 30
+_SETUP_SECONDS = 60
 # A webhook delivery is to be stored within a second.
 _INBOX_SECONDS = 0.25
 # Together with what follows, less than supervision.GRACE_SECONDS.
 _DRAIN_SECONDS = 7.5
 # The heartbeat reports the progress of tasks, and what supports it does not count as progress.
-_UNTRACKED_JOBS = ("renew_claims", "check_schema", "heartbeat")
+_UNTRACKED_JOBS = ("renew_claims", "check_schema", "heartbeat", "setup")
 
 
 class MonotonicIntervalTrigger(BaseTrigger):  # type: ignore[misc]
@@ -76,9 +77,18 @@ def run_all_now(scheduler: BaseScheduler) -> None:
 
 
 class CollectorService:
-    def __init__(self, engine: Engine, collector: Collector, *, retention_days: int, log_retention_days: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        collector: Collector,
+        *,
+        retention_days: int,
+        log_retention_days: int,
+        setup: Callable[[], None] | None = None,
+    ) -> None:
+        """`setup`: the check of the set-up, which a demo runs beside its work."""
         self._engine, self._collector, self._context = engine, collector, collector.context
-        self._tasks = CollectorTasks(collector)
+        self._tasks, self._setup = CollectorTasks(collector), setup
         self.retention = RetentionTask(
             engine, collector, retention_days=retention_days, log_retention_days=log_retention_days
         )
@@ -128,6 +138,8 @@ class CollectorService:
         self._schedule("alert_rules", _ALERT_RULES_SECONDS, self._collector.alert_worker.request_evaluation)
         self._schedule("heartbeat", _HEARTBEAT_SECONDS, self.beat, first=now)
         self._schedule("backlog", _BACKLOG_SECONDS, tasks.report_backlog)
+        if self._setup:
+            self._schedule("setup", _SETUP_SECONDS, self._setup, first=now)
         first_prune = self._context.clock() + FIRST_PRUNE_DELAY
         self._context.progress.set_heartbeat_fields(next_prune_at=first_prune)
         first = now + FIRST_PRUNE_DELAY

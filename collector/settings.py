@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from collector.github.auth import read_key
 from core.http.settings import ApiAddressSettings
@@ -49,6 +49,8 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     alert_threshold: str = "3"
     prices_file: str | None = None
     demo: bool = Field(False, validation_alias="pipeline_health_demo")
+    # The settings for GitHub that the demo replaces.
+    _before_demo: "CollectorSettings | None" = PrivateAttr(None)
 
     @property
     def repos(self) -> tuple[str, ...]:
@@ -67,6 +69,18 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     @property
     def prices(self) -> PriceList:
         return read_price_list(self.prices_file) if self.prices_file else EMPTY_PRICE_LIST
+
+    @property
+    def has_credentials(self) -> bool:
+        return bool(self.token or self.github_app_id)
+
+    @property
+    def setup_settings(self) -> "CollectorSettings | None":
+        """The settings for GitHub while GITHUB_REPOS is empty, also beside a demo; null if it is set."""
+        return self._before_demo if self.demo else None if self.repos else self
+
+    def secret_values(self) -> tuple[str, ...]:
+        return super().secret_values() + (self._before_demo.secret_values() if self._before_demo else ())
 
     @property
     def token(self) -> str | None:
@@ -178,6 +192,7 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     def _reset_for_demo(self) -> "CollectorSettings":
         """Without repositories, make run shows a demo. Settings for GitHub, such as the token, are not sent to it."""
         if self.demo_github_url and not self.repos:
+            self._before_demo = self.model_copy()
             self.github_repos, self.github_api_url, self.demo = "acme/*", self.demo_github_url, True
             self.github_token, self.github_app_id, self.github_app_private_key = SecretStr("demo"), None, None
             if "poll_interval_minutes" not in self.model_fields_set:

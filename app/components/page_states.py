@@ -1,25 +1,34 @@
 """Banners and empty states: demo data, out-of-date data, outages, and pages without runs."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
 import streamlit as st
 
+from app import routes as at
 from app import session
+from app.components import setup
 from app.data.connection import utc_now
 from app.data.outages import Outage
 from app.data.status import CollectionStatus
 from app.filters import url_state
 from app.filters.problems import UnknownNames
+from app.widgets import cells
 from app.widgets.text import markdown
+from core import formatting
+from db.enums import Liveness
+from db.repositories.repository_queries import RepositoryRow
 
 _MAX_NAMES = 3
+# URLs of GitHub, which are untrusted text, as the targets of Markdown links.
+_LINK = re.compile(r"https://[A-Za-z0-9._~:/-]{1,500}")
 
 
 def demo_banner() -> None:
     st.html(
         '<div class="ph-demo" role="status"><b>Demo data</b> from a bundled simulator. '
-        "Set <code>GITHUB_REPOS</code> to see your own.</div>"
+        f"{cells.anchor('Monitor your own repositories', at.SETUP)}</div>"
     )
 
 
@@ -62,7 +71,9 @@ def nothing_collected(status: CollectionStatus) -> None:
         if status.stale:
             st.markdown("## :material/sync_problem: Nothing has been collected yet")
             st.markdown(markdown(status.stale))
-            st.caption("`python -m collector doctor` checks token, permissions, rate limit and connections one by one.")
+            st.caption(
+                "`.venv/bin/python -m collector doctor` checks token, permissions, rate limit and connections one by one."
+            )
         elif status.syncing:
             st.markdown("## :material/cloud_download: Fetching your workflow runs")
             st.markdown(markdown(status.syncing))
@@ -76,22 +87,55 @@ def nothing_collected(status: CollectionStatus) -> None:
         elif status.repositories:
             st.markdown("## :material/hourglass_empty: No runs yet")
             st.markdown(_no_runs(status))
+            st.caption(_next_poll(status))
+        elif status.liveness is Liveness.LIVE:
+            st.markdown("## :material/search_off: No repository matches GITHUB_REPOS")
+            st.markdown(
+                "The collector runs, but the entries of `GITHUB_REPOS` name no repository that the token can read."
+            )
         else:
             st.markdown("## :material/add_link: No repositories configured")
-            st.markdown("Set `GITHUB_REPOS=owner/name` and `GITHUB_TOKEN`, then start the collector with `make run`.")
+            st.markdown(
+                "Set `GITHUB_REPOS=owner/name` and `GITHUB_TOKEN` as described below, then start the collector with "
+                "`make run`. If both are set, the collector has not started yet."
+            )
+    if not status.repositories and not status.stale and not status.syncing and status.liveness is not Liveness.LIVE:
+        setup.setup_steps(status)
 
 
 def _no_runs(status: CollectionStatus) -> str:
     """The repositories that were read, and how far back, in Markdown."""
-    names = [markdown(row.repo) for row in status.repositories[:_MAX_NAMES]]
-    rest = len(status.repositories) - len(names)
-    where = ", ".join(names) + (f" and {rest:,} more" if rest else "")
-    since = max(row.complete_since for row in status.repositories if row.complete_since)
+    if without := [row for row in status.repositories if not row.is_collectable]:
+        names = _names(without)
+        if len(without) == len(status.repositories):
+            return f"GitHub Actions are not enabled in {names}: there are no workflow runs to fetch."
+        return f"{_history(status)} GitHub Actions are not enabled in {names}."
+    return _history(status)
+
+
+def _history(status: CollectionStatus) -> str:
+    rows = [row for row in status.repositories if row.is_collectable]
+    since = max(row.complete_since for row in rows if row.complete_since)
     days = max(round((utc_now() - since).total_seconds() / 86400), 1)
     span = "day" if days == 1 else f"{days:,} days"
+    return f"No workflow runs found in {_names(rows)} for the last {span}."
+
+
+def _names(rows: Sequence[RepositoryRow]) -> str:
+    names = [markdown(row.repo) for row in rows[:_MAX_NAMES]]
+    rest = len(rows) - len(names)
+    return ", ".join(names) + (f" and {rest:,} more" if rest else "")
+
+
+def _next_poll(status: CollectionStatus) -> str:
+    """When runs appear, and where to start one, in Markdown."""
+    every = f" The collector polls every {formatting.duration(status.poll_seconds)}." if status.poll_seconds else ""
+    urls = [(row.repo, f"{row.html_url}/actions") for row in status.repositories[:_MAX_NAMES] if row.is_collectable]
+    links = [f"[{markdown(repo)}](<{url}>)" for repo, url in urls if _LINK.fullmatch(url)]
+    on_github = f" Actions on GitHub: {', '.join(links)}." if links else ""
     return (
-        f"No workflow runs found in {where} for the last {span}. The first run appears after the next poll. "
-        "`BACKFILL_DAYS` sets how far back history is fetched."
+        f"The first run appears after the next poll.{every} `BACKFILL_DAYS` sets how far back history is fetched."
+        f"{on_github}"
     )
 
 

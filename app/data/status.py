@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import streamlit as st
 
@@ -29,7 +28,7 @@ class CollectionStatus:
 
     `stale`: a line if figures may be out of date, else null. `summary`: the collector's state in a few words, null if
     there is nothing to report, with its colour `tone`, a name of the theme. `catching_up`: the number of repositories
-    whose history or jobs are not complete yet.
+    whose history or jobs are not complete yet. `poll_seconds`: the time between polls, null if it is not reported.
     """
 
     version: int
@@ -44,6 +43,7 @@ class CollectionStatus:
     catching_up: CatchUpCount
     repositories: list[RepositoryRow]
     has_runs: bool
+    poll_seconds: float | None
 
     @property
     def caveat(self) -> str | None:
@@ -106,6 +106,7 @@ def load_status() -> CollectionStatus:
         catching_up=catching_up,
         repositories=repositories,
         has_runs=has_runs,
+        poll_seconds=detail.poll_seconds,
     )
 
 

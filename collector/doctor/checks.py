@@ -1,8 +1,9 @@
 """python -m collector doctor: checks configuration, token, permissions, rate limit, database and channels."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +19,7 @@ from collector.sync.targets import resolve_targets
 from core.formatting import pluralize
 from core.http.client import ResponseLimits
 from core.text import clean
+from db.collection.setup_report import SetupCheck
 from db.engine import DatabaseUnavailable, describe_failure, make_engine
 from db.migrate import NotMigrated, check_migrated
 
@@ -32,11 +34,15 @@ _NEVER_SET = threading.Event()
 def doctor(settings: CollectorSettings, client: GitHubClient, write: Callable[[str], None] = print) -> int:
     """Prints a table; returns 0 if no check failed, else 1."""
     checks = list(run_checks(settings, client))
+    print_checks(checks, write)
+    return 1 if any(check.ok is False for check in checks) else 0
+
+
+def print_checks(checks: Sequence[DoctorCheck | SetupCheck], write: Callable[[str], None] = print) -> None:
     width = max(len(check.name) for check in checks)
     for check in checks:
         mark = {True: "ok  ", False: "FAIL", None: "–   "}[check.ok]
         write(f"{mark}  {check.name:<{width}}  {check.detail}")
-    return 1 if any(check.ok is False for check in checks) else 0
 
 
 def run_checks(settings: CollectorSettings, client: GitHubClient) -> Iterator[DoctorCheck]:
@@ -81,21 +87,22 @@ def _github(settings: CollectorSettings, client: GitHubClient) -> Iterator[Docto
         yield from _clock(client)
         return
     scope_text = f" (scopes: {scopes or 'none'})" if scopes is not None else ""
-    yield DoctorCheck(
-        "GitHub", True, f"{settings.github_api_url} with {client.auth.description}{scope_text}; {_limit(client)}"
-    )
+    access = f"{settings.github_api_url} with {client.auth.description}{scope_text}"
+    yield DoctorCheck("GitHub", True, f"{access}; {rate_limit_text(client)}")
     yield from _clock(client)
     targets = resolve_targets(client, settings.repos)
     for entry, failure in targets.failures.items():
         yield DoctorCheck(entry, False, str(failure))
     in_depth = set(targets.names[:_MAX_DEEP_CHECKS])
-    results = dict(fan_out(lambda name: _repository(client, name, name in in_depth), targets.names, stop=_NEVER_SET))
+    check = partial(_check_repository, client, in_depth)
+    results = dict(fan_out(check, targets.names, stop=_NEVER_SET))
     for name in targets.names:
         result = results[name]
         yield DoctorCheck(name, False, str(result)) if isinstance(result, GitHubError) else result
 
 
-def _limit(client: GitHubClient) -> str:
+def rate_limit_text(client: GitHubClient) -> str:
+    """The requests that are left, as of the last response."""
     rate = client.rate.state
     if not rate.limit or rate.remaining is None:
         return "no rate limit"
@@ -123,8 +130,13 @@ def _clock(client: GitHubClient) -> Iterator[DoctorCheck]:
         yield DoctorCheck("Clock", None, f"{drift}; durations of running jobs are wrong by as much")
 
 
-def _repository(client: GitHubClient, name: str, in_depth: bool) -> DoctorCheck:
-    """Whether the token can read runs; `in_depth` also jobs and logs, those of the latest completed run."""
+def _check_repository(client: GitHubClient, in_depth: Collection[str], name: str) -> DoctorCheck:
+    return check_repository(client, name, in_depth=name in in_depth)
+
+
+def check_repository(client: GitHubClient, name: str, *, in_depth: bool) -> DoctorCheck:
+    """Whether the token can read runs; `in_depth` also jobs and logs, those of the latest completed run. Raises
+    GitHubError."""
     path = f"/repos/{name}"
     if in_depth:
         client.get(path)
