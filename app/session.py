@@ -13,6 +13,7 @@ UTC = ZoneInfo("UTC")
 KIOSK_VIEWS = ("overview", "failing", "alerts")
 ROTATION_SECONDS = (5, 3_600)
 THEMES = ("system", "light", "dark")
+_PAGE_KEY, _SAME_PAGE_KEY = "page-shown", "page-is-update"
 
 
 def zone() -> ZoneInfo:
@@ -58,6 +59,17 @@ def kiosk_problems() -> list[str]:
     if theme not in ("", *THEMES):
         problems.append(f"theme={theme} is invalid (expected {', '.join(THEMES)}).")
     return problems
+
+
+def is_update() -> bool:
+    """Whether the browser shows an earlier result of the same page."""
+    return bool(st.session_state.get(_SAME_PAGE_KEY))
+
+
+def record_page(page: str) -> None:
+    """Called at the start of every run of a page."""
+    st.session_state[_SAME_PAGE_KEY] = st.session_state.get(_PAGE_KEY) == page
+    st.session_state[_PAGE_KEY] = page
 
 
 def current_user() -> User | AccessDenied | None:

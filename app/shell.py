@@ -17,7 +17,6 @@ from app.data.outages import Unavailable, current_outage
 from app.data.status import load_status
 from app.filters import controls, problems, selection, url_state, view_state
 from app.streamlit_patches.navigation import navigation
-from app.widgets.panel import style
 
 _HERE = Path(__file__).parent
 _RETRY_SECONDS = 4
@@ -67,7 +66,6 @@ def _outage_notice() -> None:
 
 
 st.set_page_config(page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
-style()
 user = session.current_user()
 if isinstance(user, AccessDenied):
     account.signed_out(user)
@@ -89,6 +87,7 @@ pages = {
 }
 page_head.begin(at.NAMES[at.page_of(st.context.url)])
 page = st.navigation(list(pages.values()))
+session.record_page(page.url_path)
 navigation(at.NAMES, _KEYS, at.PARENTS)
 name = "Kiosk" if kiosk and page.url_path == at.OVERVIEW else page.title
 heading = st.container(key="page-heading")

@@ -43,6 +43,30 @@ _FIRST_CHARTS_DRAWN = f"""charts => {{
         && performance.now()
 }}"""
 
+# Runs before the scripts of the document: layout shifts without user input (cumulative layout shift: the largest window of
+# shifts with gaps below 1 s, at most 5 s long), and the time of the last change of the page.
+LOAD_SCRIPT = """(() => {
+    const load = window.benchLoad = {shift: 0, last: 0}
+    let size = 0, first = 0, previous = -2000
+    new PerformanceObserver(list => {
+        for (const {startTime, value, hadRecentInput} of list.getEntries()) {
+            if (hadRecentInput) continue
+            const isNew = startTime - previous > 1000 || startTime - first > 5000
+            if (isNew) [size, first] = [0, startTime]
+            size += value
+            previous = startTime
+            load.shift = Math.max(load.shift, size)
+        }
+    }).observe({type: 'layout-shift', buffered: true})
+    new MutationObserver(changes => {
+        const inMain = ({target}) => (target.nodeType == 1 ? target : target.parentElement)?.closest('[data-testid=stMain]')
+        if (changes.some(inMain)) load.last = performance.now()
+    }).observe(document, {subtree: true, childList: true, attributes: true, characterData: true})
+})()"""
+_LOADED = f"""quiet => {_SCRIPT_FINISHED} && window.benchLoad.last > 0 && performance.now() - window.benchLoad.last > quiet
+    && [...document.querySelectorAll('.js-plotly-plot')].every(plot => plot.querySelector('.main-svg'))
+    && {{...window.benchLoad, paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0}}"""
+
 
 @dataclass
 class PageTimings:
@@ -54,6 +78,16 @@ class PageTimings:
     def add(self, other: "PageTimings") -> None:
         self.milliseconds += other.milliseconds
         self.kilobytes += other.kilobytes
+
+
+@dataclass(frozen=True)
+class PageLoad:
+    """A load of a page: first contentful paint and last change in milliseconds, and the cumulative layout shift, of which
+    web.dev calls at most 0.1 good."""
+
+    first_paint: float
+    last_change: float
+    layout_shift: float
 
 
 @contextmanager
@@ -79,6 +113,15 @@ class Tab:
 
     def close(self) -> None:
         self._context.close()
+
+    def load(self, path: str) -> "PageLoad":
+        """Loads a page in a new document until nothing changes any more."""
+        page = self._context.new_page()
+        page.add_init_script(LOAD_SCRIPT)
+        page.goto(self._url + path, wait_until="commit", timeout=_TIMEOUT_MS)
+        result = page.wait_for_function(_LOADED, arg=_QUIET_MS, polling=50, timeout=_TIMEOUT_MS).json_value()
+        page.close()
+        return PageLoad(result["paint"], result["last"], result["shift"])
 
     def open(self, path: str = "/") -> None:
         self.page.goto(self._url + path)
@@ -137,4 +180,4 @@ class Tab:
         return self.click(self.page.locator("[data-testid=stSidebarNavLink]").nth(index), charts=False)
 
 
-__all__ = ["CHROMIUM", "PageTimings", "Tab", "TookTooLong", "chromium"]
+__all__ = ["CHROMIUM", "PageLoad", "PageTimings", "Tab", "TookTooLong", "chromium"]

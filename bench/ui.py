@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from bench.browser import CHROMIUM, PageTimings, Tab, TookTooLong, chromium
+from bench.browser import CHROMIUM, PageLoad, PageTimings, Tab, TookTooLong, chromium
 from bench.dashboard import ServerProcess, dashboard, plain_page
 from bench.dataset import JOBS, REPOSITORIES, WORKFLOWS
 from bench.organisation import LARGE_RUNS, Size, build_organisation, large_run_id
@@ -25,8 +25,12 @@ from db.migrate import upgrade
 
 PERIODS = ("7d", "90d", "24h", "30d")
 VISIT_RATIO, FILTER_MS, PAGE_MS, RERUN_MS, SESSION_MB, SESSIONS = 1.3, 500, 800, 300, 5, 20
+<<<<<<< HEAD
 # Limits of the first visit of a run with thousands of jobs.
 LARGE_RUN_MS, LARGE_RUN_KB = 1_500, 1_024
+=======
+MAX_SHIFT = 0.1
+>>>>>>> 2e9e6ce (app: send styles with the document and keep the page in place)
 
 
 def main() -> int:
@@ -37,7 +41,11 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=10, help="repetitions of each measurement")
     parser.add_argument("--seconds", type=float, default=20, help="duration of the load in seconds")
     parser.add_argument("--pace", type=float, default=1.0, help="seconds between two reruns of a session")
+<<<<<<< HEAD
     parser.add_argument("--only", choices=["visits", "large", "filters", "pages", "sessions"], default=None)
+=======
+    parser.add_argument("--only", choices=["visits", "loads", "filters", "pages", "sessions"], default=None)
+>>>>>>> 2e9e6ce (app: send styles with the document and keep the page in place)
     options = parser.parse_args()
     if not Path(CHROMIUM).exists():
         print(f"Chromium is missing at {CHROMIUM}: apt-get install chromium, or set CHROMIUM.")
@@ -52,7 +60,11 @@ def main() -> int:
             print(f"{built.runs:,} runs in {built.rows_seconds + built.rollup_seconds:.0f} s")
         print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
         print(f"{'measurement':44} {'server':7} {'p50 ms':>8} {'p95 ms':>8} {'KB':>7}  limit")
+<<<<<<< HEAD
         benchmarks = {"visits": visits, "large": large_runs, "filters": filters, "pages": pages}
+=======
+        benchmarks = {"visits": visits, "loads": loads, "filters": filters, "pages": pages}
+>>>>>>> 2e9e6ce (app: send styles with the document and keep the page in place)
         with dashboard(database) as served:
             if options.only != "sessions":
                 with chromium() as browser:
@@ -109,6 +121,32 @@ def _charts(browser: Browser, url: str, path: str = "/") -> int:
     charts = tab.charts
     tab.close()
     return charts
+
+
+def loads(browser: Browser, served: ServerProcess, times: int) -> None:
+    """Loads pages in a new browser context ("cold": scripts are read and compiled) and again in it ("warm")."""
+    tab = Tab(browser, served.url)
+    tab.open("/runs")
+    run = tab.page.locator("[data-table=runs] a[href^='run?']").first.get_attribute("href")
+    tab.open("/workflow")
+    workflow = tab.page.locator("a[href^='workflow?id=']").first.get_attribute("href")
+    tab.close()
+    for title, path in {"Overview": "/", "Workflow": f"/{workflow}", "Runs": "/runs", "Run": f"/{run}"}.items():
+        measured: dict[str, list[PageLoad]] = {"cold": [], "warm": []}
+        for _ in range(times):
+            tab = Tab(browser, served.url)
+            for results in measured.values():
+                results.append(tab.load(path))
+            tab.close()
+        for kind, results in measured.items():
+            for label, values in (
+                ("first paint", [load.first_paint for load in results]),
+                ("last change", [load.last_change for load in results]),
+            ):
+                print_result(f"load: {title}, {label}", kind, PageTimings(values, [0.0]), "")
+            shifts = sorted(load.layout_shift for load in results)
+            line = f"{statistics.median(shifts):8.3f} {shifts[-1]:8.3f} {'':7}  {MAX_SHIFT}"
+            print(f"{f'load: {title}, layout shift (median, largest)':44} {kind:7} {line}", flush=True)
 
 
 def filters(browser: Browser, served: ServerProcess, times: int) -> None:

@@ -21,7 +21,7 @@ from collector.doctor.checks import doctor, print_checks
 from collector.health import health
 from collector.scheduler import CollectorService
 from collector.settings import NOTHING_TO_COLLECT, CollectorSettings
-from collector.setup_check import SetupJob, setup_report
+from collector.setup_check import SetupTask, setup_report
 from collector.supervision import enforce_shutdown_deadline, exit_process
 from core.logging import configure_logging
 from core.settings import ConfigError
@@ -178,7 +178,7 @@ def _serve(settings: CollectorSettings) -> int:
         collector,
         retention_days=settings.retention_days,
         log_retention_days=settings.log_retention_days,
-        setup=_setup_job(settings, engine, collector.context.stop),
+        setup=_setup_task(settings, engine, collector.context.stop),
     )
     code = _EXIT_OK if service.run() else _EXIT_INCOMPLETE
     if lock:
@@ -187,10 +187,10 @@ def _serve(settings: CollectorSettings) -> int:
     return code
 
 
-def _setup_job(settings: CollectorSettings, engine: Engine, stop: threading.Event) -> Callable[[], None] | None:
+def _setup_task(settings: CollectorSettings, engine: Engine, stop: threading.Event) -> Callable[[], None] | None:
     """The check of the set-up beside a demo. With configured repositories, its last report is deleted."""
     if settings.setup_settings:
-        return SetupJob(engine, settings.setup_settings, stop).run
+        return SetupTask(engine, settings.setup_settings, stop).run
     with suppress(SQLAlchemyError), write_scope(engine) as session:
         delete_setup_report(session)
     return None

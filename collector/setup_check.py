@@ -92,7 +92,7 @@ def _count(number: int) -> str:
     return pluralize(number, "repository", "repositories")
 
 
-class SetupJob:
+class SetupTask:
     """Stores the report at the start of the service, and again after ten minutes, or after a minute if it failed.
     `settings`: those for GitHub, which the demo does not use."""
 

@@ -1,6 +1,7 @@
 """The ranked list of items that need attention, each with a link to its evidence."""
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime, timedelta
 
 import streamlit as st
@@ -15,17 +16,53 @@ from health.alerts.attention import Attention
 _INITIAL_ROWS, _MAX_ROWS = 5, 100
 # The time before a slowdown that the page of its workflow shows.
 _BEFORE_CHANGE = timedelta(days=7)
+# The last list of each selection, so that its height is known before its items are.
+_MAX_LISTS = 64
+_last_lists: OrderedDict[Hashable, str] = OrderedDict()
 _SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "↗", "stuck": "◌", "queue": "…"}
 
 
 def attention(items: Sequence[Attention], now: datetime, *, caveat: str | None = None) -> None:
     """`caveat`: why the data may be out of date or incomplete. With a caveat, an empty list does not mean all-clear."""
+    st.html(attention_html(items, now, caveat=caveat))
+
+
+def reserved_area(selection: Hashable, *, is_update: bool) -> Callable[[str], None]:
+    """Reserves a place for a list that is computed after what follows it, and returns the function that shows the list. The
+    place has the height of the last list of this selection in any session, else that of a full list. `is_update`: the
+    browser shows the previous list, which stays until then."""
+    slot = st.container()
+    if not is_update:
+        slot = slot.empty()
+        content = (_last_lists.get(selection) or _placeholder_rows()).replace(' role="alert"', "")
+        slot.html(f'<div class="ph-reserved" aria-hidden="true">{content}</div>')
+
+    def show(content: str) -> None:
+        slot.html(content)
+        remember_list(selection, content)
+
+    return show
+
+
+def remember_list(selection: Hashable, content: str) -> None:
+    """`content`: what `attention_html` returned for the selection."""
+    _last_lists[selection] = content
+    _last_lists.move_to_end(selection)
+    while len(_last_lists) > _MAX_LISTS:
+        _last_lists.popitem(last=False)
+
+
+def _placeholder_rows() -> str:
+    row = '<div class="ph-need"><b class="ph-sign">·</b><div>·<div class="ph-why">·</div></div><time>·</time></div>'
+    return f'<div class="ph-attention">{row * _INITIAL_ROWS}</div>'
+
+
+def attention_html(items: Sequence[Attention], now: datetime, *, caveat: str | None = None) -> str:
     if not items:
         message = "<b>✓ Nothing needs attention</b><span>No failing branches, regressions or stuck runs.</span>"
         if caveat:
             message = f"<span>No problems in the stored data, which may be incomplete. {html(caveat)}</span>"
-        st.html(f'<div class="ph-attention"><div class="ph-calm">{message}</div></div>')
-        return
+        return f'<div class="ph-attention"><div class="ph-calm">{message}</div></div>'
     github = run_links.github_repositories()
     rows = [attention_row(item, now, github) for item in items[:_MAX_ROWS]]
     rest = "".join(rows[_INITIAL_ROWS:]) + _more_note(len(items) - len(rows))
@@ -34,7 +71,7 @@ def attention(items: Sequence[Attention], now: datetime, *, caveat: str | None =
         if rest
         else ""
     )
-    st.html(f'<div class="ph-attention" role="alert">{"".join(rows[:_INITIAL_ROWS])}{more}</div>')
+    return f'<div class="ph-attention" role="alert">{"".join(rows[:_INITIAL_ROWS])}{more}</div>'
 
 
 def _more_note(number: int) -> str:

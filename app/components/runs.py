@@ -110,10 +110,11 @@ def export_note(total: int, order: RunOrder) -> str:
 
 
 def compare_bar() -> None:
-    """Shown if two or more runs are selected. The browser keeps the selection across pages."""
+    """A hint, or the link if two or more runs are selected; both have the same height, so that the table does not move.
+    The browser keeps the selection across pages."""
     st.html(
-        '<div class="ph-picked"><a href="compare" target="_self">Compare</a><button type="button">Clear selection'
-        "</button></div>"
+        '<div class="ph-picked"><span>Select two to five runs to compare them</span>'
+        '<a href="compare" target="_self">Compare</a><button type="button">Clear selection</button></div>'
     )
 
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.routes import PAGES
 from app.server.request_checks import base_path
 from app.streamlit_patches.document import STREAMLIT, document
+from app.widgets.panel import STYLES
 from core.http.headers import accepts_gzip
 
 _COMPRESSIBLE_SUFFIXES = (".css", ".js", ".json", ".svg")
@@ -36,7 +37,7 @@ class PageDocumentMiddleware:
             await self._app(scope, receive, send)
             return
         is_compressed = accepts_gzip(Headers(scope=scope).get("accept-encoding", ""))
-        content = _compressed_document(page) if is_compressed else document(page)
+        content = _compressed_document(page) if is_compressed else document(page, STYLES)
         headers = {"cache-control": "no-cache", "vary": "accept-encoding"}
         headers |= {"content-encoding": "gzip"} if is_compressed else {}
         await Response(content, media_type="text/html", headers=headers)(scope, receive, send)
@@ -103,7 +104,7 @@ def compress_file(file: Path) -> bytes:
 
 @cache
 def _compressed_document(page: str) -> bytes:
-    return _gzip(document(page))
+    return _gzip(document(page, STYLES))
 
 
 def _gzip(content: bytes) -> bytes:

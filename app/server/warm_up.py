@@ -7,6 +7,7 @@ import pkgutil
 from importlib import import_module
 
 from app import charts, components, frames, session
+from app.components import attention
 from app.data import figures, findings
 from app.data.outages import Unavailable
 from app.data.status import load_status, window_end
@@ -45,7 +46,8 @@ def _load_overview(version: int) -> None:
     """Fills the caches with what the Overview reads without filters."""
     until = window_end(version)
     scope, window = Scope(), Window(until - PERIODS[DEFAULT_PERIOD], until)
-    findings.attention(scope, until, version)
+    items = findings.attention(scope, until, version)
+    attention.remember_list(scope, attention.attention_html(items, until))
     figures.trends(scope, window, Interval.DAY, version)
     figures.failure_hours(scope, window, session.UTC, version)
     figures.workflows(scope, window, version)

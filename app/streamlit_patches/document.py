@@ -1,8 +1,9 @@
 """The HTML document of a page.
 
 Streamlit's `index.html` finds its server by requests, some of which fail, and loads a page's scripts one after
-another. Here the document names the server and the scripts of the page, so that all load at once. Written for
-Streamlit 1.67; a marker that is missing in its `index.html` leaves that part unchanged.
+another. Here the document names the server and the scripts of the page, so that all load at once, and contains the
+styles, so that no element appears without them. Written for Streamlit 1.67; a marker that is missing in its
+`index.html` leaves that part unchanged.
 """
 
 import json
@@ -52,7 +53,7 @@ addEventListener("load", () => {
 
 
 @cache
-def document(page: str) -> bytes:
+def document(page: str, styles: str) -> bytes:
     """The HTML of a page, which is the same for all users."""
     original = (STREAMLIT / "index.html").read_text("utf-8")
     referenced = set(_SCRIPT_REFERENCE.findall(original))
@@ -63,7 +64,10 @@ def document(page: str) -> bytes:
     html = html.replace(DEFAULT_TITLE, f"<title>{escape(NAMES[page])} · Pipeline Health</title>", 1)
     html = html.replace(BODY, f"{BODY}{_SKIP_LINK}", 1)
     html = html.replace("<head>", f"<head><script>{script(page)}</script>", 1)
-    return html.replace("</head>", f"{links}</head>", 1).encode()
+    html = html.replace("</head>", f"{links}</head>", 1)
+    # At the end of the body, after the head to which Streamlit adds its own styles: of two rules with equal specificity
+    # the later one applies.
+    return html.replace("</body>", f"<style>{styles}</style></body>", 1).encode()
 
 
 def script(page: str) -> str:

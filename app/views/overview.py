@@ -6,7 +6,7 @@ from app import frames, session
 from app.charts import heatmap, trends
 from app.components import kiosk, page_head, page_states, workflows
 from app.components.alerts.alert_list import alert_card
-from app.components.attention import attention
+from app.components.attention import attention, attention_html, reserved_area
 from app.components.freshness import completeness, completeness_note
 from app.data import alerts, figures, findings
 from app.data.connection import utc_now
@@ -23,11 +23,9 @@ if not status.has_runs:
 
 now = window_end(status.version)
 scope, window, interval = selection.scope(), selection.window(now), selection.interval()
-attention_area = st.container()
 trend_data = selection.trends(status.version)
 if not trend_data.comparison.current.runs.total:
-    with attention_area:
-        attention(findings.attention(scope, now, status.version), now, caveat=status.caveat)
+    attention(findings.attention(scope, now, status.version), now, caveat=status.caveat)
     completeness(trend_data.comparison.current.data, window.since, scope.repos)
     page_states.no_matches()
     st.stop()
@@ -54,6 +52,7 @@ if session.is_kiosk():
     )
     st.stop()
 
+show_attention = reserved_area(scope, is_update=session.is_update())
 clock = frames.bucket_zone(interval, session.zone())
 series = frames.series(trend_data.points, trend_data.previous, clock, window=window, now=now)
 since, until = frames.axis(window, clock, interval)
@@ -103,8 +102,7 @@ with st.grid(2, min_column_width=320, gap="small"):
         figure(heatmap.failure_rate(local.frame, dark=session.is_dark()), "heat", "Failure rate by weekday and hour")
 
 # The list at the top is filled after the charts: its queries read more, and the charts need not wait for it.
-with attention_area:
-    attention(findings.attention(scope, now, status.version), now, caveat=status.caveat)
+show_attention(attention_html(findings.attention(scope, now, status.version), now, caveat=status.caveat))
 listed = figures.workflows(scope, window, status.version)
 export = "workflows", lambda: workflows.export_rows(listed, now)
 with panel("Workflows", "failing first, then by lowest success rate", key="workflow-panel", export=export):

@@ -12,13 +12,9 @@ from app.streamlit_patches.figure import UncheckedFigure
 from app.widgets.exports import ALL_ROWS, ExportBuilder, export_menu
 from app.widgets.text import html
 
-_FILES = ("style.css", "tables.css", "alerts.css", "answers.css", "frame.css", "kiosk.css", "print.css")
-_CSS = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in _FILES)
-_CSS = f"<style>{_CSS}</style>"
-
-
-def style() -> None:
-    st.html(_CSS)
+_FILES = ("loading.css", "style.css", "tables.css", "alerts.css", "answers.css", "frame.css", "kiosk.css", "print.css")
+# A part of every page's document: a style that Streamlit renders would arrive after the first elements.
+STYLES = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in _FILES)
 
 
 @contextmanager

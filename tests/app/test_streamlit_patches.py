@@ -154,7 +154,7 @@ async def _never(*_: object) -> Any:
 
 def test_the_document_contains_what_is_replaced() -> None:
     html = (document.STREAMLIT / "index.html").read_text("utf-8")
-    assert html.count("<head>") == html.count("</head>") == 1
+    assert html.count("<head>") == html.count("</head>") == html.count("</body>") == 1
     assert len(document.DEFAULT_FONT.findall(html)) >= 1
     for prefix in document.COMMON_COMPONENTS + document.CHART_COMPONENTS:
         assert document.preload_assets(prefix), prefix

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from collector.github.client import GitHubClient
 from collector.settings import CollectorSettings
-from collector.setup_check import SetupJob, setup_report
+from collector.setup_check import SetupTask, setup_report
 from db.collection.setup_report import delete_setup_report, read_setup_report, store_setup_report
 from db.engine import make_engine, session_scope, write_scope
 from db.models import Heartbeat
@@ -86,7 +86,7 @@ def test_a_token_is_not_sent_in_clear_and_without_one_nothing_is_asked() -> None
 def test_the_report_is_stored_without_the_token_and_deleted_with_the_first_repository(engine: Engine) -> None:
     listed = [repository(number, f"acme/{number}") for number in range(3)]
     with StandIn(account(answers(*listed))).serve() as url:
-        SetupJob(engine, settings(url), threading.Event()).run()
+        SetupTask(engine, settings(url), threading.Event()).run()
     with session_scope(engine) as session:
         stored = read_setup_report(session)
         assert stored

@@ -2,6 +2,7 @@ import { linkPoints } from "./chart_links.js";
 import { applyColumns, installColumns } from "./columns.js";
 import { installSkipLink, markHeading, markMenuItem } from "./frame.js";
 import { installKiosk, showKiosk } from "./kiosk.js";
+import { installListPages } from "./list_pages.js";
 import { installPrint } from "./print.js";
 import { installRouter } from "./router.js";
 import { installRunSelection, showRunSelection } from "./run_selection.js";
@@ -55,6 +56,7 @@ export default function navigation({ data }) {
   installTooltips();
   installKiosk();
   installPrint();
+  installListPages();
   const app = document.querySelector(".stApp");
   if (app) new MutationObserver(onMutation).observe(app, { childList: true, subtree: true });
   // The page may be complete already.
