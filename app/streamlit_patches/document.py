@@ -42,6 +42,29 @@ _CONNECT_SCRIPT = """(() => {
     HOST_CONFIG: {allowedOrigins: [location.origin], useExternalAuthToken: false},
   }
 })()"""
+# Marks the document until its first elements have their final size: when the script of the page has finished, or a second
+# after the first element, but not while an element that is no chart is still a placeholder; the size of charts is fixed.
+_REVEAL_SCRIPT = """
+{
+  const marks = document.documentElement.classList, now = () => performance.now()
+  const isWall = !["", "0", null].includes(new URLSearchParams(location.search).get("wall"))
+  marks.add("ph-loading", ...(isWall ? ["ph-loading-wall"] : []))
+  let first = 0
+  const isComplete = () => {
+    const main = document.querySelector("[data-testid=stMainBlockContainer]")
+    if (!main?.querySelector(".stElementContainer")) return now() > 20000
+    first ||= now()
+    const isFinished = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
+    const placeholders = [...main.querySelectorAll("[data-testid=stSkeleton]")]
+    if (placeholders.some((element) => !element.closest(".stPrintGraphic"))) return now() - first > 5000
+    return isFinished || now() - first > 1000
+  }
+  const timer = setInterval(() => {
+    if (!isComplete()) return
+    clearInterval(timer)
+    marks.remove("ph-loading")
+  }, 30)
+}"""
 # Plotly is larger than all other scripts together: the browser loads it after the document's load event, so that it
 # does not delay the first content.
 _PREFETCH_SCRIPT = """
@@ -76,7 +99,7 @@ def script(page: str) -> str:
     theme = f"(() => {{{bundle('theme')}}})();"
     connect = _CONNECT_SCRIPT % json.dumps([name for name in PAGES if name])
     charts = preload_assets(*CHART_COMPONENTS) if page in CHART_PAGES else ()
-    return theme + connect + (_PREFETCH_SCRIPT % charts[0] if charts else "")
+    return theme + connect + _REVEAL_SCRIPT + (_PREFETCH_SCRIPT % charts[0] if charts else "")
 
 
 @cache

@@ -64,7 +64,7 @@ def test_an_update_neither_fades_nor_moves_the_page(
 
     with opened(cold, address) as tab:
         tab.go("/?repo=acme%2Fapi")
-        items = tab.page.locator(".ph-attention .ph-need a")
+        items = tab.page.locator(".ph-attention .ph-need")
         before = items.count()
         tab.page.evaluate("window.benchLoad.shift = 0")
         # Deploy fails for the first time.
