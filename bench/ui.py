@@ -25,12 +25,9 @@ from db.migrate import upgrade
 
 PERIODS = ("7d", "90d", "24h", "30d")
 VISIT_RATIO, FILTER_MS, PAGE_MS, RERUN_MS, SESSION_MB, SESSIONS = 1.3, 500, 800, 300, 5, 20
-<<<<<<< HEAD
 # Limits of the first visit of a run with thousands of jobs.
 LARGE_RUN_MS, LARGE_RUN_KB = 1_500, 1_024
-=======
 MAX_SHIFT = 0.1
->>>>>>> 2e9e6ce (app: send styles with the document and keep the page in place)
 
 
 def main() -> int:
@@ -41,11 +38,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=10, help="repetitions of each measurement")
     parser.add_argument("--seconds", type=float, default=20, help="duration of the load in seconds")
     parser.add_argument("--pace", type=float, default=1.0, help="seconds between two reruns of a session")
-<<<<<<< HEAD
-    parser.add_argument("--only", choices=["visits", "large", "filters", "pages", "sessions"], default=None)
-=======
-    parser.add_argument("--only", choices=["visits", "loads", "filters", "pages", "sessions"], default=None)
->>>>>>> 2e9e6ce (app: send styles with the document and keep the page in place)
+    parser.add_argument("--only", choices=["visits", "loads", "large", "filters", "pages", "sessions"], default=None)
     options = parser.parse_args()
     if not Path(CHROMIUM).exists():
         print(f"Chromium is missing at {CHROMIUM}: apt-get install chromium, or set CHROMIUM.")
@@ -60,11 +53,7 @@ def main() -> int:
             print(f"{built.runs:,} runs in {built.rows_seconds + built.rollup_seconds:.0f} s")
         print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
         print(f"{'measurement':44} {'server':7} {'p50 ms':>8} {'p95 ms':>8} {'KB':>7}  limit")
-<<<<<<< HEAD
-        benchmarks = {"visits": visits, "large": large_runs, "filters": filters, "pages": pages}
-=======
-        benchmarks = {"visits": visits, "loads": loads, "filters": filters, "pages": pages}
->>>>>>> 2e9e6ce (app: send styles with the document and keep the page in place)
+        benchmarks = {"visits": visits, "loads": loads, "large": large_runs, "filters": filters, "pages": pages}
         with dashboard(database) as served:
             if options.only != "sessions":
                 with chromium() as browser:

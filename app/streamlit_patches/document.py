@@ -76,7 +76,7 @@ addEventListener("load", () => {
 
 
 @cache
-def document(page: str, styles: str) -> bytes:
+def document(page: str, styles: str = "") -> bytes:
     """The HTML of a page, which is the same for all users."""
     original = (STREAMLIT / "index.html").read_text("utf-8")
     referenced = set(_SCRIPT_REFERENCE.findall(original))

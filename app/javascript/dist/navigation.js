@@ -433,6 +433,17 @@ var installKiosk = () => {
   setInterval(showKiosk, 1e3);
 };
 
+// navigation/list_pages.js
+var PAGERS = ".st-key-pager, .st-key-alerts-pager, .st-key-firing-pager";
+var onClick5 = (event) => {
+  if (!closestTarget(event, "button:not(:disabled)")) return;
+  let block = closestTarget(event, PAGERS);
+  while (block && !block.querySelector(".ph-panel")) block = block.parentElement;
+  const head = block?.querySelector(".ph-panel");
+  if (head && head.getBoundingClientRect().top < 0) head.scrollIntoView({ block: "start" });
+};
+var installListPages = () => document.addEventListener("click", onClick5);
+
 // navigation/print.js
 var scaleCharts = () => {
   for (
@@ -484,7 +495,7 @@ var showRunSelection = () => {
     if (link.textContent !== label) link.textContent = label;
   }
 };
-var onClick5 = (event) => {
+var onClick6 = (event) => {
   const box = closestTarget(event, "input.ph-pick");
   if (box instanceof HTMLInputElement) {
     if (box.checked) state.selectedRuns.add(box.value);
@@ -494,7 +505,7 @@ var onClick5 = (event) => {
   } else return;
   showRunSelection();
 };
-var installRunSelection = () => document.addEventListener("click", onClick5);
+var installRunSelection = () => document.addEventListener("click", onClick6);
 
 // navigation/shortcut_list.js
 var SECTIONS = [
@@ -626,7 +637,7 @@ var applySortOrder = (table) => {
     head.setAttribute("aria-sort", order && head === heads[index] ? direction : "none");
   }
 };
-var onClick6 = (event) => {
+var onClick7 = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
@@ -663,7 +674,7 @@ var onChange = (event) => {
   replaceSearch(withTableValue(search, "page", name, ""), { rerun: true });
 };
 var installTableSort = () => {
-  document.addEventListener("click", onClick6);
+  document.addEventListener("click", onClick7);
   document.addEventListener("click", onPageClick);
   document.addEventListener("change", onChange);
 };
@@ -685,13 +696,13 @@ var showTheme = () => {
     if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
   }
 };
-var onClick7 = (event) => {
+var onClick8 = (event) => {
   const theme = parseTheme(closestTarget(event, BUTTONS)?.dataset.theme);
   if (!theme) return;
   window.__pipelineHealthTheme?.choose(theme);
   showTheme();
 };
-var installThemeSwitch = () => document.addEventListener("click", onClick7);
+var installThemeSwitch = () => document.addEventListener("click", onClick8);
 
 // navigation/tooltip_layout.js
 var GAP = 6;
@@ -892,6 +903,7 @@ function navigation({ data }) {
   installTooltips();
   installKiosk();
   installPrint();
+  installListPages();
   const app = document.querySelector(".stApp");
   if (app) new MutationObserver(onMutation).observe(app, { childList: true, subtree: true });
   onMutation();
