@@ -46,6 +46,7 @@ _TAGS = {
     "Logs": "Logs of jobs",
     "Repositories": "Monitored repositories and workflows, with their completeness",
     "Alerts": "Alerts, alerting rules, silences and test messages",
+    "Saved views": "Views that users of the dashboard have saved",
     "Badges": "SVG badges for README files",
     "Webhooks": "Receiver of GitHub webhooks",
     "Health": "Health checks for probes and load balancers",

@@ -42,6 +42,7 @@ from api.routes import (
     repositories,
     runs,
     silences,
+    views,
     webhooks,
 )
 from api.schema_guard import SchemaGuard
@@ -149,7 +150,7 @@ def _has_key(keys: tuple[str, ...]) -> Callable[[Scope], bool]:
 
 def _include_routes(app: FastAPI) -> None:
     # /api/alerts/{alert_id} also matches /api/alerts/rules and /api/alerts/silences, which therefore come first.
-    for routes in (runs, metrics, insights, logs, repositories, alert_rules, silences, alerts, export):
+    for routes in (runs, metrics, insights, logs, repositories, alert_rules, silences, alerts, views, export):
         app.include_router(routes.router, dependencies=[Depends(require_key)], responses=UNAUTHORIZED_RESPONSES)
     app.include_router(badges.router, responses=PROBLEM_RESPONSES)
     for routes in (webhooks, health, prometheus):

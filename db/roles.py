@@ -39,6 +39,7 @@ READER_PRIVILEGES: Mapping[str, str] = {
     "inbox": "INSERT",
     "installation_keys": "INSERT",
     "job_logs": "INSERT, UPDATE",
+    "saved_views": "INSERT, UPDATE, DELETE",
     "session_generations": "INSERT, UPDATE",
     "silences": "INSERT, UPDATE, DELETE",
 }

@@ -8,6 +8,7 @@ from api.schemas.metrics import ComparedMetrics, Groups, MetricsAnswer, Series
 from api.schemas.repositories import Repositories
 from api.schemas.rules import Replay, Rule, RuleBody, Rules, Silence, SilenceBody, Silences
 from api.schemas.runs import ExportedRun, JobLog, JobPage, Logs, LogsGone, RunDetail, RunPage
+from api.schemas.views import View, Views
 
 __all__ = [
     "Acknowledgement",
@@ -48,5 +49,7 @@ __all__ = [
     "TestFailed",
     "TestResult",
     "TestResults",
+    "View",
+    "Views",
     "Workflows",
 ]

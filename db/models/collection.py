@@ -1,4 +1,5 @@
-"""Tables of the collection (sync states, targets, heartbeats, backfills, gaps, claims, webhooks), keys and sessions."""
+"""Tables of the collection (sync states, targets, heartbeats, backfills, gaps, claims, webhooks), keys, sessions and
+saved views."""
 
 from datetime import datetime
 from typing import Any
@@ -28,6 +29,23 @@ class SessionGeneration(Base):
     person: Mapped[str] = mapped_column(String(64), primary_key=True)
     generation: Mapped[int] = mapped_column(Integer)
     raised_at: Mapped[datetime]
+
+
+class SavedView(Base):
+    """The URL of a page with its filters, by name. `query`: the query of the URL, encoded. `name_key`: the name as it
+    is compared, so that no two views differ only in case. `owner`: the user that saved it; null without a login."""
+
+    __tablename__ = "saved_views"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    name_key: Mapped[str] = mapped_column(String(300), unique=True)
+    description: Mapped[str] = mapped_column(String(500))
+    page: Mapped[str] = mapped_column(String(50))
+    query: Mapped[str] = mapped_column(Text)
+    owner: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
 
 
 class SyncState(Base):

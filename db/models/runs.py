@@ -93,6 +93,7 @@ class Run(Base):
         Index("ix_runs_actor_created_at", "actor", "created_at"),
         Index("ix_runs_conclusion_created_at", "conclusion", "created_at"),
         Index("ix_runs_status_created_at", "status", "created_at"),
+        Index("ix_runs_run_number", "run_number"),
         Index("ix_runs_head_sha", "head_sha", postgresql_ops={"head_sha": "varchar_pattern_ops"}),
         # For the state of default branches.
         Index(

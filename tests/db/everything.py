@@ -34,7 +34,7 @@ def fill_everything(engine: Engine) -> None:
             for number in range(1, PER_TABLE + 1):
                 session.execute(insert(table).values(_row(table, number)))
         if engine.dialect.name == "postgresql":
-            for name in ("alerts", "deliveries", "silences"):
+            for name in ("alerts", "deliveries", "saved_views", "silences"):
                 session.execute(text(f"SELECT setval('{name}_id_seq', {PER_TABLE})"))
             # Rules that were deleted had these.
             session.execute(text("SELECT setval('alert_rules_id_seq', 40)"))
@@ -82,7 +82,7 @@ def _value(column: Column[Any], number: int) -> Any:  # noqa: PLR0911
         return zlib.compress(bytes(range(256)) * number) if number < 6 else b""
     if _is_json(column):
         return None if column.nullable and number == 5 else DOCUMENTS[number % 4]
-    written = f"{number} {TEXTS[number % 4]}" if column.primary_key else TEXTS[number % 4]
+    written = f"{number} {TEXTS[number % 4]}" if column.primary_key or column.unique else TEXTS[number % 4]
     return written[: getattr(kind, "length", None)]
 
 

@@ -1,0 +1,161 @@
+"""Saved views: the URL of a page with its filters, by name. With a login only the owner of a view may change it."""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core.text import printable
+from db.models import SavedView
+
+# The parameter of a URL with the id of the view that the link belongs to.
+VIEW_PARAMETER = "view"
+MAX_VIEWS = 500
+MAX_NAME_LENGTH, MAX_DESCRIPTION_LENGTH, MAX_QUERY_LENGTH = 100, 500, 4_000
+# The case folding of a letter has up to three letters.
+_MAX_KEY_LENGTH = 3 * MAX_NAME_LENGTH
+
+
+class InvalidView(ValueError):
+    """The view cannot be saved; the message is a sentence for the user."""
+
+
+@dataclass(frozen=True)
+class ViewRow:
+    """`query`: the encoded query of the URL. `owner`: null for a view that was saved without a login."""
+
+    id: int
+    name: str
+    description: str
+    page: str
+    query: str
+    owner: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def link(self) -> str:
+        """The URL that opens the view, relative to the base URL of the dashboard."""
+        query = "&".join(part for part in (self.query, f"{VIEW_PARAMETER}={self.id}") if part)
+        return f"{self.page or './'}?{query}"
+
+    def may_change(self, user: str | None) -> bool:
+        """`user`: the name of the signed-in user; null without a login, where everybody may change every view."""
+        return user is None or self.owner is None or self.owner == user
+
+
+_COLUMNS = [getattr(SavedView, name) for name in ViewRow.__dataclass_fields__]
+
+
+def list_views(session: Session) -> list[ViewRow]:
+    """All views by name."""
+    return [ViewRow(*row) for row in session.execute(select(*_COLUMNS).order_by(SavedView.name_key))]
+
+
+def get_view(session: Session, view_id: int) -> ViewRow | None:
+    row = session.execute(select(*_COLUMNS).where(SavedView.id == view_id)).first()
+    return ViewRow(*row) if row else None
+
+
+def save_view(
+    session: Session, name: str, description: str, page: str, query: str, *, owner: str | None, now: datetime
+) -> int:
+    """Stores a new view and returns its id. Raises InvalidView."""
+    name, description = _check_name(name), _check_description(description)
+    _check_query(query)
+    if (session.scalar(select(func.count()).select_from(SavedView)) or 0) >= MAX_VIEWS:
+        raise InvalidView(f"There are {MAX_VIEWS} saved views, which is the maximum: delete one first.")
+    row = SavedView(
+        name=name,
+        name_key=_name_key(name),
+        description=description,
+        page=page,
+        query=query,
+        owner=owner,
+        created_at=now,
+        updated_at=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        raise _name_exists(name) from None
+    return row.id
+
+
+def describe_view(
+    session: Session, view_id: int, name: str, description: str, *, user: str | None, now: datetime
+) -> None:
+    """Changes the name and the description. Raises InvalidView."""
+    name, description = _check_name(name), _check_description(description)
+    _require_change(session, view_id, user)
+    values = {"name": name, "name_key": _name_key(name), "description": description, "updated_at": now}
+    try:
+        with session.begin_nested():
+            session.execute(update(SavedView).where(SavedView.id == view_id).values(values))
+    except IntegrityError:
+        raise _name_exists(name) from None
+
+
+def update_view(session: Session, view_id: int, page: str, query: str, *, user: str | None, now: datetime) -> None:
+    """Changes the page and its filters. Raises InvalidView."""
+    _check_query(query)
+    _require_change(session, view_id, user)
+    values = {"page": page, "query": query, "updated_at": now}
+    session.execute(update(SavedView).where(SavedView.id == view_id).values(values))
+
+
+def delete_view(session: Session, view_id: int, *, user: str | None) -> None:
+    """Raises InvalidView. A view that has been deleted before is no error."""
+    view = get_view(session, view_id)
+    if view and not view.may_change(user):
+        raise _not_owner(view)
+    session.execute(delete(SavedView).where(SavedView.id == view_id))
+
+
+def _require_change(session: Session, view_id: int, user: str | None) -> None:
+    view = get_view(session, view_id)
+    if view is None:
+        raise InvalidView("This view has been deleted: save it under a new name.")
+    if not view.may_change(user):
+        raise _not_owner(view)
+
+
+def _not_owner(view: ViewRow) -> InvalidView:
+    return InvalidView(f"Only {view.owner} may change or delete this view: save a view of your own.")
+
+
+def _name_exists(name: str) -> InvalidView:
+    return InvalidView(f"A view with the name {name} exists: choose another name.")
+
+
+def _check_name(name: str) -> str:
+    name = _one_line(name)
+    if not name:
+        raise InvalidView("Enter a name for the view.")
+    if len(name) > MAX_NAME_LENGTH or len(_name_key(name)) > _MAX_KEY_LENGTH:
+        raise InvalidView(f"The name has more than {MAX_NAME_LENGTH} characters.")
+    return name
+
+
+def _check_description(description: str) -> str:
+    description = _one_line(description)
+    if len(description) > MAX_DESCRIPTION_LENGTH:
+        raise InvalidView(f"The description has more than {MAX_DESCRIPTION_LENGTH} characters.")
+    return description
+
+
+def _check_query(query: str) -> None:
+    if len(query) > MAX_QUERY_LENGTH:
+        raise InvalidView("The page has too many filters to be saved: select fewer values.")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(printable(text).split())
+
+
+def _name_key(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
