@@ -9,7 +9,7 @@ import streamlit as st
 from app import routes as at
 from app import session
 from app.access.policy import AccessDenied
-from app.components import account, page_head, page_states, sidebar
+from app.components import account, page_head, page_states, saved_views, sidebar
 from app.components.freshness import freshness
 from app.components.kiosk import kiosk_style
 from app.data.connection import FailedOver
@@ -88,7 +88,7 @@ pages = {
 page_head.begin(at.NAMES[at.page_of(st.context.url)])
 page = st.navigation(list(pages.values()))
 session.record_page(page.url_path)
-navigation(at.NAMES, _KEYS, at.PARENTS)
+navigation(at.NAMES, _KEYS, at.PARENTS, url_state.FILTER_KEYS)
 name = "Kiosk" if kiosk and page.url_path == at.OVERVIEW else page.title
 heading = st.container(key="page-heading")
 # Before the page, which may stop the script.
@@ -104,6 +104,8 @@ try:
             controls.render(status.version, page.url_path, problems.visible_filters(page.url_path))
         elif filtered:
             url_state.load_query_params()
+        if not kiosk:
+            saved_views.tools(page.url_path, page.title, has_views=filtered)
         with st.container(width=190, key="freshness"):
             freshness(status.version, selection.trends if page.url_path == at.OVERVIEW else None)
     if not kiosk:

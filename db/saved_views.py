@@ -12,7 +12,7 @@ from core.text import printable
 from db.models import SavedView
 
 # The parameter of a URL with the id of the view that the link belongs to.
-VIEW_PARAMETER = "view"
+VIEW_PARAMETER = "saved"
 MAX_VIEWS = 500
 MAX_NAME_LENGTH, MAX_DESCRIPTION_LENGTH, MAX_QUERY_LENGTH = 100, 500, 4_000
 # The case folding of a letter has up to three letters.

@@ -105,6 +105,16 @@ def contains_text(column: Any, needle: str) -> ColumnElement[bool]:
     return _Like(column, literal(f"%{escaped}%"))
 
 
+def contains_letters(column: Any, letters: str) -> ColumnElement[bool]:
+    """Whether the column contains these letters in this order, with anything between them, without regard to case."""
+    escaped = (f"{_ESCAPE}{letter}" if letter in f"%_{_ESCAPE}" else letter for letter in letters)
+    pattern = f"%{'%'.join(escaped)}%"
+    if letters.isascii():
+        condition: ColumnElement[bool] = column.ilike(pattern, escape=_ESCAPE)
+        return condition
+    return _Like(column, literal(pattern))
+
+
 class _Like(FunctionElement[bool]):
     """Case-insensitive LIKE of a text and a pattern."""
 

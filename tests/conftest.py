@@ -21,7 +21,7 @@ from tests.databases import Shelf, administer, with_name
 from tests.kept import Kept
 
 # They share a dashboard, its database and a browser.
-BROWSER = {f"tests/e2e/test_{each}.py" for each in ("alerts", "log", "pages", "ui")}
+BROWSER = {f"tests/e2e/test_{each}.py" for each in ("alerts", "log", "pages", "palette", "ui")}
 
 
 sharding.watch()

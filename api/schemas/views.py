@@ -9,7 +9,7 @@ from api.schemas.base import Schema, Time, example
 _VIEW: dict[str, Any] = {
     "id": 3, "name": "Payments team", "description": "failures of our services", "page": "runs",
     "query": "conclusion=failure&period=7d&repo=acme%2Fpayments",
-    "link": "runs?conclusion=failure&period=7d&repo=acme%2Fpayments&view=3", "owner": "ann@example.com",
+    "link": "runs?conclusion=failure&period=7d&repo=acme%2Fpayments&saved=3", "owner": "ann@example.com",
     "created_at": "2026-11-20T09:12:44Z", "updated_at": "2026-11-23T10:00:01Z",
 }  # fmt: skip
 

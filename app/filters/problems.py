@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.data import figures
 from app.filters import selection
+from app.filters.active_view import unknown_view
 from app.filters.days import BadDays, future_note
 from app.filters.url_state import DEFAULT_PERIOD, PERIODS, bad_period, selected
 from db.definitions.scope import Scope
@@ -45,6 +46,8 @@ def shows_names(page: str) -> bool:
 def query_problems(version: int, page: str) -> list[str]:
     """A sentence for each problem."""
     messages = unknown_names(version).messages if shows_names(page) else []
+    if missing := unknown_view():
+        messages.append(missing)
     if unusable := bad_period():
         allowed = ", ".join(PERIODS)
         messages.append(f"period={unusable} is invalid (expected {allowed}): showing the last {DEFAULT_PERIOD}.")

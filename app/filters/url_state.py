@@ -10,6 +10,8 @@ from datetime import timedelta
 
 import streamlit as st
 
+from db.saved_views import VIEW_PARAMETER
+
 PERIODS = {
     "24h": timedelta(hours=24),
     "7d": timedelta(days=7),
@@ -45,6 +47,9 @@ STATUSES = {
     "queued": ("queued", "waiting", "pending", "requested"),
     "finished": ("completed",),
 }
+FILTER_KEYS = SHARED_KEYS + RUN_KEYS
+# The id of the saved view of a URL, or empty. A URL with it names all filters: those that it does not name are cleared.
+VIEW_KEY = VIEW_PARAMETER
 _TEXT_KEYS = ("q", "dates")
 _MAX_VALUES, _MAX_VALUE_LENGTH = 50, 300
 _SYNCED_KEY, _PAGE_KEY = "filters-written", "filters-page"
@@ -60,7 +65,9 @@ def sync_shared(page: str) -> None:
 
 
 def sync(keys: Sequence[str], *, page_changed: bool) -> None:
+    """`page_changed`: parameters that the URL does not have keep their values, unless the URL has VIEW_KEY."""
     written: dict[str, list[str]] = st.session_state.setdefault(_SYNCED_KEY, {})
+    page_changed = page_changed and VIEW_KEY not in st.query_params
     for key in keys:
         in_url, previous = st.query_params.get_all(key), written.get(key, [])
         if in_url != previous and (in_url or not page_changed):

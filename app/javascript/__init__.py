@@ -14,7 +14,11 @@ def bundle(name: str) -> str:
 
 
 @cache
+def script_path(name: str) -> str:
+    """The URL of a bundle that the browser loads by itself, below the dashboard's base URL. It contains a hash of the
+    bundle, so browsers may cache it forever."""
+    return f"{name.replace('_', '-')}-{sha256(bundle(name).encode()).hexdigest()[:16]}.js"
+
+
 def log_viewer_path() -> str:
-    """The URL of the log viewer's bundle below the dashboard's base URL. It contains a hash of the bundle, so browsers
-    may cache it forever."""
-    return f"log-viewer-{sha256(bundle('log_viewer').encode()).hexdigest()[:16]}.js"
+    return script_path("log_viewer")

@@ -20,6 +20,7 @@ const { outputFiles } = await build({
     log_viewer: "log_viewer/index.js",
     log_viewer_loader: "log_viewer_loader/index.js",
     navigation: "navigation/index.js",
+    palette: "palette/index.js",
     session_reload: "session_reload/index.js",
     theme: "theme/index.js",
   },

@@ -20,10 +20,18 @@ from core.http.settings import ListenAddress, host_policy, require_protection
 
 _WEBSOCKET_PATH = "/_stcore/stream"
 _EXACT_PATHS = frozenset(
-    ("/health/live", "/health/ready", "/_stcore/health", "/_stcore/host-config", "/favicon.png", "/manifest.json")
+    (
+        "/health/live",
+        "/health/ready",
+        "/_stcore/health",
+        "/_stcore/host-config",
+        "/favicon.png",
+        "/manifest.json",
+        "/palette.json",
+    )
 )
 _LOGIN_PATHS = frozenset(("/sign-in", "/sign-in/failed", "/auth/login", "/auth/logout", CALLBACK))
-_PATH_PREFIXES = ("/static/", "/app/static/", "/media/", "/logs/", "/log-viewer-")
+_PATH_PREFIXES = ("/static/", "/app/static/", "/media/", "/logs/", "/log-viewer-", "/palette-")
 _ANY_ADDRESS = "::"
 
 

@@ -1,4 +1,5 @@
-"""The dashboard's own routes besides its pages: health checks and logs. The login protects them like the pages."""
+"""The dashboard's own routes besides its pages: health checks, logs and the command palette. The login protects them
+like the pages."""
 
 import logging
 
@@ -6,12 +7,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.javascript import bundle, log_viewer_path
+from app.javascript import bundle, script_path
 from app.server.request_checks import base_path
 from app.server.static_files import CACHE_IMMUTABLE
 
 log = logging.getLogger(__name__)
 _NO_STORE = {"cache-control": "no-store"}
+# Bundles that the browser loads when they are needed.
+_SCRIPTS = ("log_viewer", "palette")
 
 
 async def live(_: Request) -> JSONResponse:
@@ -46,10 +49,17 @@ def log_part(request: Request) -> Response:
     return log_routes.log_response(request)
 
 
-async def viewer(request: Request) -> Response:
-    if request.path_params["name"] != log_viewer_path().removeprefix("log-viewer-"):
+def palette_entries(request: Request) -> Response:
+    from app.server import palette_routes
+
+    return palette_routes.palette_response(request)
+
+
+async def script(request: Request) -> Response:
+    name = next((name for name in _SCRIPTS if script_path(name) == request.url.path.rpartition("/")[2]), None)
+    if name is None:
         return PlainTextResponse("The dashboard has been updated: reload the page.", 404)
-    return Response(bundle("log_viewer"), media_type="text/javascript", headers={"cache-control": CACHE_IMMUTABLE})
+    return Response(bundle(name), media_type="text/javascript", headers={"cache-control": CACHE_IMMUTABLE})
 
 
 def routes() -> list[Route]:
@@ -57,6 +67,8 @@ def routes() -> list[Route]:
     return [
         Route(f"{base}/health/live", live),
         Route(f"{base}/health/ready", ready),
-        Route(f"{base}/log-viewer-{{name}}", viewer),
+        Route(f"{base}/log-viewer-{{name}}", script),
+        Route(f"{base}/palette-{{name}}", script),
+        Route(f"{base}/palette.json", palette_entries),
         Route(f"{base}/logs/{{run_id}}/{{job_id}}/{{part}}", log_part),
     ]

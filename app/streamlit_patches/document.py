@@ -41,6 +41,14 @@ _CONNECT_SCRIPT = """(() => {
     BACKEND_BASE_URL: location.origin + base,
     HOST_CONFIG: {allowedOrigins: [location.origin], useExternalAuthToken: false},
   }
+  if (path !== base || location.search || location.hash) return
+  // The default view of this browser (app/javascript/navigation/default_view.js). Streamlit has not read the URL yet.
+  try {
+    const view = JSON.parse(localStorage.getItem(`pipeline_health_default_view ${base}/`))
+    const url = view && new URL(view.address, `${location.origin}${base}/`)
+    const isPage = url && ["", ...pages].some(name => url.pathname === `${base}/${name}`)
+    if (isPage && url.origin === location.origin) history.replaceState(null, "", url)
+  } catch {}
 })()"""
 # Marks the document until its first elements have their final size: when the script of the page has finished, or a second
 # after the first element, but not while an element that is no chart is still a placeholder; the size of charts is fixed.

@@ -12,7 +12,18 @@ from app.streamlit_patches.figure import UncheckedFigure
 from app.widgets.exports import ALL_ROWS, ExportBuilder, export_menu
 from app.widgets.text import html
 
-_FILES = ("loading.css", "style.css", "tables.css", "alerts.css", "answers.css", "frame.css", "kiosk.css", "print.css")
+_FILES = (
+    "loading.css",
+    "style.css",
+    "tables.css",
+    "alerts.css",
+    "answers.css",
+    "filters.css",
+    "views.css",
+    "frame.css",
+    "kiosk.css",
+    "print.css",
+)
 # A part of every page's document: a style that Streamlit renders would arrive after the first elements.
 STYLES = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in _FILES)
 

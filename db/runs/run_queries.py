@@ -150,7 +150,8 @@ class RunPage:
 
 # The search term for flaky runs, of which an attempt failed and a later one passed.
 FLAKY_FILTER = "is:flaky"
-_SHA = re.compile(r"(?=.*[0-9])[0-9a-fA-F]{7,64}")
+# The prefix of a commit's sha in a search: a word such as `defaced` is none.
+SHA_PREFIX = re.compile(r"(?=.*[0-9])[0-9a-fA-F]{7,64}")
 _WORKFLOW = func.coalesce(Workflow.name, Run.workflow_name).label("workflow")
 _OWN_COLUMNS: dict[str, Any] = {"repo": Repository.full_name.label("repo"), "workflow": _WORKFLOW}
 _COLUMNS: list[Any] = [_OWN_COLUMNS.get(name, getattr(Run, name, None)) for name in RunRow.__dataclass_fields__]
@@ -242,7 +243,7 @@ def text_conditions(text: str) -> list[ColumnElement[bool]]:
 def _word_conditions(words: str) -> list[ColumnElement[bool]]:
     if not words:
         return []
-    if _SHA.fullmatch(words):
+    if SHA_PREFIX.fullmatch(words):
         # The prefix of a sha is found by an index, whereas words need a scan of all runs.
         return [Run.head_sha.startswith(words.lower(), autoescape=True)]
     conditions = [contains_text(column, words) for column in (Run.title, Run.branch, Run.actor)]

@@ -202,7 +202,7 @@ def test_saved_views_are_listed_with_their_links(client: TestClient, engine: Eng
         save_view(session, "All", "everything", "", "", owner=None, now=NOON)
     answer = client.get("/api/views")
     every, web = answer.json()["items"]
-    assert (every["link"], web["link"]) == (f"./?view={every['id']}", f"runs?repo=acme%2Fweb&view={web['id']}")
+    assert (every["link"], web["link"]) == (f"./?saved={every['id']}", f"runs?repo=acme%2Fweb&saved={web['id']}")
     assert (every["owner"], web["owner"], web["created_at"]) == (None, "ann@example.com", "2026-11-18T12:00:00Z")
     assert client.get("/api/views", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
     assert client.get("/api/views?x=1").status_code == 422

@@ -41,7 +41,8 @@ MALLORY = {"sub": "2", "email": "<b>m</b>@evil-example.com"}
 SHUT = [f"/logs/{RERUN}/4/outline", f"/logs/{RERUN}/4/text", "/_stcore/metrics", "/_stcore/host-config",
         "/_stcore/bidi-components/a/b.js", "/_stcore/upload_file/a/b", "/_stcore/agent/openapi.json",
         "/_stcore/script-health-check", "/media/0123.csv", "/component/a/index.html", "/static/js/index.js",
-        "/log-viewer-0.js", "/nothing", "/health", "/health/live/../../logs/1/2/text", "//logs/1/2/text",
+        "/log-viewer-0.js", "/palette-0.js", "/palette.json?q=web", "/nothing", "/health",
+        "/health/live/../../logs/1/2/text", "//logs/1/2/text",
         "/auth/login/x", "/sign-in/x", "/_stcore/health/", "/OAUTH2CALLBACK"]  # fmt: skip
 
 

@@ -22,7 +22,8 @@ SILENCE = json.dumps({"repos": ["*"], "duration_seconds": 60, "author": "t"}).en
 OF_DASHBOARD = [*(f"/{page}" for page in PAGES), "/logs/1/10/outline", "/static/js/x.js", "/app/static/logo.svg",
                 "/_stcore/health", "/_stcore/host-config", "/_stcore/stream", "/_stcore/metrics", "/media/x.csv",
                 "/_stcore/upload_file/a/b", "/_stcore/bidi-components/a/b.js", "/component/a/b.js",
-                "/_stcore/script-health-check", "/_stcore/agent/mcp", "/log-viewer-0.js", "/health/live", "/nothing",
+                "/_stcore/script-health-check", "/_stcore/agent/mcp", "/log-viewer-0.js", "/palette-0.js",
+                "/palette.json", "/health/live", "/nothing",
                 "/health/ready", "/auth/login", "/oauth2callback", "/sign-in"]  # fmt: skip
 
 

@@ -6,16 +6,16 @@ var hasModifier = (event) => event.ctrlKey || event.metaKey || event.shiftKey ||
 var isTextInput = (target2) => target2 instanceof HTMLElement && (target2.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target2.tagName));
 
 // navigation/pages.js
-var basePath = (pathname, pages) => {
+var basePath = (pathname, pages2) => {
   const path = pathname.replace(/\/$/, "");
-  const page = Object.keys(pages).find((name) => name && path.endsWith(`/${name}`));
+  const page = Object.keys(pages2).find((name) => name && path.endsWith(`/${name}`));
   return page ? path.slice(0, -page.length) : `${path}/`;
 };
-var currentPage = (pathname, pages) => `${pathname.replace(/\/$/, "")}/`.slice(basePath(pathname, pages).length).replace(/\/$/, "");
-var isPage = (url, location2, pages) => {
-  const base = basePath(location2.pathname, pages);
+var currentPage = (pathname, pages2) => `${pathname.replace(/\/$/, "")}/`.slice(basePath(pathname, pages2).length).replace(/\/$/, "");
+var isPage = (url, location2, pages2) => {
+  const base = basePath(location2.pathname, pages2);
   if (url.origin !== location2.origin || !`${url.pathname}/`.startsWith(base)) return false;
-  return Object.hasOwn(pages, url.pathname.slice(base.length).replace(/\/$/, ""));
+  return Object.hasOwn(pages2, url.pathname.slice(base.length).replace(/\/$/, ""));
 };
 
 // navigation/state.js
@@ -23,6 +23,8 @@ var initialState = () => ({
   pages: {},
   keys: {},
   parents: {},
+  filters: [],
+  palette: "",
   listening: false,
   historyPath: null,
   userActed: false,
@@ -278,6 +280,63 @@ var installColumns = () => {
   addEventListener("popstate", () => applyColumns(document.querySelectorAll("table.ph-table")));
 };
 
+// navigation/default_view.js
+var KEY2 = "pipeline_health_default_view ";
+var BUTTONS = "button[data-default-view]";
+var MENU = ".st-key-views-active";
+var storageKey = () => KEY2 + basePath(location.pathname, state.pages);
+var parseDefaultView = (text) => {
+  try {
+    const view = JSON.parse(text ?? "null");
+    const isView = ["id", "name", "address"].every((name) => typeof view?.[name] === "string");
+    return isView ? view : null;
+  } catch {
+    return null;
+  }
+};
+var defaultView = () => {
+  try {
+    return parseDefaultView(localStorage.getItem(storageKey()));
+  } catch {
+    return null;
+  }
+};
+var setDefaultView = (view) => {
+  try {
+    if (view) localStorage.setItem(storageKey(), JSON.stringify(view));
+    else localStorage.removeItem(storageKey());
+  } catch {
+  }
+  showDefaultView();
+};
+var showDefaultView = () => {
+  const view = defaultView();
+  for (
+    const button of
+    /** @type {NodeListOf<HTMLElement>} */
+    document.querySelectorAll(BUTTONS)
+  ) {
+    const isDefault2 = button.dataset.defaultView === view?.id;
+    if (button.getAttribute("aria-pressed") === String(isDefault2)) continue;
+    button.setAttribute("aria-pressed", String(isDefault2));
+    button.textContent = isDefault2 ? "★" : "☆";
+    button.title = isDefault2 ? "Do not open by default" : "Open by default in this browser";
+  }
+  const shown = document.querySelector(`${MENU} [data-view]`);
+  if (!(shown instanceof HTMLElement)) return;
+  const isDefault = shown.dataset.view === view?.id;
+  if (shown.hidden === isDefault) shown.hidden = !isDefault;
+  const address = shown.dataset.address ?? "";
+  if (view && isDefault && address && address !== view.address) setDefaultView({ ...view, address });
+};
+var onClick4 = (event) => {
+  const button = closestTarget(event, BUTTONS);
+  if (!button) return;
+  const { defaultView: id = "", name = "", address = "" } = button.dataset;
+  setDefaultView(button.getAttribute("aria-pressed") === "true" ? null : { id, name, address });
+};
+var installDefaultView = () => document.addEventListener("click", onClick4);
+
 // navigation/frame.js
 var MENU_LINKS = "a[data-testid=stSidebarNavLink]";
 var CONTENT_ID = "content";
@@ -302,14 +361,14 @@ var markHeading = () => {
   heading.id = CONTENT_ID;
   heading.setAttribute("tabindex", "-1");
 };
-var onClick4 = (event) => {
+var onClick5 = (event) => {
   if (!closestTarget(event, "a.ph-skip")) return;
   event.preventDefault();
   const heading = document.getElementById(CONTENT_ID);
   heading?.scrollIntoView({ block: "center" });
   heading?.focus();
 };
-var installSkipLink = () => document.addEventListener("click", onClick4, true);
+var installSkipLink = () => document.addEventListener("click", onClick5, true);
 
 // navigation/kiosk_layout.js
 var MIN_WIDTH = 8.2;
@@ -435,83 +494,39 @@ var installKiosk = () => {
 
 // navigation/list_pages.js
 var PAGERS = ".st-key-pager, .st-key-alerts-pager, .st-key-firing-pager";
-var onClick5 = (event) => {
+var onClick6 = (event) => {
   if (!closestTarget(event, "button:not(:disabled)")) return;
   let block = closestTarget(event, PAGERS);
   while (block && !block.querySelector(".ph-panel")) block = block.parentElement;
   const head = block?.querySelector(".ph-panel");
   if (head && head.getBoundingClientRect().top < 0) head.scrollIntoView({ block: "start" });
 };
-var installListPages = () => document.addEventListener("click", onClick5);
+var installListPages = () => document.addEventListener("click", onClick6);
 
-// navigation/print.js
-var scaleCharts = () => {
-  for (
-    const svg of
-    /** @type {NodeListOf<SVGSVGElement>} */
-    document.querySelectorAll(".js-plotly-plot svg.main-svg")
-  ) {
-    const [width, height] = [svg.getAttribute("width"), svg.getAttribute("height")];
-    if (!width || !height) continue;
-    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const container = svg.closest(".svg-container");
-    if (container instanceof HTMLElement) container.style.setProperty("--ph-ratio", `${width} / ${height}`);
-  }
+// log_viewer/dom.js
+var createElement = (name, className = "", text = void 0) => {
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  if (text !== void 0) element.textContent = text;
+  return element;
 };
-var writeSource = () => {
-  const time = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" }).format(/* @__PURE__ */ new Date());
-  for (const element of document.querySelectorAll(".ph-print-source")) {
-    element.textContent = ` · printed ${time} · ${location.href}`;
-  }
+var copyToClipboard = async (text) => {
+  if (navigator.clipboard && isSecureContext) return navigator.clipboard.writeText(text);
+  const area = createElement("textarea", "", text);
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  if (!copied) throw new Error("The browser does not allow this page to copy.");
+  return void 0;
 };
-var installPrint = () => {
-  const prepare = () => {
-    scaleCharts();
-    writeSource();
-  };
-  addEventListener("beforeprint", prepare);
-  matchMedia("print").addEventListener("change", (event) => event.matches && prepare());
-};
-
-// navigation/run_selection.js
-var MAX_RUNS = 5;
-var showRunSelection = () => {
-  const { selectedRuns } = state;
-  for (
-    const box of
-    /** @type {NodeListOf<HTMLInputElement>} */
-    document.querySelectorAll("input.ph-pick")
-  ) {
-    box.checked = selectedRuns.has(box.value);
-    box.disabled = !box.checked && selectedRuns.size >= MAX_RUNS;
-  }
-  for (const bar of document.querySelectorAll(".ph-picked")) {
-    bar.classList.toggle("ph-some", selectedRuns.size > 1);
-    const link = bar.querySelector("a");
-    if (!link) continue;
-    const address = `compare?runs=${[...selectedRuns].join(",")}`;
-    if (link.getAttribute("href") !== address) link.setAttribute("href", address);
-    const label = `Compare ${selectedRuns.size} runs`;
-    if (link.textContent !== label) link.textContent = label;
-  }
-};
-var onClick6 = (event) => {
-  const box = closestTarget(event, "input.ph-pick");
-  if (box instanceof HTMLInputElement) {
-    if (box.checked) state.selectedRuns.add(box.value);
-    else state.selectedRuns.delete(box.value);
-  } else if (closestTarget(event, ".ph-picked button")) {
-    state.selectedRuns.clear();
-  } else return;
-  showRunSelection();
-};
-var installRunSelection = () => document.addEventListener("click", onClick6);
 
 // navigation/shortcut_list.js
 var SECTIONS = [
   [
     "All pages",
     [
+      ["Ctrl K", "Open the command palette (macOS: ⌘ K)"],
       ["/", "Search the page"],
       ["?", "Show keyboard shortcuts"],
       ["Tab", "Next link, button or field; in tables, arrow keys move between explanations"],
@@ -529,8 +544,8 @@ var SECTIONS = [
     ]
   ]
 ];
-var helpSections = ({ keys, pages }) => [
-  ["Go to", Object.entries(keys).map(([key, page]) => [`g ${key}`, pages[page]])],
+var helpSections = ({ keys, pages: pages2 }) => [
+  ["Go to", Object.entries(keys).map(([key, page]) => [`g ${key}`, pages2[page]])],
   ...SECTIONS
 ];
 
@@ -593,6 +608,219 @@ var installShortcuts = () => {
   document.addEventListener("click", (event) => closestTarget(event, "button.ph-help") && showHelp());
 };
 
+// theme/choice.js
+var THEMES = ["system", "light", "dark"];
+var parseTheme = (value) => THEMES.find((theme) => theme === value) ?? null;
+
+// navigation/theme_switch.js
+var BUTTONS2 = "button[data-theme]";
+var showTheme = () => {
+  const current = window.__pipelineHealthTheme?.current ?? "system";
+  for (
+    const button of
+    /** @type {NodeListOf<HTMLButtonElement>} */
+    document.querySelectorAll(BUTTONS2)
+  ) {
+    const pressed = String(button.dataset.theme === current);
+    if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
+  }
+};
+var onClick7 = (event) => {
+  const theme = parseTheme(closestTarget(event, BUTTONS2)?.dataset.theme);
+  if (!theme) return;
+  window.__pipelineHealthTheme?.choose(theme);
+  showTheme();
+};
+var installThemeSwitch = () => document.addEventListener("click", onClick7);
+
+// navigation/palette.js
+var IS_MAC = /^(Mac|iP)/.test(navigator.platform);
+var BUTTONS3 = "[data-palette]";
+var palette = null;
+var attempts = 0;
+var loadPalette = () => {
+  if (!palette) {
+    const address = pageUrl(`${state.palette}${attempts ? `?retry=${attempts}` : ""}`).href;
+    palette = import(address);
+    palette.catch(() => {
+      palette = null;
+      attempts++;
+    });
+  }
+  return palette;
+};
+var urlWithoutFilters = () => {
+  const url = new URL(location.href);
+  for (const name of state.filters) url.searchParams.delete(name);
+  return url;
+};
+var kioskUrl = (isOn) => {
+  const url = isOn ? pageUrl("") : new URL(location.href);
+  if (isOn) url.search = location.search;
+  if (isOn) url.searchParams.set("wall", "1");
+  else for (const name of ["wall", "rotate", "theme"]) url.searchParams.delete(name);
+  return url;
+};
+var actions = () => {
+  const isKiosk = new URLSearchParams(location.search).has("wall");
+  const view = defaultView();
+  const menus = (
+    /** @type {NodeListOf<HTMLElement>} */
+    document.querySelectorAll(".st-key-views-open button")
+  );
+  const menu = [...menus].find((button) => button.offsetParent !== null);
+  const ofViews = [];
+  if (menu) ofViews.push({
+    kind: "action",
+    label: "Save view",
+    detail: "the page with its filters",
+    keywords: "bookmark views",
+    run: () => menu.click()
+  });
+  if (view) ofViews.push({ kind: "action", label: "Clear default view", detail: view.name, run: () => setDefaultView(null) });
+  return [
+    ...ofViews,
+    { kind: "action", label: "Clear filters", keywords: "reset", run: () => navigate(urlWithoutFilters()) },
+    {
+      kind: "action",
+      label: "Copy link to this page",
+      keywords: "url share",
+      run: () => void copyToClipboard(location.href).catch(() => {
+      })
+    },
+    {
+      kind: "action",
+      label: isKiosk ? "Leave kiosk mode" : "Kiosk mode",
+      keywords: "wall screen tv fullscreen",
+      run: () => navigate(kioskUrl(!isKiosk))
+    },
+    { kind: "action", label: "Keyboard shortcuts", keywords: "help keys", run: showHelp }
+  ];
+};
+var THEMES2 = [["light", "Light theme"], ["dark", "Dark theme"], ["system", "Theme of the system"]];
+var themes = () => THEMES2.map(([theme, label]) => ({ kind: "action", label, keywords: "colour mode", run: () => {
+  window.__pipelineHealthTheme?.choose(theme);
+  showTheme();
+} }));
+var pages = () => Object.entries(state.keys).map(([key, page]) => ({ kind: "page", label: state.pages[page], detail: `g ${key}`, address: page }));
+var destination = (address) => {
+  const url = pageUrl(address);
+  const current = new URLSearchParams(location.search);
+  if (url.searchParams.get("saved") === "") {
+    for (const name of ["period", "dates"]) {
+      const value = current.get(name);
+      if (value) url.searchParams.set(name, value);
+    }
+  }
+  return url;
+};
+var showFailure = () => {
+  const dialog = Object.assign(document.createElement("dialog"), { className: "ph-keys" });
+  dialog.textContent = "The command palette could not be loaded: check the connection, or reload the page.";
+  dialog.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => dialog.remove());
+  document.querySelector(".stApp")?.append(dialog);
+  dialog.showModal();
+};
+var togglePalette = () => {
+  const opened = document.querySelector("dialog.ph-palette");
+  if (opened instanceof HTMLDialogElement) return opened.close();
+  const context = {
+    entries: [...pages(), ...actions(), ...themes()],
+    searchUrl: (query) => pageUrl(`palette.json?q=${encodeURIComponent(query)}`),
+    open: (address) => navigate(destination(address)),
+    openTab: (address) => void openTab(destination(address).href)
+  };
+  return loadPalette().then(({ open }) => {
+    if (!document.querySelector("dialog.ph-palette")) open(context);
+  }, showFailure);
+};
+var onKey2 = (event) => {
+  const hasKey = IS_MAC ? event.metaKey && !event.ctrlKey : event.ctrlKey && !event.metaKey;
+  if (!hasKey || event.altKey || event.shiftKey || event.key.toLowerCase() !== "k") return;
+  event.preventDefault();
+  event.stopPropagation();
+  togglePalette();
+};
+var showPaletteKey = () => {
+  for (const key of document.querySelectorAll(`${BUTTONS3} kbd`)) {
+    const text = IS_MAC ? "⌘ K" : "Ctrl K";
+    if (key.textContent !== text) key.textContent = text;
+  }
+};
+var installPalette = () => {
+  document.addEventListener("keydown", onKey2, true);
+  document.addEventListener("click", (event) => closestTarget(event, BUTTONS3) && togglePalette());
+  document.addEventListener("ph:palette", togglePalette);
+  const load = () => void loadPalette().catch(() => {
+  });
+  if ("requestIdleCallback" in globalThis) requestIdleCallback(load, { timeout: 5e3 });
+  else setTimeout(load, 2e3);
+};
+
+// navigation/print.js
+var scaleCharts = () => {
+  for (
+    const svg of
+    /** @type {NodeListOf<SVGSVGElement>} */
+    document.querySelectorAll(".js-plotly-plot svg.main-svg")
+  ) {
+    const [width, height] = [svg.getAttribute("width"), svg.getAttribute("height")];
+    if (!width || !height) continue;
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const container = svg.closest(".svg-container");
+    if (container instanceof HTMLElement) container.style.setProperty("--ph-ratio", `${width} / ${height}`);
+  }
+};
+var writeSource = () => {
+  const time = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" }).format(/* @__PURE__ */ new Date());
+  for (const element of document.querySelectorAll(".ph-print-source")) {
+    element.textContent = ` · printed ${time} · ${location.href}`;
+  }
+};
+var installPrint = () => {
+  const prepare = () => {
+    scaleCharts();
+    writeSource();
+  };
+  addEventListener("beforeprint", prepare);
+  matchMedia("print").addEventListener("change", (event) => event.matches && prepare());
+};
+
+// navigation/run_selection.js
+var MAX_RUNS = 5;
+var showRunSelection = () => {
+  const { selectedRuns } = state;
+  for (
+    const box of
+    /** @type {NodeListOf<HTMLInputElement>} */
+    document.querySelectorAll("input.ph-pick")
+  ) {
+    box.checked = selectedRuns.has(box.value);
+    box.disabled = !box.checked && selectedRuns.size >= MAX_RUNS;
+  }
+  for (const bar of document.querySelectorAll(".ph-picked")) {
+    bar.classList.toggle("ph-some", selectedRuns.size > 1);
+    const link = bar.querySelector("a");
+    if (!link) continue;
+    const address = `compare?runs=${[...selectedRuns].join(",")}`;
+    if (link.getAttribute("href") !== address) link.setAttribute("href", address);
+    const label = `Compare ${selectedRuns.size} runs`;
+    if (link.textContent !== label) link.textContent = label;
+  }
+};
+var onClick8 = (event) => {
+  const box = closestTarget(event, "input.ph-pick");
+  if (box instanceof HTMLInputElement) {
+    if (box.checked) state.selectedRuns.add(box.value);
+    else state.selectedRuns.delete(box.value);
+  } else if (closestTarget(event, ".ph-picked button")) {
+    state.selectedRuns.clear();
+  } else return;
+  showRunSelection();
+};
+var installRunSelection = () => document.addEventListener("click", onClick8);
+
 // navigation/sort_order.js
 var compareValues = (a, b) => {
   if (a === "" || b === "") return Number(a === "") - Number(b === "");
@@ -637,7 +865,7 @@ var applySortOrder = (table) => {
     head.setAttribute("aria-sort", order && head === heads[index] ? direction : "none");
   }
 };
-var onClick7 = (event) => {
+var onClick9 = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
@@ -674,35 +902,10 @@ var onChange = (event) => {
   replaceSearch(withTableValue(search, "page", name, ""), { rerun: true });
 };
 var installTableSort = () => {
-  document.addEventListener("click", onClick7);
+  document.addEventListener("click", onClick9);
   document.addEventListener("click", onPageClick);
   document.addEventListener("change", onChange);
 };
-
-// theme/choice.js
-var THEMES = ["system", "light", "dark"];
-var parseTheme = (value) => THEMES.find((theme) => theme === value) ?? null;
-
-// navigation/theme_switch.js
-var BUTTONS = "button[data-theme]";
-var showTheme = () => {
-  const current = window.__pipelineHealthTheme?.current ?? "system";
-  for (
-    const button of
-    /** @type {NodeListOf<HTMLButtonElement>} */
-    document.querySelectorAll(BUTTONS)
-  ) {
-    const pressed = String(button.dataset.theme === current);
-    if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
-  }
-};
-var onClick8 = (event) => {
-  const theme = parseTheme(closestTarget(event, BUTTONS)?.dataset.theme);
-  if (!theme) return;
-  window.__pipelineHealthTheme?.choose(theme);
-  showTheme();
-};
-var installThemeSwitch = () => document.addEventListener("click", onClick8);
 
 // navigation/tooltip_layout.js
 var GAP = 6;
@@ -815,7 +1018,7 @@ var tableTips = (table) => [...table.tBodies].flatMap(
     )
   )
 );
-var onKey2 = (event) => {
+var onKey3 = (event) => {
   if (event.key === "Escape" && owner) {
     event.stopImmediatePropagation();
     event.preventDefault();
@@ -859,7 +1062,7 @@ var installTooltips = () => {
   document.addEventListener("pointerover", onPointerOver);
   document.addEventListener("pointerup", onPointerUp);
   document.addEventListener("focusin", onFocusIn);
-  document.addEventListener("keydown", onKey2, true);
+  document.addEventListener("keydown", onKey3, true);
   addEventListener("popstate", hide);
   addEventListener("scroll", place, { capture: true, passive: true });
 };
@@ -884,17 +1087,19 @@ var onMutation = () => {
     showTheme();
     upgradeTitles();
     showKiosk();
+    showPaletteKey();
+    showDefaultView();
     document.querySelectorAll(CHARTS).forEach(linkPoints);
   });
 };
 function navigation({ data }) {
-  state.pages = data.pages;
-  state.keys = data.keys;
-  state.parents = data.parents;
+  Object.assign(state, data);
   if (state.listening) return;
   state.listening = true;
   installRouter();
   installShortcuts();
+  installPalette();
+  installDefaultView();
   installTableSort();
   installColumns();
   installRunSelection();

@@ -1,8 +1,10 @@
 import { linkPoints } from "./chart_links.js";
 import { applyColumns, installColumns } from "./columns.js";
+import { installDefaultView, showDefaultView } from "./default_view.js";
 import { installSkipLink, markHeading, markMenuItem } from "./frame.js";
 import { installKiosk, showKiosk } from "./kiosk.js";
 import { installListPages } from "./list_pages.js";
+import { installPalette, showPaletteKey } from "./palette.js";
 import { installPrint } from "./print.js";
 import { installRouter } from "./router.js";
 import { installRunSelection, showRunSelection } from "./run_selection.js";
@@ -31,23 +33,25 @@ const onMutation = () => {
     showTheme();
     upgradeTitles();
     showKiosk();
+    showPaletteKey();
+    showDefaultView();
     /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(CHARTS)).forEach(linkPoints);
   });
 };
 
 /**
- * The component: links without a reload, keyboard shortcuts, sorted tables, selected runs. Installs the listeners of
- * the document once, however often Streamlit mounts it.
- * @param {{ data: Pick<import("./state.js").NavigationState, "pages" | "keys" | "parents"> }} component
+ * The component: links without a reload, keyboard shortcuts, the command palette, sorted tables, selected runs.
+ * Installs the listeners of the document once, however often Streamlit mounts it.
+ * @param {{ data: Pick<import("./state.js").NavigationState, "pages" | "keys" | "parents" | "filters" | "palette"> }} component
  */
 export default function navigation({ data }) {
-  state.pages = data.pages;
-  state.keys = data.keys;
-  state.parents = data.parents;
+  Object.assign(state, data);
   if (state.listening) return;
   state.listening = true;
   installRouter();
   installShortcuts();
+  installPalette();
+  installDefaultView();
   installTableSort();
   installColumns();
   installRunSelection();

@@ -8,6 +8,7 @@ const SECTIONS = [
   [
     "All pages",
     [
+      ["Ctrl K", "Open the command palette (macOS: ⌘ K)"],
       ["/", "Search the page"],
       ["?", "Show keyboard shortcuts"],
       ["Tab", "Next link, button or field; in tables, arrow keys move between explanations"],

@@ -32,7 +32,7 @@ const section = (title, rows) => {
   return element;
 };
 
-const showHelp = () => {
+export const showHelp = () => {
   document.querySelector("dialog.ph-keys")?.remove();
   const dialog = Object.assign(document.createElement("dialog"), { className: "ph-keys" });
   dialog.setAttribute("aria-label", TITLE);

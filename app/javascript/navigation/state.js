@@ -6,6 +6,8 @@
  * @property {Record<string, string>} pages title by address, relative to the base path
  * @property {Record<string, string>} keys address by the key that follows `g`
  * @property {Record<string, string>} parents address of the page of the menu that a page without an entry belongs to
+ * @property {string[]} filters names of the query parameters that filter
+ * @property {string} palette address of the script of the command palette
  * @property {boolean} listening whether the listeners are installed
  * @property {string | null} historyPath path of the last step through the history; null after a click on one of
  *   Streamlit's own links
@@ -21,6 +23,8 @@ const initialState = () => ({
   pages: {},
   keys: {},
   parents: {},
+  filters: [],
+  palette: "",
   listening: false,
   historyPath: null,
   userActed: false,

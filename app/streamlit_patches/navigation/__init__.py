@@ -5,12 +5,12 @@ charts). The component's script changes the page as the sidebar does: it sends a
 answers by running the page of the address. Written for Streamlit 1.67.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
 
-from app.javascript import bundle
+from app.javascript import bundle, script_path
 
 _navigation = st.components.v2.component(
     "pipeline_health_navigation",
@@ -20,7 +20,11 @@ _navigation = st.components.v2.component(
 )
 
 
-def navigation(pages: Mapping[str, str], keys: Mapping[str, str], parents: Mapping[str, str]) -> None:
+def navigation(
+    pages: Mapping[str, str], keys: Mapping[str, str], parents: Mapping[str, str], filters: Sequence[str]
+) -> None:
     """Mounts the component. `pages`: title by path of the page. `keys`: path by letter, which follows the letter g.
-    `parents`: the page of the menu that a page without an entry belongs to."""
-    _navigation(data={"pages": dict(pages), "keys": dict(keys), "parents": dict(parents)}, key="navigation")
+    `parents`: the page of the menu that a page without an entry belongs to. `filters`: the query parameters that
+    filter."""
+    data = {"pages": dict(pages), "keys": dict(keys), "parents": dict(parents), "filters": list(filters)}
+    _navigation(data=data | {"palette": script_path("palette")}, key="navigation")

@@ -1,0 +1,63 @@
+"""Saved views: reading them for pages, and the changes of users."""
+
+import streamlit as st
+
+from app import session
+from app.access.policy import AccessDenied
+from app.data.connection import read_session, utc_now, write_session
+from app.data.outages import serve_stale
+from db import saved_views
+from db.saved_views import InvalidView, ViewRow
+
+
+@st.cache_data(ttl=2, max_entries=1, show_spinner=False)
+def _cached_views() -> list[ViewRow]:
+    with read_session() as database:
+        return saved_views.list_views(database)
+
+
+@serve_stale
+def load_views() -> list[ViewRow]:
+    """All saved views by name. Raises Unavailable."""
+    return _cached_views()
+
+
+def save_view(name: str, description: str, page: str, query: str) -> int:
+    """Returns the id of the new view. Raises InvalidView, Unavailable."""
+    owner = _user()
+    with write_session() as database:
+        view_id = saved_views.save_view(database, name, description, page, query, owner=owner, now=utc_now())
+    _cached_views.clear()
+    return view_id
+
+
+def describe_view(view_id: int, name: str, description: str) -> None:
+    """Changes name and description. Raises InvalidView, Unavailable."""
+    user = _user()
+    with write_session() as database:
+        saved_views.describe_view(database, view_id, name, description, user=user, now=utc_now())
+    _cached_views.clear()
+
+
+def update_view(view_id: int, page: str, query: str) -> None:
+    """Changes page and filters. Raises InvalidView, Unavailable."""
+    user = _user()
+    with write_session() as database:
+        saved_views.update_view(database, view_id, page, query, user=user, now=utc_now())
+    _cached_views.clear()
+
+
+def delete_view(view_id: int) -> None:
+    """Raises InvalidView, Unavailable."""
+    user = _user()
+    with write_session() as database:
+        saved_views.delete_view(database, view_id, user=user)
+    _cached_views.clear()
+
+
+def _user() -> str | None:
+    """The name of the signed-in user, null without a login. Dialogs run without the page, so the session is checked."""
+    user = session.current_user()
+    if isinstance(user, AccessDenied):
+        raise InvalidView("Your session has ended: reload the page and sign in.")
+    return user.name if user else None

@@ -1,0 +1,37 @@
+"""Saved views in the URL: which one it names, and the query that a view of the current page has."""
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from app.data.views import load_views
+from app.filters.url_state import VIEW_KEY
+from db.saved_views import ViewRow
+
+# Parameters that are not part of a view: those of a screen, and pages of tables, whose rows change.
+_OTHER_KEYS = (VIEW_KEY, "wall", "rotate", "theme", "page")
+
+
+def active_view() -> ViewRow | None:
+    """The view that the URL names; null if it names none, or one that does not exist."""
+    view_id = st.query_params.get(VIEW_KEY, "")
+    return next((view for view in load_views() if str(view.id) == view_id), None) if view_id else None
+
+
+def unknown_view() -> str | None:
+    """A sentence if the view that the URL names does not exist."""
+    view_id = st.query_params.get(VIEW_KEY, "")
+    if not view_id or active_view():
+        return None
+    return f"The saved view {view_id[:40]} does not exist or has been deleted; the filters of the link apply."
+
+
+def current_query() -> str:
+    """The query of the URL that a view of the current page has, in a fixed order."""
+    names = sorted(name for name in st.query_params if name not in _OTHER_KEYS)
+    return urlencode([(name, value) for name in names for value in st.query_params.get_all(name) if value])
+
+
+def is_modified(view: ViewRow, page: str) -> bool:
+    """Whether the current page has other filters than the view."""
+    return (view.page, view.query) != (page, current_query())

@@ -1,0 +1,84 @@
+"""The command palette and saved views, by keyboard and in a real browser."""
+
+import re
+
+from playwright.sync_api import expect
+
+from db.engine import session_scope
+from db.saved_views import list_views
+from tests.app.seeding import RERUN, Seeded
+from tests.e2e.conftest import Tab
+
+
+def ask(tab: Tab, query: str, first: str) -> None:
+    """Opens the palette and types; `first` is the best entry."""
+    tab.page.keyboard.press("Control+k")
+    expect(tab.page.get_by_role("combobox", name="Search")).to_be_focused()
+    tab.page.keyboard.type(query)
+    expect(tab.page.get_by_role("option").first).to_contain_text(first)
+
+
+def test_the_palette_opens_pages_workflows_and_runs_by_keyboard(tab: Tab) -> None:
+    tab.go("/?branch=feature&period=7d")
+    tab.page.evaluate("window.sameDocument = true")
+    ask(tab, "ci api", "acme/api / CI")
+    field, selected = tab.page.get_by_role("combobox", name="Search"), tab.page.get_by_role("option", selected=True)
+    assert field.get_attribute("aria-activedescendant") == selected.get_attribute("id")
+    dialog = tab.page.get_by_role("dialog", name="Command palette").bounding_box()
+    size = tab.page.viewport_size
+    assert dialog
+    assert size
+    assert 0 <= dialog["x"] <= size["width"] - dialog["width"]
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_url("**/workflow?id=20&saved=&period=7d")
+    tab.settle()
+    button = tab.page.locator("[data-palette]").nth(0 if tab.wide else 1)
+    button.focus()
+    ask(tab, f"web #{RERUN}", f"#{RERUN}")
+    tab.page.keyboard.press("ArrowUp")
+    tab.page.keyboard.press("Escape")
+    expect(tab.page.get_by_role("dialog", name="Command palette")).to_have_count(0)
+    expect(button).to_be_focused()
+    ask(tab, f"#{RERUN}", f"#{RERUN}")
+    with tab.page.context.expect_page() as opened_page:
+        tab.page.keyboard.press("Control+Enter")
+    assert opened_page.value.url.endswith(f"/run?run_id={RERUN}")
+    opened_page.value.close()
+    tab.page.bring_to_front()
+    ask(tab, "flaky", "Flaky")
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_url("**/flaky**")
+    assert tab.page.evaluate("window.sameDocument")
+
+
+def test_a_view_is_saved_opened_by_default_and_deleted(wide: Tab, seeded: Seeded) -> None:
+    wide.go("/runs?repo=acme%2Fapi&period=7d")
+    ask(wide, "save view", "Save view")
+    wide.page.keyboard.press("Enter")
+    dialog = wide.page.get_by_role("dialog", name="Saved views")
+    dialog.get_by_label("Name", exact=True).fill("API week")
+    wide.page.keyboard.press("Enter")
+    wide.page.wait_for_url(re.compile(r"/runs\?.*saved=\d+"))
+    wide.page.reload()
+    wide.settle()
+    wide.page.get_by_role("button", name="API week").click()
+    star = dialog.get_by_role("button", name="Default view: API week")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "true")
+    wide.go("/")
+    wide.page.wait_for_url(re.compile(r"/runs\?period=7d&repo=acme%2Fapi&saved=\d+"))
+    wide.see("in the last 7d")
+    expect(wide.page.get_by_title("Default view of this browser")).to_be_visible()
+    ask(wide, "api week", "API week")
+    wide.page.keyboard.press("Escape")
+    ask(wide, "clear default", "Clear default view")
+    wide.page.keyboard.press("Enter")
+    expect(wide.page.get_by_title("Default view of this browser")).to_be_hidden()
+    wide.go("/")
+    assert wide.page.url == f"{wide.address}/"
+    wide.page.get_by_role("button", name="Views").click()
+    dialog.get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete view").click()
+    dialog.get_by_text("No saved views yet.").wait_for()
+    with session_scope(seeded.engine) as session:
+        assert list_views(session) == []
