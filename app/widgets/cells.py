@@ -13,7 +13,6 @@ from app.widgets.sparklines import column_sparkline, outcome_strip, sparkline
 from app.widgets.text import html
 from core import formatting
 from core.formatting import pluralize
-from db.runs.run_queries import RunRow
 from health.metrics.definitions.change import MIN_SAMPLE, Change, percent_change
 from health.metrics.definitions.percentiles import Distribution
 
@@ -51,12 +50,6 @@ def anchor(label: object, page: str, query: Sequence[tuple[str, object]] = (), *
     """A link within the dashboard, which changes the page without a reload."""
     title = f' title="{html(hover)}"' if hover else ""
     return f'<a href="{html(address(page, query))}" target="_self"{title}>{html(label)}</a>'
-
-
-def commit(run: RunRow) -> str:
-    """The commit of a run with author and title, linked to the run."""
-    by = f" {html(run.attribution)}" if run.attribution else ""
-    return f"<code>{anchor(run.head_sha[:7], 'run', [('run_id', run.id)])}</code>{by}: {html(run.headline[:110])}"
 
 
 def address(page: str, query: Sequence[tuple[str, object]] = ()) -> str:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app.components import run_links
 from app.components.alerts.dialogs import acknowledge_dialog, silence_dialog
 from app.data import alerts
 from app.widgets import cells
@@ -152,7 +153,9 @@ def _since(alert: AlertRow) -> datetime:
 
 def _first_bad_run(alert: AlertRow, first_bad_runs: Mapping[int, RunRow]) -> str:
     run = first_bad_runs.get(alert.detail.first_bad_run or 0)
-    return f"<br>first bad commit {cells.commit(run)}" if run else ""
+    if run is None:
+        return ""
+    return f"<br>first bad commit {run_links.commit_text(run, run_links.github_repositories().get(run.repo))}"
 
 
 def _severity(alert: AlertRow) -> str:
