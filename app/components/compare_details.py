@@ -14,7 +14,7 @@ from app.logs.stored import load_diff
 from app.status_style import colour_group, outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
-from app.widgets.table import Column, Row, table_html
+from app.widgets.table import Column, Row, sorted_html
 from app.widgets.text import html, markdown, truncate
 from core import formatting
 from core.formatting import pluralize
@@ -84,9 +84,9 @@ def _section(item: JobSteps, columns: Sequence[Column], index: int, opened: bool
     own = [step for step in item.steps if not step.housekeeping]
     added = [step for step in item.steps if step.housekeeping]
     caption = f"Steps of {item.job.name}, compared"
-    body = table_html(f"steps-{index}", columns, _rows(own), caption) if own else ""
+    body = sorted_html(f"steps-{index}", columns, _rows(own), caption) if own else ""
     if added:
-        table = table_html(f"runner-steps-{index}", columns, _rows(added), f"Housekeeping {caption.lower()}")
+        table = sorted_html(f"runner-steps-{index}", columns, _rows(added), f"Housekeeping {caption.lower()}")
         body += f"<details><summary>{pluralize(len(added), 'housekeeping step')}</summary>{table}</details>"
     last = item.job.states[-1]
     change = signed_duration(last.delta_seconds if last else None, coloured=_succeeded(item.job))

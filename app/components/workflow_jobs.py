@@ -8,7 +8,7 @@ import streamlit as st
 from app.data.runs import JobBreakdown
 from app.widgets import cells
 from app.widgets.cells import Cell
-from app.widgets.table import Column, Row, long_table, table_html
+from app.widgets.table import Column, Row, long_table, sorted_html
 from app.widgets.text import html, truncate
 from core.formatting import pluralize
 from health.metrics.definitions.step_comparison import is_housekeeping
@@ -82,7 +82,7 @@ def step_table(breakdown: JobBreakdown) -> None:
     if added:
         listed = added[:_MAX_ADDED_STEPS]
         more = f", the longest {len(listed)}" if len(listed) < len(added) else ""
-        rows = table_html("runner-steps", columns, step_rows(listed, trends), "Housekeeping steps, longest first")
+        rows = sorted_html("runner-steps", columns, step_rows(listed, trends), "Housekeeping steps, longest first")
         summary = f"{pluralize(len(added), 'housekeeping step')} of the runner and of actions{more}"
         st.html(f'<div class="ph-sections"><details><summary>{summary}</summary>{rows}</details></div>')
 

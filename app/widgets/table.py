@@ -15,7 +15,17 @@ from app.widgets.columns import Column, Row, SortOrder, parse_order, sort_by, so
 from app.widgets.paging import PAGE_SIZE, paginate
 from app.widgets.text import html
 
-__all__ = ["Column", "Row", "long_table", "order_choice", "paginate", "sort_order", "table", "table_html"]
+__all__ = [
+    "Column",
+    "Row",
+    "long_table",
+    "order_choice",
+    "paginate",
+    "sort_order",
+    "sorted_html",
+    "table",
+    "table_html",
+]
 T = TypeVar("T")
 # The browser sorts texts by at most this many characters.
 _MAX_SORT_KEY = 200
@@ -86,6 +96,12 @@ def long_table(
         shown = paginate(sort_rows(columns, rows(items), order), name, noun, reset_key=key, size=size)
     keys = [column.key for column in columns]
     st.html(table_html(name, columns, shown, caption, order, server_keys=keys, is_partial=True))
+
+
+def sorted_html(name: str, columns: Sequence[Column], rows: Sequence[Row], caption: str) -> str:
+    """A table as HTML, in the order of the URL, to be part of a larger element."""
+    order = sort_order(name, columns)
+    return table_html(name, columns, sort_rows(columns, rows, order) if order else rows, caption, order)
 
 
 def order_choice(name: str, orders: Mapping[str, str], order: SortOrder | None) -> str:

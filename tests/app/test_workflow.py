@@ -169,7 +169,7 @@ def test_jobs_steps_and_the_slowdown_are_of_the_same_runs(seeded: Seeded, open_p
     page = open_page("workflow", id=16)
     panels = {
         title: subtitle for block in html(page)
-        for title, subtitle in re.findall(r"<h3>(.*?)</h3><span>(.*?)</span>", block)
+        for title, subtitle in re.findall(r"<h2>(.*?)</h2><span>(.*?)</span>", block)
     }  # fmt: skip
     sample = panels["Slower jobs and steps"]
     assert re.fullmatch(r"60 runs on main in the last 30d: 31 before the slowdown on .*, 29 after", sample)
