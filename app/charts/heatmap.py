@@ -5,20 +5,23 @@ from typing import Any
 import pandas as pd
 
 from app.charts import theme
+from app.charts.links import OWN_LINKS
 from app.charts.trends import duration_ticks
 
 _DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
 def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
-    """Columns: weekday (0 is Monday), hour, rate (null with too few completed runs), hover; all in one time zone."""
+    """Columns: weekday (0 is Monday), hour, rate (null with too few completed runs), hover, query (of the link of the
+    cell); all in one time zone."""
     if not frame["rate"].notna().any():
         return theme.empty("No hour of the week has 5 completed runs in this period")
     rates: list[list[float | None]] = [[None] * 24 for _ in _DAYS]
-    hovers = [[""] * 24 for _ in _DAYS]
-    for weekday, hour, rate, hover in zip(*(frame[name] for name in ("weekday", "hour", "rate", "hover")), strict=True):
+    hovers, queries = ([[""] * 24 for _ in _DAYS] for _ in range(2))
+    columns = (frame[name] for name in ("weekday", "hour", "rate", "hover", "query"))
+    for weekday, hour, rate, hover, query in zip(*columns, strict=True):
         rates[weekday][hour] = None if pd.isna(rate) else float(rate)
-        hovers[weekday][hour] = theme.escape_label(hover)
+        hovers[weekday][hour], queries[weekday][hour] = theme.escape_label(hover), query
     colours = theme.HEAT_DARK if dark else theme.HEAT
     steps = [[index / (len(colours) - 1), colour] for index, colour in enumerate(colours)]
     trace = {
@@ -33,6 +36,8 @@ def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
         "xgap": 2,
         "ygap": 2,
         "text": hovers,
+        "customdata": queries,
+        "meta": OWN_LINKS,
         "hovertemplate": "%{text}<extra></extra>",
         "hoverongaps": False,
         "colorbar": {"thickness": 8, "outlinewidth": 0, "tickformat": ".0%", "nticks": 4, "len": 1, "x": 1.01},
@@ -49,16 +54,17 @@ def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
 
 
 def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dict[str, Any]:
-    """Columns: label, hour, p95 (seconds; null with too few jobs), hover. One row of cells per label, in the given
-    order."""
+    """Columns: label, hour, p95 (seconds; null with too few jobs), hover, query (of the link of the cell). One row of
+    cells per label, in the given order."""
     if not frame["p95"].notna().any():
         return theme.empty("No runner has 5 jobs in any hour of the day in this period")
     waits: list[list[float | None]] = [[None] * 24 for _ in labels]
-    hovers = [[""] * 24 for _ in labels]
-    for label, hour, p95, hover in zip(*(frame[name] for name in ("label", "hour", "p95", "hover")), strict=True):
+    hovers, queries = ([[""] * 24 for _ in labels] for _ in range(2))
+    columns = (frame[name] for name in ("label", "hour", "p95", "hover", "query"))
+    for label, hour, p95, hover, query in zip(*columns, strict=True):
         row = labels.index(label)
         waits[row][hour] = None if pd.isna(p95) else float(p95)
-        hovers[row][hour] = theme.escape_label(hover)
+        hovers[row][hour], queries[row][hour] = theme.escape_label(hover), query
     highest = max((value for row in waits for value in row if value is not None), default=60.0)
     ticks, tick_labels = duration_ticks(highest)
     colours = theme.HEAT_DARK if dark else theme.HEAT
@@ -73,6 +79,8 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
         "xgap": 2,
         "ygap": 2,
         "text": hovers,
+        "customdata": queries,
+        "meta": OWN_LINKS,
         "hovertemplate": "%{text}<extra></extra>",
         "hoverongaps": False,
         "colorbar": {

@@ -36,7 +36,9 @@ def lines(
     frame: pd.DataFrame, values: Sequence[Any], trace: dict[str, Any], *, legend: bool = True
 ) -> list[dict[str, Any]]:
     """`trace`: a line without x and y. Its solid line joins complete buckets only; a dashed line leads to an open
-    circle for each partial bucket."""
+    circle for each partial bucket. `legend`: with an entry that explains the circles. The entry of the line toggles all
+    of its parts."""
+    trace = {"legendgroup": trace["name"], **trace}
     at, partial = list(frame["at"]), partial_mask(frame)
     solid = [None if cut else value for value, cut in zip(values, partial, strict=True)]
     complete = {**trace, "x": at, "y": solid}
@@ -51,26 +53,48 @@ def lines(
         "x": x,
         "y": y,
         "hoverinfo": "skip",
+        "legendgroup": trace["legendgroup"],
         "showlegend": False,
         "line": {"color": colour, "width": trace["line"]["width"], "dash": "dash"},
         "connectgaps": False,
     }
+    links = {"meta": trace["meta"]} if "meta" in trace else {}
     circles = {
+        **links,
         "type": "scatter",
         "mode": "markers",
         "name": SO_FAR,
-        "legendgroup": SO_FAR,
-        "showlegend": legend and any(notes[row] == f" · {SO_FAR}" for row in open_ones),
+        "legendgroup": trace["legendgroup"],
+        "showlegend": False,
         # A rate of 100% lies on the edge of the chart.
         "cliponaxis": False,
         "x": [at[row] for row in open_ones],
         "y": [values[row] for row in open_ones],
-        "marker": {"size": 7, "symbol": "circle-open", "color": colour, "line": {"width": 2}},
+        "marker": _circle(colour),
         "customdata": [trace["customdata"][row] for row in open_ones],
         "text": [notes[row] for row in open_ones],
         "hovertemplate": trace["hovertemplate"].replace("<extra>", "%{text}<extra>"),
     }
-    return [complete, dashed, circles]
+    has_running = any(notes[row] == f" · {SO_FAR}" for row in open_ones)
+    return [complete, dashed, circles, *([_circle_entry(at[-1], colour)] if legend and has_running else [])]
+
+
+def _circle(colour: str) -> dict[str, Any]:
+    return {"size": 7, "symbol": "circle-open", "color": colour, "line": {"width": 2}}
+
+
+def _circle_entry(at: Any, colour: str) -> dict[str, Any]:
+    """An empty trace that explains the circles in the legend."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": SO_FAR,
+        "x": [at],
+        "y": [None],
+        "hoverinfo": "skip",
+        "showlegend": True,
+        "marker": _circle(colour),
+    }
 
 
 def bars(frame: pd.DataFrame, values: Sequence[Any], trace: dict[str, Any]) -> list[dict[str, Any]]:

@@ -34,7 +34,14 @@ SERIES = {
 P50, P95 = {False: "#7457D1", True: "#A48BF0"}, {False: "#1A6FCB", True: "#4C9AF0"}
 HEAT = ["#DCE9F8", "#B9D3F1", "#94BBE9", "#6CA1DE", "#4788CF", "#2F70BB", "#2059A0", "#164684", "#0F3769", "#0C2C55"]
 
-CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+# The mode bar is hidden by charts.css: the chart menu uses its button that saves an image.
+CONFIG = {
+    "displayModeBar": True,
+    "modeBarButtons": [["toImage"]],
+    "displayNotifier": False,
+    "responsive": True,
+    "scrollZoom": False,
+}
 HEIGHT = 225
 
 
@@ -57,6 +64,8 @@ def layout(**more: Any) -> dict[str, Any]:
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "dragmode": False,
+        # Streamlit draws a new chart several times until it has its size: hidden series stay hidden.
+        "uirevision": "constant",
         "font": {"size": 12},
         "xaxis": axis(showgrid=False),
         "yaxis": axis(),
@@ -82,7 +91,7 @@ def empty(message: str) -> dict[str, Any]:
 def margin(**more: int) -> dict[str, int]:
     """Margins in pixels, with room for the labels of both axes. With automatic margins Plotly draws every chart
     twice."""
-    return {"l": 46, "r": 4, "t": 28, "b": 36, "pad": 4} | more
+    return {"l": 46, "r": 20, "t": 28, "b": 36, "pad": 4} | more
 
 
 def axis(**more: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from app.charts import theme
+from app.charts.links import OWN_LINKS
 from app.status_style import outcome_colour
 
 ROW = 26
@@ -12,8 +13,8 @@ ROW = 26
 
 def timeline(frame: pd.DataFrame) -> dict[str, Any]:
     """Columns: name, queue_start, start, end (seconds from the start of the attempt; start and end are null for a job
-    that did not run, end alone if it is unknown), outcome, written (the duration as text), hover, critical (outlined).
-    One bar per row, the first one on top."""
+    that did not run, end alone if it is unknown), outcome, written (the duration as text), hover, critical (outlined), address
+    (the link of a click). One bar per row, the first one on top."""
     names = [
         theme.escape_label(str(name)[:60]) + mark
         for name, mark in zip(frame["name"], _row_labels(len(frame)), strict=True)
@@ -48,8 +49,9 @@ def timeline(frame: pd.DataFrame) -> dict[str, Any]:
         "text": list(frame["written"]),
         "textposition": "outside",
         "cliponaxis": False,
-        "customdata": hovers,
-        "hovertemplate": "%{customdata}<extra></extra>",
+        "meta": OWN_LINKS,
+        "customdata": [list(row) for row in zip(frame["address"], hovers, strict=True)],
+        "hovertemplate": "%{customdata[1]}<extra></extra>",
     }
     longest = max([*ends, 1.0])
     ticks, labels = _ticks(longest)

@@ -6,8 +6,11 @@ from typing import Any
 import pandas as pd
 
 from app.charts import partial_buckets, theme
+from app.charts.links import trace_query
 from app.charts.partial_buckets import with_none as _plain
 from app.status_style import CANCELLED, FAILURE, OTHER, RUNNING, SKIPPED, SUCCESS, TIMED_OUT
+from db.definitions.attempts import conclusions_of
+from db.enums import Outcome
 
 
 def success_rate(
@@ -86,22 +89,22 @@ def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") 
     """Columns: at, success, failure, cancelled, skipped, other, running, partial, note. The outcomes add up to all runs
     of the period."""
     outcomes = (
-        ("success", "Success", theme.SUCCESS_SOFT),
-        ("failure", "Failed", FAILURE),
-        ("cancelled", "Cancelled", CANCELLED),
-        ("skipped", "Skipped", SKIPPED),
-        ("other", "Other", OTHER),
-        ("running", "Running", RUNNING),
+        ("success", "Success", theme.SUCCESS_SOFT, Outcome.SUCCESS),
+        ("failure", "Failed", FAILURE, Outcome.FAILURE),
+        ("cancelled", "Cancelled", CANCELLED, Outcome.CANCELLED),
+        ("skipped", "Skipped", SKIPPED, Outcome.SKIPPED),
+        ("other", "Other", OTHER, Outcome.OTHER),
+        ("running", "Running", RUNNING, Outcome.IN_PROGRESS),
     )
-    if not any(frame[column].sum() for column, _, _ in outcomes):
+    if not any(frame[column].sum() for column, *_ in outcomes):
         return theme.empty("No runs in this period")
     traces = [
         trace
-        for column, label, colour in outcomes
+        for column, label, colour, outcome in outcomes
         if frame[column].sum() > 0 or column in ("success", "failure")
-        for trace in partial_buckets.bars(frame, _plain(frame[column]), _bar(label, colour))
+        for trace in partial_buckets.bars(frame, _plain(frame[column]), _bar(label, colour, outcome))
     ]
-    highest = float(frame[[column for column, _, _ in outcomes]].sum(axis=1).max())
+    highest = float(frame[[column for column, *_ in outcomes]].sum(axis=1).max())
     return {
         "data": [*traces, *partial_buckets.legend_entry(frame)],
         "layout": theme.layout(
@@ -133,6 +136,7 @@ def compute_minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = 
             {
                 "type": "bar",
                 "name": label,
+                "legendgroup": label,
                 "marker": {"color": colour, "line": {"width": 0}},
                 "customdata": list(frame[f"{column}_written"]),
                 "hovertemplate": f"{label.lower()}: %{{customdata}}<extra></extra>",
@@ -149,10 +153,15 @@ def compute_minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = 
     }
 
 
-def _bar(label: str, colour: str) -> dict[str, Any]:
+def _bar(label: str, colour: str, outcome: Outcome) -> dict[str, Any]:
+    """A click on a bar opens the runs with the outcome."""
+    unfinished = (("status", name) for name in ("running", "queued"))
+    conclusions = (("conclusion", name) for name in conclusions_of(outcome))
     return {
         "type": "bar",
         "name": label,
+        "legendgroup": label,
+        "meta": trace_query(*(unfinished if outcome is Outcome.IN_PROGRESS else conclusions)),
         "marker": {"color": colour, "line": {"width": 0}},
         "hovertemplate": f"%{{y:,}} {label.lower()}<extra></extra>",
     }

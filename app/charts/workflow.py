@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from app.charts import partial_buckets, theme
+from app.charts.links import OWN_LINKS, trace_query
 from app.charts.trends import change_markers, duration_ticks
 from app.status_style import CANCELLED, FAILURE, OTHER, SUCCESS
 
@@ -59,6 +60,7 @@ def _line(name: str, part: pd.DataFrame, column: str, index: int, *, dark: bool)
         "name": theme.escape_label(name[:28]),
         "line": {"color": colours[index % len(colours)], "width": 2, "dash": _DASHES[index % len(_DASHES)]},
         "marker": {"size": 5},
+        "meta": trace_query(("branch", name)),
         "customdata": list(part[f"{column}_written"]),
         "hovertemplate": f"%{{customdata}} {theme.escape_label(name[:40])}<extra></extra>",
         "connectgaps": False,
@@ -110,6 +112,7 @@ def _trace(frame: pd.DataFrame, kind: str, label: str, colour: str, symbol: str)
         "type": kind,
         "mode": "markers",
         "name": label,
+        "meta": OWN_LINKS,
         "x": list(frame["at"]),
         "y": list(frame["seconds"]),
         "marker": {"color": colour, "size": 7, "symbol": symbol, "opacity": 0.75},

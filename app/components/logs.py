@@ -11,13 +11,16 @@ import streamlit as st
 
 from app.components import run_links
 from app.components.page_head import Crumb, breadcrumb, run_crumbs, set_title
+from app.data.connection import utc_now
 from app.data.outages import Unavailable
 from app.data.runs import RunWithJobs, attempt_detail, request_log, run_logs
 from app.javascript import bundle, log_viewer_path
+from app.logs.stored import LogUnavailable, load_log
 from app.status_style import colour_group, outcome_label
 from app.widgets import cells
 from app.widgets.text import html, markdown, truncate
 from core import formatting
+from db.definitions.scope import parse_time
 from db.enums import LogState
 from db.logs.log_queries import JobLogRow
 from db.runs.job_queries import JobSummary
@@ -55,6 +58,23 @@ def select_log(newest: RunWithJobs, version: int) -> SelectedLog | None:
 def _number(name: str) -> int | None:
     value = st.query_params.get(name, "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
+
+
+def requested_line(run_id: int, selected: SelectedLog) -> str:
+    """The lines that the URL selects: `line`, or the first line at or after the time `at`; empty without either."""
+    line, at = st.query_params.get("line", ""), st.query_params.get("at", "")
+    if line or not at:
+        return line
+    try:
+        moment = parse_time(at, utc_now())
+    except ValueError as error:
+        st.warning(markdown(f"at={error}. Showing the beginning of the log."), icon=":material/warning:")
+        return ""
+    try:
+        number = load_log(run_id, selected.row.job_id).index.line_at(moment)
+    except LogUnavailable:
+        return ""
+    return str(number or "")
 
 
 def no_log(run: RunRow) -> None:

@@ -1,13 +1,14 @@
 """The parts of the Run page: heading, attempts, key figures, failure causes, jobs and steps."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
 from app import frames, session
 from app.components import run_links
 from app.components.page_head import Crumb, breadcrumb, run_crumbs, set_title
+from app.components.workflows import Query
 from app.data.connection import utc_now
 from app.data.runs import RunWithJobs, job_steps
 from app.status_style import colour_group, event_label, outcome_label, outcome_name
@@ -292,13 +293,13 @@ def steps(detail: RunWithJobs, attempt: int, version: int) -> None:
         opened += failed
         expanded = failed and opened <= _MAX_LOGS and not has_many_jobs(detail.jobs)
         if preloaded is not None:
-            with st.expander(_job_label(job), expanded=expanded):
-                _steps_of(job, preloaded[job.id])
+            with st.expander(_job_label(job), expanded=expanded, key=f"job-{job.id}"):
+                _steps_of(job, preloaded[job.id], detail.run.id)
             continue
-        unfolded = st.expander(_job_label(job), expanded=expanded, on_change="rerun", key=f"steps-{attempt}-{job.id}")
+        unfolded = st.expander(_job_label(job), expanded=expanded, on_change="rerun", key=f"job-{job.id}")
         if unfolded.open:
             with unfolded:
-                _steps_of(job, job_steps(detail.run.id, (job.id,), version).get(job.id, []))
+                _steps_of(job, job_steps(detail.run.id, (job.id,), version).get(job.id, []), detail.run.id)
 
 
 def _all_steps(run_id: int, jobs: Sequence[JobSummary], version: int) -> Mapping[int, Steps] | None:
@@ -313,7 +314,7 @@ def _job_label(job: JobSummary) -> str:
     return f"{name} · :{colour_group(state)}[{outcome_label(state)}] · {formatting.duration(job.duration_seconds)}"
 
 
-def _steps_of(job: JobSummary, steps: Steps) -> None:
+def _steps_of(job: JobSummary, steps: Steps, run_id: int) -> None:
     where = ", ".join(job.labels) or "no label"
     st.caption(
         f"Runner {markdown(job.runner or 'unknown')} · {markdown(where)} · "
@@ -324,25 +325,36 @@ def _steps_of(job: JobSummary, steps: Steps) -> None:
         st.caption("No steps are stored for this job.")
         return
     failed = next((index for index, span in enumerate(spans) if span.state in FAILED_CONCLUSIONS), 0)
-    st.html(steps_html(paginate(spans, f"steps-{job.id}", "steps", default=failed)))
+    log: Query = [("run_id", run_id), ("attempt", job.attempt), ("job_id", job.id)] if job.completed_at else ()
+    st.html(steps_html(paginate(spans, f"steps-{job.id}", "steps", default=failed), log))
 
 
-def steps_html(spans: Sequence[frames.StepSpan]) -> str:
-    """Rows of sign, name, outcome, position within the duration of the job, and duration, as HTML."""
-    return '<div role="list">' + "".join(map(_step, spans)) + "</div>"
+def steps_html(spans: Sequence[frames.StepSpan], log: Query = ()) -> str:
+    """Rows of sign, name, outcome, position within the duration of the job, and duration, as HTML. `log`: the query of
+    the job's log, to which the names of its steps are linked; empty without a log."""
+    return '<div role="list">' + "".join(_step(span, log) for span in spans) + "</div>"
 
 
-def _step(span: frames.StepSpan) -> str:
+def _step(span: frames.StepSpan, log: Query) -> str:
     sign, _, name = outcome_label(span.state).partition(" ")
     colour = f"ph-{colour_group(span.state)}"
     bar = f'<i style="left:{span.left:.1f}%;width:{span.width:.1f}%"></i>' if span.width else ""
     return (
         f'<div class="ph-step" role="listitem"><span class="{colour}" aria-hidden="true">{sign}</span>'
-        f'<span class="ph-name">{html(truncate(span.name, 300))}</span>'
+        f'<span class="ph-name">{_step_name(span, log)}</span>'
         f'<span class="ph-word {colour}">{html(name)}</span>'
         f'<span class="ph-track {colour}" aria-hidden="true">{bar}</span>'
         f'<span class="ph-time">{span.duration}</span></div>'
     )
+
+
+def _step_name(span: frames.StepSpan, log: Query) -> str:
+    """Leads to the first line of the step in the log of its job."""
+    name = truncate(span.name, 300)
+    if not log or span.started_at is None:
+        return html(name)
+    at = span.started_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return anchor(name, "log", [*log, ("at", at)], hover="Open the log at this step")
 
 
 def _ago(moment: datetime | None) -> str:

@@ -35,31 +35,48 @@ def run_page(
     cursor: str | None,
     version: int,
     order: run_queries.RunOrder = run_queries.NEWEST_FIRST,
+    parts: tuple[Window, ...] | None = None,
 ) -> tuple[run_queries.RunPage, int]:
-    """(a page of runs, the number of all runs). Raises InvalidCursor."""
+    """(a page of runs, the number of all runs). `parts`: the parts of the window to which the list is limited; null for
+    all of it. Raises InvalidCursor."""
+    if parts == ():
+        return run_queries.RunPage([], None), 0
+    limits = parts or ()
     with read_session() as session:
-        page = run_queries.list_runs(session, scope, window, limit=_PAGE_SIZE, cursor=cursor, text=text, order=order)
-        return page, service.count_runs(session, scope, window, text=text)
+        page = run_queries.list_runs(
+            session, scope, window, limit=_PAGE_SIZE, cursor=cursor, text=text, order=order, parts=limits
+        )
+        return page, service.count_runs(session, scope, window, text=text, parts=limits)
 
 
 @serve_stale
 @st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
 def previous_page(
-    scope: Scope, window: Window, text: str, first: run_queries.RunRow, version: int, order: run_queries.RunOrder
+    scope: Scope,
+    window: Window,
+    text: str,
+    first: run_queries.RunRow,
+    version: int,
+    order: run_queries.RunOrder,
+    parts: tuple[Window, ...] | None = None,
 ) -> str | None:
-    """The cursor of the page before the run `first`; null where that is the first page."""
+    """The cursor of the page before the run `first`; null where that is the first page. `parts`: as in run_page."""
     with read_session() as session:
-        return run_queries.previous_cursor(session, scope, window, first, limit=_PAGE_SIZE, text=text, order=order)
+        return run_queries.previous_cursor(
+            session, scope, window, first, limit=_PAGE_SIZE, text=text, order=order, parts=parts or ()
+        )
 
 
-def all_runs(scope: Scope, window: Window, text: str, order: run_queries.RunOrder) -> list[run_queries.RunRow]:
-    """The runs for a file, at most MAX_EXPORTED."""
+def all_runs(
+    scope: Scope, window: Window, text: str, order: run_queries.RunOrder, parts: tuple[Window, ...] | None = None
+) -> list[run_queries.RunRow]:
+    """The runs for a file, at most MAX_EXPORTED. `parts`: as in run_page, but not empty."""
     runs: list[run_queries.RunRow] = []
     cursor: str | None = None
     with read_session() as session:
         while len(runs) < MAX_EXPORTED:
             page = run_queries.list_runs(
-                session, scope, window, limit=_EXPORT_BATCH, cursor=cursor, text=text, order=order
+                session, scope, window, limit=_EXPORT_BATCH, cursor=cursor, text=text, order=order, parts=parts or ()
             )
             runs += page.items
             cursor = page.next

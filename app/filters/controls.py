@@ -5,12 +5,12 @@ from datetime import date, datetime
 
 import streamlit as st
 
-from app import status_style
+from app import session, status_style
 from app.data import figures
 from app.data.status import window_end
 from app.filters import selection, url_state, view_state
-from app.filters.days import Days
-from app.filters.url_state import PERIODS, RATES, RUN_KEYS, STATUSES, selected
+from app.filters.days import Dates
+from app.filters.url_state import PERIODS, RATES, STATUSES, selected
 from db.definitions.scope import Scope
 from db.enums import Conclusion
 from db.repositories.repository_queries import MAX_VALUES
@@ -39,7 +39,7 @@ def render(version: int, page: str, visible: Sequence[str]) -> None:
 
 def render_for_runs(version: int) -> None:
     """The additional filters of the Runs page."""
-    url_state.sync(RUN_KEYS, page_changed=not any(key in st.session_state for key in RUN_KEYS))
+    url_state.sync_runs()
     for key, allowed in (("status", tuple(STATUSES)), ("conclusion", tuple(Conclusion))):
         for value in selected(key):
             if value not in allowed:
@@ -59,11 +59,19 @@ def render_for_runs(version: int) -> None:
         _multiselect("Conclusion", list(Conclusion), "conclusion", "All results", status_style.outcome_name)
         _multiselect("Event", options.events, "event", "All events", status_style.event_label)
         _multiselect("Actor", options.actors, "actor", "All actors")
+        if hours := selection.selected_hours():
+            st.button(
+                str(hours), key="hours-clear", on_click=_clear_hours, icon=":material/close:", help="Show all hours"
+            )
+
+
+def _clear_hours() -> None:
+    st.session_state["hours"] = ""
 
 
 def _time_controls(now: datetime) -> None:
-    days = selection.selected_days()
-    if days:
+    dates = selection.selected_dates()
+    if dates:
         st.segmented_control(
             "Period", list(PERIODS), key=_OTHER_PERIOD_KEY, label_visibility="collapsed", on_change=_on_period_change
         )
@@ -76,10 +84,10 @@ def _time_controls(now: datetime) -> None:
             label_visibility="collapsed",
             on_change=url_state.clear_dates,
         )
-    label = str(days) if days else "Custom"
-    with st.popover(label, icon=":material/date_range:", key="dates-popover", type="primary" if days else "secondary"):
+    label = dates.text(session.zone()) if dates else "Custom"
+    with st.popover(label, icon=":material/date_range:", key="dates-popover", type="primary" if dates else "secondary"):
         today = selection.today()
-        started = days.started(today) if days else None
+        started = dates.started(today) if dates else None
         shown: list[date | datetime | str | None] = [started.first, started.last] if started else []
         # The widget raises for a day after its maximum, also for one that was selected before.
         st.date_input(
@@ -97,7 +105,7 @@ def _on_period_change() -> None:
 def _on_days_change() -> None:
     days = st.session_state.get("days")
     if isinstance(days, tuple) and len(days) == 2:
-        st.session_state["dates"] = Days(*days).query_value
+        st.session_state["dates"] = Dates.days(*days).query_value
 
 
 def rate_control() -> None:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.data import figures
+from app.data.connection import utc_now
 from app.filters import selection
 from app.filters.active_view import unknown_view
-from app.filters.days import BadDays, future_note
+from app.filters.days import BadDates, future_note
+from app.filters.hours import BadHours, parse_hours
 from app.filters.url_state import DEFAULT_PERIOD, PERIODS, bad_period, selected
 from db.definitions.scope import Scope
 
@@ -52,11 +54,17 @@ def query_problems(version: int, page: str) -> list[str]:
         allowed = ", ".join(PERIODS)
         messages.append(f"period={unusable} is invalid (expected {allowed}): showing the last {DEFAULT_PERIOD}.")
     try:
-        days = selection.parse_selected_days()
-        note = future_note(days, selection.today()) if days else None
+        dates = selection.parse_selected_dates()
+        note = future_note(dates, utc_now()) if dates else None
         messages += [note] if note else []
-    except BadDays as error:
+    except BadDates as error:
         messages.append(f"{error} Showing the last {selection.period()} instead.")
+    try:
+        hours = st.query_params.get("hours", "") if page == "runs" else ""
+        if hours:
+            parse_hours(hours)
+    except BadHours as error:
+        messages.append(f"{error} Showing all hours.")
     return messages
 
 

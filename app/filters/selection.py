@@ -5,15 +5,18 @@ from datetime import UTC, date, datetime, timedelta
 
 import streamlit as st
 
+from app import session
 from app.data import figures
 from app.data.connection import utc_now
 from app.data.status import load_status, window_end
-from app.filters.days import BadDays, Days, parse_days
+from app.filters.days import BadDates, Dates, parse_dates
+from app.filters.hours import BadHours, Hours, parse_hours
 from app.filters.url_state import (
     DEFAULT_PERIOD,
     DEFAULTS,
     PERIODS,
     RATES,
+    SHARED_KEYS,
     STATUSES,
     TIME_KEYS,
     SuccessRate,
@@ -74,6 +77,21 @@ def search_text() -> str:
     return str(st.session_state.get("q") or "")
 
 
+def selected_hours() -> Hours | None:
+    """The hours of the week of the Runs page. Null if none are selected, or the URL's are invalid."""
+    try:
+        text = str(st.session_state.get("hours") or "")
+        return parse_hours(text) if text else None
+    except BadHours:
+        return None
+
+
+def filter_query() -> list[tuple[str, object]]:
+    """Query parameters that keep all shared filters but the dates in a link. A filter that a link omits would be added
+    to the URL by a second entry of the browser's history."""
+    return [(key, value) for key in SHARED_KEYS if key != "dates" for value in query_values(key)]
+
+
 def spend_group(groups: Mapping[str, object]) -> str:
     """The selected grouping of the Cost page, a key of `groups`; the first without a selection."""
     group = st.session_state.get("by") or st.query_params.get("by", "")
@@ -97,45 +115,43 @@ def trends(version: int) -> Trends:
 
 
 def window(until: datetime) -> Window:
-    """The period that ends at `until`, or the selected days up to `until`; empty for days in the future."""
-    days = selected_days()
-    return Window(until - PERIODS[period()], until) if days is None else days.window(until)
+    """The period that ends at `until`, or the selected dates up to `until`; empty for dates in the future."""
+    dates = selected_dates()
+    return Window(until - PERIODS[period()], until) if dates is None else dates.window(until)
 
 
 def interval() -> Interval:
     """The interval of the points of a time series."""
-    days = selected_days()
-    if days is None:
+    dates = selected_dates()
+    if dates is None:
         length = PERIODS[period()]
     else:
-        started = days.started(today()) or days
-        length = started.last - started.first + timedelta(days=1)
+        started = dates.started(today()) or dates
+        length = started.until - started.since
     return Interval.HOUR if length <= _MAX_HOURLY else Interval.DAY if length <= _MAX_DAILY else Interval.WEEK
 
 
 def period() -> str:
-    """The period as text: `30d`, or the selected days."""
-    days = selected_days()
-    if days:
-        return f"{days}, so far" if days.includes_today(today()) else str(days)
+    """The period as text: `30d`, or the selected dates."""
+    dates = selected_dates()
+    if dates:
+        text = dates.text(session.zone())
+        return f"{text}, so far" if dates.includes(utc_now()) else text
     value = st.session_state.get("period")
     return value if value in PERIODS else DEFAULT_PERIOD
 
 
 def period_length() -> str:
     """The length of the previous period as text, for `vs previous …`: `30d`, or `9 days`."""
-    days = selected_days()
-    if not days:
+    dates = selected_dates()
+    if not dates:
         return period()
-    if days.includes_today(today()):
-        return "the same time"
-    count = (days.last - days.first).days + 1
-    return f"{count} days" if count > 1 else "1 day"
+    return "the same time" if dates.includes(utc_now()) else dates.length_text
 
 
 def describe() -> str:
     """The period within a sentence: `the last 30d`, or `1 Nov – 9 Nov`."""
-    return period() if selected_days() else f"the last {period()}"
+    return period() if selected_dates() else f"the last {period()}"
 
 
 def time_query() -> list[tuple[str, object]]:
@@ -147,15 +163,15 @@ def today() -> date:
     return utc_now().astimezone(UTC).date()
 
 
-def selected_days() -> Days | None:
+def selected_dates() -> Dates | None:
     """Null if none are selected, or the URL's are invalid."""
     try:
-        return parse_selected_days()
-    except BadDays:
+        return parse_selected_dates()
+    except BadDates:
         return None
 
 
-def parse_selected_days() -> Days | None:
-    """Raises BadDays."""
+def parse_selected_dates() -> Dates | None:
+    """Raises BadDates."""
     text = str(st.session_state.get("dates") or "")
-    return parse_days(text) if text else None
+    return parse_dates(text) if text else None

@@ -40,7 +40,7 @@ RATES = {
 DEFAULTS = {"period": DEFAULT_PERIOD, "rate": "run"}
 TIME_KEYS = ("period", "dates")
 SHARED_KEYS = ("repo", "branch", "workflow", *TIME_KEYS, "rate")
-RUN_KEYS = ("status", "conclusion", "event", "actor", "q")
+RUN_KEYS = ("status", "conclusion", "event", "actor", "q", "hours")
 # The statuses of GitHub by their value in the URL.
 STATUSES = {
     "running": ("in_progress",),
@@ -50,18 +50,44 @@ STATUSES = {
 FILTER_KEYS = SHARED_KEYS + RUN_KEYS
 # The id of the saved view of a URL, or empty. A URL with it names all filters: those that it does not name are cleared.
 VIEW_KEY = VIEW_PARAMETER
-_TEXT_KEYS = ("q", "dates")
+_TEXT_KEYS = ("q", "dates", "hours")
 _MAX_VALUES, _MAX_VALUE_LENGTH = 50, 300
 _SYNCED_KEY, _PAGE_KEY = "filters-written", "filters-page"
+# Whether the URL selected something when the user came to the page.
+_LINKED_KEY = "filters-linked"
+# (the dates before a link to this page, the dates that the link selected), until the user leaves the page.
+_DATES_BEFORE_KEY = "filters-dates-before"
 # An invalid period of the URL, until another one is selected.
 _BAD_PERIOD_KEY = "period-unusable"
 
 
 def sync_shared(page: str) -> None:
     """Synchronizes the filters that pages share. A page to which the user has just changed has an empty URL, which does
-    not clear the filters."""
-    sync(SHARED_KEYS, page_changed=st.session_state.get(_PAGE_KEY) != page)
+    not clear the filters. Dates that a link to another page selects, such as the bar of a chart, apply to that page
+    only: the Back button returns to the period before."""
+    previous = st.session_state.get(_PAGE_KEY)
+    page_changed = previous != page
+    if page_changed:
+        st.session_state[_LINKED_KEY] = any(st.query_params.get_all(key) for key in FILTER_KEYS)
+        _switch_dates(st.query_params.get("dates", ""), came_from_page=previous is not None)
+    sync(SHARED_KEYS, page_changed=page_changed)
     st.session_state[_PAGE_KEY] = page
+
+
+def _switch_dates(in_url: str, *, came_from_page: bool) -> None:
+    before, linked = st.session_state.pop(_DATES_BEFORE_KEY, ("", ""))
+    if linked and linked == st.session_state.get("dates"):
+        st.session_state["dates"] = before
+    current = str(st.session_state.get("dates") or "")
+    if came_from_page and in_url and in_url != current:
+        st.session_state[_DATES_BEFORE_KEY] = (current, in_url)
+
+
+def sync_runs() -> None:
+    """Synchronizes the filters of the Runs page. A link to the page that selects something selects all of it: filters
+    of an earlier visit are not added."""
+    is_first = not any(key in st.session_state for key in RUN_KEYS)
+    sync(RUN_KEYS, page_changed=is_first and not st.session_state.get(_LINKED_KEY))
 
 
 def sync(keys: Sequence[str], *, page_changed: bool) -> None:

@@ -1,5 +1,6 @@
 """Data frames for charts, made from the dataclasses of the domain."""
 
+from app.frames.buckets import Buckets, buckets
 from app.frames.cost import queue_cells, runner_labels, spending
 from app.frames.job_timeline import StepSpan, drawable, select_jobs, steps, timeline
 from app.frames.run_points import by_branch, run_points
@@ -16,11 +17,13 @@ from app.frames.trends import (
 )
 
 __all__ = [
+    "Buckets",
     "StepSpan",
     "axis",
     "axis_time",
     "bucket_text",
     "bucket_zone",
+    "buckets",
     "by_branch",
     "clock_shift",
     "drawable",

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from app.filters.hours import Hours
 from app.frames.trends import UTC, axis_time, partial_notes
 from core import formatting
 from core.formatting import pluralize
@@ -48,7 +49,8 @@ def runner_labels(names: Sequence[str | None]) -> list[str]:
 
 
 def queue_cells(cells: Sequence[QueueCell], labels: Sequence[str | None], shift: int, zone: str) -> pd.DataFrame:
-    """Columns: label, hour (in the viewer's time zone), p95 (seconds; null for fewer than 5 jobs), hover."""
+    """Columns: label, hour (in the viewer's time zone), p95 (seconds; null for fewer than 5 jobs), hover, query (the
+    hour in UTC on the Runs page)."""
     rows = []
     for cell in cells:
         if cell.label not in labels:
@@ -61,6 +63,7 @@ def queue_cells(cells: Sequence[QueueCell], labels: Sequence[str | None], shift:
                 "hour": hour,
                 "p95": cell.p95 if cell.jobs >= _MIN_SAMPLES else None,
                 "hover": f"{prefix}{formatting.duration(cell.p50)}, {pluralize(cell.jobs, 'job')}",
+                "query": f"hours={Hours(None, cell.hour, utc=True).query_value}",
             }
         )
-    return pd.DataFrame(rows, columns=["label", "hour", "p95", "hover"])
+    return pd.DataFrame(rows, columns=["label", "hour", "p95", "hover", "query"])

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
 
@@ -16,10 +17,15 @@ from health.metrics.definitions.critical_path import critical_path
 
 
 def timeline(
-    jobs: Sequence[JobSummary], started_at: datetime | None, now: datetime, limit: int | None = None
+    jobs: Sequence[JobSummary],
+    started_at: datetime | None,
+    now: datetime,
+    limit: int | None = None,
+    run_id: int | None = None,
 ) -> pd.DataFrame:
     """The drawable jobs of an attempt, in order of their start; at most `limit`, chosen by `select_jobs`. `end` is null
-    if it is unknown: such a job is not running. `critical`: on the critical path."""
+    if it is unknown: such a job is not running. `critical`: on the critical path. `address`: the log of a completed
+    job of the run `run_id`, else the section of the job on the same page."""
     shown = drawable(jobs)
     chain = {link.job_id for link in critical_path(shown)} if all(job.completed_at for job in shown) else set()
     origin = started_at or min((job.started_at for job in shown if job.started_at), default=now)
@@ -33,12 +39,20 @@ def timeline(
             "written": _duration_text(job, now),
             "hover": _job_hover(job) + (" · on the critical path" if job.id in chain else ""),
             "critical": job.id in chain,
+            "address": _address(job, run_id),
         }
         for job in (shown if limit is None else select_jobs(shown, now, limit, chain))
     ]
-    return pd.DataFrame(
-        rows, columns=["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical"]
-    )
+    columns = ["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical", "address"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _address(job: JobSummary, run_id: int | None) -> str:
+    if run_id is None:
+        return ""
+    if not job.completed_at:
+        return f"#job-{job.id}"
+    return f"log?{urlencode({'run_id': run_id, 'attempt': job.attempt, 'job_id': job.id})}"
 
 
 def drawable(jobs: Sequence[JobSummary]) -> list[JobSummary]:
@@ -77,13 +91,14 @@ def _duration_text(job: JobSummary, now: datetime) -> str:
 @dataclass(frozen=True)
 class StepSpan:
     """A step of a job. `left` and `width`: its position within the duration of the job, in percent; `width` is 0 if the
-    step did not run or its times are unknown."""
+    step did not run or its times are unknown. `started_at` is null if it did not run."""
 
     name: str
     state: str
     duration: str
     left: float = 0.0
     width: float = 0.0
+    started_at: datetime | None = None
 
 
 def steps(job: JobSummary, job_steps: Steps) -> list[StepSpan]:
@@ -108,9 +123,9 @@ def _step(
         return StepSpan(name, state, formatting.duration(None))
     seconds = max((end - start).total_seconds(), 0.0)
     if not seconds or not total_seconds:
-        return StepSpan(name, state, formatting.duration(seconds))
+        return StepSpan(name, state, formatting.duration(seconds), started_at=start)
     left = (start - origin).total_seconds() / total_seconds * 100
-    return StepSpan(name, state, formatting.duration(seconds), left, seconds / total_seconds * 100)
+    return StepSpan(name, state, formatting.duration(seconds), left, seconds / total_seconds * 100, start)
 
 
 def _step_state(job: JobSummary, step: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from app.filters.hours import Hours
 from core import formatting
 from db.definitions.scope import INTERVAL_LENGTHS, Window, bucket_start
 from db.enums import Interval
@@ -163,11 +164,14 @@ def clock_shift(zone: ZoneInfo, window: Window) -> ViewerClock:
 
 def local_week(cells: Sequence[HourCell] | None, utc: Sequence[HourCell], zone: ZoneInfo) -> LocalWeek:
     """`cells`: the hours in `zone`; if None, the hours in UTC are used and labelled so."""
-    return LocalWeek(heatmap(utc), "UTC") if cells is None else LocalWeek(heatmap(cells, 0, str(zone)), str(zone))
+    if cells is None:
+        return LocalWeek(heatmap(utc, in_utc=True), "UTC")
+    return LocalWeek(heatmap(cells, 0, str(zone)), str(zone))
 
 
-def heatmap(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC") -> pd.DataFrame:
-    """`shift`: the hours by which the time zone `zone` is ahead of UTC."""
+def heatmap(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC", *, in_utc: bool = False) -> pd.DataFrame:
+    """`shift`: the hours by which the time zone `zone` is ahead of UTC. `in_utc`: the hours are in UTC although the
+    viewer's time zone is another one. `query` selects the runs of a cell on the Runs page."""
     rows = []
     for cell in cells:
         weekday, hour = divmod((cell.weekday * 24 + cell.hour + shift) % 168, 24)
@@ -180,9 +184,10 @@ def heatmap(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC") -> pd.
                 "rate": cell.failure_rate if cell.decided >= _MIN_SAMPLES else None,
                 "hover": f"{label}: {formatting.percent(cell.failure_rate)} failed "
                 f"({cell.failure} of {cell.decided} completed runs)",
+                "query": f"hours={Hours(weekday, hour, in_utc).query_value}",
             }
         )
-    return pd.DataFrame(rows, columns=["weekday", "hour", "rate", "hover"])
+    return pd.DataFrame(rows, columns=["weekday", "hour", "rate", "hover", "query"])
 
 
 def markers(regressions: Sequence[Regression], kind: str, window: Window, zone: ZoneInfo = UTC) -> pd.DataFrame:
@@ -194,7 +199,15 @@ def markers(regressions: Sequence[Regression], kind: str, window: Window, zone: 
             f"({regression.first_run.head_sha[:7]})",
             "tone": "bad",
         }
+        for regression in marked(regressions, kind, window)
+    ]
+    return pd.DataFrame(rows, columns=["at", "label", "tone"])
+
+
+def marked(regressions: Sequence[Regression], kind: str, window: Window) -> list[Regression]:
+    """The regressions that have a marker in a chart of their kind."""
+    return [
+        regression
         for regression in regressions
         if regression.kind == kind and window.since <= regression.since < window.until
     ]
-    return pd.DataFrame(rows, columns=["at", "label", "tone"])

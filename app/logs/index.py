@@ -20,6 +20,8 @@ KINDS = ("error", "warning", "notice", "debug", "command", "section", "group", "
 # The length at which a line is cut in a window; the download has all of it.
 MAX_LENGTH = 5_000
 _TIMESTAMP = re.compile(TIMESTAMP)
+# ISO 8601 times in UTC sort as text.
+_STAMPED = re.compile(rb"^(?:\xef\xbb\xbf)?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?=[.Z])", re.MULTILINE)
 _KIND = re.compile(rf"(?:##)?\[({'|'.join(KINDS)})\]")
 _KINDS_WITHOUT_HASHES = ("command",)
 _MAX_SUMMARY_LENGTH = 200
@@ -152,6 +154,15 @@ class LogIndex:
         for number, raw in enumerate(excerpt, start=first):
             if plain_text(raw).strip()[:500] == error_line and number <= self.lines:
                 return number
+        return None
+
+    def line_at(self, moment: datetime) -> int | None:
+        """The number of the first line that was written at or after a moment; null if there is none."""
+        earliest = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
+        for match in _STAMPED.finditer(self._text):
+            if match[1] >= earliest:
+                number = bisect_right(self._line_starts, match.start())
+                return number if number <= self.lines else None
         return None
 
     @cached_property

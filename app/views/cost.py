@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import frames, session
 from app.charts import heatmap, trends
-from app.components import cost, page_states
+from app.components import chart_links, cost, page_states
 from app.components.freshness import completeness
 from app.data import figures
 from app.data.status import load_status, window_end
@@ -49,11 +49,15 @@ with st.grid(2, min_column_width=320, gap="small"):
             trends.compute_minutes(minutes, since, until, zone=str(clock)),
             "minutes",
             "Compute minutes of all jobs: used, genuine failures, and waste",
+            chart_links.over_time(window, selection.interval(), now, clock),
         )
     with panel("Queue time by hour", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs", stretch=True):
         cells = frames.queue_cells(usage.queues.cells, labels, week.hours, week.zone)
         figure(
-            heatmap.queues(cells, frames.runner_labels(labels), dark=session.is_dark()), "queues", "Queue time by hour"
+            heatmap.queues(cells, frames.runner_labels(labels), dark=session.is_dark()),
+            "queues",
+            "Queue time by hour",
+            chart_links.runs(),
         )
 
 with panel(f"Spend by {by.lower()}", selection.describe(), export=("spend", lambda: cost.spend_csv(spent, by))):

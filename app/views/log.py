@@ -27,6 +27,8 @@ if selected is None:
 
 logs.header(newest.run, selected, session.zone())
 if selected.row.state == LogState.STORED:
-    log_viewer(run_id, selected.row.job_id, selected.row.name, embedded=False, line=st.query_params.get("line", ""))
+    log_viewer(
+        run_id, selected.row.job_id, selected.row.name, embedded=False, line=logs.requested_line(run_id, selected)
+    )
 else:
     missing_log(selected.row, run_id)

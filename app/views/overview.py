@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import frames, session
 from app.charts import heatmap, trends
-from app.components import kiosk, page_head, page_states, workflows
+from app.components import chart_links, kiosk, page_head, page_states, workflows
 from app.components.alerts.alert_list import alert_card
 from app.components.attention import attention, attention_html, reserved_area
 from app.components.freshness import completeness, completeness_note
@@ -57,6 +57,7 @@ clock = frames.bucket_zone(interval, session.zone())
 series = frames.series(trend_data.points, trend_data.previous, clock, window=window, now=now)
 since, until = frames.axis(window, clock, interval)
 bucket, regressions = frames.bucket_text(interval, series, "dashed"), findings.regressions(scope, now)
+links = chart_links.over_time(window, interval, now, clock)
 controls.rate_control()
 metric_cards(
     trend_data.comparison,
@@ -79,27 +80,28 @@ with st.grid(2, min_column_width=320, gap="small"):
             trends.success_rate(series, since, until, zone=str(clock), markers=marks),
             "success-rate",
             "Success rate over time",
+            chart_links.with_markers(links, regressions, "success", window),
         )
     with panel("Duration", f"median and p95 of completed runs, {bucket}", stretch=True):
+        marks = frames.markers(regressions, "duration", window, clock)
         figure(
-            trends.durations(
-                series,
-                since,
-                until,
-                dark=session.is_dark(),
-                zone=str(clock),
-                markers=frames.markers(regressions, "duration", window, clock),
-            ),
+            trends.durations(series, since, until, dark=session.is_dark(), zone=str(clock), markers=marks),
             "durations",
             "Median and 95th percentile of run duration",
+            chart_links.with_markers(links, regressions, "duration", window),
         )
     with panel("Runs by outcome", f"stacked, {frames.bucket_text(interval, series)}", stretch=True):
-        figure(trends.outcomes(series, since, until, zone=str(clock)), "outcomes", "Runs by outcome over time")
+        figure(trends.outcomes(series, since, until, zone=str(clock)), "outcomes", "Runs by outcome over time", links)
     local = frames.local_week(*figures.failure_hours(scope, window, session.zone(), status.version), session.zone())
     same = local.zone == str(session.zone())
     clock_words = local.zone if same else f"UTC: hours of {session.zone()} are not stored"
     with panel("Failure rate by hour", f"{clock_words}, weekday × hour · empty: fewer than 5 runs", stretch=True):
-        figure(heatmap.failure_rate(local.frame, dark=session.is_dark()), "heat", "Failure rate by weekday and hour")
+        figure(
+            heatmap.failure_rate(local.frame, dark=session.is_dark()),
+            "heat",
+            "Failure rate by weekday and hour",
+            chart_links.runs(),
+        )
 
 # The list at the top is filled after the charts: its queries read more, and the charts need not wait for it.
 show_attention(attention_html(findings.attention(scope, now, status.version), now, caveat=status.caveat))

@@ -48,7 +48,7 @@ if run.has_many_jobs(detail.jobs):
     ):
         run_jobs.job_list(detail.jobs, run_id, attempt, session.zone())
 jobs = frames.drawable(detail.jobs)
-frame = frames.timeline(detail.jobs, run.started_at(detail, attempt), utc_now(), run.MAX_BARS)
+frame = frames.timeline(detail.jobs, run.started_at(detail, attempt), utc_now(), run.MAX_BARS, run_id)
 with panel("Timeline" if run.has_many_jobs(detail.jobs) else "Jobs", run.timeline_subtitle(len(frame), len(jobs))):
     if len(frame):
         figure(timeline(frame), "timeline", "Jobs of the run over time")

@@ -19,6 +19,7 @@ from app.data.connection import utc_now
 from app.data.runs import all_runs, previous_page, run_page
 from app.data.status import load_status, window_end
 from app.filters import controls, selection, view_state
+from app.filters.hours import MAX_PARTS
 from app.widgets.paging import CursorPage, current_page, pager, report_bad_page
 from app.widgets.panel import panel
 from core import formatting
@@ -41,33 +42,36 @@ def listed() -> None:
     """The runs of the selected page, refreshed every few seconds with new runs and the durations of unfinished ones."""
     version = load_status().version
     window = selection.window(window_end(version))
-    text, order = selection.search_text(), run_order("runs")
-    if order.by != NEWEST_FIRST.by and run_page(scope, window, text, None, version)[1] > MAX_SORTED:
+    text, order, hours = selection.search_text(), run_order("runs"), selection.selected_hours()
+    parts = hours.parts(window, session.zone()) if hours else None
+    if order.by != NEWEST_FIRST.by and run_page(scope, window, text, None, version, parts=parts)[1] > MAX_SORTED:
         limit = formatting.count(MAX_SORTED)
         view_state.report(f"sort=runs.{order.by} is ignored for more than {limit} runs: select a shorter period.")
         order = NEWEST_FIRST
-    current = current_page("runs", (scope, selection.period(), text, order))
+    current = current_page("runs", (scope, selection.period(), text, order, hours))
     try:
-        page, total = run_page(scope, window, text, current.cursor, version, order)
+        page, total = run_page(scope, window, text, current.cursor, version, order, parts)
     except InvalidCursor:
         report_bad_page("runs", str(current))
         current = CursorPage()
-        page, total = run_page(scope, window, text, None, version, order)
+        page, total = run_page(scope, window, text, None, version, order, parts)
     if current.cursor and not page.items:
         # The runs after the cursor have left the period.
         current = CursorPage()
-        page, total = run_page(scope, window, text, None, version, order)
+        page, total = run_page(scope, window, text, None, version, order, parts)
     if not page.items:
         page_states.no_matches()
         return
-    subtitle = f"{formatting.count(total)} in {selection.describe()} · {order_text(order)} · times in {session.zone()}"
-    rows = ("runs", lambda: export_rows(all_runs(scope, window, text, order)))
+    when = selection.describe() + (f", {hours}" if hours else "")
+    when += f" (the latest {MAX_PARTS} of them)" if parts and len(parts) == MAX_PARTS else ""
+    subtitle = f"{formatting.count(total)} in {when} · {order_text(order)} · times in {session.zone()}"
+    rows = ("runs", lambda: export_rows(all_runs(scope, window, text, order, parts)))
     with panel("Runs", subtitle, export=rows, export_note=export_note(total, order)):
         compare_bar()
         run_table(
             "runs", page.items, utc_now(), session.zone(), selectable=True, time=selection.time_query(), total=total
         )
-        before = previous_page(scope, window, text, page.items[0], version, order) if current.cursor else None
+        before = previous_page(scope, window, text, page.items[0], version, order, parts) if current.cursor else None
         labels = ("Newer", "Older") if order == NEWEST_FIRST else ("Previous", "Next")
         listed_text = f"{formatting.count(len(page.items))} of {pluralize(total, 'run')}"
         pager("runs", current, before, page.next, listed_text, labels)

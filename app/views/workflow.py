@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import frames, session
 from app.charts import workflow as charts
-from app.components import failure_causes, page_states, slowdown, workflow_jobs, workflows
+from app.components import chart_links, failure_causes, page_states, slowdown, workflow_jobs, workflows
 from app.components import workflow as workflow_head
 from app.components.attention import attention
 from app.components.freshness import completeness
@@ -75,7 +75,7 @@ with panel("Runs", f"start time vs. duration · click a dot to open the run · {
         charts.runs(dots, since, until, zone=str(session.zone()), markers=marks),
         "dots",
         "Runs by start and duration",
-        opens=True,
+        chart_links.of_points(window, selection.interval(), now, session.zone(), [slower] if slower else []),
     )
 if slower and not window.since < slower.since < window.until:
     slower = None
@@ -88,7 +88,8 @@ breakdown = (
 sample = workflow_head.sample_text(breakdown, slower, selection.describe(), session.zone())
 if slower and breakdown.slowdown:
     slow_jobs = breakdown.slowdown
-    with panel("Slower jobs and steps", sample, export=("slowdown", lambda: slowdown.export_rows(slow_jobs))):
+    export = "slowdown", lambda: slowdown.export_rows(slow_jobs)
+    with panel("Slower jobs and steps", sample, key=chart_links.SLOWDOWN_SECTION, export=export):
         previous = changes_since_success(slower.first_run.id, status.version, jobs=False)
         slowdown.compare_link(slower, previous.last_success if previous else None)
         slowdown.slowdown_table(slow_jobs, window)
@@ -98,14 +99,21 @@ branches = frames.by_branch(
 )
 since, until = frames.axis(window, interval=Interval.DAY)
 by_day = frames.bucket_text(Interval.DAY, branches, "dashed")
+links = chart_links.over_time(window, Interval.DAY, now, workflow=workflow, by_branch=True)
 with st.grid(2, min_column_width=320, gap="small"):
     with panel("Success rate by branch", f"busiest branches, {by_day}", stretch=True):
-        figure(charts.rates(branches, since, until, dark=session.is_dark()), "branch-rates", "Success rate by branch")
+        figure(
+            charts.rates(branches, since, until, dark=session.is_dark()),
+            "branch-rates",
+            "Success rate by branch",
+            links,
+        )
     with panel("Duration by branch", f"median, busiest branches, {by_day}", stretch=True):
         figure(
             charts.durations(branches, since, until, dark=session.is_dark()),
             "branch-durations",
             "Median duration by branch",
+            links,
         )
 
 with panel("Jobs", f"{sample} · longest first", export=("jobs", lambda: workflow_jobs.jobs_csv(breakdown))):

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.charts.links import ChartLinks, with_links
 from app.charts.theme import CONFIG
 from app.streamlit_patches.figure import UncheckedFigure
 from app.widgets.exports import ALL_ROWS, ExportBuilder, export_menu
@@ -18,6 +19,7 @@ _FILES = (
     "tables.css",
     "alerts.css",
     "answers.css",
+    "charts.css",
     "filters.css",
     "views.css",
     "frame.css",
@@ -52,8 +54,8 @@ def panel(
         yield
 
 
-def figure(spec: dict[str, Any], key: str, alt: str, *, opens: bool = False) -> None:
-    """A Plotly figure. `alt`: its description for screen readers. `opens`: a click on a point opens the URL that is the
-    first value of its `customdata`."""
-    name = f"opens-{key}" if opens else key
-    st.plotly_chart(UncheckedFigure(spec), key=name, config=CONFIG, theme="streamlit", alt=alt)
+def figure(spec: dict[str, Any], key: str, alt: str, links: ChartLinks | None = None) -> None:
+    """A Plotly figure. `alt`: its description for screen readers, and the title of its image. `links`: what clicks on
+    its marks and drags along its time axis open; marks that contain an address need none."""
+    drawn = with_links(spec, links) if links else spec
+    st.plotly_chart(UncheckedFigure(drawn), key=f"chart-{key}", config=CONFIG, theme="streamlit", alt=alt)

@@ -26,6 +26,11 @@ def outcome_of(status: str, conclusion: str | None) -> Outcome:
     return _BY_CONCLUSION.get(conclusion or "", Outcome.OTHER)
 
 
+def conclusions_of(outcome: Outcome) -> tuple[str, ...]:
+    """The known conclusions with this outcome; none for IN_PROGRESS."""
+    return tuple(name for name in Conclusion if outcome_of(Status.COMPLETED, name) is outcome)
+
+
 class WasteReason(StrEnum):
     """Why the compute of an attempt was wasted. FLAKY: it failed and a later attempt succeeded. CANCELLED: it was
     cancelled. SUPERSEDED: it was re-run without a failure, or the reason of its failure is not known yet. DEFECT: it

@@ -14,7 +14,7 @@ from db.enums import Outcome
 from db.models import Attempt, Repository, Run, Workflow
 from db.runs.cursors import decode_cursor, encode_cursor
 from db.runs.job_queries import select_by_run
-from db.runs.run_filters import in_scope, in_window
+from db.runs.run_filters import in_scope, in_window, in_windows
 from db.sql import contains_text
 
 
@@ -167,11 +167,13 @@ def list_runs(
     text: str = "",
     flaky: bool = False,
     order: RunOrder = NEWEST_FIRST,
+    parts: Sequence[Window] = (),
 ) -> RunPage:
     """Returns a page of runs, newest first unless `order` differs; with `flaky` only those that failed and then passed. `text` is searched in
     title, branch, actor and run number; seven or more hexadecimal digits, at least one of them decimal, are the prefix
-    of a commit's sha, and `is:flaky` has the effect of `flaky`. Raises InvalidCursor."""
-    query = select_runs().where(*in_scope(session, scope), *in_window(window), *text_conditions(text))
+    of a commit's sha, and `is:flaky` has the effect of `flaky`. `parts`: only runs in these parts of the window; all
+    of it if empty. Raises InvalidCursor."""
+    query = select_runs().where(*in_scope(session, scope), *_in_parts(window, parts), *text_conditions(text))
     if flaky:
         query = query.where(Run.flaky)
     if cursor:
@@ -192,19 +194,31 @@ def previous_cursor(
     limit: int = 50,
     text: str = "",
     order: RunOrder = NEWEST_FIRST,
+    parts: Sequence[Window] = (),
 ) -> str | None:
     """Returns the cursor of the page of `limit` runs that ends before the run `first`; null where that is the first
     page."""
-    where = [*in_scope(session, scope), *in_window(window), *text_conditions(text)]
+    where = [*in_scope(session, scope), *_in_parts(window, parts), *text_conditions(text)]
     before = order.beyond(order.position(first), reverse=True)
     query = select(*order.key).where(*where, before).order_by(*order.directed(reverse=True))
     position = session.execute(query.offset(limit).limit(1)).first()
     return encode_cursor(*position) if position else None
 
 
-def count_rows(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
-    where = [*in_scope(session, scope), *in_window(window), *text_conditions(text)]
+def count_rows(session: Session, scope: Scope, window: Window, *, text: str = "", parts: Sequence[Window] = ()) -> int:
+    """Returns the number of runs of all pages of list_runs."""
+    where = [*in_scope(session, scope), *_in_parts(window, parts), *text_conditions(text)]
     return session.scalar(select(func.count()).select_from(Run).where(*where)) or 0
+
+
+def _in_parts(window: Window, parts: Sequence[Window]) -> list[ColumnElement[bool]]:
+    """The range around all parts bounds the scan of an index, whatever the planner makes of the alternatives."""
+    if not parts:
+        return in_window(window)
+    around = Window(
+        max(window.since, min(part.since for part in parts)), min(window.until, max(part.until for part in parts))
+    )
+    return [*in_window(around), in_windows(Run.created_at, parts)]
 
 
 def get_run(session: Session, run_id: int) -> RunRow | None:

@@ -1,6 +1,6 @@
 """Figures of runs: the same for dashboard, API, exporter and alerts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -230,10 +230,10 @@ def series(
     ]
 
 
-def count_runs(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
-    """Returns how many runs a list of them has. Deleted runs are in no list."""
-    if text:
-        return count_rows(session, scope, window, text=text)
+def count_runs(session: Session, scope: Scope, window: Window, *, text: str = "", parts: Sequence[Window] = ()) -> int:
+    """Returns how many runs a list of them has. Deleted runs are in no list. `parts`: as in list_runs."""
+    if text or parts:
+        return count_rows(session, scope, window, text=text, parts=parts)
     planned = plan(session, executor.outcomes_query(MetricsQuery(scope, window)))
     if not planned.rollup_scans or planned.begins_in_deleted_runs:
         return count_rows(session, scope, window)

@@ -71,12 +71,14 @@ def test_bars_add_up_to_all_runs_including_unfinished_ones() -> None:
 
 def test_line_to_the_current_bucket_is_dashed() -> None:
     points = [*_points(), Point(START + timedelta(days=3), True, _metrics(1, 1, [30.0]))]
-    whole, dashed, circle = trends.success_rate(frames.series(points), SINCE, UNTIL)["data"]
+    whole, dashed, circle, entry = trends.success_rate(frames.series(points), SINCE, UNTIL)["data"]
     assert whole["y"] == [0.9, None, 0.75, None]
     assert (dashed["y"], dashed["line"]["dash"]) == ([0.75, 0.5, None], "dash")
     assert (circle["y"], circle["text"], circle["name"]) == ([0.5], [" · so far"], "so far")
+    assert (entry["name"], entry["y"]) == ("so far", [None])
+    assert whole["legendgroup"] == dashed["legendgroup"] == circle["legendgroup"] == "success rate"
     traces = trends.durations(frames.series(points), SINCE, UNTIL)["data"]
-    assert [trace["y"] for trace in traces if trace.get("name") == "so far"] == [[30.0], [30.0]]
+    assert [trace["y"] for trace in traces if trace.get("name") == "so far"] == [[30.0], [30.0], [None]]
     assert sum(bool(trace.get("showlegend")) for trace in traces if trace.get("name") == "so far") == 1
 
 
@@ -109,7 +111,7 @@ def test_a_branch_has_no_line_across_days_without_runs() -> None:
     ]
     now = days[3] + timedelta(hours=5)
     frame = frames.by_branch([BranchSeries("main", True, 4, 0.75, points)], Window(START, now), now)
-    whole, dashed, circle = workflow.rates(frame, SINCE, UNTIL)["data"]
+    whole, dashed, circle, _ = workflow.rates(frame, SINCE, UNTIL)["data"]
     assert (whole["y"], whole["connectgaps"]) == ([1.0, None, None, None], False)
     assert dashed["y"] == []
     assert (circle["y"], circle["text"]) == ([0.5], [" · so far"])
@@ -175,17 +177,17 @@ def test_a_rate_of_few_runs_is_not_drawn() -> None:
 
 
 def test_timeline_names_are_escaped_and_distinct() -> None:
-    rows = [["<b>x</b>", 0.0, 5.0, 65.0, "success", "1m 00s", "<b>x</b> · <i>", True]] * 2
-    columns = ["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical"]
+    rows = [["<b>x</b>", 0.0, 5.0, 65.0, "success", "1m 00s", "<b>x</b> · <i>", True, "log?job_id=1"]] * 2
+    columns = ["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical", "address"]
     bars = timeline.timeline(pd.DataFrame(rows, columns=columns))["data"][1]
     assert all(name.startswith("&lt;b&gt;x&lt;/b&gt;") for name in bars["y"])
     assert len(set(bars["y"])) == 2
-    assert bars["customdata"][0] == "&lt;b&gt;x&lt;/b&gt; · &lt;i&gt;"
+    assert bars["customdata"][0] == ["log?job_id=1", "&lt;b&gt;x&lt;/b&gt; · &lt;i&gt;"]
 
 
 def test_names_in_the_timeline_do_not_grow_with_the_number_of_jobs() -> None:
-    rows = [["same name", 0.0, 5.0, 65.0, "success", "1m 00s", "", False]] * 3000
-    columns = ["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical"]
+    rows = [["same name", 0.0, 5.0, 65.0, "success", "1m 00s", "", False, ""]] * 3000
+    columns = ["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical", "address"]
     names = timeline.timeline(pd.DataFrame(rows, columns=columns))["data"][1]["y"]
     assert len(set(names)) == 3000
     assert max(map(len, names)) <= len("same name") + 12

@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 from streamlit.proto.SelectWidgetFilterMode_pb2 import SelectWidgetFilterMode
 from streamlit.testing.v1 import AppTest
 
-from app.filters.days import parse_days
+from app.filters.days import parse_dates
 from app.widgets.cells import Cell
 from app.widgets.exports import as_csv
 from app.widgets.table import Column, table_html
@@ -77,13 +77,13 @@ def test_future_dates_show_no_runs_and_no_error(seeded: Seeded, open_page: Open,
 
 def test_chosen_days_end_at_now_and_begin_at_midnight() -> None:
     now = datetime(2026, 3, 4, 0, 3, tzinfo=UTC)
-    today = parse_days("2026-03-04..2026-03-04")
+    today = parse_dates("2026-03-04..2026-03-04")
     assert today.window(now) == Window(datetime(2026, 3, 4, tzinfo=UTC), now)
-    assert parse_days("2026-03-02..2026-03-03").window(now) == Window(
+    assert parse_dates("2026-03-02..2026-03-03").window(now) == Window(
         datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC)
     )
-    assert parse_days("2026-03-03..2026-03-09").window(now).until == now
-    assert parse_days("2026-03-05..2026-03-09").window(now).span == timedelta(0)
+    assert parse_dates("2026-03-03..2026-03-09").window(now).until == now
+    assert parse_dates("2026-03-05..2026-03-09").window(now).span == timedelta(0)
 
 
 def test_clearing_dates_restores_the_period(seeded: Seeded, open_page: Open) -> None:

@@ -36,7 +36,7 @@ def test_search_without_matching_workflows_shows_a_message(seeded: Seeded, open_
 
 def test_runs_of_a_workflow_are_points_with_links(seeded: Seeded, open_page: Open) -> None:
     page = open_page("workflow", id=20)
-    spec = next(chart for chart in charts(page) if "opens-dots" in chart.proto.id).proto.spec
+    spec = next(chart for chart in charts(page) if "chart-dots" in chart.proto.id).proto.spec
     addresses = [point[0] for trace in json.loads(spec)["data"] for point in trace["customdata"]]
     assert addresses
     assert all(address.startswith("run?run_id=2") for address in addresses)
@@ -160,7 +160,7 @@ def test_slower_workflow_shows_its_slower_jobs_and_steps(seeded: Seeded, open_pa
     assert [row["Job or step"].value for row in rows] == ["build", "build / compile"]
     assert [row["Difference"].text for row in rows] == ["+7m 00s", "+7m 00s"]
     assert "do not add up to that of the run" in everything(page)
-    spec = json.loads(next(chart for chart in charts(page) if "opens-dots" in chart.proto.id).proto.spec)
+    spec = json.loads(next(chart for chart in charts(page) if "chart-dots" in chart.proto.id).proto.spec)
     assert len(spec["layout"]["shapes"]) == 1
 
 

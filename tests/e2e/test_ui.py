@@ -142,7 +142,7 @@ def test_keyboard_shortcuts_change_pages_and_focus_search(desktop: "sync_api.Bro
 def test_point_of_the_chart_opens_its_run(desktop: "sync_api.BrowserContext", address: str) -> None:
     with opened(desktop, address) as tab:
         tab.go("/workflow?id=20&period=90d")
-        point = tab.page.locator("[class*=st-key-opens-dots] .scatterlayer path.point").first
+        point = tab.page.locator("[class*=st-key-chart-dots] .scatterlayer path.point").first
         for _ in range(5):
             place = point.bounding_box(timeout=15_000)
             assert place

@@ -1,5 +1,86 @@
 // Built by `npm run build` from app/javascript; edit the sources, not this file.
 
+// navigation/state.js
+var initialState = () => ({
+  pages: {},
+  keys: {},
+  parents: {},
+  filters: [],
+  palette: "",
+  listening: false,
+  historyPath: null,
+  userActed: false,
+  sequenceEnds: 0,
+  modifierPressed: false,
+  followsStreamlitLink: false,
+  selectedRuns: /* @__PURE__ */ new Set(),
+  section: null,
+  clickTimer: void 0,
+  replacedDates: [],
+  hiddenEntries: {}
+});
+var target = (
+  /** @type {Window & { __pipelineHealth?: NavigationState }} */
+  /** @type {unknown} */
+  globalThis
+);
+var state = target.__pipelineHealth ??= initialState();
+
+// charts/plot.js
+var PLOTS = "[class*=st-key-chart-] .js-plotly-plot";
+var drawnPlots = () => [.../** @type {NodeListOf<Plot>} */
+document.querySelectorAll(PLOTS)].filter((plot) => plot._fullLayout && plot.on);
+var isComplete = (plot) => Boolean(plot.querySelector(".main-svg")) && (!plot._fullLayout.showlegend || Boolean(plot.querySelector(".legend .traces")));
+var chartKey = (plot) => {
+  const names = [...plot.closest("[class*=st-key-chart-]")?.classList ?? []];
+  return names.find((name) => name.startsWith("st-key-chart-"))?.slice("st-key-chart-".length) ?? "";
+};
+var chartTitle = (plot) => plot.closest("[role=figure]")?.getAttribute("aria-label") ?? "Chart";
+var timeMeta = (plot) => {
+  const meta = plot.layout?.meta;
+  if (!meta?.at?.length || !meta.dates || plot._fullLayout.xaxis?.type !== "date") return null;
+  return { ...meta, at: meta.at, dates: meta.dates };
+};
+
+// charts/legend.js
+var entryOf = (trace) => trace.legendgroup || trace.name || "";
+var hiddenEntries = (traces) => [
+  ...new Set(traces.filter(({ visible }) => visible === "legendonly").map(entryOf))
+];
+var entriesToToggle = (traces, hidden) => {
+  const seen = /* @__PURE__ */ new Set();
+  return traces.flatMap((trace, index) => {
+    const entry = entryOf(trace);
+    if (seen.has(entry)) return [];
+    seen.add(entry);
+    return trace.visible === "legendonly" !== hidden.includes(entry) ? [index] : [];
+  });
+};
+var toggle = (plot, entries) => {
+  const delay = plot._context.doubleClickDelay;
+  plot._context.doubleClickDelay = 0;
+  for (const item of plot.querySelectorAll(".legend .traces")) {
+    const label = item.querySelector(".legendtext")?.getAttribute("data-unformatted") ?? "";
+    const target2 = item.querySelector(".legendtoggle");
+    if (!target2 || !entries.includes(label)) continue;
+    plot._legendMouseDownTime = 0;
+    for (const type of ["mousedown", "mouseup"]) target2.dispatchEvent(new MouseEvent(type, { bubbles: true }));
+  }
+  setTimeout(() => plot._context.doubleClickDelay = delay, 50);
+};
+var keepLegend = (plot) => {
+  const key = chartKey(plot);
+  const saved = state.hiddenEntries[key];
+  if (saved?.length) {
+    const traces = plot._fullData;
+    toggle(
+      plot,
+      entriesToToggle(traces, saved).map((index) => traces[index].name ?? "")
+    );
+  }
+  plot.on("plotly_restyle", () => state.hiddenEntries[key] = hiddenEntries(plot._fullData));
+};
+
 // navigation/events.js
 var closestTarget = (event, selector) => event.target instanceof Element ? event.target.closest(selector) : null;
 var hasModifier = (event) => event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button > 0;
@@ -18,27 +99,23 @@ var isPage = (url, location2, pages2) => {
   return Object.hasOwn(pages2, url.pathname.slice(base.length).replace(/\/$/, ""));
 };
 
-// navigation/state.js
-var initialState = () => ({
-  pages: {},
-  keys: {},
-  parents: {},
-  filters: [],
-  palette: "",
-  listening: false,
-  historyPath: null,
-  userActed: false,
-  sequenceEnds: 0,
-  modifierPressed: false,
-  followsStreamlitLink: false,
-  selectedRuns: /* @__PURE__ */ new Set()
-});
-var target = (
-  /** @type {Window & { __pipelineHealth?: NavigationState }} */
-  /** @type {unknown} */
-  globalThis
-);
-var state = target.__pipelineHealth ??= initialState();
+// navigation/sections.js
+var WAIT_MS = 15e3;
+var NAME = /^#([a-z][a-z0-9-]{0,60})$/;
+var requestSection = (hash) => {
+  const name = NAME.exec(hash)?.[1];
+  state.section = name ? { name, until: Date.now() + WAIT_MS } : null;
+};
+var showSection = () => {
+  if (!state.section) return;
+  const { name, until } = state.section;
+  const found = document.querySelector(`.st-key-${name}`);
+  if (Date.now() > until || found) state.section = null;
+  if (!found) return;
+  const details = found.matches("details") ? found : found.querySelector("details");
+  if (details instanceof HTMLDetailsElement && !details.open) details.querySelector("summary")?.click();
+  found.scrollIntoView({ block: "start" });
+};
 
 // navigation/url_state.js
 var BROWSER_PARAMETERS = ["sort", "columns"];
@@ -74,6 +151,7 @@ var pageUrl = (address) => new URL(basePath(location.pathname, state.pages) + ad
 var isDashboardPage = (url) => isPage(url, location, state.pages);
 var navigate = (url) => {
   const isOtherPage = url.pathname !== location.pathname;
+  requestSection(url.hash);
   url.hash = "";
   pushState({}, "", url);
   state.userActed = false;
@@ -86,6 +164,16 @@ var replaceSearch = (search, { rerun = false } = {}) => {
   if (rerun) dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 };
 var openTab = (url) => openWindow(url);
+var openAddress = (address, newTab) => {
+  if (address.startsWith("#")) {
+    requestSection(address);
+    return showSection();
+  }
+  const url = pageUrl(address);
+  if (!isDashboardPage(url)) return;
+  if (newTab) openTab(url.href);
+  else navigate(url);
+};
 var pathOf = (url) => new URL(url, location.href).pathname.replace(/\/$/, "");
 var pushCurrentState = (data, unused, url) => {
   const isLate = url !== void 0 && url !== null && state.historyPath !== null && pathOf(url) !== state.historyPath;
@@ -120,11 +208,14 @@ var onClick = (event) => {
   if (event.defaultPrevented || state.modifierPressed) return;
   const link = closestTarget(event, "a[href]");
   if (!(link instanceof HTMLAnchorElement) || link.hasAttribute("download") || link.target === "_blank") return;
-  if (link.closest(STREAMLIT_LINKS) || link.getAttribute("href")?.startsWith("#")) return;
+  if (link.closest(STREAMLIT_LINKS)) return;
+  const section2 = link.getAttribute("href")?.startsWith("#");
+  if (section2 && !link.closest(".ph-marks")) return;
   const url = new URL(link.href);
-  if (!isDashboardPage(url)) return;
+  if (!section2 && !isDashboardPage(url)) return;
   event.preventDefault();
-  navigate(url);
+  if (section2) openAddress(url.hash, false);
+  else navigate(url);
 };
 var installRouter = () => {
   history.pushState = pushCurrentState;
@@ -136,18 +227,372 @@ var installRouter = () => {
   document.addEventListener("auxclick", (event) => state.modifierPressed = hasModifier(event), true);
 };
 
-// navigation/chart_links.js
-var onClick2 = (event) => {
-  const address = event.points?.[0]?.customdata?.[0];
-  const url = typeof address === "string" ? pageUrl(address) : null;
-  if (!url || !isDashboardPage(url)) return;
-  if (event.event && hasModifier(event.event)) openTab(url.href);
-  else navigate(url);
+// charts/addresses.js
+var joinAddress = (address, ...queries) => {
+  const query = queries.filter(Boolean).join("&");
+  if (!query || !address) return address || query;
+  return `${address}${address.includes("?") ? "&" : "?"}${query}`;
 };
-var linkPoints = (plot) => {
-  if (plot.dataset.opens || !plot.on) return;
-  plot.dataset.opens = "yes";
-  plot.on("plotly_click", onClick2);
+var markAddress = (chart, trace, mark) => {
+  if (trace?.marks) {
+    const own = Array.isArray(mark.customdata) ? mark.customdata[0] : mark.customdata;
+    return typeof own === "string" && own ? joinAddress(chart?.address ?? "", own) : null;
+  }
+  if (!chart?.address || !chart.at || !chart.dates) return null;
+  const bucket = chart.at.indexOf(String(mark.x));
+  return bucket < 0 ? null : joinAddress(chart.address, trace?.query, `dates=${chart.dates[bucket]}`);
+};
+var pointAt = (points, y) => {
+  const bars = points.filter(({ data }) => data.type === "bar" && data.orientation !== "h");
+  if (points.length === 1 && bars.length === 0) return points[0];
+  const distance = (point) => y - (point.yPixel ?? Infinity);
+  if (bars.length === 0)
+    return points.reduce((best, point) => Math.abs(distance(point)) < Math.abs(distance(best)) ? point : best);
+  const around = bars.filter((point) => Boolean(point.y) && distance(point) >= 0);
+  return around.length ? around.reduce((best, point) => distance(point) < distance(best) ? point : best) : null;
+};
+var clickAddress = (chart, points, y) => {
+  if (points.length === 0) return null;
+  const point = pointAt(points, y);
+  const { data, pointNumber, customdata } = point ?? points[0];
+  const x = typeof pointNumber === "number" ? data.x?.[pointNumber] : void 0;
+  return markAddress(chart, point ? data.meta : {}, { x, customdata });
+};
+
+// charts/crosshair.js
+var frame = null;
+var axisMilliseconds = (at, zone) => Date.parse(zone === "UTC" ? `${at}Z` : at);
+var axisPosition = (moment, zone) => {
+  const local = zone === "UTC" ? 0 : new Date(moment).getTimezoneOffset() * 6e4;
+  return new Date(moment - local).toISOString().slice(0, 19);
+};
+var lineOf = (plot) => {
+  const line = plot.querySelector(".ph-crosshair");
+  if (line instanceof HTMLElement) return line;
+  const added = Object.assign(document.createElement("div"), { className: "ph-crosshair" });
+  plot.append(added);
+  return added;
+};
+var showCrosshair = (source, point) => {
+  const at = typeof point?.pointNumber === "number" ? point.data.x?.[point.pointNumber] : void 0;
+  if (typeof at !== "string" || source._fullLayout.xaxis?.type !== "date") return hideCrosshair();
+  const moment = axisMilliseconds(at, source.layout?.meta?.zone);
+  if (frame !== null) cancelAnimationFrame(frame);
+  frame = requestAnimationFrame(() => {
+    frame = null;
+    for (const plot of drawnPlots()) {
+      const { xaxis, yaxis } = plot._fullLayout;
+      if (plot === source || xaxis?.type !== "date" || !yaxis || Number.isNaN(moment)) continue;
+      const place2 = xaxis.d2p(axisPosition(moment, plot.layout?.meta?.zone));
+      const line = lineOf(plot);
+      line.hidden = !(place2 >= 0 && place2 <= xaxis._length);
+      Object.assign(line.style, {
+        top: `${yaxis._offset}px`,
+        height: `${yaxis._length}px`,
+        transform: `translateX(${xaxis._offset + place2}px)`
+      });
+    }
+  });
+};
+var hideCrosshair = () => {
+  if (frame !== null) cancelAnimationFrame(frame);
+  frame = null;
+  for (
+    const line of
+    /** @type {NodeListOf<HTMLElement>} */
+    document.querySelectorAll(".ph-crosshair")
+  )
+    line.hidden = true;
+};
+
+// charts/marks.js
+var DOUBLE_CLICK_MS = 280;
+var pointerY = (plot, event) => (event?.clientY ?? 0) - plot.getBoundingClientRect().top;
+var linkMarks = (plot) => {
+  const addressAt = (points, event) => clickAddress(plot.layout?.meta, points ?? [], pointerY(plot, event));
+  plot.on("plotly_click", ({ points, event }) => {
+    const address = addressAt(points, event);
+    if (address) openMark(address, event, isResettable(plot));
+  });
+  plot.on("plotly_clickannotation", ({ index, event }) => {
+    const address = plot.layout?.meta?.markers?.[index];
+    if (address) openMark(address, event, false);
+  });
+  plot.on("plotly_hover", ({ points, event }) => {
+    plot.classList.toggle("ph-mark", Boolean(addressAt(points, event)));
+    showCrosshair(plot, points?.[0]);
+  });
+  plot.on("plotly_unhover", () => {
+    plot.classList.remove("ph-mark");
+    hideCrosshair();
+  });
+};
+var isResettable = (plot) => Boolean(plot.layout?.meta?.at) && new URLSearchParams(location.search).has("dates");
+var openMark = (address, event, waits) => {
+  const newTab = Boolean(event && hasModifier(event));
+  if (newTab || !waits) return openAddress(address, newTab);
+  clearTimeout(state.clickTimer);
+  state.clickTimer = setTimeout(() => openAddress(address, false), DOUBLE_CLICK_MS);
+};
+
+// charts/image.js
+var TITLE_HEIGHT = 34;
+var fileName = (title) => title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "chart";
+var saveImage = (plot, format) => {
+  const button = plot._fullLayout._modeBar?.buttons.flat().find(({ name }) => name === "toImage");
+  const app = document.querySelector(".stApp");
+  if (!button || !app) return;
+  const { layout } = plot;
+  const margin = (
+    /** @type {Record<string, number>} */
+    layout.margin ?? {}
+  );
+  const [width, height] = [plot.clientWidth, plot.clientHeight + TITLE_HEIGHT];
+  const background = getComputedStyle(app).backgroundColor;
+  plot._context.toImageButtonOptions = { format, width, height, scale: 2, filename: fileName(chartTitle(plot)) };
+  plot.layout = {
+    ...layout,
+    height,
+    paper_bgcolor: background,
+    plot_bgcolor: background,
+    margin: { ...margin, t: (margin.t ?? 0) + TITLE_HEIGHT, l: Math.max(margin.l ?? 0, 12), r: 16, b: Math.max(margin.b ?? 0, 12) },
+    title: { text: chartTitle(plot), x: 0, xref: "paper", xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: { t: 12 }, font: { size: 15 } }
+  };
+  try {
+    button.click(plot);
+  } finally {
+    plot.layout = layout;
+  }
+};
+
+// charts/rows.js
+var ENTITIES = (
+  /** @type {Record<string, string>} */
+  { "&lt;": "<", "&gt;": ">", "&amp;": "&" }
+);
+var plainText = (label) => label.replace(/<[^>]*>/g, " ").replace(/&(?:lt|gt|amp);/g, (entity) => ENTITIES[entity]).replace(/[\u200b\u200c]/g, "").trim();
+var asText = (value) => typeof value === "number" ? value.toLocaleString("en") : String(value ?? "");
+var hoverText = (template, { y, text, customdata }) => plainText(
+  (template ?? "%{y}").replace(/<extra>.*?<\/extra>/s, "").replace(/%\{(\w+)(?:\[(\d)\])?(?::[^}]*)?\}/g, (_, name, index) => {
+    const value = name === "customdata" ? customdata : name === "text" ? text : name === "y" ? y : "";
+    return asText(index !== void 0 && Array.isArray(value) ? value[Number(index)] : value);
+  })
+);
+var cell = (values, row, column) => (
+  /** @type {unknown[][] | undefined} */
+  values?.[row]?.[column]
+);
+var heatMapRows = (trace, chart) => (trace.y ?? []).flatMap(
+  (name, row) => (trace.x ?? []).flatMap((hour, column) => {
+    const [value, customdata] = [cell(trace.z, row, column), cell(trace.customdata, row, column)];
+    if (value === null || value === void 0) return [];
+    const text = hoverText(trace.hovertemplate, { text: cell(trace.text, row, column), customdata });
+    const address = markAddress(chart, trace.meta, { x: hour, customdata });
+    return [{ where: `${String(hour).padStart(2, "0")}:00`, name: plainText(String(name)), text, address }];
+  })
+);
+var markRows = (traces, chart) => {
+  const rows = traces.flatMap((trace) => {
+    if (trace.type === "heatmap") return heatMapRows(trace, chart);
+    if (trace.hoverinfo === "skip" || trace.visible === "legendonly") return [];
+    const isHorizontal = trace.orientation === "h";
+    return (trace.x ?? []).flatMap((x, index) => {
+      const [y, customdata] = [trace.y?.[index], trace.customdata?.[index]];
+      if (y === null || y === void 0 || trace.type === "bar" && (isHorizontal ? x : y) === 0) return [];
+      const text = hoverText(trace.hovertemplate, { y, text: trace.text?.[index], customdata });
+      const where = isHorizontal ? plainText(String(y)) : String(x).replace("T", " ").slice(0, 16);
+      return [{ where, name: trace.name ?? "", text, address: markAddress(chart, trace.meta, { x, customdata }) }];
+    });
+  });
+  if (!chart?.at) return rows;
+  const isDaily = rows.every(({ where }) => where.endsWith(" 00:00"));
+  const shown = isDaily ? rows.map((row) => ({ ...row, where: row.where.slice(0, 10) })) : rows;
+  return shown.sort((a, b) => b.where.localeCompare(a.where));
+};
+var columnLabels = (traces) => {
+  if (traces.some(({ type }) => type === "heatmap")) return ["Hour", "Row", "Value"];
+  return [traces.some(({ orientation }) => orientation === "h") ? "Job" : "Time", "Series", "Value"];
+};
+
+// charts/tools.js
+var element = (name, properties = {}, ...children) => {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+};
+var markTable = (plot) => {
+  const rows = markRows(plot.data, plot.layout?.meta).map(({ where, name, text, address }) => {
+    const shown = address ? element("a", { href: address.startsWith("#") ? address : pageUrl(address).href, target: "_self" }, text) : text;
+    return element("tr", {}, element("td", {}, where), element("td", {}, name), element("td", {}, shown));
+  });
+  const head = columnLabels(plot.data).map((label) => element("th", { scope: "col" }, label));
+  const table = element("table", { className: "ph-table" });
+  table.append(element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
+  return table;
+};
+var showTable = (plot) => {
+  document.querySelector("dialog.ph-marks")?.remove();
+  const close = element("button", { type: "button", className: "ph-close" }, "Close");
+  const dialog = element("dialog", { className: "ph-marks" });
+  const title = chartTitle(plot);
+  dialog.setAttribute("aria-label", title);
+  const body = element("div", { className: "ph-marks-body", tabIndex: "0" }, markTable(plot));
+  dialog.append(element("header", {}, element("h2", {}, title), close), body);
+  close.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog || event.target instanceof Element && event.target.closest("a")) dialog.close();
+  });
+  dialog.addEventListener("close", () => dialog.remove());
+  document.querySelector(".stApp")?.append(dialog);
+  dialog.showModal();
+};
+var addTools = (plot) => {
+  const menu = element("details", { className: "ph-tools" });
+  const summary = element("summary", {}, "⋯");
+  summary.setAttribute("aria-label", `Chart menu: ${chartTitle(plot)}`);
+  const actions2 = (
+    /** @type {[string, () => void][]} */
+    [
+      ["Show as table", () => showTable(plot)],
+      ["Save as PNG", () => saveImage(plot, "png")],
+      ["Save as SVG", () => saveImage(plot, "svg")]
+    ]
+  );
+  const list = element("div", { className: "ph-tools-list" });
+  for (const [label, run] of actions2) {
+    const button = element("button", { type: "button" }, label);
+    button.addEventListener("click", () => {
+      menu.open = false;
+      run();
+    });
+    list.append(button);
+  }
+  menu.append(summary, list);
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    summary.focus();
+  });
+  menu.addEventListener("focusout", ({ relatedTarget }) => {
+    if (!(relatedTarget instanceof Node) || !menu.contains(relatedTarget)) menu.open = false;
+  });
+  plot.append(menu);
+};
+
+// charts/periods.js
+var bucketAt = (places, place2, centred) => {
+  let bucket = places.findLastIndex((start) => start <= place2);
+  if (bucket < 0) return 0;
+  if (centred && bucket + 1 < places.length && places[bucket + 1] - place2 < place2 - places[bucket]) bucket += 1;
+  return bucket;
+};
+var nextDay = (day) => new Date(Date.parse(`${day}T00:00Z`) + 864e5).toISOString().slice(0, 10);
+var joinDates = (first, last) => {
+  const [since] = first.split("..");
+  const [, until] = last.split("..");
+  if (!since.includes("T") && !until.includes("T")) return `${since}..${until}`;
+  const begin = since.includes("T") ? since : `${since}T00:00`;
+  const end = until.includes("T") ? until : `${nextDay(until)}T00:00`;
+  return `${begin}..${end}`;
+};
+var datesBetween = ({ dates, centred }, places, from, to) => {
+  const [first, last] = [Math.min(from, to), Math.max(from, to)].map((place2) => bucketAt(places, place2, centred ?? true));
+  return joinDates(dates[first], dates[last]);
+};
+var withDates = (search, dates) => {
+  const query = new URLSearchParams(search);
+  if (dates) query.set("dates", dates);
+  else query.delete("dates");
+  query.delete("page");
+  return query.toString();
+};
+
+// charts/time_selection.js
+var MIN_DRAG_PX = 9;
+var PLOT_AREA = ".js-plotly-plot .nsewdrag";
+var MAX_PERIODS = 20;
+var drag = null;
+var pointerX = ({ axis, left }, clientX) => Math.min(Math.max(clientX - left, axis._offset), axis._offset + axis._length);
+var endDrag = () => {
+  drag?.band?.remove();
+  drag = null;
+};
+var selectDates = (dates) => {
+  const url = new URL(location.href);
+  url.search = withDates(url.search, dates);
+  navigate(url);
+};
+var resetDates = () => {
+  clearTimeout(state.clickTimer);
+  const current = new URLSearchParams(location.search).get("dates");
+  if (!current) return;
+  const before = state.replacedDates.at(-1);
+  if (before?.page === location.pathname && before.selected === current) {
+    state.replacedDates.pop();
+    selectDates(before.dates);
+  } else selectDates("");
+};
+var onMouseDown = (event) => {
+  endDrag();
+  const plot = (
+    /** @type {Plot | null} */
+    closestTarget(event, PLOT_AREA)?.closest(".js-plotly-plot") ?? null
+  );
+  const axis = plot?._fullLayout?.xaxis;
+  if (!plot || !axis || hasModifier(event) || !timeMeta(plot)) return;
+  if (event.detail === 2) return resetDates();
+  const { left } = plot.getBoundingClientRect();
+  drag = { plot, axis, left, from: event.clientX - left, band: null };
+};
+var onMouseMove = (event) => {
+  if (!drag) return;
+  if (!(event.buttons & 1) || !drag.plot.isConnected) return endDrag();
+  const to = pointerX(drag, event.clientX);
+  const width = Math.abs(to - drag.from);
+  if (!drag.band) {
+    if (width < MIN_DRAG_PX) return;
+    drag.band = Object.assign(document.createElement("div"), { className: "ph-band" });
+    const { yaxis } = drag.plot._fullLayout;
+    Object.assign(drag.band.style, { top: `${yaxis?._offset ?? 0}px`, height: `${yaxis?._length ?? 0}px` });
+    drag.plot.append(drag.band);
+    drag.plot._dragged = true;
+    hideCrosshair();
+  }
+  Object.assign(drag.band.style, { left: `${Math.min(to, drag.from)}px`, width: `${width}px` });
+  event.preventDefault();
+};
+var onMouseUp = (event) => {
+  if (!drag) return;
+  const { plot, axis, from, band } = drag;
+  const to = pointerX(drag, event.clientX);
+  const chart = timeMeta(plot);
+  endDrag();
+  if (!band || !chart) return;
+  const places = chart.at.map((at) => axis.d2p(at) + axis._offset);
+  const selected = datesBetween(chart, places, from, to);
+  const dates = new URLSearchParams(location.search).get("dates") ?? "";
+  if (selected === dates) return;
+  state.replacedDates.push({ page: location.pathname, dates, selected });
+  state.replacedDates.splice(0, state.replacedDates.length - MAX_PERIODS);
+  selectDates(selected);
+};
+var installTimeSelection = () => {
+  document.addEventListener("mousedown", onMouseDown, true);
+  document.addEventListener("mousemove", onMouseMove, true);
+  document.addEventListener("mouseup", onMouseUp, true);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && endDrag(), true);
+};
+
+// charts/index.js
+var prepareCharts = () => {
+  for (const plot of drawnPlots()) {
+    if (plot.dataset.prepared || !isComplete(plot)) continue;
+    plot.dataset.prepared = "yes";
+    linkMarks(plot);
+    if (plot.data.length === 0) continue;
+    keepLegend(plot);
+    addTools(plot);
+  }
 };
 
 // navigation/column_choice.js
@@ -210,8 +655,8 @@ var applyColumns = (tables) => {
   const style = styleElement();
   if (style.textContent !== css) style.textContent = css;
 };
-var tableOf = (element) => {
-  for (let node = element.parentElement; node; node = node.parentElement) {
+var tableOf = (element2) => {
+  for (let node = element2.parentElement; node; node = node.parentElement) {
     if (node.querySelectorAll(".ph-panel").length > 1) return null;
     const table = node.querySelector("table.ph-table");
     if (table instanceof HTMLTableElement) return table;
@@ -270,13 +715,13 @@ var showMenu = (table, button) => {
   menu.showPopover();
   menu.querySelector("input")?.focus();
 };
-var onClick3 = (event) => {
+var onClick2 = (event) => {
   const button = closestTarget(event, "button.ph-columns");
   const table = button && tableOf(button);
   if (button && table) showMenu(table, button);
 };
 var installColumns = () => {
-  document.addEventListener("click", onClick3);
+  document.addEventListener("click", onClick2);
   addEventListener("popstate", () => applyColumns(document.querySelectorAll("table.ph-table")));
 };
 
@@ -329,13 +774,13 @@ var showDefaultView = () => {
   const address = shown.dataset.address ?? "";
   if (view && isDefault && address && address !== view.address) setDefaultView({ ...view, address });
 };
-var onClick4 = (event) => {
+var onClick3 = (event) => {
   const button = closestTarget(event, BUTTONS);
   if (!button) return;
   const { defaultView: id = "", name = "", address = "" } = button.dataset;
   setDefaultView(button.getAttribute("aria-pressed") === "true" ? null : { id, name, address });
 };
-var installDefaultView = () => document.addEventListener("click", onClick4);
+var installDefaultView = () => document.addEventListener("click", onClick3);
 
 // navigation/frame.js
 var MENU_LINKS = "a[data-testid=stSidebarNavLink]";
@@ -361,14 +806,14 @@ var markHeading = () => {
   heading.id = CONTENT_ID;
   heading.setAttribute("tabindex", "-1");
 };
-var onClick5 = (event) => {
+var onClick4 = (event) => {
   if (!closestTarget(event, "a.ph-skip")) return;
   event.preventDefault();
   const heading = document.getElementById(CONTENT_ID);
   heading?.scrollIntoView({ block: "center" });
   heading?.focus();
 };
-var installSkipLink = () => document.addEventListener("click", onClick5, true);
+var installSkipLink = () => document.addEventListener("click", onClick4, true);
 
 // navigation/kiosk_layout.js
 var MIN_WIDTH = 8.2;
@@ -467,8 +912,8 @@ var showKiosk = () => {
   setText(updated, updatedText(age));
   updated.classList.toggle("ph-red", age > OLD_SECONDS);
 };
-var setText = (element, text) => {
-  if (element.textContent !== text) element.textContent = text;
+var setText = (element2, text) => {
+  if (element2.textContent !== text) element2.textContent = text;
 };
 var leave = () => {
   const url = new URL(location.href);
@@ -494,21 +939,21 @@ var installKiosk = () => {
 
 // navigation/list_pages.js
 var PAGERS = ".st-key-pager, .st-key-alerts-pager, .st-key-firing-pager";
-var onClick6 = (event) => {
+var onClick5 = (event) => {
   if (!closestTarget(event, "button:not(:disabled)")) return;
   let block = closestTarget(event, PAGERS);
   while (block && !block.querySelector(".ph-panel")) block = block.parentElement;
   const head = block?.querySelector(".ph-panel");
   if (head && head.getBoundingClientRect().top < 0) head.scrollIntoView({ block: "start" });
 };
-var installListPages = () => document.addEventListener("click", onClick6);
+var installListPages = () => document.addEventListener("click", onClick5);
 
 // log_viewer/dom.js
 var createElement = (name, className = "", text = void 0) => {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  if (text !== void 0) element.textContent = text;
-  return element;
+  const element2 = document.createElement(name);
+  if (className) element2.className = className;
+  if (text !== void 0) element2.textContent = text;
+  return element2;
 };
 var copyToClipboard = async (text) => {
   if (navigator.clipboard && isSecureContext) return navigator.clipboard.writeText(text);
@@ -559,15 +1004,15 @@ document.querySelectorAll(SEARCH_INPUTS)].find(
   (input) => input.offsetParent !== null && !input.closest("[data-baseweb=select], [role=combobox]")
 );
 var section = (title, rows) => {
-  const element = document.createElement("section");
+  const element2 = document.createElement("section");
   const list = document.createElement("dl");
   for (const [keys, action] of rows) {
     const term = document.createElement("dt");
     for (const key of keys.split(" ")) term.append(Object.assign(document.createElement("kbd"), { textContent: key }), " ");
     list.append(term, Object.assign(document.createElement("dd"), { textContent: action }));
   }
-  element.append(Object.assign(document.createElement("h3"), { textContent: title }), list);
-  return element;
+  element2.append(Object.assign(document.createElement("h3"), { textContent: title }), list);
+  return element2;
 };
 var showHelp = () => {
   document.querySelector("dialog.ph-keys")?.remove();
@@ -625,13 +1070,13 @@ var showTheme = () => {
     if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
   }
 };
-var onClick7 = (event) => {
+var onClick6 = (event) => {
   const theme = parseTheme(closestTarget(event, BUTTONS2)?.dataset.theme);
   if (!theme) return;
   window.__pipelineHealthTheme?.choose(theme);
   showTheme();
 };
-var installThemeSwitch = () => document.addEventListener("click", onClick7);
+var installThemeSwitch = () => document.addEventListener("click", onClick6);
 
 // navigation/palette.js
 var IS_MAC = /^(Mac|iP)/.test(navigator.platform);
@@ -774,8 +1219,8 @@ var scaleCharts = () => {
 };
 var writeSource = () => {
   const time = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" }).format(/* @__PURE__ */ new Date());
-  for (const element of document.querySelectorAll(".ph-print-source")) {
-    element.textContent = ` · printed ${time} · ${location.href}`;
+  for (const element2 of document.querySelectorAll(".ph-print-source")) {
+    element2.textContent = ` · printed ${time} · ${location.href}`;
   }
 };
 var installPrint = () => {
@@ -809,7 +1254,7 @@ var showRunSelection = () => {
     if (link.textContent !== label) link.textContent = label;
   }
 };
-var onClick8 = (event) => {
+var onClick7 = (event) => {
   const box = closestTarget(event, "input.ph-pick");
   if (box instanceof HTMLInputElement) {
     if (box.checked) state.selectedRuns.add(box.value);
@@ -819,7 +1264,7 @@ var onClick8 = (event) => {
   } else return;
   showRunSelection();
 };
-var installRunSelection = () => document.addEventListener("click", onClick8);
+var installRunSelection = () => document.addEventListener("click", onClick7);
 
 // navigation/sort_order.js
 var compareValues = (a, b) => {
@@ -865,7 +1310,7 @@ var applySortOrder = (table) => {
     head.setAttribute("aria-sort", order && head === heads[index] ? direction : "none");
   }
 };
-var onClick9 = (event) => {
+var onClick8 = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
@@ -902,7 +1347,7 @@ var onChange = (event) => {
   replaceSearch(withTableValue(search, "page", name, ""), { rerun: true });
 };
 var installTableSort = () => {
-  document.addEventListener("click", onClick9);
+  document.addEventListener("click", onClick8);
   document.addEventListener("click", onPageClick);
   document.addEventListener("change", onChange);
 };
@@ -910,11 +1355,11 @@ var installTableSort = () => {
 // navigation/tooltip_layout.js
 var GAP = 6;
 var EDGE = 8;
-var placeTip = (element, tip, window2) => {
-  const below = element.bottom + GAP;
-  const above = element.top - GAP - tip.height;
+var placeTip = (element2, tip, window2) => {
+  const below = element2.bottom + GAP;
+  const above = element2.top - GAP - tip.height;
   const fitsBelow = below + tip.height + EDGE <= window2.height;
-  const left = Math.min(element.left, window2.width - tip.width - EDGE);
+  const left = Math.min(element2.left, window2.width - tip.width - EDGE);
   return { left: Math.max(left, EDGE), top: fitsBelow || above < EDGE ? below : above };
 };
 var neighbour = (tips, current, key) => {
@@ -970,12 +1415,12 @@ var place = () => {
   tip.style.left = `${left}px`;
   tip.style.top = `${top}px`;
 };
-var show = (element, target2 = element) => {
+var show = (element2, target2 = element2) => {
   clearTimeout(leaving);
-  const text = element.dataset.tip;
-  if (element === owner || !text) return;
+  const text = element2.dataset.tip;
+  if (element2 === owner || !text) return;
   hide();
-  owner = element;
+  owner = element2;
   described = target2;
   const tip = tooltip();
   tip.textContent = text;
@@ -990,8 +1435,8 @@ var tipped = (target2) => target2 instanceof Element ? (
 var isTip = (target2) => target2 instanceof Element && target2.closest(`#${TIP_ID}`) !== null;
 var onPointerOver = (event) => {
   if (event.pointerType === "touch") return;
-  const element = tipped(event.target);
-  if (element) show(element);
+  const element2 = tipped(event.target);
+  if (element2) show(element2);
   else if (isTip(event.target)) clearTimeout(leaving);
   else if (owner && !described?.matches(":focus-visible")) {
     clearTimeout(leaving);
@@ -1000,21 +1445,21 @@ var onPointerOver = (event) => {
 };
 var onFocusIn = (event) => {
   const target2 = event.target instanceof Element && event.target.matches(":focus-visible") ? event.target : null;
-  const element = tipped(target2);
-  if (target2 && element) show(element, target2);
+  const element2 = tipped(target2);
+  if (target2 && element2) show(element2, target2);
   else if (owner && !isTip(event.target)) hide();
 };
 var onPointerUp = (event) => {
   if (event.pointerType !== "touch") return;
-  const element = tipped(event.target);
-  if (element && !element.closest("a[href], th button")) show(element);
+  const element2 = tipped(event.target);
+  if (element2 && !element2.closest("a[href], th button")) show(element2);
   else if (!isTip(event.target)) hide();
 };
 var tableTips = (table) => [...table.tBodies].flatMap(
   (body) => [...body.rows].flatMap(
     (row, y) => [...row.cells].flatMap(
-      (cell, x) => [.../** @type {NodeListOf<HTMLElement>} */
-      cell.querySelectorAll(TIPPED)].map((element) => ({ element, x, y }))
+      (cell2, x) => [.../** @type {NodeListOf<HTMLElement>} */
+      cell2.querySelectorAll(TIPPED)].map((element2) => ({ element: element2, x, y }))
     )
   )
 );
@@ -1025,37 +1470,37 @@ var onKey3 = (event) => {
     hide();
     return;
   }
-  const element = event.target instanceof HTMLElement && event.target.matches(TIPPED) ? event.target : null;
-  if (!element) return;
-  if (element.getAttribute("role") === "button" && (event.key === "Enter" || event.key === " ")) {
+  const element2 = event.target instanceof HTMLElement && event.target.matches(TIPPED) ? event.target : null;
+  if (!element2) return;
+  if (element2.getAttribute("role") === "button" && (event.key === "Enter" || event.key === " ")) {
     event.preventDefault();
     if (owner) hide();
-    else show(element);
+    else show(element2);
     return;
   }
-  const table = element.closest("tbody")?.closest("table");
+  const table = element2.closest("tbody")?.closest("table");
   if (!table || event.ctrlKey || event.metaKey || event.altKey) return;
   const tips = tableTips(table);
-  const next = neighbour(tips, tips.findIndex((tip) => tip.element === element), event.key);
+  const next = neighbour(tips, tips.findIndex((tip) => tip.element === element2), event.key);
   if (!next) return;
   event.preventDefault();
-  if (element.getAttribute("tabindex") === "0") element.setAttribute("tabindex", "-1");
+  if (element2.getAttribute("tabindex") === "0") element2.setAttribute("tabindex", "-1");
   if (!next.element.matches("a, button")) next.element.setAttribute("tabindex", "0");
   next.element.focus();
 };
 var upgradeTitles = () => {
   for (
-    const element of
+    const element2 of
     /** @type {NodeListOf<HTMLElement>} */
     document.querySelectorAll(TITLED)
   ) {
-    element.dataset.tip = element.title;
-    element.removeAttribute("title");
-    if (!element.dataset.tip || element.matches(FOCUSABLE) || element.querySelector(FOCUSABLE)) continue;
-    const body = element.closest("tbody");
+    element2.dataset.tip = element2.title;
+    element2.removeAttribute("title");
+    if (!element2.dataset.tip || element2.matches(FOCUSABLE) || element2.querySelector(FOCUSABLE)) continue;
+    const body = element2.closest("tbody");
     const isStop = !body || !body.querySelector(`${TIPPED}[tabindex="0"]`);
-    element.setAttribute("tabindex", isStop ? "0" : "-1");
-    if (element.matches(".ph-label")) element.setAttribute("role", "button");
+    element2.setAttribute("tabindex", isStop ? "0" : "-1");
+    if (element2.matches(".ph-label")) element2.setAttribute("role", "button");
   }
 };
 var installTooltips = () => {
@@ -1068,7 +1513,6 @@ var installTooltips = () => {
 };
 
 // navigation/index.js
-var CHARTS = "[class*=st-key-opens-] .js-plotly-plot";
 var isScheduled = false;
 var onMutation = () => {
   if (isScheduled) return;
@@ -1089,7 +1533,8 @@ var onMutation = () => {
     showKiosk();
     showPaletteKey();
     showDefaultView();
-    document.querySelectorAll(CHARTS).forEach(linkPoints);
+    prepareCharts();
+    showSection();
   });
 };
 function navigation({ data }) {
@@ -1109,6 +1554,8 @@ function navigation({ data }) {
   installKiosk();
   installPrint();
   installListPages();
+  installTimeSelection();
+  requestSection(location.hash);
   const app = document.querySelector(".stApp");
   if (app) new MutationObserver(onMutation).observe(app, { childList: true, subtree: true });
   onMutation();

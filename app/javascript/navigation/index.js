@@ -1,4 +1,4 @@
-import { linkPoints } from "./chart_links.js";
+import { installTimeSelection, prepareCharts } from "../charts/index.js";
 import { applyColumns, installColumns } from "./columns.js";
 import { installDefaultView, showDefaultView } from "./default_view.js";
 import { installSkipLink, markHeading, markMenuItem } from "./frame.js";
@@ -8,13 +8,12 @@ import { installPalette, showPaletteKey } from "./palette.js";
 import { installPrint } from "./print.js";
 import { installRouter } from "./router.js";
 import { installRunSelection, showRunSelection } from "./run_selection.js";
+import { requestSection, showSection } from "./sections.js";
 import { installShortcuts } from "./shortcuts.js";
 import { state } from "./state.js";
 import { applySortOrder, installTableSort } from "./table_sort.js";
 import { installThemeSwitch, showTheme } from "./theme_switch.js";
 import { installTooltips, upgradeTitles } from "./tooltip.js";
-
-const CHARTS = "[class*=st-key-opens-] .js-plotly-plot";
 
 let isScheduled = false;
 
@@ -35,7 +34,8 @@ const onMutation = () => {
     showKiosk();
     showPaletteKey();
     showDefaultView();
-    /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(CHARTS)).forEach(linkPoints);
+    prepareCharts();
+    showSection();
   });
 };
 
@@ -61,6 +61,8 @@ export default function navigation({ data }) {
   installKiosk();
   installPrint();
   installListPages();
+  installTimeSelection();
+  requestSection(location.hash);
   const app = document.querySelector(".stApp");
   if (app) new MutationObserver(onMutation).observe(app, { childList: true, subtree: true });
   // The page may be complete already.

@@ -1,5 +1,6 @@
 import { closestTarget, hasModifier } from "./events.js";
 import { basePath, isPage } from "./pages.js";
+import { requestSection, showSection } from "./sections.js";
 import { state } from "./state.js";
 import { keepBrowserParameters } from "./url_state.js";
 
@@ -23,6 +24,7 @@ export const isDashboardPage = (url) => isPage(url, location, state.pages);
  */
 export const navigate = (url) => {
   const isOtherPage = url.pathname !== location.pathname;
+  requestSection(url.hash);
   url.hash = "";
   pushState({}, "", url);
   state.userActed = false;
@@ -43,6 +45,22 @@ export const replaceSearch = (search, { rerun = false } = {}) => {
 
 /** @param {string} url */
 export const openTab = (url) => openWindow(url);
+
+/**
+ * Opens an address of the dashboard: a page, or with `#` at its beginning a section of the current page.
+ * @param {string} address relative to the base path
+ * @param {boolean} newTab
+ */
+export const openAddress = (address, newTab) => {
+  if (address.startsWith("#")) {
+    requestSection(address);
+    return showSection();
+  }
+  const url = pageUrl(address);
+  if (!isDashboardPage(url)) return;
+  if (newTab) openTab(url.href);
+  else navigate(url);
+};
 
 /** @param {string | URL} url */
 const pathOf = (url) => new URL(url, location.href).pathname.replace(/\/$/, "");
@@ -105,11 +123,14 @@ const onClick = (event) => {
   if (event.defaultPrevented || state.modifierPressed) return;
   const link = closestTarget(event, "a[href]");
   if (!(link instanceof HTMLAnchorElement) || link.hasAttribute("download") || link.target === "_blank") return;
-  if (link.closest(STREAMLIT_LINKS) || link.getAttribute("href")?.startsWith("#")) return;
+  if (link.closest(STREAMLIT_LINKS)) return;
+  const section = link.getAttribute("href")?.startsWith("#");
+  if (section && !link.closest(".ph-marks")) return;
   const url = new URL(link.href);
-  if (!isDashboardPage(url)) return;
+  if (!section && !isDashboardPage(url)) return;
   event.preventDefault();
-  navigate(url);
+  if (section) openAddress(url.hash, false);
+  else navigate(url);
 };
 
 export const installRouter = () => {

@@ -16,6 +16,11 @@
  * @property {boolean} modifierPressed whether the last click had a modifier key
  * @property {boolean} followsStreamlitLink whether the next address is that of one of Streamlit's own links
  * @property {Set<string>} selectedRuns ids of the runs to compare
+ * @property {{ name: string, until: number } | null} section the section to scroll to, and the time in milliseconds
+ *   until which it may appear
+ * @property {ReturnType<typeof setTimeout> | undefined} clickTimer the click on a mark that may become a double click
+ * @property {{ page: string, dates: string, selected: string }[]} replacedDates what drags have replaced, and by what
+ * @property {Record<string, string[]>} hiddenEntries hidden legend entries by key of the chart
  */
 
 /** @returns {NavigationState} */
@@ -32,6 +37,10 @@ const initialState = () => ({
   modifierPressed: false,
   followsStreamlitLink: false,
   selectedRuns: new Set(),
+  section: null,
+  clickTimer: undefined,
+  replacedDates: [],
+  hiddenEntries: {},
 });
 
 const target = /** @type {Window & { __pipelineHealth?: NavigationState }} */ (/** @type {unknown} */ (globalThis));
