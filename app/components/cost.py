@@ -139,6 +139,9 @@ def spend_rows(items: Sequence[CostGroup], time: Query) -> list[Row]:
 
 
 def wasted_table(wasted: WastedMinutes, time: Query) -> None:
+    if not wasted.items:
+        st.caption("No attempt of this period was wasted or found a defect.")
+        return
     long_table(
         "wasted",
         _WASTED_COLUMNS,

@@ -106,7 +106,7 @@ def _view(run_id: int, sizes: dict[str, int], *, grouped: bool) -> str:
     key = f"jobs-view-{run_id}"
     names = {view: name for name, view in _VIEWS.items()}
     view_state.sync_widget(
-        "view", key, default, lambda name: view if (view := _VIEWS.get(name)) in offered else None, names.__getitem__
+        "jobs", key, default, lambda name: view if (view := _VIEWS.get(name)) in offered else None, names.__getitem__
     )
     chosen = st.segmented_control(
         "Listed",

@@ -72,6 +72,9 @@ SORT_ORDERS = {
 # Values of columns, so that the order of a long list needs no HTML of all its rows.
 _VALUES: dict[str, Callable[[WorkflowHealth], Value]] = {
     "workflow": lambda workflow: f"{workflow.repo} / {workflow.workflow}",
+    "success-rate": lambda workflow: (
+        cells.rate(workflow.metrics.success_rate, of=workflow.metrics.runs.decided).sort_value
+    ),
     "runs": lambda workflow: workflow.metrics.runs.total,
     "failed": lambda workflow: workflow.metrics.runs.failure,
     "median": lambda workflow: workflow.metrics.success_duration_seconds.p50,

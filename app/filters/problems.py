@@ -11,7 +11,8 @@ from app.filters import selection
 from app.filters.active_view import unknown_view
 from app.filters.days import BadDates, future_note
 from app.filters.hours import BadHours, parse_hours
-from app.filters.url_state import DEFAULT_PERIOD, PERIODS, bad_period, selected
+from app.filters.url_state import DEFAULT_PERIOD, PERIODS, RATES, bad_value, selected
+from app.routes import OVERVIEW
 from db.definitions.scope import Scope
 
 
@@ -50,9 +51,11 @@ def query_problems(version: int, page: str) -> list[str]:
     messages = unknown_names(version).messages if shows_names(page) else []
     if missing := unknown_view():
         messages.append(missing)
-    if unusable := bad_period():
+    if unusable := bad_value("period"):
         allowed = ", ".join(PERIODS)
         messages.append(f"period={unusable} is invalid (expected {allowed}): showing the last {DEFAULT_PERIOD}.")
+    if page == OVERVIEW and (unusable := bad_value("rate")):
+        messages.append(f"rate={unusable} is invalid (expected {', '.join(RATES)}): counting runs.")
     try:
         dates = selection.parse_selected_dates()
         note = future_note(dates, utc_now()) if dates else None

@@ -9,6 +9,7 @@ from app import session
 from app.data import figures
 from app.data.connection import utc_now
 from app.data.status import load_status, window_end
+from app.filters import view_state
 from app.filters.days import BadDates, Dates, parse_dates
 from app.filters.hours import BadHours, Hours, parse_hours
 from app.filters.url_state import (
@@ -94,7 +95,10 @@ def filter_query() -> list[tuple[str, object]]:
 
 def spend_group(groups: Mapping[str, object]) -> str:
     """The selected grouping of the Cost page, a key of `groups`; the first without a selection."""
-    group = st.session_state.get("by") or st.query_params.get("by", "")
+    in_url = st.query_params.get("by", "")
+    if in_url and in_url not in groups:
+        view_state.report(f"by={in_url[:60]} is unknown (expected {', '.join(groups)}).")
+    group = st.session_state.get("by") or in_url
     return group if group in groups else next(iter(groups))
 
 

@@ -57,8 +57,8 @@ _SYNCED_KEY, _PAGE_KEY = "filters-written", "filters-page"
 _LINKED_KEY = "filters-linked"
 # (the dates before a link to this page, the dates that the link selected), until the user leaves the page.
 _DATES_BEFORE_KEY = "filters-dates-before"
-# An invalid period of the URL, until another one is selected.
-_BAD_PERIOD_KEY = "period-unusable"
+# Invalid values of the URL by parameter, until another one is selected.
+_BAD_VALUES_KEY = "filters-unusable"
 
 
 def sync_shared(page: str) -> None:
@@ -98,8 +98,7 @@ def sync(keys: Sequence[str], *, page_changed: bool) -> None:
         in_url, previous = st.query_params.get_all(key), written.get(key, [])
         if in_url != previous and (in_url or not page_changed):
             values = in_url
-            if key == "period":
-                st.session_state.pop(_BAD_PERIOD_KEY, None)
+            _bad_values().pop(key, None)
         elif key in st.session_state:
             values = _as_list(st.session_state[key])
         else:
@@ -128,14 +127,20 @@ def query_values(key: str) -> list[str]:
     return [] if values == [DEFAULTS.get(key)] else [value for value in values if value]
 
 
-def bad_period() -> str | None:
-    return st.session_state.get(_BAD_PERIOD_KEY)
+def bad_value(key: str) -> str | None:
+    """The invalid value that the URL had for a filter with a default."""
+    return _bad_values().get(key)
+
+
+def _bad_values() -> dict[str, str]:
+    values: dict[str, str] = st.session_state.setdefault(_BAD_VALUES_KEY, {})
+    return values
 
 
 def clear_dates() -> None:
     st.session_state["dates"] = ""
     st.session_state.pop("days", None)
-    st.session_state.pop(_BAD_PERIOD_KEY, None)
+    _bad_values().pop("period", None)
 
 
 def clear() -> None:
@@ -144,15 +149,15 @@ def clear() -> None:
         if key in st.session_state:
             st.session_state[key] = DEFAULTS.get(key, "" if key in _TEXT_KEYS else [])
     st.session_state.pop("days", None)
-    st.session_state.pop(_BAD_PERIOD_KEY, None)
+    _bad_values().pop("period", None)
 
 
 def _sanitize(key: str, values: list[str]) -> str | list[str]:
     short = [value[:_MAX_VALUE_LENGTH] for value in values[:_MAX_VALUES]]
-    if key == "period" and short and short[0] not in PERIODS:
-        st.session_state[_BAD_PERIOD_KEY] = short[0]
     if key in DEFAULTS:
         allowed: Mapping[str, object] = PERIODS if key == "period" else RATES
+        if short and short[0] not in allowed:
+            _bad_values()[key] = short[0]
         return short[0] if short and short[0] in allowed else DEFAULTS[key]
     return "".join(short[:1]) if key in _TEXT_KEYS else list(dict.fromkeys(short))
 

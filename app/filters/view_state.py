@@ -26,7 +26,10 @@ def sync_widget(
     """Makes the state of a widget and its URL parameter equal, before the widget is rendered: the URL wins if it
     changed by itself (a link, a reload, the Back button), else the widget. `parse` returns null for an invalid value,
     which stays in the URL until the widget changes."""
-    _sync(key, default, parse, text, st.query_params.get(parameter, "")[:_MAX_LENGTH], lambda new: _set(parameter, new))
+    in_url = st.query_params.get(parameter, "")[:_MAX_LENGTH]
+    if in_url and parse(in_url) is None:
+        report(f"{parameter}={in_url[:_MAX_SHOWN]} is unknown and ignored.")
+    _sync(key, default, parse, text, in_url, lambda new: _set(parameter, new))
 
 
 def sync_page(table: str, key: str, pages: int, default: int, reset_key: object) -> None:

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse
 
 from app.access.login import LoginConfig
 from app.access.policy import AccessDenied
-from app.routes import PAGES
+from app.routes import NAMES
 from core.text import printable
 
 MAX_ATTEMPTS, WINDOW_SECONDS = 30, 60.0
@@ -76,10 +76,10 @@ def plain_page(base: str, title: str, message: str, actions: str, status: int) -
 def not_found_page(base: str, path: str) -> HTMLResponse:
     """The page for a path that does not exist, with a link to the page of the most similar name."""
     name = path.strip("/")[:_MAX_SHOWN]
-    similar = get_close_matches(name.lower(), [page for page in PAGES if page], n=1)
+    similar = get_close_matches(name.lower(), [page for page in NAMES if page], n=1)
     links = [*similar, ""]
     actions = "".join(
-        f'<a class="{"go" if index == 0 else "other"}" href="{escape(base)}/{link}">Open {link.capitalize() or "Overview"}</a>'
+        f'<a class="{"go" if index == 0 else "other"}" href="{escape(base)}/{link}">Open {escape(NAMES[link])}</a>'
         for index, link in enumerate(links)
     )
     text = f"The dashboard has no page <b>/{escape(printable(name))}</b>."

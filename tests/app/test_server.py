@@ -151,6 +151,6 @@ def test_unknown_page_is_answered_with_a_page_that_leads_back(client: TestClient
     response = client.get("/workflw<b>", headers={"accept": "text/html"})
     assert response.status_code == 404
     assert "no page <b>/workflw&lt;b&gt;</b>" in response.text
-    assert 'href="/workflow">Open Workflow' in response.text
+    assert 'href="/workflow">Open Workflows' in response.text
     assert 'href="/">Open Overview' in response.text
     assert client.get("/workflw", headers={"accept": "*/*"}).headers["content-type"] == "application/problem+json"

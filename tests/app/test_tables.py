@@ -189,6 +189,20 @@ def test_invalid_state_of_tables_is_reported(
     assert _warned(open_page("workflow", sort="jobs.runs", columns="all-workflows.-runs.cost")) == ""
 
 
+@pytest.mark.parametrize(
+    ("page", "query", "message"),
+    [
+        ("", {"rate": "day"}, "rate=day is invalid (expected run, first, commit): counting runs."),
+        ("cost", {"by": "Team"}, "by=Team is unknown (expected Repository, Workflow, Runner)."),
+        ("runs", {"conclusion": "broken"}, "conclusion=broken is unknown (expected one of success, failure"),
+    ],
+)
+def test_invalid_choices_are_reported(
+    seeded: Seeded, open_page: Open, page: str, query: dict[str, str], message: str
+) -> None:
+    assert message in _warned(open_page(page, **query))
+
+
 def _warned(page: AppTest) -> str:
     return "\n".join(element.value.replace("\\", "") for element in page.warning)
 

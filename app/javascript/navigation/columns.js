@@ -1,6 +1,6 @@
 import { columnRules, formatChoice, parseChoice } from "./column_choice.js";
 import { closestTarget } from "./events.js";
-import { replaceSearch } from "./router.js";
+import { replaceSearch, runPage } from "./router.js";
 import { tableValue, withTableValue } from "./url_state.js";
 
 /** @typedef {import("./column_choice.js").Choice} Choice */
@@ -136,12 +136,13 @@ const showMenu = (table, button) => {
     if (/** @type {ToggleEvent} */ (event).newState !== "closed") return;
     if (menu.contains(document.activeElement)) button.focus();
     menu.remove();
+    runPage();
   });
   document.querySelector(".stApp")?.append(menu);
   const { right, bottom } = button.getBoundingClientRect();
-  menu.style.setProperty("top", `${Math.max(Math.min(bottom + 4, innerHeight - 320), 8)}px`);
   menu.style.setProperty("right", `${Math.max(innerWidth - right, 8)}px`);
   menu.showPopover();
+  menu.style.setProperty("top", `${Math.max(Math.min(bottom + 4, innerHeight - menu.offsetHeight - 8), 8)}px`);
   menu.querySelector("input")?.focus();
 };
 

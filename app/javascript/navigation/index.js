@@ -11,7 +11,7 @@ import { installRunSelection, showRunSelection } from "./run_selection.js";
 import { requestSection, showSection } from "./sections.js";
 import { installShortcuts } from "./shortcuts.js";
 import { state } from "./state.js";
-import { applySortOrder, installTableSort } from "./table_sort.js";
+import { applySortOrder, installTableSort, restoreFocus } from "./table_sort.js";
 import { installThemeSwitch, showTheme } from "./theme_switch.js";
 import { installTooltips, upgradeTitles } from "./tooltip.js";
 
@@ -26,6 +26,7 @@ const onMutation = () => {
     const tables = /** @type {NodeListOf<HTMLTableElement>} */ (document.querySelectorAll("table.ph-table"));
     tables.forEach(applySortOrder);
     applyColumns(tables);
+    restoreFocus();
     showRunSelection();
     markMenuItem();
     markHeading();

@@ -40,8 +40,11 @@ export const navigate = (url) => {
 export const replaceSearch = (search, { rerun = false } = {}) => {
   if (search === location.search) return;
   replaceState(history.state, "", location.pathname + search + location.hash);
-  if (rerun) dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+  if (rerun) runPage();
 };
+
+/** Streamlit runs the page of the current address. */
+export const runPage = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 
 /** @param {string} url */
 export const openTab = (url) => openWindow(url);
@@ -138,7 +141,7 @@ export const installRouter = () => {
   history.replaceState = replaceCurrentState;
   window.open = openPage;
   addEventListener("popstate", () => (state.historyPath = pathOf(location.href)), true);
-  for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => (state.userActed = true), true);
+  for (const type of ["pointerdown", "keydown", "input"]) addEventListener(type, () => (state.userActed = true), true);
   document.addEventListener("click", onClick, true);
   document.addEventListener("auxclick", (event) => (state.modifierPressed = hasModifier(event)), true);
 };

@@ -11,6 +11,7 @@
  * @property {boolean} listening whether the listeners are installed
  * @property {string | null} historyPath path of the last step through the history; null after a click on one of
  *   Streamlit's own links
+ * @property {{ table: string, column: string } | null} focusedHead the head of a column that the user has clicked
  * @property {boolean} userActed whether the user has acted since the last history entry
  * @property {number} sequenceEnds time in milliseconds until which a key completes the sequence that `g` begins
  * @property {boolean} modifierPressed whether the last click had a modifier key
@@ -32,6 +33,7 @@ const initialState = () => ({
   palette: "",
   listening: false,
   historyPath: null,
+  focusedHead: null,
   userActed: false,
   sequenceEnds: 0,
   modifierPressed: false,

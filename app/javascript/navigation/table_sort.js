@@ -1,6 +1,7 @@
 import { closestTarget } from "./events.js";
 import { replaceSearch } from "./router.js";
 import { formatSortOrder, nextSortOrder, parseSortOrder, sortByValue } from "./sort_order.js";
+import { state } from "./state.js";
 import { tableValue, withTableValue } from "./url_state.js";
 
 /**
@@ -40,6 +41,16 @@ export const applySortOrder = (table) => {
   }
 };
 
+/** Focuses the head that the user has clicked, after Streamlit has replaced its table. */
+export const restoreFocus = () => {
+  if (!state.focusedHead || document.activeElement !== document.body) return;
+  const { table, column } = state.focusedHead;
+  const selector = `table.ph-table[data-table="${CSS.escape(table)}"] th[data-key="${CSS.escape(column)}"] button`;
+  const button = document.querySelector(selector);
+  if (button instanceof HTMLElement) button.focus({ preventScroll: true });
+  state.focusedHead = null;
+};
+
 /** @param {MouseEvent} event */
 const onClick = (event) => {
   const head = closestTarget(event, "table.ph-table th");
@@ -58,8 +69,9 @@ const onClick = (event) => {
   let search = withTableValue(location.search, "sort", name, text);
   // The rows of the first page in the new order.
   if (isServer) search = withTableValue(search, "page", name, "");
-  const isRestorable = text || [...table.tBodies[0].rows].some((row) => row.dataset.position !== undefined);
-  replaceSearch(search, { rerun: isServer || !isRestorable });
+  state.focusedHead = { table: name, column };
+  // The server is told in either case: it renders the table in this order from now on.
+  replaceSearch(search, { rerun: true });
   applySortOrder(table);
 };
 
