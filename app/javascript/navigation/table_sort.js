@@ -70,7 +70,7 @@ const onClick = (event) => {
   // The rows of the first page in the new order.
   if (isServer) search = withTableValue(search, "page", name, "");
   state.focusedHead = { table: name, column };
-  // The server is told in either case: it renders the table in this order from now on.
+  // The server renders the table in this order from now on.
   replaceSearch(search, { rerun: true });
   applySortOrder(table);
 };
