@@ -9,6 +9,7 @@ var initialState = () => ({
   palette: "",
   listening: false,
   historyPath: null,
+  focusedHead: null,
   userActed: false,
   sequenceEnds: 0,
   modifierPressed: false,
@@ -161,8 +162,9 @@ var navigate = (url) => {
 var replaceSearch = (search, { rerun = false } = {}) => {
   if (search === location.search) return;
   replaceState(history.state, "", location.pathname + search + location.hash);
-  if (rerun) dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+  if (rerun) runPage();
 };
+var runPage = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 var openTab = (url) => openWindow(url);
 var openAddress = (address, newTab) => {
   if (address.startsWith("#")) {
@@ -222,7 +224,7 @@ var installRouter = () => {
   history.replaceState = replaceCurrentState;
   window.open = openPage;
   addEventListener("popstate", () => state.historyPath = pathOf(location.href), true);
-  for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => state.userActed = true, true);
+  for (const type of ["pointerdown", "keydown", "input"]) addEventListener(type, () => state.userActed = true, true);
   document.addEventListener("click", onClick, true);
   document.addEventListener("auxclick", (event) => state.modifierPressed = hasModifier(event), true);
 };
@@ -707,12 +709,13 @@ var showMenu = (table, button) => {
     ) return;
     if (menu.contains(document.activeElement)) button.focus();
     menu.remove();
+    runPage();
   });
   document.querySelector(".stApp")?.append(menu);
   const { right, bottom } = button.getBoundingClientRect();
-  menu.style.setProperty("top", `${Math.max(Math.min(bottom + 4, innerHeight - 320), 8)}px`);
   menu.style.setProperty("right", `${Math.max(innerWidth - right, 8)}px`);
   menu.showPopover();
+  menu.style.setProperty("top", `${Math.max(Math.min(bottom + 4, innerHeight - menu.offsetHeight - 8), 8)}px`);
   menu.querySelector("input")?.focus();
 };
 var onClick2 = (event) => {
@@ -1310,6 +1313,14 @@ var applySortOrder = (table) => {
     head.setAttribute("aria-sort", order && head === heads[index] ? direction : "none");
   }
 };
+var restoreFocus = () => {
+  if (!state.focusedHead || document.activeElement !== document.body) return;
+  const { table, column } = state.focusedHead;
+  const selector = `table.ph-table[data-table="${CSS.escape(table)}"] th[data-key="${CSS.escape(column)}"] button`;
+  const button = document.querySelector(selector);
+  if (button instanceof HTMLElement) button.focus({ preventScroll: true });
+  state.focusedHead = null;
+};
 var onClick8 = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
@@ -1325,8 +1336,8 @@ var onClick8 = (event) => {
   const isServer = sorted?.dataset.server !== void 0;
   let search = withTableValue(location.search, "sort", name, text);
   if (isServer) search = withTableValue(search, "page", name, "");
-  const isRestorable = text || [...table.tBodies[0].rows].some((row) => row.dataset.position !== void 0);
-  replaceSearch(search, { rerun: isServer || !isRestorable });
+  state.focusedHead = { table: name, column };
+  replaceSearch(search, { rerun: true });
   applySortOrder(table);
 };
 var onPageClick = (event) => {
@@ -1525,6 +1536,7 @@ var onMutation = () => {
     );
     tables.forEach(applySortOrder);
     applyColumns(tables);
+    restoreFocus();
     showRunSelection();
     markMenuItem();
     markHeading();
