@@ -116,8 +116,8 @@ try:
     with heading:
         if has_no_data or not at.has_subject(page.url_path, st.query_params):
             page_head.default_head(name)
-        if filtered and not kiosk:
-            page_head.print_line(selection.describe())
+        if not kiosk:
+            page_head.print_line(selection.describe() if filtered else "")
     _outage_notice()
     notice = st.empty()
     query_problems = (

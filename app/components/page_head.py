@@ -51,8 +51,9 @@ def default_head(name: str) -> None:
 
 
 def print_line(period: str) -> None:
-    """The period and the filters as text, for print; the browser adds the time and the URL."""
-    parts = [period, *(", ".join(url_state.selected(key)) for key in _PLURALS)]
+    """The period and the filters as text, for print; the browser adds the time and the URL. `period`: empty on pages
+    without filters."""
+    parts = [period, *(", ".join(url_state.selected(key)) for key in _PLURALS if period)]
     line = " · ".join(html(part) for part in parts if part)
     st.html(f'<p class="ph-print-line">{line}<span class="ph-print-source"></span></p>')
 

@@ -136,6 +136,10 @@ def table_html(
     )
 
 
+# The name of a column of check boxes for screen readers.
+_NO_LABEL = '<span class="ph-hidden">Selection</span>'
+
+
 def _head(column: Column, order: SortOrder | None, server_keys: Collection[str], *, is_partial: bool) -> str:
     is_server = is_partial and column.key in server_keys
     note = _PAGE_ONLY if is_partial and not is_server and column.label else ""
@@ -148,7 +152,7 @@ def _head(column: Column, order: SortOrder | None, server_keys: Collection[str],
     if order and column.label:
         direction = "descending" if order.descending else "ascending"
         attributes += f' aria-sort="{direction if column.key == order.column else "none"}"'
-    label = f'<button type="button">{html(column.label)}</button>' if column.label else ""
+    label = f'<button type="button">{html(column.label)}</button>' if column.label else _NO_LABEL
     return f'<th scope="col" class="{_classes(column)}"{attributes}>{label}</th>'
 
 

@@ -11,7 +11,7 @@ var viewer_default = `.ph-lv { display: flex; flex-direction: column; gap: 6px; 
 .ph-lv :is(button, a, input, .ph-lv-view):focus-visible { outline: 2px solid var(--ph-lv-blue); outline-offset: 1px; }
 
 .ph-lv-bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; }
-.ph-lv-bar > span { display: flex; gap: 4px; align-items: center; }
+.ph-lv-bar > span { display: flex; flex-wrap: wrap; gap: 4px; align-items: center; }
 .ph-lv-find { flex: 1 1 260px; min-width: 0; }
 .ph-lv-search { flex: 0 1 260px; min-width: 110px; height: 28px; padding: 0 9px; border-radius: 6px;
   background: var(--ph-lv-ground); border: 1px solid var(--ph-lv-edge); }

@@ -1223,7 +1223,7 @@ var scaleCharts = () => {
 var writeSource = () => {
   const time = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" }).format(/* @__PURE__ */ new Date());
   for (const element2 of document.querySelectorAll(".ph-print-source")) {
-    element2.textContent = ` · printed ${time} · ${location.href}`;
+    element2.textContent = ` ${element2.previousSibling ? "· " : ""}printed ${time} · ${location.href}`;
   }
 };
 var installPrint = () => {
@@ -1458,7 +1458,7 @@ var onFocusIn = (event) => {
   const target2 = event.target instanceof Element && event.target.matches(":focus-visible") ? event.target : null;
   const element2 = tipped(target2);
   if (target2 && element2) show(element2, target2);
-  else if (owner && !isTip(event.target)) hide();
+  else if (owner && event.target instanceof Node && !owner.contains(event.target) && !isTip(event.target)) hide();
 };
 var onPointerUp = (event) => {
   if (event.pointerType !== "touch") return;

@@ -12,7 +12,7 @@ const scaleCharts = () => {
 const writeSource = () => {
   const time = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" }).format(new Date());
   for (const element of document.querySelectorAll(".ph-print-source")) {
-    element.textContent = ` · printed ${time} · ${location.href}`;
+    element.textContent = ` ${element.previousSibling ? "· " : ""}printed ${time} · ${location.href}`;
   }
 };
 

@@ -98,7 +98,7 @@ const onFocusIn = (event) => {
   const target = event.target instanceof Element && event.target.matches(":focus-visible") ? event.target : null;
   const element = tipped(target);
   if (target && element) show(element, target);
-  else if (owner && !isTip(event.target)) hide();
+  else if (owner && event.target instanceof Node && !owner.contains(event.target) && !isTip(event.target)) hide();
 };
 
 /**
