@@ -16,7 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 from core.text import clear_secrets
 from db.engine import make_engine
 from db.migrate import upgrade
-from tests import sharding
+from tests import compiled, sharding
 from tests.databases import Shelf, administer, with_name
 from tests.kept import Kept
 
@@ -24,6 +24,7 @@ from tests.kept import Kept
 BROWSER = {f"tests/e2e/test_{each}.py" for each in ("alerts", "log", "pages", "palette", "ui")}
 
 
+compiled.share()
 sharding.watch()
 
 

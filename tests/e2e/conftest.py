@@ -1,6 +1,7 @@
 """A real Streamlit on a real database, and a real browser that records errors."""
 
 import os
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,6 @@ import pytest
 from sqlalchemy import Engine
 
 from db.engine import make_engine
-from db.migrate import upgrade
 from tests.app.seeding import Seeded, seed
 from tests.programs import Program, start
 
@@ -32,9 +32,8 @@ _QUIET = """() => new Promise(done => {
 
 
 @pytest.fixture(scope="package")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
-    engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('ui') / 'ui.db'}")
-    upgrade(engine)
+def seeded(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Seeded]:
+    engine = make_engine(f"sqlite:///{shutil.copy(sqlite_template, tmp_path_factory.mktemp('ui') / 'ui.db')}")
     yield seed(engine)
     engine.dispose()
 

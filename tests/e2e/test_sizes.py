@@ -1,14 +1,15 @@
 """All pages with no data, little data and very much data."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from db.definitions.records import RunRecord
 from db.engine import make_engine
-from db.migrate import upgrade
 from tests.app.crowd import NAMES, crowd
 from tests.app.seeding import add_repository, heartbeat, run, store
 from tests.e2e.conftest import Tab, free_port, opened, served
@@ -37,12 +38,11 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def place(
-    request: pytest.FixtureRequest, port: int, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, port: int, tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
 ) -> Iterator[tuple[str, str]]:
     """A database size and the dashboard that shows it."""
     folder = tmp_path_factory.mktemp(request.param)
-    engine = make_engine(f"sqlite:///{folder / 'ui.db'}")
-    upgrade(engine)
+    engine = make_engine(f"sqlite:///{shutil.copy(sqlite_template, folder / 'ui.db')}")
     now = datetime.now(UTC).replace(microsecond=0)
     if request.param == "many":
         crowd(engine)
