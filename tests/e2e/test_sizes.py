@@ -68,24 +68,38 @@ def _strange(now: datetime) -> list[RunRecord]:
     ]  # fmt: skip
 
 
-@pytest.fixture(params=[1440, 420])
-def sized(request: pytest.FixtureRequest, desktop: "sync_api.BrowserContext", place: tuple[str, str]) -> Iterator[Tab]:
+WIDTHS = (1440, 420)
+
+
+@pytest.fixture
+def sized(desktop: "sync_api.BrowserContext", place: tuple[str, str]) -> Iterator[Tab]:
+    """A tab whose width the test changes: another width of the same page takes half of the time of another page."""
     with opened(desktop, place[1]) as tab:
         usual = tab.page.viewport_size
         assert usual
-        tab.page.set_viewport_size({"width": request.param, "height": 900})
         yield tab
         tab.page.set_viewport_size(usual)
+
+
+def _widths(tab: Tab, path: str) -> Iterator[int]:
+    """Opens the page, has it fit each width, and gives the width for more to be asserted at it."""
+    for width in WIDTHS:
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        if width == WIDTHS[0]:
+            tab.go(path)
+        else:
+            tab.settle()
+        assert tab.overflow <= 0, (path, width)
+        assert tab.cut == [], (path, width)
+        yield width
 
 
 @pytest.mark.parametrize("place", PATHS, indirect=True)
 def test_every_page_can_be_shown(sized: Tab, place: tuple[str, str]) -> None:
     for path in PATHS[place[0]]:
-        sized.go(path)
-        assert sized.page.get_by_text("cannot be shown").count() == 0
-        assert sized.overflow <= 0, path
-        assert sized.cut == [], path
-        _look(sized, place[0], path)
+        for _ in _widths(sized, path):
+            assert sized.page.get_by_text("cannot be shown").count() == 0
+            _look(sized, place[0], path)
 
 
 def shown(name: str) -> str:
@@ -107,9 +121,8 @@ def _look(tab: Tab, much: str, path: str) -> None:
 @pytest.mark.parametrize("place", ["strange"], indirect=True)
 def test_strange_names_stay_in_their_cells(sized: Tab) -> None:
     for path in ("/", "/run?run_id=1", "/run?run_id=3", "/run?run_id=4", "/runs"):
-        sized.go(path)
-        assert "Pipeline Health" in sized.page.title()
-        assert sized.overflow <= 0, path
-        assert sized.cut == [], path
-    said = sized.page.locator("[data-table=runs]").inner_text()
-    assert all(shown(each)[:12] in said for each in STRANGE)
+        for _ in _widths(sized, path):
+            assert "Pipeline Health" in sized.page.title()
+            if path == "/runs":
+                said = sized.page.locator("[data-table=runs]").inner_text()
+                assert all(shown(each)[:12] in said for each in STRANGE)
