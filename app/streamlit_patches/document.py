@@ -21,7 +21,8 @@ from app.routes import CHART_PAGES, NAMES, PAGES
 STREAMLIT = Path(st.__file__).parent / "static"
 _SCRIPTS = STREAMLIT / "static" / "js"
 # Streamlit's scripts by the beginnings of their names: those of every page, and the one that draws charts.
-COMMON_COMPONENTS, CHART_COMPONENTS = ("BidiComponent", "Html", "ButtonGroup", "Multiselect"), ("PlotlyChart",)
+COMMON_COMPONENTS = ("BidiComponent", "Html", "ButtonGroup", "Multiselect", "DownloadButton", "LinkButton")
+CHART_COMPONENTS = ("PlotlyChart",)
 # A script begins with its imports.
 _HEAD_BYTES = 20_000
 _IMPORT = re.compile(r"""(?:from|import)\s*["']\./([\w.-]+\.js)["']""")
@@ -50,8 +51,8 @@ _CONNECT_SCRIPT = """(() => {
     if (isPage && url.origin === location.origin) history.replaceState(null, "", url)
   } catch {}
 })()"""
-# Marks the document until its first elements have their final size: when the script of the page has finished, or a second
-# after the first element, but not while an element that is no chart is still a placeholder; the size of charts is fixed.
+# Marks the document until its first elements have their final size: when the script of the page has finished, or 600 ms
+# after its first elements, but not while an element that is no chart is still a placeholder; the size of charts is fixed.
 _REVEAL_SCRIPT = """
 {
   const marks = document.documentElement.classList, now = () => performance.now()
@@ -60,12 +61,13 @@ _REVEAL_SCRIPT = """
   let first = 0
   const isComplete = () => {
     const main = document.querySelector("[data-testid=stMainBlockContainer]")
-    if (!main?.querySelector(".stElementContainer")) return now() > 20000
-    first ||= now()
     const isFinished = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
+    const hasContent = main?.querySelector(isFinished ? ".stElementContainer" : ".st-key-head")
+    if (!hasContent) return now() > 30000
+    first ||= now()
     const placeholders = [...main.querySelectorAll("[data-testid=stSkeleton]")]
-    if (placeholders.some((element) => !element.closest(".stPrintGraphic"))) return now() - first > 5000
-    return isFinished || now() - first > 1000
+    if (placeholders.some((element) => !element.closest(".stPrintGraphic"))) return now() - first > 15000
+    return isFinished || now() - first > 600
   }
   const timer = setInterval(() => {
     if (!isComplete()) return
