@@ -25,8 +25,8 @@ from db.runs.run_queries import RunRow
 from health.metrics.definitions.step_comparison import ComparedStep, StepState, compare_steps
 from health.metrics.workflows import ComparedJob, RunComparison
 
-# Jobs whose steps the page lists.
-MAX_JOBS = 25
+# Jobs whose steps the page lists, and steps of a job.
+MAX_JOBS, _MAX_STEPS = 25, 100
 # The part of a line that is marked as different is worth showing if this share of the line is equal.
 _MIN_COMMON = 0.3
 
@@ -82,11 +82,15 @@ def _columns(comparison: RunComparison) -> list[Column]:
 
 def _section(item: JobSteps, columns: Sequence[Column], index: int, opened: bool) -> str:
     own = [step for step in item.steps if not step.housekeeping]
+    listed = _most_changed(own)
     added = [step for step in item.steps if step.housekeeping]
     caption = f"Steps of {item.job.name}, compared"
-    body = sorted_html(f"steps-{index}", columns, _rows(own), caption) if own else ""
+    body = sorted_html(f"steps-{index}", columns, _rows(listed), caption) if listed else ""
+    if len(listed) < len(own):
+        body += f'<div class="ph-dim">{len(listed)} of {pluralize(len(own), "step")}: those that changed most</div>'
     if added:
-        table = sorted_html(f"runner-steps-{index}", columns, _rows(added), f"Housekeeping {caption.lower()}")
+        rows = _rows(_most_changed(added))
+        table = sorted_html(f"runner-steps-{index}", columns, rows, f"Housekeeping {caption.lower()}")
         body += f"<details><summary>{pluralize(len(added), 'housekeeping step')}</summary>{table}</details>"
     last = item.job.states[-1]
     change = signed_duration(last.delta_seconds if last else None, coloured=_succeeded(item.job))
@@ -94,6 +98,19 @@ def _section(item: JobSteps, columns: Sequence[Column], index: int, opened: bool
         f"<details{' open' if opened else ''}><summary><b>{html(truncate(item.job.name))}</b>{change}</summary>"
         f"{body}</details>"
     )
+
+
+def _most_changed(steps: Sequence[ComparedStep]) -> Sequence[ComparedStep]:
+    """The steps with the largest change, in their order."""
+    if len(steps) <= _MAX_STEPS:
+        return steps
+    ranked = sorted(range(len(steps)), key=lambda index: -_change_size(steps[index]))
+    return [steps[index] for index in sorted(ranked[:_MAX_STEPS])]
+
+
+def _change_size(step: ComparedStep) -> float:
+    last = step.states[-1]
+    return abs(last.delta_seconds or 0.0) if last else 0.0
 
 
 def _succeeded(job: ComparedJob) -> bool:

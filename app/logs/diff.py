@@ -12,14 +12,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.logs.index import plain_text
+from app.logs.index import TIMESTAMP
+from core.terminal import visible_text
 
-# Lines of each log that are read, and that are compared after the equal lines at both ends.
-MAX_LINES, MAX_COMPARED = 100_000, 20_000
+# The last lines of each log, which are read, and lines that are compared after the equal ones at both ends.
+MAX_LINES, MAX_COMPARED = 50_000, 20_000
 # Rows of the result, equal lines around a difference, and characters of a line that the result contains.
 MAX_ROWS, _CONTEXT, _MAX_TEXT = 1_500, 3, 500
-# Characters of a line that are compared.
-_MAX_LENGTH = 400
+# Characters of a line that are compared, and that are read before escape sequences are removed.
+_MAX_LENGTH, _MAX_RAW = 400, 2_000
+_PREFIX = re.compile(
+    rf"^(?:{TIMESTAMP})?(?:##\[(?:error|warning|notice|debug|command|section|group|endgroup)\])?", re.MULTILINE
+)
 # Product of the lengths of two parts that are compared line by line.
 _MAX_CELLS = 4_096
 # Nested parts: the parts of one level have no line in common, so that each level costs as much as the first.
@@ -75,7 +79,7 @@ class Fold:
 @dataclass(frozen=True)
 class LogDiff:
     """The differences of two logs in order, with the equal lines around them. `changed` is the number of all different
-    lines, and `omitted` of those that are not in `rows`. `truncated`: lines after the limits were not compared."""
+    lines, and `omitted` of those that are not in `rows`. `truncated`: lines beyond the limits were not compared."""
 
     rows: list[DiffRow | Fold]
     changed: int
@@ -85,19 +89,32 @@ class LogDiff:
 
 def diff_logs(text_a: str, text_b: str) -> LogDiff:
     """`text_a`, `text_b`: logs as GitHub wrote them."""
-    lines_a, more_a = _lines(text_a)
-    lines_b, more_b = _lines(text_b)
-    parts, is_partial = compare_lines([_key(line) for line in lines_a], [_key(line) for line in lines_b])
+    (lines_a, skipped_a), (lines_b, skipped_b) = _lines(text_a), _lines(text_b)
+    parts, is_partial = compare_lines(_keys(lines_a), _keys(lines_b))
     changed = sum(_length(part) for part in parts if not part.equal)
-    rows, shown = _rows(parts, lines_a, lines_b)
-    return LogDiff(rows, changed, changed - shown, more_a or more_b or is_partial)
+    rows, shown = _rows(parts, _Side(lines_a, skipped_a), _Side(lines_b, skipped_b))
+    return LogDiff(rows, changed, changed - shown, bool(skipped_a or skipped_b) or is_partial)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The lines of a log after the first `skipped` ones."""
+
+    lines: list[str]
+    skipped: int
+
+    def line(self, index: int) -> DiffLine:
+        return DiffLine(self.number(index), self.lines[index][:_MAX_TEXT])
+
+    def number(self, index: int) -> int:
+        return self.skipped + index + 1
 
 
 def _length(part: Part) -> int:
     return max(part.last_a - part.first_a, part.last_b - part.first_b)
 
 
-def _rows(parts: Sequence[Part], a: Sequence[str], b: Sequence[str]) -> tuple[list[DiffRow | Fold], int]:
+def _rows(parts: Sequence[Part], a: _Side, b: _Side) -> tuple[list[DiffRow | Fold], int]:
     """The rows, and the number of different lines among them."""
     rows: list[DiffRow | Fold] = []
     shown = 0
@@ -111,7 +128,7 @@ def _rows(parts: Sequence[Part], a: Sequence[str], b: Sequence[str]) -> tuple[li
                 rows += _pairs(part, 0, length, a, b)
                 continue
             rows += _pairs(part, 0, before, a, b)
-            rows.append(Fold(folded, part.first_a + before + 1, part.first_b + before + 1))
+            rows.append(Fold(folded, a.number(part.first_a + before), b.number(part.first_b + before)))
             rows += _pairs(part, length - after, length, a, b)
         else:
             count = min(length, MAX_ROWS - len(rows))
@@ -124,13 +141,13 @@ def _rows(parts: Sequence[Part], a: Sequence[str], b: Sequence[str]) -> tuple[li
     return rows, shown
 
 
-def _pairs(part: Part, first: int, last: int, a: Sequence[str], b: Sequence[str]) -> Iterator[DiffRow]:
+def _pairs(part: Part, first: int, last: int, a: _Side, b: _Side) -> Iterator[DiffRow]:
     for offset in range(first, last):
         at_a, at_b = part.first_a + offset, part.first_b + offset
         yield DiffRow(
             part.equal,
-            DiffLine(at_a + 1, a[at_a][:_MAX_TEXT]) if at_a < part.last_a else None,
-            DiffLine(at_b + 1, b[at_b][:_MAX_TEXT]) if at_b < part.last_b else None,
+            a.line(at_a) if at_a < part.last_a else None,
+            b.line(at_b) if at_b < part.last_b else None,
         )
 
 
@@ -143,16 +160,21 @@ def changed_span(line_a: str, line_b: str) -> tuple[int, int, int]:
     return start, len(line_a) - tail, len(line_b) - tail
 
 
-def _lines(text: str) -> tuple[list[str], bool]:
+def _lines(text: str) -> tuple[list[str], int]:
+    """The last lines without times, marks of the runner and colours, and the number of lines before them."""
     raw = text.splitlines()
-    return [plain_text(line) for line in raw[:MAX_LINES]], len(raw) > MAX_LINES
+    skipped = max(len(raw) - MAX_LINES, 0)
+    # All lines at once: one call a line and expression takes several times as long.
+    joined = "\n".join(line[:_MAX_RAW] for line in raw[skipped:])
+    return visible_text(_PREFIX.sub("", joined)).split("\n"), skipped
 
 
-def _key(line: str) -> str:
-    key = line[:_MAX_LENGTH].rstrip()
+def _keys(lines: Sequence[str]) -> list[str]:
+    """What is compared of the lines."""
+    text = "\n".join(line[:_MAX_LENGTH].rstrip() for line in lines)
     for pattern, mask in _VARIABLES:
-        key = pattern.sub(mask, key)
-    return key
+        text = pattern.sub(mask, text)
+    return text.split("\n")
 
 
 def compare_lines(a: Sequence[str], b: Sequence[str]) -> tuple[list[Part], bool]:
