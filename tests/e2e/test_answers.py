@@ -40,7 +40,7 @@ def test_three_clicks_lead_from_what_needs_attention_to_the_commit_and_to_the_jo
         tab.go("/")
         tab.page.evaluate("window.sameDocument = true")
         sha = f"{8000:08x}" * 5
-        clicks = _click(tab, tab.page.get_by_role("link", name="CI is failing on main of acme/web"))
+        clicks = _click(tab, tab.page.get_by_role("link", name="acme/web · CI is failing on main"))
         tab.see("Compare with the last success")
         region = tab.page.get_by_role("region", name="Why it failed")
         outside = region.get_by_role("link", name=f"Commit {sha[:7]} on GitHub")
@@ -59,7 +59,7 @@ def test_three_clicks_lead_from_what_needs_attention_to_the_commit_and_to_the_jo
 
         tab.go("/")
         tab.page.evaluate("window.sameDocument = true")
-        clicks = _click(tab, tab.page.get_by_role("link", name="Slow of acme/web slowed down"))
+        clicks = _click(tab, tab.page.get_by_role("link", name="acme/web · Slow slowed down"))
         rows = tab.page.locator("[data-table=slowdown] tbody tr")
         rows.first.wait_for(timeout=30_000)
         assert [cell.strip() for cell in rows.nth(1).locator("td").all_inner_texts()[:4]][1:] == [
