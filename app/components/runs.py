@@ -1,6 +1,6 @@
 """The table of runs, with check boxes that select runs for a comparison, and its export."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from app.components import run_links
 from app.components.run_links import Query, Repositories
 from app.components.workflows import workflow_link
 from app.data.runs import MAX_EXPORTED
+from app.filters import view_state
 from app.status_style import event_label
 from app.widgets import cells
 from app.widgets.cells import Cell
@@ -82,11 +83,18 @@ def run_table(
     table(name, columns, rows, caption="Runs", server_keys=keys, is_partial=is_partial)
 
 
-def run_order(name: str) -> RunOrder:
-    """The order of a list of runs by the database that the URL selects."""
+def run_order(name: str, count: Callable[[], int]) -> RunOrder:
+    """The order of a list of runs by the database that the URL selects. `count`: returns the number of its runs, on
+    which depends whether the database sorts them by other columns than time."""
     order = sort_order(name, _COLUMNS)
     by = _ORDERS.get(order.column) if order else None
-    return RunOrder(by, order.descending) if order and by else NEWEST_FIRST
+    if order is None or by is None:
+        return NEWEST_FIRST
+    if by != NEWEST_FIRST.by and count() > MAX_SORTED:
+        limit = formatting.count(MAX_SORTED)
+        view_state.report(f"sort={name}.{order} is ignored for more than {limit} runs: select a shorter period.")
+        return NEWEST_FIRST
+    return RunOrder(by, order.descending)
 
 
 def order_text(order: RunOrder) -> str:

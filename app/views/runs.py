@@ -6,7 +6,6 @@ from app import session
 from app.components import page_states
 from app.components.freshness import completeness
 from app.components.runs import (
-    MAX_SORTED,
     compare_bar,
     export_note,
     export_rows,
@@ -18,7 +17,7 @@ from app.data import figures
 from app.data.connection import utc_now
 from app.data.runs import all_runs, previous_page, run_page
 from app.data.status import load_status, window_end
-from app.filters import controls, selection, view_state
+from app.filters import controls, selection
 from app.filters.hours import MAX_PARTS
 from app.widgets.paging import CursorPage, current_page, pager, report_bad_page
 from app.widgets.panel import panel
@@ -42,12 +41,9 @@ def listed() -> None:
     """The runs of the selected page, refreshed every few seconds with new runs and the durations of unfinished ones."""
     version = load_status().version
     window = selection.window(window_end(version))
-    text, order, hours = selection.search_text(), run_order("runs"), selection.selected_hours()
+    text, hours = selection.search_text(), selection.selected_hours()
     parts = hours.parts(window, session.zone()) if hours else None
-    if order.by != NEWEST_FIRST.by and run_page(scope, window, text, None, version, parts=parts)[1] > MAX_SORTED:
-        limit = formatting.count(MAX_SORTED)
-        view_state.report(f"sort=runs.{order.by} is ignored for more than {limit} runs: select a shorter period.")
-        order = NEWEST_FIRST
+    order = run_order("runs", lambda: run_page(scope, window, text, None, version, parts=parts)[1])
     current = current_page("runs", (scope, selection.period(), text, order, hours))
     try:
         page, total = run_page(scope, window, text, current.cursor, version, order, parts)

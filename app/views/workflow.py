@@ -8,16 +8,17 @@ from app.components import chart_links, failure_causes, page_states, slowdown, w
 from app.components import workflow as workflow_head
 from app.components.attention import attention
 from app.components.freshness import completeness
-from app.components.runs import export_rows, run_table
+from app.components.runs import export_note, export_rows, order_text, run_order, run_table
 from app.data import figures, findings
 from app.data import runs as runs_data
 from app.data.connection import utc_now
-from app.data.runs import branch_series, changes_since_success, run_page, run_scatter
+from app.data.runs import all_runs, branch_series, changes_since_success, run_page, run_scatter
 from app.data.status import load_status, repository_url, window_end
 from app.filters import selection
 from app.widgets.metric_cards import metric_cards, secondary_metrics
 from app.widgets.panel import figure, panel
 from db.enums import Interval
+from db.runs.run_queries import NEWEST_FIRST
 
 status = load_status()
 if not status.has_runs:
@@ -128,6 +129,13 @@ if causes.items:
     ):
         failure_causes.cause_table(causes.items, now, selection.time_query())
 
-page, _ = run_page(scope, window, "", None, status.version)
-with panel("Latest runs", "", export=("latest-runs", lambda: export_rows(page.items))):
-    run_table("latest-runs", page.items[:15], utc_now(), session.zone(), time=selection.time_query())
+order = run_order("latest-runs", lambda: run_page(scope, window, "", None, status.version)[1])
+page, total = run_page(scope, window, "", None, status.version, order)
+with panel(
+    "Runs" if order != NEWEST_FIRST else "Latest runs",
+    order_text(order),
+    export=("runs", lambda: export_rows(all_runs(scope, window, "", order))),
+    export_note=export_note(total, order),
+):
+    shown = page.items[:15]
+    run_table("latest-runs", shown, utc_now(), session.zone(), time=selection.time_query(), total=total)

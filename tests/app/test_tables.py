@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, func, select, update
 from streamlit.testing.v1 import AppTest
 
 from app.components.runs import export_note
@@ -238,6 +238,17 @@ def test_runs_are_sorted_by_the_database(seeded: Seeded, open_page: Open) -> Non
     _press(page, "Next")
     after = [float(row["Duration"].value) for row in table(page, "runs") if row["Status"].text != "● Running"]
     assert max(after) <= min(values)
+
+
+def test_latest_runs_of_a_workflow_are_sorted_among_all_of_them(seeded: Seeded, open_page: Open) -> None:
+    with write_scope(seeded.engine) as session:
+        session.execute(update(Run).values(duration_seconds=Run.id % 97 + 0.5))
+        longest = session.scalar(select(func.max(Run.duration_seconds)).where(Run.workflow_id == 20))
+    page = open_page("workflow", id=20, period="90d", sort="latest-runs.-duration")
+    rows = table(page, "latest-runs")
+    assert len(rows) == 15
+    assert float(rows[0]["Duration"].value) == longest
+    assert "longest first" in "\n".join(html(page))
 
 
 @pytest.mark.parametrize("order", [NEWEST_FIRST, RunOrder("created", False), RunOrder("duration"),

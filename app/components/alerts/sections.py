@@ -91,7 +91,8 @@ def _history(overview: AlertOverview, zone: ZoneInfo) -> None:
     trail: list[str] = st.session_state.setdefault(_HISTORY_CURSORS, [])
     page = alerts_data.history_page(trail[-1] if trail else None)
     subtitle = f"{overview.counts[AlertState.RESOLVED]:,} resolved · newest first · {zone}"
-    with panel("History", subtitle, export=("alerts", lambda: alert_list.resolved_csv(page.items, zone))):
+    rows = ("alerts", lambda: alert_list.resolved_csv(page.items, zone))
+    with panel("History", subtitle, export=rows, export_note="The alerts of this page"):
         if not page.items:
             st.caption("No resolved alerts yet. Use Replay under Rules to see when a rule would have fired.")
             return
