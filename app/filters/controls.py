@@ -163,7 +163,8 @@ def _multiselect(
         accept_new_options=is_truncated,
         label_visibility="collapsed",
         width="stretch",
-        # Streamlit's default matches scattered letters ("pay" in api-gateway), and Enter selects all matches.
-        filter_mode="contains",
+        # Abbreviations such as "svc13" for service-13; contiguous matches come first.
+        filter_mode="fuzzy",
+        # Without it, Enter would select all matches.
         select_all=False,
     )

@@ -106,9 +106,9 @@ def test_periods_are_unmarked_while_dates_are_set(seeded: Seeded, open_page: Ope
     assert "vs 7d, 1 week earlier" in everything(page)
 
 
-def test_filter_matches_any_part_of_an_option(seeded: Seeded, open_page: Open) -> None:
+def test_filter_matches_abbreviations_and_enter_selects_one_option(seeded: Seeded, open_page: Open) -> None:
     chosen = open_page().multiselect(key="repo").proto
-    assert SelectWidgetFilterMode.Name(chosen.filter_mode) == "FILTER_MODE_CONTAINS"
+    assert SelectWidgetFilterMode.Name(chosen.filter_mode) == "FILTER_MODE_FUZZY"
     assert chosen.select_all == 0
 
 

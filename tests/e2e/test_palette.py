@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from db.engine import session_scope
 from db.saved_views import list_views
-from tests.app.seeding import RERUN, Seeded
+from tests.app.seeding import HOSTILE_BRANCH, RERUN, Seeded
 from tests.e2e.conftest import Tab
 
 
@@ -68,12 +68,12 @@ def test_a_view_is_saved_opened_by_default_and_deleted(wide: Tab, seeded: Seeded
     wide.go("/")
     wide.page.wait_for_url(re.compile(r"/runs\?period=7d&repo=acme%2Fapi&saved=\d+"))
     wide.see("in the last 7d")
-    expect(wide.page.get_by_title("Default view of this browser")).to_be_visible()
+    expect(wide.page.locator(".ph-view")).to_be_visible()
     ask(wide, "api week", "API week")
     wide.page.keyboard.press("Escape")
     ask(wide, "clear default", "Clear default view")
     wide.page.keyboard.press("Enter")
-    expect(wide.page.get_by_title("Default view of this browser")).to_be_hidden()
+    expect(wide.page.locator(".ph-view")).to_be_hidden()
     wide.go("/")
     assert wide.page.url == f"{wide.address}/"
     wide.page.get_by_role("button", name="Views").click()
@@ -82,3 +82,28 @@ def test_a_view_is_saved_opened_by_default_and_deleted(wide: Tab, seeded: Seeded
     dialog.get_by_text("No saved views yet.").wait_for()
     with session_scope(seeded.engine) as session:
         assert list_views(session) == []
+
+
+def test_a_filter_with_several_values_is_readable_and_takes_what_is_typed(tab: Tab) -> None:
+    branches = ["main", "feature", "release/1", "release/2", "a-branch-with-a-very-long-name"]
+    tab.go("/?repo=acme%2Fapi&" + "&".join(f"branch={branch.replace('/', '%2F')}" for branch in branches))
+    box = tab.page.get_by_test_id("stMultiSelect").nth(1)
+    first, last = box.locator("[data-tag]").first, box.locator("[data-tag]").last
+    text = "el => [el.scrollWidth <= el.clientWidth, getComputedStyle(el.closest('[role=group]'), '::after').content]"
+    assert first.locator("span").first.evaluate(text) == [True, '"+" counter(others)']
+    assert last.evaluate("el => el.getBoundingClientRect().width") == 1
+    place = first.bounding_box()
+    assert place
+    tab.page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    expect(box.locator("input")).to_be_focused()
+    shown, page = last.bounding_box(), tab.page.viewport_size
+    assert shown
+    assert page
+    assert shown["width"] > 100
+    assert shown["x"] + shown["width"] <= page["width"]
+    tab.page.keyboard.type("ftx")
+    expect(tab.page.get_by_role("option").first).to_have_text(HOSTILE_BRANCH)
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_url(lambda url: "branch=feat" in url.replace("branch=feature", ""))
+    box.get_by_role("button", name="Clear all").click()
+    tab.page.wait_for_url(lambda url: "branch" not in url)
