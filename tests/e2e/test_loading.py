@@ -83,3 +83,17 @@ def test_an_update_neither_fades_nor_moves_the_page(
         shift, seen = result(tab)
         assert shift <= MAX_SHIFT
         assert seen["opacity"] == 1
+
+
+def test_another_page_of_a_list_begins_at_its_top(cold: "sync_api.BrowserContext", address: str) -> None:
+    from playwright.sync_api import expect
+
+    with opened(cold, address) as tab:
+        tab.go("/runs?period=90d")
+        older = tab.page.get_by_role("button", name="Older").first
+        older.scroll_into_view_if_needed()
+        head = tab.page.locator(".ph-panel", has_text="Runs").first
+        assert head.evaluate("head => head.getBoundingClientRect().top") < 0
+        older.click()
+        expect(tab.page.get_by_text("Page 2")).to_be_attached(timeout=15_000)
+        expect(head).to_be_in_viewport()

@@ -940,17 +940,6 @@ var installKiosk = () => {
   setInterval(showKiosk, 1e3);
 };
 
-// navigation/list_pages.js
-var PAGERS = ".st-key-pager, .st-key-alerts-pager, .st-key-firing-pager";
-var onClick5 = (event) => {
-  if (!closestTarget(event, "button:not(:disabled)")) return;
-  let block = closestTarget(event, PAGERS);
-  while (block && !block.querySelector(".ph-panel")) block = block.parentElement;
-  const head = block?.querySelector(".ph-panel");
-  if (head && head.getBoundingClientRect().top < 0) head.scrollIntoView({ block: "start" });
-};
-var installListPages = () => document.addEventListener("click", onClick5);
-
 // log_viewer/dom.js
 var createElement = (name, className = "", text = void 0) => {
   const element2 = document.createElement(name);
@@ -1073,13 +1062,13 @@ var showTheme = () => {
     if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
   }
 };
-var onClick6 = (event) => {
+var onClick5 = (event) => {
   const theme = parseTheme(closestTarget(event, BUTTONS2)?.dataset.theme);
   if (!theme) return;
   window.__pipelineHealthTheme?.choose(theme);
   showTheme();
 };
-var installThemeSwitch = () => document.addEventListener("click", onClick6);
+var installThemeSwitch = () => document.addEventListener("click", onClick5);
 
 // navigation/palette.js
 var IS_MAC = /^(Mac|iP)/.test(navigator.platform);
@@ -1257,7 +1246,7 @@ var showRunSelection = () => {
     if (link.textContent !== label) link.textContent = label;
   }
 };
-var onClick7 = (event) => {
+var onClick6 = (event) => {
   const box = closestTarget(event, "input.ph-pick");
   if (box instanceof HTMLInputElement) {
     if (box.checked) state.selectedRuns.add(box.value);
@@ -1267,7 +1256,7 @@ var onClick7 = (event) => {
   } else return;
   showRunSelection();
 };
-var installRunSelection = () => document.addEventListener("click", onClick7);
+var installRunSelection = () => document.addEventListener("click", onClick6);
 
 // navigation/sort_order.js
 var compareValues = (a, b) => {
@@ -1321,7 +1310,7 @@ var restoreFocus = () => {
   if (button instanceof HTMLElement) button.focus({ preventScroll: true });
   state.focusedHead = null;
 };
-var onClick8 = (event) => {
+var onClick7 = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
@@ -1341,7 +1330,7 @@ var onClick8 = (event) => {
   applySortOrder(table);
 };
 var onPageClick = (event) => {
-  const pager = closestTarget(event, "[class*=st-key-pager-], [class*=st-key-pages-]");
+  const pager = closestTarget(event, "[class*=st-key-pager-], [class*=st-key-pages-], [class*=-pager]");
   if (!pager || !closestTarget(event, "button")) return;
   for (let node = pager.parentElement; node; node = node.parentElement) {
     const head = node.querySelector(".ph-panel");
@@ -1358,7 +1347,7 @@ var onChange = (event) => {
   replaceSearch(withTableValue(search, "page", name, ""), { rerun: true });
 };
 var installTableSort = () => {
-  document.addEventListener("click", onClick8);
+  document.addEventListener("click", onClick7);
   document.addEventListener("click", onPageClick);
   document.addEventListener("change", onChange);
 };
@@ -1565,7 +1554,6 @@ function navigation({ data }) {
   installTooltips();
   installKiosk();
   installPrint();
-  installListPages();
   installTimeSelection();
   requestSection(location.hash);
   const app = document.querySelector(".stApp");

@@ -3,7 +3,6 @@ import { applyColumns, installColumns } from "./columns.js";
 import { installDefaultView, showDefaultView } from "./default_view.js";
 import { installSkipLink, markHeading, markMenuItem } from "./frame.js";
 import { installKiosk, showKiosk } from "./kiosk.js";
-import { installListPages } from "./list_pages.js";
 import { installPalette, showPaletteKey } from "./palette.js";
 import { installPrint } from "./print.js";
 import { installRouter } from "./router.js";
@@ -61,7 +60,6 @@ export default function navigation({ data }) {
   installTooltips();
   installKiosk();
   installPrint();
-  installListPages();
   installTimeSelection();
   requestSection(location.hash);
   const app = document.querySelector(".stApp");

@@ -80,7 +80,7 @@ const onClick = (event) => {
  * @param {MouseEvent} event
  */
 const onPageClick = (event) => {
-  const pager = closestTarget(event, "[class*=st-key-pager-], [class*=st-key-pages-]");
+  const pager = closestTarget(event, "[class*=st-key-pager-], [class*=st-key-pages-], [class*=-pager]");
   if (!pager || !closestTarget(event, "button")) return;
   for (let node = pager.parentElement; node; node = node.parentElement) {
     const head = node.querySelector(".ph-panel");
