@@ -134,9 +134,12 @@ def test_theme_applies_to_all_pages_without_a_flash(wide: Tab) -> None:
     chart = "getComputedStyle(document.querySelector('.js-plotly-plot .legendtext')).fill"
     wide.page.locator(".js-plotly-plot .legendtext").first.wait_for()
     before = wide.page.evaluate(chart)
+    scale = "JSON.stringify(document.querySelector('.st-key-chart-heat .js-plotly-plot').data[0].colorscale)"
+    light_scale = wide.page.evaluate(scale)
     wide.page.get_by_role("button", name="Dark").click()
     wide.page.wait_for_function(f"{_GROUND} === '{DARK}' && {chart} !== '{before}'")
     assert wide.page.get_by_role("button", name="Dark").get_attribute("aria-pressed") == "true"
+    wide.page.wait_for_function(f"{scale} !== '{light_scale}'")
     wide.page.goto(f"{wide.address}/flaky", wait_until="commit")
     wide.page.wait_for_function("document.body")
     assert wide.page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == DARK

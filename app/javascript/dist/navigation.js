@@ -159,12 +159,13 @@ var navigate = (url) => {
   dispatchEvent(new PopStateEvent("popstate", { state: {} }));
   if (isOtherPage) document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0);
 };
-var replaceSearch = (search, { rerun = false } = {}) => {
+var replaceSearch = (search, { rerun: rerun2 = false } = {}) => {
   if (search === location.search) return;
   replaceState(history.state, "", location.pathname + search + location.hash);
-  if (rerun) runPage();
+  if (rerun2) runPage();
 };
 var runPage = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+var rerun = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 var openTab = (url) => openWindow(url);
 var openAddress = (address, newTab) => {
   if (address.startsWith("#")) {
@@ -1051,6 +1052,7 @@ var parseTheme = (value) => THEMES.find((theme) => theme === value) ?? null;
 
 // navigation/theme_switch.js
 var BUTTONS2 = "button[data-theme]";
+var APPLY_MS = 100;
 var showTheme = () => {
   const current = window.__pipelineHealthTheme?.current ?? "system";
   for (
@@ -1067,6 +1069,7 @@ var onClick5 = (event) => {
   if (!theme) return;
   window.__pipelineHealthTheme?.choose(theme);
   showTheme();
+  setTimeout(rerun, APPLY_MS);
 };
 var installThemeSwitch = () => document.addEventListener("click", onClick5);
 

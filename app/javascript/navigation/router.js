@@ -46,6 +46,9 @@ export const replaceSearch = (search, { rerun = false } = {}) => {
 /** Streamlit runs the page of the current address. */
 export const runPage = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 
+/** Runs the current page again. */
+export const rerun = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+
 /** @param {string} url */
 export const openTab = (url) => openWindow(url);
 

@@ -1,7 +1,10 @@
 import { parseTheme } from "../theme/choice.js";
 import { closestTarget } from "./events.js";
+import { rerun } from "./router.js";
 
 const BUTTONS = "button[data-theme]";
+/** Time in which Streamlit takes over the theme. */
+const APPLY_MS = 100;
 
 /** Marks the chosen theme in the sidebar. */
 export const showTheme = () => {
@@ -18,6 +21,8 @@ const onClick = (event) => {
   if (!theme) return;
   window.__pipelineHealthTheme?.choose(theme);
   showTheme();
+  // The server draws heat maps in the colours of the theme.
+  setTimeout(rerun, APPLY_MS);
 };
 
 export const installThemeSwitch = () => document.addEventListener("click", onClick);
