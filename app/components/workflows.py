@@ -58,6 +58,8 @@ _COLUMNS = (
     Column("Last run", "right", show="wide_only", unit="UTC"),
 )
 Query = Sequence[tuple[str, object]]
+# The number of workflows on the Overview.
+TOP_COUNT = 15
 _PAGE_SIZE = 50
 _TABLE, _SEARCH_PARAMETER, _SEARCH_KEY = "all-workflows", "find", "workflow-q"
 # Labels by order of the table in URLs; the first is the order without a parameter.
@@ -84,7 +86,7 @@ _VALUES: dict[str, Callable[[WorkflowHealth], Value]] = {
 }
 
 
-def top_failing(workflows: WorkflowList, now: datetime, time: Query, limit: int) -> None:
+def top_failing(workflows: WorkflowList, now: datetime, time: Query, limit: int = TOP_COUNT) -> None:
     """The first `limit` workflows, with a link to all of them."""
     table("workflows", _COLUMNS, _rows(workflows.items[:limit], workflows, now, time), caption="Workflows, worst first")
     if len(workflows.items) > limit:

@@ -7,7 +7,7 @@ import pkgutil
 from importlib import import_module
 
 from app import charts, components, frames, session
-from app.components import attention
+from app.components import attention, workflows
 from app.data import figures, findings
 from app.data.outages import Unavailable
 from app.data.status import load_status, window_end
@@ -50,5 +50,6 @@ def _load_overview(version: int) -> None:
     attention.remember_list(scope, attention.attention_html(items, until))
     figures.trends(scope, window, Interval.DAY, version)
     figures.failure_hours(scope, window, session.UTC, version)
-    figures.workflows(scope, window, version)
+    listed = figures.workflows(scope, window, version)
+    listed.histories(listed.items[: workflows.TOP_COUNT])
     figures.filter_options(scope, until - OPTIONS_PERIOD, version)

@@ -108,4 +108,4 @@ show_attention(attention_html(findings.attention(scope, now, status.version), no
 listed = figures.workflows(scope, window, status.version)
 export = "workflows", lambda: workflows.export_rows(listed, now)
 with panel("Workflows", "failing first, then by lowest success rate", key="workflow-panel", export=export):
-    workflows.top_failing(listed, now, selection.time_query(), 15)
+    workflows.top_failing(listed, now, selection.time_query())
