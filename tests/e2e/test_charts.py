@@ -107,15 +107,16 @@ def test_a_drag_selects_the_period_and_a_double_click_goes_back(
         tab.page.mouse.move(left + width * 0.65, y, steps=4)
         assert tab.page.locator(".ph-band").count() == 1
         tab.page.mouse.up()
-        tab.page.wait_for_url("**/?*dates=*", timeout=10_000)
+        tab.page.wait_for_url("**/?*dates=*", timeout=30_000)
         first, last = _query(tab)["dates"][0].split("..")
         assert first < last
         tab.see("per hour")
         tab.settle()
         left, width, y = tab.page.wait_for_function(_AREA, arg="success-rate", timeout=60_000).json_value()
         tab.page.mouse.dblclick(left + width * 0.5, y)
-        tab.page.wait_for_url(lambda url: "dates" not in url, timeout=10_000)
+        tab.page.wait_for_url(lambda url: "dates" not in url, timeout=30_000)
         tab.see("vs 7d, 1 week earlier")
+        tab.page.wait_for_timeout(1_000)
         assert "/runs" not in tab.page.url
 
 
@@ -132,7 +133,7 @@ def test_hidden_series_stay_hidden_and_charts_share_a_time_line(
         store(seeded.engine, 2, run(2990, seeded.now - timedelta(minutes=1), repo=2, branch="series"))
         heartbeat(seeded.engine, seeded.now, demo=True)
         tab.page.locator(".st-key-chart-outcomes .js-plotly-plot:not([data-old])").wait_for(timeout=30_000)
-        tab.page.wait_for_function(f"({_HIDDEN})().includes('Failed')", timeout=10_000)
+        tab.page.wait_for_function(f"({_HIDDEN})().includes('Failed')", timeout=30_000)
         x, y = _mark(tab, "success-rate", ".scatterlayer path.point")()
         tab.page.mouse.move(x - 3, y + 8)
         tab.page.mouse.move(x, y + 8)

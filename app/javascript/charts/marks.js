@@ -23,7 +23,8 @@ export const linkMarks = (plot) => {
   const addressAt = (/** @type {Point[] | undefined} */ points, /** @type {MouseEvent | undefined} */ event) =>
     clickAddress(plot.layout?.meta, points ?? [], pointerY(plot, event));
   plot.on("plotly_click", ({ points, event }) => {
-    const address = addressAt(points, event);
+    // The second click of a double click resets the period.
+    const address = event && event.detail > 1 ? null : addressAt(points, event);
     if (address) openMark(address, event, isResettable(plot));
   });
   plot.on("plotly_clickannotation", ({ index, event }) => {
