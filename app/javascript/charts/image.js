@@ -28,7 +28,7 @@ export const saveImage = (plot, format) => {
     height,
     paper_bgcolor: background,
     plot_bgcolor: background,
-    margin: { ...margin, t: (margin.t ?? 0) + TITLE_HEIGHT, l: Math.max(margin.l ?? 0, 12), r: 16, b: Math.max(margin.b ?? 0, 12) },
+    margin: { ...margin, t: plot._fullLayout._size.t + TITLE_HEIGHT, l: Math.max(margin.l ?? 0, 12), r: 16, b: Math.max(margin.b ?? 0, 12) },
     title: { text: chartTitle(plot), x: 0, xref: "paper", xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: { t: 12 }, font: { size: 15 } },
   };
   try {

@@ -46,6 +46,7 @@
  * @property {Axis} [xaxis]
  * @property {Axis} [yaxis]
  * @property {boolean} [showlegend]
+ * @property {{ t: number }} _size the margins with the room for the legend
  * @property {{ buttons: { name: string, click: (plot: Plot) => void }[][] }} [_modeBar]
  *
  * @typedef {object} PlotEvents
