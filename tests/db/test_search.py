@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope, unicode_lower
 from db.runs.run_lists import export_runs
-from db.runs.run_queries import count_rows, list_runs
+from db.runs.run_queries import count_rows, list_runs, previous_cursor
 from tests.builders import NOON, add_repository, run, store_runs
 
 WINDOW = Window(NOON - timedelta(days=1), NOON + timedelta(days=1))
@@ -59,6 +59,23 @@ def test_words_are_found_whatever_their_case(titled: Engine, words: str, expecte
         assert count_rows(session, Scope(), WINDOW, text=words) == len(expected)
     exported = export_runs(lambda: Session(titled), Scope(), WINDOW, text=words)
     assert sorted(row.id for rows in exported for row in rows) == expected
+
+
+def test_parts_of_a_window_limit_a_list_and_its_pages(engine: Engine) -> None:
+    """60 parts, as many as an hour of the day has."""
+    add_repository(engine)
+    store_runs(engine, *(run(100 + hour, created_at=NOON - timedelta(hours=hour, minutes=-5)) for hour in range(48)))
+    window = Window(NOON - timedelta(days=60), NOON + timedelta(days=1))
+    parts = [Window(NOON - timedelta(days=day), NOON - timedelta(days=day) + timedelta(hours=1)) for day in range(60)]
+    with session_scope(engine) as session:
+        first = list_runs(session, Scope(), window, parts=parts, limit=1)
+        second = list_runs(session, Scope(), window, parts=parts, limit=1, cursor=first.next)
+        assert [row.id for row in (*first.items, *second.items)] == [100, 124]
+        assert second.next is None
+        assert previous_cursor(session, Scope(), window, second.items[0], limit=1, parts=parts) is None
+        assert count_rows(session, Scope(), window, parts=parts) == 2
+        outside = Window(NOON - timedelta(hours=3), NOON - timedelta(hours=2))
+        assert count_rows(session, Scope(), outside, parts=parts) == 0
 
 
 def test_letters_become_small_one_by_one() -> None:

@@ -314,7 +314,7 @@ var pointerY = (plot, event) => (event?.clientY ?? 0) - plot.getBoundingClientRe
 var linkMarks = (plot) => {
   const addressAt = (points, event) => clickAddress(plot.layout?.meta, points ?? [], pointerY(plot, event));
   plot.on("plotly_click", ({ points, event }) => {
-    const address = addressAt(points, event);
+    const address = event && event.detail > 1 ? null : addressAt(points, event);
     if (address) openMark(address, event, isResettable(plot));
   });
   plot.on("plotly_clickannotation", ({ index, event }) => {
@@ -358,7 +358,7 @@ var saveImage = (plot, format) => {
     height,
     paper_bgcolor: background,
     plot_bgcolor: background,
-    margin: { ...margin, t: (margin.t ?? 0) + TITLE_HEIGHT, l: Math.max(margin.l ?? 0, 12), r: 16, b: Math.max(margin.b ?? 0, 12) },
+    margin: { ...margin, t: plot._fullLayout._size.t + TITLE_HEIGHT, l: Math.max(margin.l ?? 0, 12), r: 16, b: Math.max(margin.b ?? 0, 12) },
     title: { text: chartTitle(plot), x: 0, xref: "paper", xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: { t: 12 }, font: { size: 15 } }
   };
   try {
