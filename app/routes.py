@@ -1,4 +1,5 @@
-"""The paths of the pages, their names, and what belongs to them."""
+"""The paths of the pages, their names, and what belongs to them. A page is a script in app/views; app/shell.py has its
+icon and shortcut."""
 
 from collections.abc import Container, Mapping
 from urllib.parse import urlsplit

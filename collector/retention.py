@@ -1,4 +1,4 @@
-"""Retention: deletes old runs, logs, webhook deliveries and heartbeats once a day, unless the clock looks wrong."""
+"""The schedule of retention: health.retention deletes old data once a day, unless the clock looks wrong."""
 
 import logging
 from collections.abc import Iterator

@@ -32,13 +32,13 @@ _AFFILIATION = "owner,collaborator,organization_member"
 
 
 def setup_report(settings: CollectorSettings, client: GitHubClient) -> SetupReport:
-    """Sends no request without credentials, nor with a token that would be sent in clear."""
+    """Sends no request without credentials, nor with a token that would be sent unencrypted."""
     if not settings.has_credentials:
         return SetupReport(
             (SetupCheck("Token", None, "GITHUB_TOKEN is not set; without it, public repositories only"),)
         )
     if remedy := settings.encryption_remediation(settings.github_api_url):
-        detail = f"GITHUB_API_URL: the token would be sent in clear; {remedy}"
+        detail = f"GITHUB_API_URL: the token would be sent unencrypted; {remedy}"
         return SetupReport((SetupCheck("Token", False, detail),))
     checks: list[SetupCheck] = []
     try:
@@ -48,7 +48,9 @@ def setup_report(settings: CollectorSettings, client: GitHubClient) -> SetupRepo
         return SetupReport((*checks, SetupCheck("Repositories" if checks else "Token", False, str(error))))
     if not listed:
         remedy = "grant it access to repositories on GitHub"
-        checks.append(SetupCheck("Repositories", False, f"{client.auth.principal} can read no repository; {remedy}"))
+        checks.append(
+            SetupCheck("Repositories", False, f"{client.auth.principal} cannot read any repositories; {remedy}")
+        )
     else:
         count = f"at least {len(listed):,} repositories" if truncated else _count(len(listed))
         checks.append(SetupCheck("Repositories", True, f"{count} can be read"))

@@ -104,7 +104,7 @@ class Waste(Schema):
 
 
 class Recovery(Schema):
-    mean: float | None = Field(description="Seconds, over closed episodes; null without such episodes")
+    mean: float | None = Field(description="Mean in seconds over closed episodes; null if there are none")
     p50: float | None
     open: int = Field(description="Number of open episodes: branches of workflows that still fail")
     median_with_open: float | None = Field(

@@ -90,7 +90,7 @@ class Repository(Schema):
     covered_to: Time | None
     synced_at: Time | None = Field(description="Latest sync of the newest runs")
     relooked_deep_at: Time | None = Field(
-        description="Latest rescan of all runs from the last 31 days, which finds late changes and re-runs"
+        description="Latest rescan of the last 31 days of runs; it picks up late changes and re-runs"
     )
     audited_at: Time | None = Field(description="Latest audit of run numbers")
     error: str | None = Field(description="Error of the latest sync; null if it succeeded")

@@ -184,7 +184,7 @@ def _missing_logs(sides: Sequence[tuple[RunRow, JobLogRow | None]]) -> None:
     st.caption("Both logs are needed to compare them.")
     for run, row in sides:
         if row is None:
-            st.caption(f"Run #{run.run_number}: the job has no log of its own.")
+            st.caption(f"Run #{run.run_number}: no log is stored for this job.")
         elif row.state == LogState.STORED:
             st.caption(f"Run #{run.run_number}: the log is stored.")
         else:
@@ -195,9 +195,9 @@ def _missing_logs(sides: Sequence[tuple[RunRow, JobLogRow | None]]) -> None:
 def _note(diff: LogDiff) -> str:
     notes = []
     if diff.omitted:
-        notes.append(f"{pluralize(diff.omitted, 'more different line')} not listed; the logs show all of them.")
+        notes.append(f"{pluralize(diff.omitted, 'more differing line')} not listed; the logs contain all of them.")
     if diff.truncated:
-        notes.append("The logs are longer than what is compared.")
+        notes.append("The logs are too long to compare in full.")
     return " ".join(notes)
 
 
@@ -211,10 +211,11 @@ Log = tuple[int, int]
 
 def _diff_html(diff: LogDiff, logs: Sequence[Log], titles: Sequence[str]) -> str:
     if not diff.changed:
-        return '<div class="ph-dim">The logs are equal.</div>'
+        extent = "in the part that was compared" if diff.truncated else "apart from times, durations and hashes"
+        return f'<div class="ph-dim">No differences {extent}.</div>'
     head = "".join(f'<span class="ph-diff-title">{html(title)}</span>' for title in titles)
     rows = "".join(_diff_row(row, logs) if isinstance(row, DiffRow) else _fold(row, logs) for row in diff.rows)
-    label = f"{pluralize(diff.changed, 'different line')}"
+    label = f"{pluralize(diff.changed, 'differing line')}"
     return (
         f'<div class="ph-diff" role="region" tabindex="0" aria-label="Differences of the logs: {label}">'
         f'<div class="ph-diff-head">{head}</div>{rows}</div>'

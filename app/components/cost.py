@@ -140,7 +140,7 @@ def spend_rows(items: Sequence[CostGroup], time: Query) -> list[Row]:
 
 def wasted_table(wasted: WastedMinutes, time: Query) -> None:
     if not wasted.items:
-        st.caption("No attempt of this period was wasted or found a defect.")
+        st.caption("No attempts in this period were wasted or revealed a defect.")
         return
     long_table(
         "wasted",

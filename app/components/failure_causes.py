@@ -41,7 +41,9 @@ _RUNS = (
     Column("Workflow", show="desk_only"),
     Column("Job", show="wide_only"),
     Column("Branch", show="wide_only"),
-    Column("Matched log line", show="wide_only", help="Where it differs from the line above, the part that differs"),
+    Column(
+        "Matched log line", show="wide_only", help="If the line differs from that of the cause, the part that differs"
+    ),
     Column("Created", "right", unit="UTC"),
 )
 _VALUES: dict[str, Callable[[Cause], Value]] = {
@@ -72,7 +74,7 @@ def key_figures(causes: Causes, window: Window, trends: Trends, period: str, now
             "New causes",
             formatting.count(total.new),
             "first seen in this period",
-            "Causes of which no earlier run is stored",
+            "Causes with no earlier run on record",
             (),
         ),
         MetricCard(

@@ -20,7 +20,7 @@ _JOBS = (
     Column("Job", fluid=True),
     Column("Runs", "right", show="wide_only"),
     Column("Failed", "right", show="wide_only"),
-    Column("Failure rate", width="118px", help="Of fewer than ten runs: not ranked", unit="share"),
+    Column("Failure rate", width="118px", help="Not ranked if there are fewer than ten runs", unit="share"),
     Column("Median", "right", unit="s"),
     _CHANGE,
     Column("p95", "right", show="wide_only", unit="s"),

@@ -23,7 +23,7 @@ _COLUMNS = (
         "Default branch",
         help="Failing: the last completed run on the default branch failed; runs from the last 90 days",
     ),
-    Column("Success rate", width="120px", help="Of fewer than ten runs: not ranked", unit="share"),
+    Column("Success rate", width="120px", help="Not ranked if there are fewer than ten runs", unit="share"),
     Column(
         "Change",
         "right",
@@ -35,7 +35,7 @@ _COLUMNS = (
     ),
     Column(
         "Last 20 runs",
-        help="Oldest on the left; full-height bars failed; sorts by failures",
+        help="Oldest on the left; full-height bars are failures; sorts by the number of failures",
         show="wide_only",
         unit="failed",
     ),
@@ -54,7 +54,7 @@ _COLUMNS = (
     ),
     Column("p95", "right", "95th percentile of the duration of successful runs", "desk_only", unit="s"),
     Column("p95 queue", "right", show="desk_only", unit="s"),
-    Column("Cost", "right", "Cost of the runs of the period", "off", unit="USD"),
+    Column("Cost", "right", "Cost of the runs in the period", "off", unit="USD"),
     Column("Last run", "right", show="wide_only", unit="UTC"),
 )
 Query = Sequence[tuple[str, object]]

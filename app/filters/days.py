@@ -110,7 +110,7 @@ def future_note(dates: Dates, now: datetime) -> str | None:
     if dates.since > now:
         return f"{dates} is in the future (today is {now:%d %b %Y}, UTC): there are no runs to show."
     if dates.last > now.date():
-        return f"{dates} includes future days: figures end now, {now:%d %b %Y} (UTC)."
+        return f"{dates} includes future days; figures run up to now, {now:%d %b %Y} (UTC)."
     return None
 
 

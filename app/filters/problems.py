@@ -55,7 +55,9 @@ def query_problems(version: int, page: str) -> list[str]:
         allowed = ", ".join(PERIODS)
         messages.append(f"period={unusable} is invalid (expected {allowed}): showing the last {DEFAULT_PERIOD}.")
     if page == OVERVIEW and (unusable := bad_value("rate")):
-        messages.append(f"rate={unusable} is invalid (expected {', '.join(RATES)}): counting runs.")
+        messages.append(
+            f"rate={unusable} is invalid (expected one of {', '.join(RATES)}): showing the success rate by run."
+        )
     try:
         dates = selection.parse_selected_dates()
         note = future_note(dates, utc_now()) if dates else None

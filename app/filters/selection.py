@@ -97,7 +97,7 @@ def spend_group(groups: Mapping[str, object]) -> str:
     """The selected grouping of the Cost page, a key of `groups`; the first without a selection."""
     in_url = st.query_params.get("by", "")
     if in_url and in_url not in groups:
-        view_state.report(f"by={in_url[:60]} is unknown (expected {', '.join(groups)}).")
+        view_state.report(f"by={in_url[:60]} is unknown (expected one of {', '.join(groups)}).")
     group = st.session_state.get("by") or in_url
     return group if group in groups else next(iter(groups))
 

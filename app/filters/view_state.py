@@ -28,7 +28,7 @@ def sync_widget(
     which stays in the URL until the widget changes."""
     in_url = st.query_params.get(parameter, "")[:_MAX_LENGTH]
     if in_url and parse(in_url) is None:
-        report(f"{parameter}={in_url[:_MAX_SHOWN]} is unknown and ignored.")
+        report(f"{parameter}={in_url[:_MAX_SHOWN]} is unknown and was ignored.")
     _sync(key, default, parse, text, in_url, lambda new: _set(parameter, new))
 
 

@@ -63,10 +63,10 @@ _REVEAL_SCRIPT = """
     const main = document.querySelector("[data-testid=stMainBlockContainer]")
     const isFinished = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
     const hasContent = main?.querySelector(isFinished ? ".stElementContainer" : ".st-key-head")
-    if (!hasContent) return now() > 30000
+    if (!hasContent) return now() > 8000
     first ||= now()
     const placeholders = [...main.querySelectorAll("[data-testid=stSkeleton]")]
-    if (placeholders.some((element) => !element.closest(".stPrintGraphic"))) return now() - first > 15000
+    if (placeholders.some((element) => !element.closest(".stPrintGraphic"))) return now() - first > 3000
     return isFinished || now() - first > 600
   }
   const timer = setInterval(() => {

@@ -43,6 +43,6 @@ with panel("Failure causes", subtitle, export=("causes", lambda: failure_causes.
         if listed := failure_causes.matching(causes.items, search):
             failure_causes.cause_table(listed, now, time, search)
         else:
-            st.caption("No failure cause of this period matches the search.")
+            st.caption("No failure causes in this period match the search.")
     else:
         st.caption("No error was extracted from the logs of failed jobs in this period.")

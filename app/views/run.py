@@ -51,7 +51,7 @@ jobs = frames.drawable(detail.jobs)
 frame = frames.timeline(detail.jobs, run.started_at(detail, attempt), utc_now(), run.MAX_BARS, run_id)
 with panel("Timeline" if run.has_many_jobs(detail.jobs) else "Jobs", run.timeline_subtitle(len(frame), len(jobs))):
     if len(frame):
-        figure(timeline(frame), "timeline", "Jobs of the run over time")
+        figure(timeline(frame), "timeline", "Timeline of the run's jobs")
     else:
         st.caption("No jobs are stored for this attempt: it never started, or its jobs are not fetched yet.")
     run.omitted_jobs_note(detail)

@@ -85,7 +85,7 @@ def rate(share: float | None, *, tone: Literal["green", "red", "blue"] = "green"
     """A share as a bar and a percentage. `of`: the number of runs; a share of few runs is muted, without a bar, and sorts
     last, as it is no estimate."""
     if share is not None and of is not None and of < MIN_SAMPLE:
-        title = f"of {pluralize(of, 'run')} only"
+        title = f"only {pluralize(of, 'run')}"
         return Cell(f'<span class="ph-rate ph-dim" title="{title}"><span>of {of}</span><span>'
                     f"{formatting.percent(share)}</span></span>", share, None)  # fmt: skip
     width = 0.0 if share is None else share * 100
@@ -117,9 +117,7 @@ def _percentile(seconds: float | None, distribution: Distribution) -> Cell:
     written = formatting.duration(seconds)
     if seconds is None or not distribution.is_small:
         return Cell(written, seconds)
-    return Cell(
-        f'<span class="ph-dim" title="of {pluralize(distribution.n or 0, "run")} only">{written}</span>', seconds
-    )
+    return Cell(f'<span class="ph-dim" title="only {pluralize(distribution.n or 0, "run")}">{written}</span>', seconds)
 
 
 def amount_change(share: float | None) -> Cell:
@@ -136,7 +134,7 @@ def change(share: float | None, *, of: int | None = None) -> Cell:
     if share is None:
         return Cell(formatting.NO_DATA, None)
     if of is not None and of < MIN_SAMPLE:
-        return Cell(f'<span class="ph-dim" title="of {pluralize(of, "run")} only">few runs</span>', share, None)
+        return Cell(f'<span class="ph-dim" title="only {pluralize(of, "run")}">few runs</span>', share, None)
     rounded = round(share * 100, 1)
     if rounded == 0:
         return Cell('<span class="ph-dim">0.0%</span>', share)

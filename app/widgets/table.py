@@ -30,7 +30,7 @@ T = TypeVar("T")
 # The browser sorts texts by at most this many characters.
 _MAX_SORT_KEY = 200
 _MAX_SHOWN = 60
-_PAGE_ONLY = "Sorts the rows of this page only"
+_PAGE_ONLY = "Sorts only the rows on this page"
 
 
 def sort_order(name: str, columns: Sequence[Column]) -> SortOrder | None:
@@ -44,7 +44,9 @@ def sort_order(name: str, columns: Sequence[Column]) -> SortOrder | None:
     chosen = view_state.table_value(view_state.COLUMNS, name)
     unknown = [key for item in chosen.split(".") if (key := item.removeprefix("-")) not in keys]
     if chosen and unknown:
-        view_state.report(f"columns={name}.{chosen[:_MAX_SHOWN]}: no column {unknown[0][:_MAX_SHOWN]} ({expected}).")
+        view_state.report(
+            f"columns={name}.{chosen[:_MAX_SHOWN]}: unknown column {unknown[0][:_MAX_SHOWN]} ({expected})."
+        )
     return order
 
 

@@ -1,4 +1,4 @@
-"""Flaky workflows: how often runs fail without a fault in the code.
+"""Flaky workflows: how often runs fail without a fault in the code. db.definitions.attempts defines a flaky run.
 
 A flake is detected only if the failure is re-run. The share of re-run failures that then pass does not depend on how
 often failures are re-run; multiplied by the share of runs whose first attempt fails, it estimates the share of runs

@@ -1,4 +1,5 @@
 """Status of workflows on their default branches: inactive workflows, failing streaks, status of each workflow.
+health.metrics.definitions.episodes defines when a branch is failing.
 
 Workflows that cannot run are inactive. They are not broken, whatever their last run was: no success can follow it.
 """

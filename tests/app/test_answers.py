@@ -157,7 +157,7 @@ def test_compared_runs_show_steps_and_differences_of_logs(seeded: Seeded, open_p
     _refresh()
     page = open_page("compare", runs="1000,8002", job="build")
     diff = next(block for block in html(page) if "ph-diff-head" in block)
-    assert "2 different lines" in diff
+    assert "2 differing lines" in diff
     assert "17 equal lines</a>" in diff
     assert "&lt;b&gt;pass&lt;/b&gt; in 3s" in diff
     assert 'href="log?run_id=8002&amp;job_id=800200&amp;line=22"' in diff
@@ -180,7 +180,7 @@ def test_failures_have_key_figures_and_a_search(seeded: Seeded, open_page: Open)
     assert len(table(open_page("failures", line="acme/web / ci"), "causes")) == 1
     nothing = open_page("failures", line="<b>nothing</b>")
     assert table(nothing, "causes") == []
-    assert "No failure cause of this period matches the search." in markdown(nothing)
+    assert "No failure causes in this period match the search." in markdown(nothing)
 
 
 def test_the_runs_of_a_cause_show_job_branch_and_what_differs(seeded: Seeded, open_page: Open) -> None:

@@ -129,7 +129,7 @@ def test_heads_name_their_column_and_who_sorts() -> None:
     shown = table_html("t", COLUMNS, ROWS, "c", order, server_keys=("duration",), is_partial=True)
     assert 'data-sorted="-duration"' in shown
     assert 'data-key="duration" data-server aria-sort="descending"' in shown
-    assert 'data-key="job" title="Sorts the rows of this page only" aria-sort="none"' in shown
+    assert 'data-key="job" title="Sorts only the rows on this page" aria-sort="none"' in shown
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_search_in_the_url_filters_workflows(seeded: Seeded, open_page: Open) ->
     ("query", "message"),
     [
         ({"sort": "all-workflows.nothing"}, "sort=all-workflows.nothing is ignored: no such column (expected one of"),
-        ({"columns": "all-workflows.runs.-nothing"}, "no column nothing"),
+        ({"columns": "all-workflows.runs.-nothing"}, "unknown column nothing"),
         ({"sort": "runs"}, "sort=runs is invalid and ignored"),
         ({"page": "all-workflows.x"}, "page=all-workflows.x is invalid (expected 1 to 20): showing page 1."),
     ],
@@ -192,8 +192,8 @@ def test_invalid_state_of_tables_is_reported(
 @pytest.mark.parametrize(
     ("page", "query", "message"),
     [
-        ("", {"rate": "day"}, "rate=day is invalid (expected run, first, commit): counting runs."),
-        ("cost", {"by": "Team"}, "by=Team is unknown (expected Repository, Workflow, Runner)."),
+        ("", {"rate": "day"}, "rate=day is invalid (expected one of run, first, commit): showing the success rate by run."),
+        ("cost", {"by": "Team"}, "by=Team is unknown (expected one of Repository, Workflow, Runner)."),
         ("runs", {"conclusion": "broken"}, "conclusion=broken is unknown (expected one of success, failure"),
     ],
 )

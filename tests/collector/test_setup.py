@@ -79,7 +79,7 @@ def test_a_token_is_not_sent_in_clear_and_without_one_nothing_is_asked() -> None
         clear = setup_report(demo.setup_settings, GitHubClient(url, TOKEN))
     assert [check.ok for check in none.checks] == [None]
     assert [check.ok for check in clear.checks] == [False]
-    assert "sent in clear" in clear.checks[0].detail
+    assert "sent unencrypted" in clear.checks[0].detail
     assert stand_in.asked == []
 
 

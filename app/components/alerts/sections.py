@@ -92,7 +92,7 @@ def _history(overview: AlertOverview, zone: ZoneInfo) -> None:
     page = alerts_data.history_page(trail[-1] if trail else None)
     subtitle = f"{overview.counts[AlertState.RESOLVED]:,} resolved · newest first · {zone}"
     rows = ("alerts", lambda: alert_list.resolved_csv(page.items, zone))
-    with panel("History", subtitle, export=rows, export_note="The alerts of this page"):
+    with panel("History", subtitle, export=rows, export_note="The alerts on this page only"):
         if not page.items:
             st.caption("No resolved alerts yet. Use Replay under Rules to see when a rule would have fired.")
             return

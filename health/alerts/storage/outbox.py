@@ -83,9 +83,7 @@ CLAIM_DURATION = timedelta(minutes=2)
 EXPIRE_AFTER = timedelta(days=1)
 _FIRST_DELAY = timedelta(seconds=15)
 _LONGEST_DELAY = timedelta(hours=1)
-_OBSOLETE_NOTE = (
-    "The alert was resolved without a notification, silenced or acknowledged before this one could be sent."
-)
+_OBSOLETE_NOTE = "Not sent: meanwhile the alert was silenced, acknowledged, or resolved without a notification."
 
 
 @dataclass(frozen=True)

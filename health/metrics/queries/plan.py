@@ -1,4 +1,5 @@
-"""Query planner: roll-ups for the part of a window that they cover, runs for the rest."""
+"""Query planner: roll-ups for the part of a window that they cover, runs for the rest. executor
+builds the SQL of the plan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
