@@ -192,7 +192,11 @@ def test_invalid_state_of_tables_is_reported(
 @pytest.mark.parametrize(
     ("page", "query", "message"),
     [
-        ("", {"rate": "day"}, "rate=day is invalid (expected one of run, first, commit): showing the success rate by run."),
+        (
+            "",
+            {"rate": "day"},
+            "rate=day is invalid (expected one of run, first, commit): showing the success rate by run.",
+        ),
         ("cost", {"by": "Team"}, "by=Team is unknown (expected one of Repository, Workflow, Runner)."),
         ("runs", {"conclusion": "broken"}, "conclusion=broken is unknown (expected one of success, failure"),
     ],
