@@ -1,6 +1,7 @@
 """A history with one of everything that the findings tell, up to six hours past noon of the builders' day."""
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -8,6 +9,8 @@ from db.definitions.records import LogRecord, RepositoryRecord, RunRecord, Workf
 from db.engine import write_scope
 from db.enums import RuleKind
 from db.logs.log_writes import store_log
+from db.models import Job
+from db.sql import insert_ignore
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import AlertScope, open_alert
 from health.insights.fingerprints import fingerprint
@@ -63,7 +66,16 @@ def name_cause(engine: Engine, run_id: int, key: str, line: str, *, repository_i
     """The log of the run's job, which has ten times its number."""
     record = LogRecord(run_id * 10, run_id, "stored", line, error_line=line, fingerprint=key)
     with write_scope(engine) as session:
+        insert_ignore(session, Job, [failed_job(run_id * 10, run_id, repository_id)])
         store_log(session, repository_id, record, NOON)
+
+
+def failed_job(job_id: int, run_id: int, repository_id: int = 1) -> dict[str, Any]:
+    """The row of a job of the first attempt."""
+    return {
+        "repository_id": repository_id, "id": job_id, "run_id": run_id, "attempt": 1, "name": "test",
+        "status": "completed", "conclusion": "failure", "labels": [], "steps": [], "copied": False, "phantom": False,
+    }  # fmt: skip
 
 
 def _slower() -> list[RunRecord]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, and_, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
@@ -21,6 +21,10 @@ from db.runs.run_queries import RunRow, select_runs
 from health.insights.fingerprints import LENGTH, fingerprint
 
 Key = tuple[int, int]
+# The job of a log. An index finds the jobs of a run, and the logs of jobs; there is none of the logs of a run.
+_LOGGED_JOB = aliased(Job)
+_OF_RUN = and_(_LOGGED_JOB.repository_id == Run.repository_id, _LOGGED_JOB.run_id == Run.id)
+_OF_JOB = and_(JobLog.repository_id == _LOGGED_JOB.repository_id, JobLog.job_id == _LOGGED_JOB.id)
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: i
     ]
     query = (
         select(*columns)
-        .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
+        .join(_LOGGED_JOB, _OF_RUN)
+        .join(JobLog, _OF_JOB)
         .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.is_not(None), in_failed_attempt())
         .order_by(Run.created_at.desc(), Run.id.desc(), JobLog.job_id)
         .limit(limit)
@@ -166,12 +171,8 @@ def runs_by_fingerprint(
 
 def failures_without_cause(session: Session, scope: Scope, window: Window) -> int:
     """The number of failed runs without a failure cause."""
-    named = select(JobLog.job_id).where(
-        JobLog.repository_id == Run.repository_id,
-        JobLog.run_id == Run.id,
-        JobLog.fingerprint.is_not(None),
-        in_failed_attempt(),
-    )
+    logs = select(JobLog.job_id).join(_LOGGED_JOB, _OF_JOB)
+    named = logs.where(_OF_RUN, JobLog.fingerprint.is_not(None), in_failed_attempt()).correlate(Run)
     query = (
         select(func.count())
         .select_from(Run)

@@ -12,7 +12,7 @@ from api.response_cache_middleware import CACHED_PATHS, VERSION_TTL_SECONDS
 from db.collection.sync_state import bump_data_version
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.engine import session_scope, write_scope
-from db.models import JobLog, Run, SyncState
+from db.models import Job, JobLog, Run, SyncState
 from health.alerts import attention as attention_list
 from health.insights import causes as failure_causes
 from health.insights import flaky as flaky_workflows
@@ -31,6 +31,7 @@ from tests.findings import (
     OTHER_CAUSE,
     STUCK,
     ago,
+    failed_job,
     fill,
     name_cause,
 )
@@ -238,6 +239,7 @@ def test_jobs_that_were_not_looked_at_are_told(filled: TestClient, engine: Engin
         for number in range(10_000, 10_000 + MAX_JOBS)
     ]  # fmt: skip
     with write_scope(engine) as session:
+        session.execute(insert(Job), [failed_job(row["job_id"], LATEST) for row in rows])
         session.execute(insert(JobLog), rows)
     told = "Only the newest 20,000 failed jobs of the window were evaluated."
     body = asked(filled, LISTS[1])

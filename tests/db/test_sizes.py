@@ -15,8 +15,9 @@ from db.definitions.records import WorkflowRecord
 from db.definitions.scope import Scope, Window
 from db.engine import make_engine, write_scope
 from db.enums import Outcome
-from db.models import Job, Run
+from db.models import Job, JobLog, Run
 from db.runs.rollup_invalidation import invalidate_all
+from health.insights.finding_queries import failures_without_cause, list_failed_jobs
 from health.metrics.branch_status import failing_streaks
 from health.metrics.queries.job_queries import newest_runs, read_steps
 from health.metrics.workflow_health import list_workflows, workflow_histories
@@ -102,3 +103,34 @@ def test_steps_of_no_more_runs_than_needed_are_read(engine: Engine) -> None:
         facts, read = read_steps(session, runs)
     assert (len(facts), read) == (2_100, 3)
     assert {fact.run_id for fact in facts} == set(runs.ids[:3])
+
+
+def test_failed_jobs_are_read_by_their_runs(pair: tuple[Engine, Engine]) -> None:
+    """Logs have no index by run: of a repository with many logs, all were read for each failed run."""
+    listed = []
+    for engine, runs in zip(pair, (100, 400), strict=True):
+        store(engine, 1, runs, failed=runs)
+        ids = range(100_000, 100_000 - runs, -1)
+        with write_scope(engine) as session:
+            session.execute(insert(Job.__table__), [_failed_job(run_id) for run_id in ids])
+            session.execute(insert(JobLog.__table__), [_failed_log(run_id) for run_id in ids])
+        with Session(engine) as session, effort() as reading:
+            assert len(list_failed_jobs(session, Scope(), MONTH, limit=1_000)) == runs
+            assert failures_without_cause(session, Scope(), MONTH) == 0
+        listed.append(reading)
+    assert listed[0].statements == listed[1].statements
+    assert listed[1].steps <= 6 * listed[0].steps
+
+
+def _failed_job(run_id: int) -> dict[str, Any]:
+    return {
+        "repository_id": 1, "id": run_id, "run_id": run_id, "attempt": 1, "name": "test", "status": "completed",
+        "conclusion": "failure", "labels": [], "steps": [], "copied": False, "phantom": False,
+    }  # fmt: skip
+
+
+def _failed_log(run_id: int) -> dict[str, Any]:
+    return {
+        "repository_id": 1, "job_id": run_id, "run_id": run_id, "state": "expired", "error_line": f"Error {run_id}",
+        "fingerprint": str(run_id), "truncated": False, "tries": 1, "requested_at": NOON,
+    }  # fmt: skip
