@@ -11,7 +11,7 @@ from db.definitions.job_times import span_seconds
 from db.definitions.scope import Window
 from db.enums import Outcome
 from health.metrics.definitions.job_figures import JobFact, StepFact, parse_time
-from health.metrics.definitions.percentiles import percentile
+from health.metrics.definitions.percentiles import percentile_of_list
 
 # Runs before and after that a change of medians needs.
 MIN_RUNS = 5
@@ -96,7 +96,7 @@ def duration_trends(samples: Iterable[DurationSample], window: Window) -> dict[t
 def _duration_delta(job: str, step: str, samples: Sequence[DurationSample], window: Window) -> DurationDelta:
     before = sorted(sample.seconds for sample in samples if not sample.after_change)
     after = sorted(sample.seconds for sample in samples if sample.after_change)
-    old, new = percentile(before, 0.5), percentile(after, 0.5)
+    old, new = percentile_of_list(before, 0.5), percentile_of_list(after, 0.5)
     enough = len(before) >= MIN_RUNS and len(after) >= MIN_RUNS
     delta = new - old if enough and old is not None and new is not None else None
     return DurationDelta(job, step, old, new, delta, len(before), len(after), _trend(samples, window))
@@ -107,7 +107,7 @@ def _trend(samples: Sequence[DurationSample], window: Window) -> list[float | No
     for sample in samples:
         index = int((sample.at - window.since) / window.span * _BINS)
         bins[min(max(index, 0), _BINS - 1)].append(sample.seconds)
-    return [percentile(sorted(seconds), 0.5) for seconds in bins]
+    return [percentile_of_list(sorted(seconds), 0.5) if seconds else None for seconds in bins]
 
 
 def _succeeded(status: str, conclusion: str | None) -> bool:

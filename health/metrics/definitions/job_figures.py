@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-
 from db.definitions.attempts import DECIDED, outcome_of
 from db.definitions.job_times import span_seconds
 from db.definitions.prices import EMPTY_PRICE_LIST, PriceList, Runner, bill
 from db.enums import Outcome
 from health.metrics.definitions.critical_path import critical_path
-from health.metrics.definitions.percentiles import nan_to_none, percentiles, ratio
+from health.metrics.definitions.percentiles import percentile_of_list, ratio
 
 
 class JobFact(NamedTuple):
@@ -262,5 +260,5 @@ def _decided_durations(samples: Iterable[_JobSample]) -> Iterator[float | None]:
 
 def _percentiles(values: Iterable[float | None]) -> list[float | None]:
     """Returns p50 and p95 of the values that are not null."""
-    known = np.sort(np.asarray([value for value in values if value is not None], dtype=np.float64))
-    return nan_to_none(percentiles(known, np.asarray([len(known)]), (0.5, 0.95))[0])
+    known = sorted(value for value in values if value is not None)
+    return [percentile_of_list(known, fraction) for fraction in (0.5, 0.95)]
