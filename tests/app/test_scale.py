@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine, insert
 
+from app.components.alerts.rule_list import rule_rows
 from db.engine import write_scope
 from db.enums import AlertState, RuleKind
 from db.models import Alert
@@ -115,3 +116,13 @@ def test_every_alert_that_fires_can_be_reached(empty: Engine, moment: datetime, 
             older.click().run()
     page.button(key="firing-newer").click().run()
     assert "51 to 100 of 120 alerts" in markdown(page)
+
+
+def test_rules_beyond_the_limit_of_runs_are_replayed_on_demand(moment: datetime) -> None:
+    open_at = RULE_TYPES[RuleKind.FAILURE_RATE].default_threshold
+    rules = [Rule(f"Rule {number}", RuleKind.FAILURE_RATE, open_at, id=number) for number in range(1, 4)]
+    # Without a database, a replay would raise an error.
+    rows = rule_rows(rules, moment, max_runs=0)
+    assert [("Replay" in row[-1].html, f"rule={number}" in row[-1].html) for number, row in enumerate(rows, 1)] == [
+        (True, True)
+    ] * 3

@@ -37,8 +37,10 @@ _TIMES = (
     Column("Value", "right", "Value when the alert opened", "wide_only"),
 )
 _MAX_SHOWN = 12
-# Every rule of a page is replayed, so pages are short.
+# The rules of a page are replayed, so pages are short.
 _PAGE_SIZE = 25
+# Runs that the replays of one page read; the other rules are replayed when they are opened.
+_MAX_REPLAYED_RUNS = 200_000
 
 
 def rule_table(rules: Sequence[Rule], now: datetime) -> None:
@@ -46,7 +48,7 @@ def rule_table(rules: Sequence[Rule], now: datetime) -> None:
         "rules",
         _COLUMNS,
         rules,
-        lambda page_rules: [_row(rule, now) for rule in page_rules],
+        lambda page_rules: rule_rows(page_rules, now, _MAX_REPLAYED_RUNS),
         caption="Rules, the built-in one first",
         noun="rules",
         size=_PAGE_SIZE,
@@ -54,7 +56,17 @@ def rule_table(rules: Sequence[Rule], now: datetime) -> None:
 
 
 def rules_file(rules: Sequence[Rule], now: datetime) -> tuple[Sequence[Column], list[Row]]:
-    return _COLUMNS, [_row(rule, now) for rule in rules]
+    return _COLUMNS, rule_rows(rules, now)
+
+
+def rule_rows(rules: Sequence[Rule], now: datetime, max_runs: int | None = None) -> list[Row]:
+    """`max_runs`: after replays that read this many runs, the other rules are not replayed; null: all are."""
+    rows, runs = [], 0
+    for rule in rules:
+        replay = alerts.backtest(rule, now) if max_runs is None or runs < max_runs else None
+        runs += replay.runs if replay else 0
+        rows.append(_row(rule, replay))
+    return rows
 
 
 def preview(rule: Rule, replay: Backtest, zone: ZoneInfo) -> None:
@@ -78,7 +90,7 @@ def preview(rule: Rule, replay: Backtest, zone: ZoneInfo) -> None:
         )
 
 
-def _row(rule: Rule, now: datetime) -> Row:
+def _row(rule: Rule, replay: Backtest | None) -> Row:
     link = cells.anchor(rule.name, "alerts", [("show", "rules"), ("rule", rule.id)])
     kind = rule.rule_type.label + (" · built-in" if rule.built_in else "") + ("" if rule.enabled else " · disabled")
     return (
@@ -88,7 +100,7 @@ def _row(rule: Rule, now: datetime) -> Row:
         cells.text(SEVERITIES[rule.severity]),
         cells.text(", ".join(rule.channels) or "all"),
         cells.text(f"every {format_span(rule.repeat_seconds)}" if rule.repeat_seconds else "never"),
-        _fired_count(rule, now),
+        _fired_count(rule, replay),
     )
 
 
@@ -97,8 +109,10 @@ def description(rule: Rule) -> str:
     return " · ".join(part for part in (scope_text(rule.scope), branch) if part)
 
 
-def _fired_count(rule: Rule, now: datetime) -> Cell:
-    replay = alerts.backtest(rule, now)
+def _fired_count(rule: Rule, replay: Backtest | None) -> Cell:
+    if replay is None:
+        hover = "Too many runs to replay all rules of this page; open the rule to replay it"
+        return Cell(cells.anchor("Replay", "alerts", [("show", "rules"), ("rule", rule.id)], hover=hover), None)
     if replay.note and not replay.runs:
         return Cell(f'<span title="{html(replay.note)}">{formatting.NO_DATA}</span>', None)
     return Cell(formatting.count(replay.fired), replay.fired)
