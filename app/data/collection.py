@@ -48,11 +48,19 @@ class Collection:
         return backfill_progress(self.repositories, self.at)
 
 
+@st.cache_data(ttl=30, max_entries=1, show_spinner=False)
+def _row_counts() -> service.RowCounts:
+    """Counts of runs and logs: counting millions of rows for every refresh of the page would occupy the database."""
+    with read_session() as session:
+        return service.count_rows(session)
+
+
 @serve_stale
 @st.cache_data(ttl=3, max_entries=1, show_spinner=False)
 def load_collection() -> Collection:
+    counts = _row_counts()
     with read_session() as session:
-        repositories = service.list_completeness(session)
+        repositories = service.list_completeness(session, counts)
         return Collection(
             at=utc_now(),
             repositories=repositories,

@@ -86,7 +86,7 @@ def all_runs(
 
 
 @serve_stale
-@st.cache_resource(ttl=5, max_entries=16, show_spinner=False)
+@st.cache_resource(ttl=60, max_entries=16, show_spinner=False)
 def run_detail(run_id: int, attempt: int | None, version: int) -> RunWithJobs | None:
     with read_session() as session:
         run = run_queries.get_run(session, run_id)

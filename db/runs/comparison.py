@@ -1,17 +1,17 @@
 """Comparison of runs: differences of jobs, durations, runners and commits."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import Text, cast, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.enums import Conclusion, Outcome
 from db.models import Job, Run
-from db.runs.job_queries import RUN_OF_JOB, end_unknown
+from db.runs.job_queries import RUN_OF_JOB, end_unknown, parse_labels
 from db.runs.run_queries import RunRow, first_line, list_runs_with_ids, select_runs
 
 
@@ -217,9 +217,12 @@ def compare_url(first: RunRow, run: RunRow) -> str | None:
     return f"{base}/compare/{shas[0]}...{shas[1]}"
 
 
+_COLUMNS: dict[str, Any] = {"end_unknown": end_unknown().label("end_unknown"), "labels": cast(Job.labels, Text)}
+
+
 def _own_jobs(session: Session, run_ids: Sequence[int]) -> dict[int, list[_JobRow]]:
     """Returns the jobs of all attempts by run id, without copies and phantoms, in ascending order of attempt and id."""
-    columns = [end_unknown().label(name) if name == "end_unknown" else getattr(Job, name) for name in _JobRow._fields]
+    columns = [_COLUMNS.get(name, getattr(Job, name, None)) for name in _JobRow._fields]
     owners = select(Run.repository_id, Run.id).where(Run.id.in_(run_ids))
     query = (
         select(Job.run_id, *columns)
@@ -228,8 +231,11 @@ def _own_jobs(session: Session, run_ids: Sequence[int]) -> dict[int, list[_JobRo
         .order_by(Job.attempt, Job.id)
     )
     jobs: dict[int, list[_JobRow]] = {}
-    for run_id, *values in session.execute(query):
-        jobs.setdefault(run_id, []).append(_JobRow(*values))
+    # Without the unit of work: five runs may have 40,000 jobs.
+    rows: Iterable[Any] = session.connection().execute(query)
+    for run_id, *values in rows:
+        row = _JobRow(*values)
+        jobs.setdefault(run_id, []).append(row._replace(labels=parse_labels(str(row.labels))))
     return jobs
 
 

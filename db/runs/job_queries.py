@@ -1,11 +1,13 @@
 """Queries of the jobs of a run."""
 
+import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, or_, select
 from sqlalchemy.orm import Session
 
 from db.enums import Status
@@ -72,9 +74,10 @@ def end_unknown() -> ColumnElement[bool]:
 RUN_OF_JOB = and_(Run.repository_id == Job.repository_id, Run.id == Job.run_id)
 
 
-def _job_columns(row: type[JobSummary]) -> list[Any]:
+def _named_columns(row: type[JobSummary]) -> list[tuple[str, Any]]:
     return [
-        end_unknown().label(name) if name == "end_unknown" else getattr(Job, name) for name in row.__dataclass_fields__
+        (name, end_unknown().label(name) if name == "end_unknown" else getattr(Job, name))
+        for name in row.__dataclass_fields__
     ]
 
 
@@ -87,8 +90,26 @@ def list_jobs(session: Session, run_id: int, attempt: int) -> list[JobRow]:
 
 def list_job_summaries(session: Session, run_id: int, attempt: int) -> list[JobSummary]:
     """Returns what list_jobs returns without the steps, which are most of the stored data of a job."""
-    rows = session.execute(_jobs_of_attempt(JobSummary, run_id, attempt))
-    return sorted((JobSummary(*row) for row in rows), key=_start_order)
+    columns = [cast(Job.labels, Text) if name == "labels" else column for name, column in _named_columns(JobSummary)]
+    query = select(*columns).join(Run, RUN_OF_JOB).where(*select_by_run(Job, run_id), Job.attempt == attempt)
+    rows = session.connection().execute(query)
+    return sorted((_job_summary(*row) for row in rows), key=_start_order)
+
+
+_LABELS = [column.name for column in fields(JobSummary)].index("labels")
+
+
+def _job_summary(*row: Any) -> JobSummary:
+    """Takes the columns of a job with its labels as text."""
+    values: list[Any] = list(row)
+    values[_LABELS] = parse_labels(values[_LABELS])
+    return JobSummary(*values)
+
+
+@lru_cache(maxsize=1000)
+def parse_labels(text: str) -> list[str]:
+    """Parses labels; cached, because the thousands of jobs of a run have a few different ones."""
+    return [str(label) for label in json.loads(text)]
 
 
 def list_jobs_page(
@@ -124,7 +145,7 @@ def job_steps(session: Session, run_id: int, job_ids: Collection[int]) -> dict[i
 
 
 def _jobs_of_attempt(row: type[JobSummary], run_id: int, attempt: int) -> Select[Any]:
-    query = select(*_job_columns(row)).join(Run, RUN_OF_JOB)
+    query = select(*(column for _, column in _named_columns(row))).join(Run, RUN_OF_JOB)
     return query.where(*select_by_run(Job, run_id), Job.attempt == attempt)
 
 
