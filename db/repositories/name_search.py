@@ -29,7 +29,7 @@ def search_workflows(session: Session, terms: Sequence[str], limit: int) -> list
         select(Repository.id, Workflow.id, Repository.full_name, Workflow.name, Workflow.path, Workflow.state)
         .join(Repository, Repository.id == Workflow.repository_id)
         .where(Repository.monitored, *_conditions(_WORKFLOW_TEXT, terms))
-        .order_by(*_order(_WORKFLOW_TEXT, terms), Workflow.id)
+        .order_by(*_order(_WORKFLOW_TEXT, terms, Repository.full_name, Workflow.name), Workflow.id)
         .limit(limit)
     )
     return [WorkflowRow(*row) for row in session.execute(query)]
@@ -52,13 +52,14 @@ def _conditions(text: Any, terms: Sequence[str]) -> list[ColumnElement[bool]]:
     return [contains_letters(text, term) for term in terms]
 
 
-def _order(text: Any, terms: Sequence[str]) -> list[ColumnElement[Any]]:
-    """Terms at the start of a word count more than inside of one, and contiguous ones more than scattered letters; then
-    shorter names come first."""
+def _order(text: Any, terms: Sequence[str], *parts: Any) -> list[ColumnElement[Any]]:
+    """Terms at the start of a word count more than inside of one, contiguous ones more than scattered letters, and
+    letters within one of the parts of the text more than across them; then shorter names come first."""
     ranks = [
         case(
-            (or_(contains_text(text, f"/{term}"), contains_text(text, f" {term}"), contains_text(text, f"-{term}")), 2),
-            (contains_text(text, term), 1),
+            (or_(contains_text(text, f"/{term}"), contains_text(text, f" {term}"), contains_text(text, f"-{term}")), 3),
+            (contains_text(text, term), 2),
+            *((contains_letters(part, term), 1) for part in parts),
             else_=0,
         )
         for term in terms

@@ -59,6 +59,7 @@ def test_repositories_are_found_by_parts_and_abbreviations(named: Engine, words:
         ("wdep", ("acme/web", "Deploy 100%"), 3),
         ("100%", ("acme/web", "Deploy 100%"), 6),
         ("svc13 ci", ("acme/service-13", "CI"), 6),
+        ("svc13 100", ("acme/service-13", "Deploy 100%"), 2),
     ],
 )
 def test_workflows_are_found_with_their_repository(
@@ -79,3 +80,12 @@ def test_runs_are_found_by_number_id_and_commit(named: Engine) -> None:
         assert [row.id for row in search_runs(session, ["deploy"], number=8, limit=9)] == [8]
         assert [row.id for row in search_runs(session, [], sha=f"{8:040X}"[:40], limit=9)] == [8]
         assert search_runs(session, [], number=10**18 - 1, limit=9) == []
+
+
+def test_letters_within_one_name_come_before_letters_across_two(named: Engine) -> None:
+    add_repository(
+        named, replace(REPO, id=50, full_name="acme/service-1"), WorkflowRecord(500, "Build 3", "b", "active")
+    )
+    with session_scope(named) as session:
+        (first, *_, last) = search_workflows(session, ["svc13", "build"], 40)
+        assert (first.repo, last.repo) == ("acme/service-13", "acme/service-1")
