@@ -43,8 +43,8 @@ _FIRST_CHARTS_DRAWN = f"""charts => {{
         && performance.now()
 }}"""
 
-# Runs before the scripts of the document: layout shifts without user input (cumulative layout shift: the largest window of
-# shifts with gaps below 1 s, at most 5 s long), and the time of the last change of the page.
+# Runs before the scripts of the document: layout shifts without user input (cumulative layout shift: the largest window
+# of shifts with gaps below 1 s, at most 5 s long), and the time of the last change of the page.
 LOAD_SCRIPT = """(() => {
     const load = window.benchLoad = {shift: 0, last: 0}
     let size = 0, first = 0, previous = -2000
@@ -59,11 +59,13 @@ LOAD_SCRIPT = """(() => {
         }
     }).observe({type: 'layout-shift', buffered: true})
     new MutationObserver(changes => {
-        const inMain = ({target}) => (target.nodeType == 1 ? target : target.parentElement)?.closest('[data-testid=stMain]')
+        const elementOf = ({target}) => (target.nodeType == 1 ? target : target.parentElement)
+        const inMain = change => elementOf(change)?.closest('[data-testid=stMain]')
         if (changes.some(inMain)) load.last = performance.now()
     }).observe(document, {subtree: true, childList: true, attributes: true, characterData: true})
 })()"""
-_LOADED = f"""quiet => {_SCRIPT_FINISHED} && window.benchLoad.last > 0 && performance.now() - window.benchLoad.last > quiet
+_LOADED = f"""quiet => {_SCRIPT_FINISHED} && window.benchLoad.last > 0
+    && performance.now() - window.benchLoad.last > quiet
     && [...document.querySelectorAll('.js-plotly-plot')].every(plot => plot.querySelector('.main-svg'))
     && {{...window.benchLoad, paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0}}"""
 
@@ -82,8 +84,8 @@ class PageTimings:
 
 @dataclass(frozen=True)
 class PageLoad:
-    """A load of a page: first contentful paint and last change in milliseconds, and the cumulative layout shift, of which
-    web.dev calls at most 0.1 good."""
+    """A load of a page: first contentful paint and last change in milliseconds, and the cumulative layout shift, of
+    which web.dev calls at most 0.1 good."""
 
     first_paint: float
     last_change: float

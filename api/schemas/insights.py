@@ -249,8 +249,8 @@ class Attention(Schema):
         "run makes no progress; queue: jobs wait unusually long for a runner"
     )
     severity: str = Field(
-        description="critical: repeated failures on a default branch, or an alert with that severity; warning: a single "
-        "failure, a failing branch without recent runs, a regression; info: waiting jobs"
+        description="critical: repeated failures on a default branch, or an alert with that severity; warning: a "
+        "single failure, a failing branch without recent runs, a regression; info: waiting jobs"
     )
     tone: str = Field(description="Colour of the severity: red, orange or blue")
     score: float = Field(

@@ -13,8 +13,8 @@ ROW = 26
 
 def timeline(frame: pd.DataFrame) -> dict[str, Any]:
     """Columns: name, queue_start, start, end (seconds from the start of the attempt; start and end are null for a job
-    that did not run, end alone if it is unknown), outcome, written (the duration as text), hover, critical (outlined), address
-    (the link of a click). One bar per row, the first one on top."""
+    that did not run, end alone if it is unknown), outcome, written (the duration as text), hover, critical (outlined),
+    address (the link of a click). One bar per row, the first one on top."""
     names = [
         theme.escape_label(str(name)[:60]) + mark
         for name, mark in zip(frame["name"], _row_labels(len(frame)), strict=True)

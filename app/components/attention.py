@@ -28,9 +28,9 @@ def attention(items: Sequence[Attention], now: datetime, *, caveat: str | None =
 
 
 def reserved_area(selection: Hashable, *, is_update: bool) -> Callable[[str], None]:
-    """Reserves a place for a list that is computed after what follows it, and returns the function that shows the list. The
-    place has the height of the last list of this selection in any session, else that of a full list. `is_update`: the
-    browser shows the previous list, which stays until then."""
+    """Reserves a place for a list that is computed after what follows it, and returns the function that shows the list.
+    The place has the height of the last list of this selection in any session, else that of a full list. `is_update`:
+    the browser shows the previous list, which stays until then."""
     slot = st.container()
     if not is_update:
         slot = slot.empty()
@@ -87,7 +87,8 @@ def attention_row(item: Attention, now: datetime, github: Repositories) -> str:
     sign = "✓" if item.acknowledged else _SIGNS.get(item.kind, "·")
     return (
         f'<div class="ph-need ph-{tone}"><b class="ph-sign" aria-hidden="true">{sign}</b>'
-        f'<div>{_link(item)}<div class="ph-why">{html(item.why)}{_commit(item, github)}{_acknowledged_text(item)}</div></div>'
+        f'<div>{_link(item)}<div class="ph-why">{html(item.why)}{_commit(item, github)}{_acknowledged_text(item)}</div>'
+        "</div>"
         f'<time title="{formatting.timestamp(item.since)}">{ago}</time></div>'
     )
 

@@ -157,7 +157,8 @@ def cause_head(cause_runs: CauseRuns, time: Query) -> None:
         f"<span>{pluralize(cause.runs, 'run')}, {pluralize(cause.jobs, 'job')}</span>"
         f"<span>{html(', '.join(cause.repos[:_MAX_NAMES]))}{_more_names(cause.repos)}</span>"
         f"<span>first seen {cells.stamp(cause.first_at, session.zone())}</span>"
-        f'<span><img class="ph-image" src="{column_sparkline(cause.by_day)}" alt="Runs per day in this period"></span></div>'
+        f'<span><img class="ph-image" src="{column_sparkline(cause.by_day)}" alt="Runs per day in this period"></span>'
+        "</div>"
     )
 
 
@@ -195,7 +196,8 @@ def runs_rows(cause_runs: CauseRuns, zone: ZoneInfo) -> list[Row]:
             (
                 cells.state("failure" if later else run.conclusion or run.status),
                 Cell(
-                    f'<span class="ph-two"><span class="ph-clip">{title}</span><small>#{run.run_number}{later}</small></span>',
+                    f'<span class="ph-two"><span class="ph-clip">{title}</span><small>#{run.run_number}{later}</small>'
+                    "</span>",
                     run.headline,
                 ),
                 workflow_link(run.repo, run.workflow, run.workflow_id, ()),

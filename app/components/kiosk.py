@@ -129,7 +129,8 @@ def _alerts(page: KioskPage) -> str:
 
 def _calm(text: str, caveat: str | None) -> str:
     if caveat:
-        return f'<p class="ph-wall-calm ph-gray">{html(text)} in the stored data, which may be incomplete. {html(caveat)}</p>'
+        note = f"{html(text)} in the stored data, which may be incomplete. {html(caveat)}"
+        return f'<p class="ph-wall-calm ph-gray">{note}</p>'
     return f'<p class="ph-wall-calm ph-green">✓ {html(text)}</p>'
 
 

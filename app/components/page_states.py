@@ -72,7 +72,8 @@ def nothing_collected(status: CollectionStatus) -> None:
             st.markdown("## :material/sync_problem: Nothing has been collected yet")
             st.markdown(markdown(status.stale))
             st.caption(
-                "`.venv/bin/python -m collector doctor` checks token, permissions, rate limit and connections one by one."
+                "`.venv/bin/python -m collector doctor` checks token, permissions, rate limit and connections one by "
+                "one."
             )
         elif status.syncing:
             st.markdown("## :material/cloud_download: Fetching your workflow runs")

@@ -45,7 +45,8 @@ def why_failed(
     rows = _cause_rows(detail, failed, attempt)
     did_fail = _has_failed(detail, attempt)
     if did_fail and not rows:
-        rows = f'<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>{_no_cause(detail)}</div></div>'
+        sign = '<b class="ph-sign" aria-hidden="true">✕</b>'
+        rows = f'<div class="ph-need ph-red">{sign}<div>{_no_cause(detail)}</div></div>'
     if not rows:
         return
     facts = [_cause_history(history)] if history else []

@@ -40,9 +40,9 @@ def setup_steps(status: CollectionStatus) -> None:
     """The three steps. They refresh by themselves, so that a check that the user starts meanwhile appears."""
     with panel("1 · Token", "read by the collector only; the dashboard does not have it", key="setup-token"):
         st.markdown(
-            f"Create a [fine-grained token]({_TOKEN_URL}) with read access to *Actions* and *Metadata*, and to *Checks* for "
-            "the causes of lost runners, or use a GitHub App. Public repositories need no token, but then GitHub allows "
-            "60 requests per hour."
+            f"Create a [fine-grained token]({_TOKEN_URL}) with read access to *Actions* and *Metadata*, and to "
+            "*Checks* for the causes of lost runners, or use a GitHub App. Public repositories need no token, but then "
+            "GitHub allows 60 requests per hour."
         )
         _checks(status.demo)
     _choice_and_lines()
@@ -53,8 +53,8 @@ def _checks(is_demo: bool) -> None:
     stored = load_setup_report()
     if stored is None:
         st.caption(
-            "Not checked yet. To check the token in `.env` and list its repositories here, run this command in the folder of "
-            "the product:"
+            "Not checked yet. To check the token in `.env` and list its repositories here, run this command in "
+            "the folder of the product:"
         )
         st.code(_COMMAND, language="sh")
         return

@@ -82,7 +82,8 @@ def sample_text(breakdown: JobBreakdown, regression: Regression | None, period: 
         return f"{known} in {period}"
     since = slowdown.since.astimezone(zone)
     before, after = formatting.count(slowdown.runs_before), formatting.count(slowdown.runs_after)
-    return f"{known} on {regression.branch} in {period}: {before} before the slowdown on {since:%d %b, %H:%M}, {after} after"
+    sides = f"{before} before the slowdown on {since:%d %b, %H:%M}, {after} after"
+    return f"{known} on {regression.branch} in {period}: {sides}"
 
 
 def no_runs(trends: Trends, period: str) -> bool:

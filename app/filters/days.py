@@ -36,7 +36,7 @@ class Dates:
         return self.text(UTC)
 
     def text(self, zone: tzinfo) -> str:
-        """`1 Nov – 9 Nov` for whole days, with years if they differ. Times are those of `zone`: `3 Nov 10:00 – 14:00`."""
+        """`1 Nov – 9 Nov` for whole days, with years if they differ. Times are in `zone`: `3 Nov 10:00 – 14:00`."""
         if self.whole_days:
             year = "" if self.first.year == self.last.year else " %Y"
             return f"{self.first:%d %b{year}} – {self.last:%d %b{year}}"
@@ -91,8 +91,8 @@ def parse_dates(text: str) -> Dates:
     shown = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
     if not match:
         raise BadDates(
-            f"dates={shown} is invalid: expected two days, such as 2026-11-01..2026-11-09, or two times in UTC, such as "
-            "2026-11-03T10:00..2026-11-03T14:00."
+            f"dates={shown} is invalid: expected two days, such as 2026-11-01..2026-11-09, or two times in UTC, "
+            "such as 2026-11-03T10:00..2026-11-03T14:00."
         )
     try:
         since, until = (datetime.fromisoformat(part).replace(tzinfo=UTC) for part in match.groups())

@@ -69,7 +69,8 @@ def parse_hours(text: str) -> Hours:
     if match is None or int(match[2]) > 23:
         shown = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
         raise BadHours(
-            f"hours={shown} is invalid: expected an hour of one weekday (Mon-14) or of every day (14); append Z for UTC."
+            f"hours={shown} is invalid: expected an hour of one weekday (Mon-14) or of every day (14); append Z for "
+            "UTC."
         )
     weekday = WEEKDAYS.index(match[1].capitalize()) if match[1] else None
     return Hours(weekday, int(match[2]), bool(match[3]))

@@ -29,9 +29,10 @@ _IMPORT = re.compile(r"""(?:from|import)\s*["']\./([\w.-]+\.js)["']""")
 _SCRIPT_REFERENCE = re.compile(r"\./static/js/([\w.-]+\.js)")
 DEFAULT_TITLE, BODY = "<title>Streamlit</title>", "<body>"
 # The first element that the Tab key reaches; visible only then. The dashboard's styles are not loaded yet.
-_SKIP_LINK = """<a class="ph-skip" href="#content">Skip to content</a><style>.ph-skip { position: fixed; z-index: 2000000;
-  top: -60px; left: 8px; padding: 8px 14px; border-radius: 6px; background: #1565BB; color: #FFFFFF;
-  font: 600 14px Inter, sans-serif; } .ph-skip:focus { top: 8px; } @media print { .ph-skip { display: none; } }</style>"""
+_SKIP_LINK = """<a class="ph-skip" href="#content">Skip to content</a><style>.ph-skip { position: fixed;
+  z-index: 2000000; top: -60px; left: 8px; padding: 8px 14px; border-radius: 6px; background: #1565BB; color: #FFFFFF;
+  font: 600 14px Inter, sans-serif; } .ph-skip:focus { top: 8px; }
+  @media print { .ph-skip { display: none; } }</style>"""
 DEFAULT_FONT = re.compile(r"<link\s[^<>]{0,500}SourceSans[^<>]{0,500}>", re.DOTALL)
 # Streamlit's "bypass" mode: with these globals its script connects at once instead of requesting its configuration.
 _CONNECT_SCRIPT = """(() => {
@@ -52,7 +53,8 @@ _CONNECT_SCRIPT = """(() => {
   } catch {}
 })()"""
 # Marks the document until its first elements have their final size: when the script of the page has finished, or 600 ms
-# after its first elements, but not while an element that is no chart is still a placeholder; the size of charts is fixed.
+# after its first elements, but not while an element that is no chart is still a placeholder (at most 3 s); the size of
+# charts is fixed.
 _REVEAL_SCRIPT = """
 {
   const marks = document.documentElement.classList, now = () => performance.now()

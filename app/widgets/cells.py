@@ -82,8 +82,8 @@ def minutes(seconds: float) -> Cell:
 
 
 def rate(share: float | None, *, tone: Literal["green", "red", "blue"] = "green", of: int | None = None) -> Cell:
-    """A share as a bar and a percentage. `of`: the number of runs; a share of few runs is muted, without a bar, and sorts
-    last, as it is no estimate."""
+    """A share as a bar and a percentage. `of`: the number of runs; a share of few runs is muted, without a bar, and
+    sorts last, as it is no estimate."""
     if share is not None and of is not None and of < MIN_SAMPLE:
         title = f"only {pluralize(of, 'run')}"
         return Cell(f'<span class="ph-rate ph-dim" title="{title}"><span>of {of}</span><span>'

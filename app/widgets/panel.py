@@ -1,4 +1,5 @@
-"""Bordered panels with title, subtitle, choice of columns and export menu; figures; and the CSS that Streamlit's theme cannot express."""
+"""Bordered panels with title, subtitle, choice of columns and export menu; figures; and the CSS that Streamlit's theme
+cannot express."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,8 @@ def panel(
     stretch: bool = False,
 ) -> Iterator[None]:
     """A bordered container. `export`: the name of the files of its table without extension, and a function that returns
-    their columns and rows; `export_note` says what the files contain. `stretch`: as high as its neighbours in a grid."""
+    their columns and rows; `export_note` says what the files contain. `stretch`: as high as its neighbours in a grid.
+    """
     with st.container(border=True, key=key, gap="small", height="stretch" if stretch else "content"):
         columns = '<button type="button" class="ph-columns" aria-haspopup="true">Columns</button>' if export else ""
         head = f'<div class="ph-panel"><h2>{html(title)}</h2><span>{html(subtitle)}</span>{columns}</div>'

@@ -59,9 +59,9 @@ def table(
     server_keys: Collection[str] = (),
     is_partial: bool = False,
 ) -> None:
-    """A table, in the order of the URL. `name`: the table in URLs; `caption`: text for screen readers. `is_partial`: the
-    rows are one page of a list; then the server sorts the list by the columns `server_keys`, and their order is that of
-    `rows`."""
+    """A table, in the order of the URL. `name`: the table in URLs; `caption`: text for screen readers. `is_partial`:
+    the rows are one page of a list; then the server sorts the list by the columns `server_keys`, and their order is
+    that of `rows`."""
     order = sort_order(name, columns)
     if order and order.column not in server_keys:
         rows = sort_rows(columns, rows, order)

@@ -169,10 +169,10 @@ def list_runs(
     order: RunOrder = NEWEST_FIRST,
     parts: Sequence[Window] = (),
 ) -> RunPage:
-    """Returns a page of runs, newest first unless `order` differs; with `flaky` only those that failed and then passed. `text` is searched in
-    title, branch, actor and run number; seven or more hexadecimal digits, at least one of them decimal, are the prefix
-    of a commit's sha, and `is:flaky` has the effect of `flaky`. `parts`: only runs in these parts of the window; all
-    of it if empty. Raises InvalidCursor."""
+    """Returns a page of runs, newest first unless `order` differs; with `flaky` only those that failed and then passed.
+    `text` is searched in title, branch, actor and run number; seven or more hexadecimal digits, at least one of them
+    decimal, are the prefix of a commit's sha, and `is:flaky` has the effect of `flaky`. `parts`: only runs in these
+    parts of the window; all of it if empty. Raises InvalidCursor."""
     query = select_runs().where(*in_scope(session, scope), *_in_parts(window, parts), *text_conditions(text))
     if flaky:
         query = query.where(Run.flaky)

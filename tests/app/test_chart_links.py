@@ -70,7 +70,8 @@ def test_a_bar_opens_the_runs_with_its_outcome() -> None:
 
 def test_a_line_opens_the_runs_of_its_branch() -> None:
     frame = pd.DataFrame(
-        [["2026-11-02T00:00:00", "a&b", 1.0, "100%", False, ""], ["2026-11-03T00:00:00", "a&b", 0.5, "50%", True, "so far"]],
+        [["2026-11-02T00:00:00", "a&b", 1.0, "100%", False, ""],
+         ["2026-11-03T00:00:00", "a&b", 0.5, "50%", True, "so far"]],
         columns=["at", "name", "rate", "rate_written", "partial", "note"],
     )  # fmt: skip
     figure = workflow.rates(frame, SINCE, UNTIL)

@@ -119,8 +119,8 @@ def test_cost_csv_has_one_unit_per_column_and_rounded_values() -> None:
         "acme/x", None, None, 3, 7, 28, 1650.0000000000091, 20.0 / 3, 1.0, 0.1 + 0.2, 4, 1, 1 / 3, -0.0625
     )
     head, line = as_csv(*spend_csv(CostBreakdown([third], None), "Repository")).splitlines()
-    assert head == ("Repository,Cost (USD),Price unknown (min),Share (share),Change (share),Billed minutes (min),Compute (min),"
-                    "Waste (min),Jobs,Runs")  # fmt: skip
+    assert head == ("Repository,Cost (USD),Price unknown (min),Share (share),Change (share),Billed minutes (min),"
+                    "Compute (min),Waste (min),Jobs,Runs")  # fmt: skip
     assert line == "acme/x,0.3,4,0.3333,-0.0625,28,27.5,0.1111,7,3"
     waste = WorkflowWaste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, 0.123456, 3.0, 2, 0.25)
     head, line = as_csv(*wasted_csv(WastedMinutes([waste], 60, 30, 0, 90, 0.12, 3, 360, 2, [], None))).splitlines()

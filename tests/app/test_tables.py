@@ -38,9 +38,10 @@ COLUMNS = (
 )
 AT = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 ROWS = (
-    (cells.text("=1+1"), cells.duration(27.500000000000153), cells.rate(1 / 3), Cell("~", 5), Cell("x", AT.isoformat()),
-     cells.count(3)),
-    (cells.text("unit"), cells.duration(None), cells.rate(1.0, of=1), Cell("~", 6), Cell("–", None), cells.count(1_200)),
+    (cells.text("=1+1"), cells.duration(27.500000000000153), cells.rate(1 / 3), Cell("~", 5),
+     Cell("x", AT.isoformat()), cells.count(3)),
+    (cells.text("unit"), cells.duration(None), cells.rate(1.0, of=1), Cell("~", 6),
+     Cell("–", None), cells.count(1_200)),
 )  # fmt: skip
 
 

@@ -146,7 +146,8 @@ def test_a_file_of_prices_is_read(tmp_path: Path) -> None:
     [
         ("labels: [1, 2]", "labels is not a mapping"), ("- a", "the file is not a mapping"),
         ("label:\n  x: 1", "unknown section 'label'; expected labels or groups or names"),
-        ("labels:\n  x: cheap", "labels: 'x': invalid price 'cheap'; expected US dollars per minute, a number from 0 to "),
+        ("labels:\n  x: cheap",
+         "labels: 'x': invalid price 'cheap'; expected US dollars per minute, a number from 0 to "),
         ("labels:\n  x: -0.1", "invalid price '-0.1'"), ("labels:\n  x: .nan", "invalid price 'nan'"),
         ("labels:\n  x: true", "invalid price 'True'"), ("groups:\n  '': 1", "groups: empty name"),
         ("labels:\n  x: [", "is not YAML at line 2"), ("labels:\n\tx: 1", "is not YAML at line 2"),

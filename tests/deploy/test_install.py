@@ -47,7 +47,8 @@ def test_an_index_that_cannot_be_reached_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "deploy.supply.install", str(lock), "--log", str(tmp_path / "pip.log")],
         cwd=ROOT, capture_output=True, text=True, check=False,
-        env={**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1", "PIP_CONFIG_FILE": os.devnull},
+        env={**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1",
+             "PIP_CONFIG_FILE": os.devnull},
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stdout == ""

@@ -15,8 +15,8 @@ _GROUND = "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
 DARK, LIGHT = "rgb(15, 20, 27)", "rgb(255, 255, 255)"
 # What print leaves out.
 _CONTROLS = (
-    "section[data-testid=stSidebar], header[data-testid=stHeader], button, input, [role=combobox], [data-baseweb=select],"
-    "a.ph-skip, [data-testid=stLinkButton]"
+    "section[data-testid=stSidebar], header[data-testid=stHeader], button, input, [role=combobox],"
+    "[data-baseweb=select], a.ph-skip, [data-testid=stLinkButton]"
 )
 
 
@@ -180,7 +180,10 @@ def test_print_has_no_controls_and_nothing_is_cut(wide: Tab) -> None:
         wide.page.emulate_media(media="print", color_scheme="dark")
         wide.page.set_viewport_size({"width": 720, "height": 1000})
         wide.settle()
-        visible = f"[...document.querySelectorAll('{_CONTROLS}')].filter(e => e.checkVisibility() && !e.closest('th, summary, .ph-lv-view'))"
+        visible = (
+            f"[...document.querySelectorAll('{_CONTROLS}')]"
+            ".filter(e => e.checkVisibility() && !e.closest('th, summary, .ph-lv-view'))"
+        )
         assert wide.page.evaluate(f"{visible}.map(e => e.outerHTML.slice(0, 150))") == []
         assert wide.page.evaluate(_GROUND) == LIGHT
         assert wide.page.locator("h1").is_visible()

@@ -23,7 +23,8 @@ WATCH = """(() => {
         if (table) {
             seen.frames++
             const styled = getComputedStyle(table)
-            if (styled.display !== 'grid' && styled.display !== 'flex' && styled.borderCollapse !== 'separate') seen.unstyled++
+            const isStyled = ['grid', 'flex'].includes(styled.display) || styled.borderCollapse === 'separate'
+            if (!isStyled) seen.unstyled++
             for (const stale of document.querySelectorAll('[data-stale=true]'))
                 seen.opacity = Math.min(seen.opacity, Number(getComputedStyle(stale).opacity))
         }

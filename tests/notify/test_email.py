@@ -119,7 +119,8 @@ def test_when_one_recipient_is_refused_the_others_get_the_message_once(caplog: p
         server.refuse = ("ann@example.com",)
         receipt = EmailChannel(f"smtp://127.0.0.1:{server.port}", SENDER, PEOPLE).send(NEWS)
         assert receipt.note == (
-            f"The mail server 127.0.0.1:{server.port} refused ann@example.com (550); the other recipients received the message"
+            f"The mail server 127.0.0.1:{server.port} refused ann@example.com (550); "
+            "the other recipients received the message"
         )
     assert server.envelopes[0].rcpt_tos == ["bob@example.com"]
     assert "refused ann@example.com" in caplog.text
