@@ -20,6 +20,7 @@ from app.widgets.text import html, truncate
 from core import formatting
 from db.enums import Conclusion
 from db.runs.run_queries import RunRow
+from health.metrics.definitions.step_comparison import StepState
 from health.metrics.workflows import (
     ChangesSinceGreen,
     Commit,
@@ -85,7 +86,7 @@ def jobs_csv(comparison: RunComparison) -> tuple[Sequence[Column], list[Row]]:
 
 def job_rows(jobs: Sequence[ComparedJob], run_ids: Sequence[int] = ()) -> list[Row]:
     """`run_ids`: the compared runs, for links to the logs and to their differences."""
-    return [(_name(job, run_ids), *_states(job, run_ids), _delta_cell(job)) for job in jobs]
+    return [(_name(job, run_ids), *_states(job, run_ids), change_cell(job.states)) for job in jobs]
 
 
 def job_key(name: str) -> str:
@@ -181,10 +182,17 @@ def _commit(commit: Commit, first_bad: RunRow | None, repo: str, github: GitHubR
 
 
 def _columns(comparison: RunComparison) -> Sequence[Column]:
+    return [Column("Job"), *run_columns(comparison)]
+
+
+def run_columns(comparison: RunComparison) -> list[Column]:
+    """A column a run and the change. Their keys are the positions of the runs: run numbers of several workflows may be
+    equal, and an order or a choice of columns applies to any comparison."""
     runs = [
-        Column(f"#{compared.run.run_number}", "right", compared.run.headline, unit="s") for compared in comparison.runs
+        Column(f"#{compared.run.run_number}", "right", compared.run.headline, unit="s", name=f"run-{position}")
+        for position, compared in enumerate(comparison.runs, 1)
     ]
-    return [Column("Job"), *runs, Column("Change", "right", "Last run vs. first run", unit="s")]
+    return [*runs, Column("Change", "right", "Last run vs. first run", unit="s")]
 
 
 def _head(compared: ComparedRun, first: RunRow, zone: ZoneInfo, repositories: Repositories) -> str:
@@ -237,8 +245,9 @@ def _state(state: ComparedJobState | None, run_id: int | None) -> Cell:
     return Cell(f"{shown} {written}", state.duration_seconds)
 
 
-def _delta_cell(job: ComparedJob) -> Cell:
-    first, last = job.states[0], job.states[-1]
+def change_cell(states: Sequence[ComparedJobState | None] | Sequence[StepState | None]) -> Cell:
+    """The change in seconds from the first to the last run of a job or a step."""
+    first, last = states[0], states[-1]
     seconds = last.delta_seconds if last else None
     passed = all(state is not None and state.conclusion == Conclusion.SUCCESS for state in (first, last))
     return Cell(signed_duration(seconds, coloured=passed).strip() or formatting.NO_DATA, seconds)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.components.compare import job_key, signed_duration
+from app.components.compare import change_cell, job_key, run_columns, signed_duration
 from app.components.logs import missing_log
 from app.data.outages import Unavailable
 from app.data.runs import job_log_row, job_steps
@@ -76,8 +76,7 @@ def steps_csv(comparison: RunComparison, listed: Sequence[JobSteps]) -> tuple[Se
 
 
 def _columns(comparison: RunComparison) -> list[Column]:
-    runs = [Column(f"#{compared.run.run_number}", "right", compared.run.headline) for compared in comparison.runs]
-    return [Column("Step", fluid=True), *runs, Column("Change", "right", "Last run vs. first run", unit="s")]
+    return [Column("Step", fluid=True), *run_columns(comparison)]
 
 
 def _section(item: JobSteps, columns: Sequence[Column], index: int, opened: bool) -> str:
@@ -120,7 +119,7 @@ def _succeeded(job: ComparedJob) -> bool:
 
 
 def _rows(steps: Sequence[ComparedStep]) -> list[Row]:
-    return [(_step_name(step), *(_state(state) for state in step.states), _change(step)) for step in steps]
+    return [(_step_name(step), *(_state(state) for state in step.states), change_cell(step.states)) for step in steps]
 
 
 def _step_name(step: ComparedStep) -> Cell:
@@ -134,13 +133,6 @@ def _state(state: StepState | None) -> Cell:
     sign = html(outcome_label(name).partition(" ")[0])
     shown = f'<span class="ph-{colour_group(name)}" title="{html(outcome_label(name))}">{sign}</span>'
     return Cell(f"{shown} {formatting.duration(state.seconds)}", state.seconds)
-
-
-def _change(step: ComparedStep) -> Cell:
-    first, last = step.states[0], step.states[-1]
-    seconds = last.delta_seconds if last else None
-    passed = all(state is not None and state.conclusion == Conclusion.SUCCESS for state in (first, last))
-    return Cell(signed_duration(seconds, coloured=passed).strip() or formatting.NO_DATA, seconds)
 
 
 def selected_job(comparison: RunComparison) -> ComparedJob | None:

@@ -3,6 +3,8 @@
 import re
 from datetime import timedelta
 
+from sqlalchemy import update
+
 from app.components.failure_causes import differing_part
 from app.components.run import usual_text
 from db.definitions.records import AttemptRecord, LogRecord, RunDetailsRecord
@@ -10,6 +12,7 @@ from db.engine import write_scope
 from db.enums import LogState
 from db.jobs.job_writes import store_run_details
 from db.logs.log_writes import store_log
+from db.models import Run
 from db.repositories.repository_writes import get_repository
 from health.metrics.workflows import UsualDuration
 from tests.app.conftest import Open
@@ -169,6 +172,19 @@ def test_compared_runs_show_steps_and_differences_of_logs(seeded: Seeded, open_p
     assert row["#8002"].links == ["log?run_id=8002&attempt=1&job_id=800200"]
     unknown = open_page("compare", runs="1000,8002", job="<b>nope</b>")
     assert "do not both have this job" in markdown(unknown).replace("\\", "")
+
+
+def test_columns_of_compared_runs_have_keys_of_their_own(seeded: Seeded, open_page: Open) -> None:
+    with write_scope(seeded.engine) as session:
+        session.execute(update(Run).where(Run.id.in_((1000, 8002))).values(run_number=12))
+    _refresh()
+    page = open_page("compare", runs="1000,8002", sort="compared.-run-2", columns="compared.-run-1")
+    assert not page.warning
+    for name in ("compared", "steps-0"):
+        body = next(block for block in html(page) if f'data-table="{name}"' in block)
+        keys = re.findall(r'data-key="([^"]*)"', body.partition(f'data-table="{name}"')[2].partition("</thead>")[0])
+        assert keys[1:] == ["run-1", "run-2", "change"]
+    assert page.query_params["sort"] == "compared.-run-2"
 
 
 def test_failures_have_key_figures_and_a_search(seeded: Seeded, open_page: Open) -> None:

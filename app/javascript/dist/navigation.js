@@ -604,12 +604,16 @@ var parseChoice = (text) => new Map(
   text.split(".").filter((item) => KEY.test(item) && item !== "-").map((item) => [item.replace(/^-/, ""), !item.startsWith("-")])
 );
 var formatChoice = (choice) => [...choice].map(([key, isShown]) => isShown ? key : `-${key}`).join(".");
+var knownColumns = (choice, keys) => new Map([...choice].filter(([key]) => keys.includes(key)));
 var columnRules = (table, keys, choice) => keys.map((key, index) => {
   const isShown = choice.get(key);
   if (!key || isShown === void 0) return "";
   const cells = `table.ph-table[data-table="${table}"] > * > tr > :nth-child(${index + 1})`;
   return `${cells} { display: ${isShown ? "table-cell" : "none"} !important; }`;
 }).filter(Boolean).join("\n");
+
+// navigation/tables.js
+var headsOf = (table) => [...table.tHead?.rows[0].cells ?? []];
 
 // navigation/columns.js
 var STORAGE_KEY = "ph-columns";
@@ -631,7 +635,6 @@ var storeChoice = (table, text) => {
   } catch {
   }
 };
-var headsOf = (table) => [...table.tHead?.rows[0].cells ?? []];
 var isShownByDefault = (head) => {
   if (head.classList.contains("ph-off")) return false;
   if (head.classList.contains("ph-wide-only")) return !matchMedia("(max-width: 640px)").matches;
@@ -646,12 +649,13 @@ var applyColumns = (tables) => {
   const rules = [];
   for (const table of tables) {
     const name = table.dataset.table ?? "";
+    const keys = headsOf(table).map((head) => head.dataset.key ?? "");
     let text = tableValue(location.search, "columns", name);
-    if (!text && typeof stored[name] === "string" && stored[name]) {
-      text = stored[name];
+    const own = formatChoice(knownColumns(parseChoice(String(stored[name] ?? "")), keys));
+    if (!text && own) {
+      text = own;
       replaceSearch(withTableValue(location.search, "columns", name, text));
     }
-    const keys = headsOf(table).map((head) => head.dataset.key ?? "");
     if (text) rules.push(columnRules(CSS.escape(name), keys, parseChoice(text)));
   }
   const css = rules.join("\n");
@@ -1282,11 +1286,10 @@ var formatSortOrder = (order) => order ? (order.descending ? "-" : "") + order.c
 
 // navigation/table_sort.js
 var cellValue = (row, column) => row.cells[column]?.dataset.value ?? "";
-var headsOf2 = (table) => [...table.tHead?.rows[0].cells ?? []];
 var applySortOrder = (table) => {
   const text = tableValue(location.search, "sort", table.dataset.table ?? "");
   if (text === (table.dataset.sorted ?? "")) return;
-  const heads = headsOf2(table);
+  const heads = headsOf(table);
   const order = parseSortOrder(text);
   const index = heads.findIndex((head) => head.dataset.key === order?.column);
   const body = table.tBodies[0];
@@ -1324,7 +1327,7 @@ var onClick7 = (event) => {
   });
   const current = parseSortOrder(tableValue(location.search, "sort", name));
   const text = formatSortOrder(nextSortOrder(current, column, isNumeric));
-  const sorted = headsOf2(table).find((item) => item.dataset.key === (text ? column : current?.column));
+  const sorted = headsOf(table).find((item) => item.dataset.key === (text ? column : current?.column));
   const isServer = sorted?.dataset.server !== void 0;
   let search = withTableValue(location.search, "sort", name, text);
   if (isServer) search = withTableValue(search, "page", name, "");

@@ -18,6 +18,14 @@ export const parseChoice = (text) =>
 export const formatChoice = (choice) => [...choice].map(([key, isShown]) => (isShown ? key : `-${key}`)).join(".");
 
 /**
+ * The part of a choice whose columns the table has.
+ * @param {Choice} choice
+ * @param {string[]} keys
+ * @returns {Choice}
+ */
+export const knownColumns = (choice, keys) => new Map([...choice].filter(([key]) => keys.includes(key)));
+
+/**
  * The style rules that show and hide the chosen columns of a table.
  * @param {string} table
  * @param {string[]} keys of the table's columns, in their order

@@ -1,6 +1,7 @@
-import { columnRules, formatChoice, parseChoice } from "./column_choice.js";
+import { columnRules, formatChoice, knownColumns, parseChoice } from "./column_choice.js";
 import { closestTarget } from "./events.js";
 import { replaceSearch, runPage } from "./router.js";
+import { headsOf } from "./tables.js";
 import { tableValue, withTableValue } from "./url_state.js";
 
 /** @typedef {import("./column_choice.js").Choice} Choice */
@@ -33,9 +34,6 @@ const storeChoice = (table, text) => {
   }
 };
 
-/** @param {HTMLTableElement} table */
-const headsOf = (table) => [...(table.tHead?.rows[0].cells ?? [])];
-
 /** @param {HTMLElement} head */
 const isShownByDefault = (head) => {
   if (head.classList.contains("ph-off")) return false;
@@ -58,12 +56,14 @@ export const applyColumns = (tables) => {
   const rules = [];
   for (const table of tables) {
     const name = table.dataset.table ?? "";
+    const keys = headsOf(table).map((head) => head.dataset.key ?? "");
     let text = tableValue(location.search, "columns", name);
-    if (!text && typeof stored[name] === "string" && stored[name]) {
-      text = stored[name];
+    // A stored choice may name columns that the table no longer has.
+    const own = formatChoice(knownColumns(parseChoice(String(stored[name] ?? "")), keys));
+    if (!text && own) {
+      text = own;
       replaceSearch(withTableValue(location.search, "columns", name, text));
     }
-    const keys = headsOf(table).map((head) => head.dataset.key ?? "");
     if (text) rules.push(columnRules(CSS.escape(name), keys, parseChoice(text)));
   }
   const css = rules.join("\n");

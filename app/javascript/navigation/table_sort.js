@@ -2,6 +2,7 @@ import { closestTarget } from "./events.js";
 import { replaceSearch } from "./router.js";
 import { formatSortOrder, nextSortOrder, parseSortOrder, sortByValue } from "./sort_order.js";
 import { state } from "./state.js";
+import { headsOf } from "./tables.js";
 import { tableValue, withTableValue } from "./url_state.js";
 
 /**
@@ -9,9 +10,6 @@ import { tableValue, withTableValue } from "./url_state.js";
  * @param {number} column
  */
 const cellValue = (row, column) => row.cells[column]?.dataset.value ?? "";
-
-/** @param {HTMLTableElement} table */
-const headsOf = (table) => [...(table.tHead?.rows[0].cells ?? [])];
 
 /**
  * Shows the order that the URL has for a table, unless the table is in this order already: the server sorts as well,

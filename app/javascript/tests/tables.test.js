@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { columnRules, formatChoice, parseChoice } from "../navigation/column_choice.js";
+import { columnRules, formatChoice, knownColumns, parseChoice } from "../navigation/column_choice.js";
 import { compareValues, formatSortOrder, nextSortOrder, parseSortOrder, sortByValue } from "../navigation/sort_order.js";
 import { keepBrowserParameters, tableValue, withTableValue } from "../navigation/url_state.js";
 
@@ -75,6 +75,11 @@ describe("the choice of columns", () => {
     assert.equal(formatChoice(choice), "cost.-trend");
     assert.equal(parseChoice("").size, 0);
     assert.equal(parseChoice("-.a b.<script>").size, 0);
+  });
+
+  test("columns that the table does not have are not part of a stored choice", () => {
+    assert.equal(formatChoice(knownColumns(parseChoice("-812.-run-2.cost"), ["job", "run-1", "run-2", "cost"])), "-run-2.cost");
+    assert.equal(formatChoice(knownColumns(parseChoice("-812"), ["job"])), "");
   });
 
   test("rules name the columns by their position", () => {
