@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.access.login import login
 from app.access.policy import AccessDenied, User
-from app.access.sessions import SESSIONS
+from app.access.sessions import SESSIONS, person_id
 
 UTC = ZoneInfo("UTC")
 # Values of the parameters of kiosk mode.
@@ -82,6 +82,11 @@ def current_user() -> User | AccessDenied | None:
     if claims.get("is_logged_in") is not True:
         return AccessDenied("", "You are not signed in.", session_expired=True)
     return SESSIONS.authorize(config, claims)
+
+
+def current_user_key() -> str | None:
+    """Identifies the user, signed in or not; null without a login. Names are not unique."""
+    return None if login() is None else person_id(st.user.to_dict())
 
 
 def current_user_name() -> str | None:

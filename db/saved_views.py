@@ -1,8 +1,10 @@
-"""Saved views: the URL of a page with its filters, by name. With a login only the owner of a view may change it."""
+"""Saved views: the URL of a page with its filters, by name. With a login only the owner of a view may change it;
+everybody may change views that were saved while there was no login."""
 
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -24,8 +26,17 @@ class InvalidView(ValueError):
 
 
 @dataclass(frozen=True)
+class Owner:
+    """A signed-in user. `key` identifies the user; `name` is for display, and several users may have the same."""
+
+    key: str
+    name: str
+
+
+@dataclass(frozen=True)
 class ViewRow:
-    """`query`: the encoded query of the URL. `owner`: null for a view that was saved without a login."""
+    """`query`: the encoded query of the URL. `owner`, `owner_key`: name and key of the owner; null for a view that was
+    saved without a login."""
 
     id: int
     name: str
@@ -33,6 +44,7 @@ class ViewRow:
     page: str
     query: str
     owner: str | None
+    owner_key: str | None
     created_at: datetime
     updated_at: datetime
 
@@ -43,8 +55,8 @@ class ViewRow:
         return f"{self.page or './'}?{query}"
 
     def may_change(self, user: str | None) -> bool:
-        """`user`: the name of the signed-in user; null without a login, where everybody may change every view."""
-        return user is None or self.owner is None or self.owner == user
+        """`user`: the key of the signed-in user; null without a login, where everybody may change every view."""
+        return user is None or self.owner_key is None or self.owner_key == user
 
 
 _COLUMNS = [getattr(SavedView, name) for name in ViewRow.__dataclass_fields__]
@@ -61,7 +73,7 @@ def get_view(session: Session, view_id: int) -> ViewRow | None:
 
 
 def save_view(
-    session: Session, name: str, description: str, page: str, query: str, *, owner: str | None, now: datetime
+    session: Session, name: str, description: str, page: str, query: str, *, owner: Owner | None, now: datetime
 ) -> int:
     """Stores a new view and returns its id. Raises InvalidView."""
     name, description = _check_name(name), _check_description(description)
@@ -74,7 +86,8 @@ def save_view(
         description=description,
         page=page,
         query=query,
-        owner=owner,
+        owner=owner.name if owner else None,
+        owner_key=owner.key if owner else None,
         created_at=now,
         updated_at=now,
     )
@@ -95,7 +108,7 @@ def describe_view(
     values = {"name": name, "name_key": _name_key(name), "description": description, "updated_at": now}
     try:
         with session.begin_nested():
-            session.execute(update(SavedView).where(SavedView.id == view_id).values(values))
+            _update(session, view_id, values)
     except IntegrityError:
         raise _name_exists(name) from None
 
@@ -105,7 +118,7 @@ def update_view(session: Session, view_id: int, page: str, query: str, *, user: 
     _check_query(query)
     _require_change(session, view_id, user)
     values = {"page": page, "query": query, "updated_at": now}
-    session.execute(update(SavedView).where(SavedView.id == view_id).values(values))
+    _update(session, view_id, values)
 
 
 def delete_view(session: Session, view_id: int, *, user: str | None) -> None:
@@ -116,12 +129,23 @@ def delete_view(session: Session, view_id: int, *, user: str | None) -> None:
     session.execute(delete(SavedView).where(SavedView.id == view_id))
 
 
+def _update(session: Session, view_id: int, values: dict[str, Any]) -> None:
+    """Another user may have deleted the view since it was read."""
+    changed = session.scalar(update(SavedView).where(SavedView.id == view_id).values(values).returning(SavedView.id))
+    if changed is None:
+        raise _deleted()
+
+
 def _require_change(session: Session, view_id: int, user: str | None) -> None:
     view = get_view(session, view_id)
     if view is None:
-        raise InvalidView("This view has been deleted: save it under a new name.")
+        raise _deleted()
     if not view.may_change(user):
         raise _not_owner(view)
+
+
+def _deleted() -> InvalidView:
+    return InvalidView("This view has been deleted: save it under a new name.")
 
 
 def _not_owner(view: ViewRow) -> InvalidView:

@@ -64,7 +64,7 @@ def _dialog(page: str, title: str) -> None:
     if failure:
         st.error(markdown(failure), icon=":material/error:")
     active, closes = active_view(), False
-    if active and is_modified(active, page) and active.may_change(session.current_user_name()):
+    if active and is_modified(active, page) and active.may_change(session.current_user_key()):
         label = f"Update {markdown(active.name)} to the current filters"
         closes |= st.button(label, key="view-update", on_click=_update, args=(active.id, page))
     closes |= _save_form(page, title)
@@ -90,7 +90,7 @@ def _save_form(page: str, title: str) -> bool:
 
 
 def _row(view: ViewRow) -> None:
-    may_change = view.may_change(session.current_user_name())
+    may_change = view.may_change(session.current_user_key())
     if may_change and st.session_state.get(_EDITED_KEY) == view.id:
         _edit_form(view)
         return

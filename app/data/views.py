@@ -7,7 +7,7 @@ from app.access.policy import AccessDenied
 from app.data.connection import read_session, utc_now, write_session
 from app.data.outages import serve_stale
 from db import saved_views
-from db.saved_views import InvalidView, ViewRow
+from db.saved_views import InvalidView, Owner, ViewRow
 
 
 @st.cache_data(ttl=2, max_entries=1, show_spinner=False)
@@ -33,7 +33,7 @@ def save_view(name: str, description: str, page: str, query: str) -> int:
 
 def describe_view(view_id: int, name: str, description: str) -> None:
     """Changes name and description. Raises InvalidView, Unavailable."""
-    user = _user()
+    user = _user_key()
     with write_session() as database:
         saved_views.describe_view(database, view_id, name, description, user=user, now=utc_now())
     _cached_views.clear()
@@ -41,7 +41,7 @@ def describe_view(view_id: int, name: str, description: str) -> None:
 
 def update_view(view_id: int, page: str, query: str) -> None:
     """Changes page and filters. Raises InvalidView, Unavailable."""
-    user = _user()
+    user = _user_key()
     with write_session() as database:
         saved_views.update_view(database, view_id, page, query, user=user, now=utc_now())
     _cached_views.clear()
@@ -49,15 +49,21 @@ def update_view(view_id: int, page: str, query: str) -> None:
 
 def delete_view(view_id: int) -> None:
     """Raises InvalidView, Unavailable."""
-    user = _user()
+    user = _user_key()
     with write_session() as database:
         saved_views.delete_view(database, view_id, user=user)
     _cached_views.clear()
 
 
-def _user() -> str | None:
-    """The name of the signed-in user, null without a login. Dialogs run without the page, so the session is checked."""
+def _user() -> Owner | None:
+    """The signed-in user, null without a login. Dialogs run without the page, so the session is checked."""
     user = session.current_user()
     if isinstance(user, AccessDenied):
         raise InvalidView("Your session has ended: reload the page and sign in.")
-    return user.name if user else None
+    key = session.current_user_key()
+    return Owner(key, user.name) if user and key else None
+
+
+def _user_key() -> str | None:
+    user = _user()
+    return user.key if user else None

@@ -33,9 +33,12 @@ class SessionGeneration(Base):
 
 class SavedView(Base):
     """The URL of a page with its filters, by name. `query`: the query of the URL, encoded. `name_key`: the name as it
-    is compared, so that no two views differ only in case. `owner`: the user that saved it; null without a login."""
+    is compared, so that no two views differ only in case. `owner`: the name of the user that saved it, `owner_key`: the
+    hash that identifies the user; null without a login."""
 
     __tablename__ = "saved_views"
+    # Links contain ids: SQLite would give the id of a deleted view to the next one.
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
@@ -44,6 +47,7 @@ class SavedView(Base):
     page: Mapped[str] = mapped_column(String(50))
     query: Mapped[str] = mapped_column(Text)
     owner: Mapped[str | None] = mapped_column(String(200))
+    owner_key: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

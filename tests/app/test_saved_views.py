@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from db.engine import session_scope, write_scope
-from db.saved_views import ViewRow, list_views, save_view
+from db.saved_views import Owner, ViewRow, list_views, save_view
 from tests.app.conftest import Open
 from tests.app.reading import everything, html
 from tests.app.seeding import HOSTILE, Seeded
@@ -19,7 +19,7 @@ def stored(seeded: Seeded) -> list[ViewRow]:
         return list_views(session)
 
 
-def add(seeded: Seeded, name: str, page: str = "", query: str = "", owner: str | None = None) -> int:
+def add(seeded: Seeded, name: str, page: str = "", query: str = "", owner: Owner | None = None) -> int:
     with write_scope(seeded.engine) as session:
         view_id = save_view(session, name, "", page, query, owner=owner, now=seeded.now)
     # Other processes show it two seconds later.
@@ -114,6 +114,23 @@ def test_with_a_login_views_have_owners(seeded: Seeded, open_page: Open) -> None
     assert "by alice@example.com" in "".join(html(page))
     keys = {button.key for button in open_menu(open_page(user=alice, saved=view.id, period="7d")).button}
     assert {f"view-deleted-{view.id}", f"view-edited-{view.id}", "view-update"} <= keys
+
+
+@pytest.mark.usefixtures("with_login")
+def test_users_with_the_same_name_have_views_of_their_own(seeded: Seeded, open_page: Open) -> None:
+    issued_at = int(time.time())
+    first, second = (
+        {"is_logged_in": True, "iss": "https://id.example.com", "sub": subject, "name": "Alex Kim", "iat": issued_at}
+        | {"email": "kim@example.com", "email_verified": True}
+        for subject in ("1", "2")
+    )
+    page = open_menu(open_page(user=first))
+    page.text_input(key="view-name").set_value("Mine")
+    page.button(key="view-save-send").click().run()
+    (view,) = stored(seeded)
+    edit = f"view-edited-{view.id}"
+    assert edit in {button.key for button in open_menu(open_page(user=first)).button}
+    assert edit not in {button.key for button in open_menu(open_page(user=second)).button}
 
 
 def test_kiosk_mode_has_no_menu(seeded: Seeded, open_page: Open) -> None:

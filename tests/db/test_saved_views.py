@@ -1,6 +1,7 @@
 """Saved views as they are stored, on both databases."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from db.saved_views import (
     MAX_QUERY_LENGTH,
     MAX_VIEWS,
     InvalidView,
+    Owner,
     delete_view,
     describe_view,
     get_view,
@@ -24,7 +26,7 @@ from tests.builders import NOON
 LATER = NOON + timedelta(hours=1)
 
 
-def save(engine: Engine, name: str, *, owner: str | None = None, query: str = "repo=acme%2Fweb") -> int:
+def save(engine: Engine, name: str, *, owner: Owner | None = None, query: str = "repo=acme%2Fweb") -> int:
     with write_scope(engine) as session:
         return save_view(session, name, "what it shows", "runs", query, owner=owner, now=NOON)
 
@@ -45,17 +47,17 @@ def test_views_are_saved_changed_and_deleted(engine: Engine) -> None:
 
 
 def test_only_the_owner_changes_a_view_and_everybody_one_without_owner(engine: Engine) -> None:
-    own, free = save(engine, "own", owner="alice@example.com"), save(engine, "free")
+    own, free = save(engine, "own", owner=Owner("1", "Alex Kim")), save(engine, "free")
     with write_scope(engine) as session:
         for change in (
-            lambda: describe_view(session, own, "x", "", user="bob@example.com", now=LATER),
-            lambda: update_view(session, own, "", "", user="bob@example.com", now=LATER),
-            lambda: delete_view(session, own, user="bob@example.com"),
+            lambda: describe_view(session, own, "x", "", user="2", now=LATER),
+            lambda: update_view(session, own, "", "", user="2", now=LATER),
+            lambda: delete_view(session, own, user="2"),
         ):
-            with pytest.raises(InvalidView, match=r"Only alice@example\.com may change or delete this view"):
+            with pytest.raises(InvalidView, match="Only Alex Kim may change or delete this view"):
                 change()
-        describe_view(session, own, "own 2", "", user="alice@example.com", now=LATER)
-        delete_view(session, free, user="bob@example.com")
+        describe_view(session, own, "own 2", "", user="1", now=LATER)
+        delete_view(session, free, user="2")
         # Without a login there are no users to tell apart.
         delete_view(session, own, user=None)
         assert list_views(session) == []
@@ -127,6 +129,37 @@ def test_a_view_that_was_deleted_meanwhile_is_not_changed(engine: Engine) -> Non
         ):
             with pytest.raises(InvalidView, match="has been deleted"):
                 change()
+
+
+def test_a_view_that_is_deleted_between_check_and_change_is_not_changed(engine: Engine, database_url: str) -> None:
+    view_id, results = save(engine, "short-lived"), []
+
+    def change() -> None:
+        own = make_engine(database_url)
+        try:
+            with write_scope(own) as session:
+                update_view(session, view_id, "", "", user=None, now=LATER)
+            results.append("changed")
+        except InvalidView as error:
+            results.append(str(error))
+        finally:
+            own.dispose()
+
+    with write_scope(engine) as session:
+        delete_view(session, view_id, user=None)
+        # PostgreSQL: the change reads the view, then waits for the lock of its row.
+        thread = threading.Thread(target=change)
+        thread.start()
+        time.sleep(0.5)
+    thread.join()
+    assert results == ["This view has been deleted: save it under a new name."]
+
+
+def test_the_id_of_a_deleted_view_is_not_used_again(engine: Engine) -> None:
+    view_id = save(engine, "first")
+    with write_scope(engine) as session:
+        delete_view(session, view_id, user=None)
+    assert save(engine, "second") > view_id
 
 
 def test_the_number_of_views_has_a_maximum(engine: Engine) -> None:

@@ -28,10 +28,12 @@ def upgrade() -> None:
         sa.Column("page", sa.String(50), nullable=False),
         sa.Column("query", sa.Text(), nullable=False),
         sa.Column("owner", sa.String(200), nullable=True),
+        sa.Column("owner_key", sa.String(64), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_views")),
         sa.UniqueConstraint("name_key", name=op.f("uq_saved_views_name_key")),
+        sqlite_autoincrement=True,
     )
 
 
