@@ -6,16 +6,20 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from honcho.manager import Manager
 from honcho.printer import Printer
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.settings import ApiSettings
 from app.settings import AccessSettings
 from collector.settings import CollectorSettings
 from core.http.settings import require_protection
 from core.settings import ConfigError, Port
-from db.engine import DatabaseUnavailable, make_engine
+from db.collection.setup_report import delete_setup_report
+from db.engine import DatabaseUnavailable, make_engine, write_scope
 from db.migrate import upgrade
 
 # Separate from the database of real repositories: GitHub does not know the repositories of the simulator.
@@ -50,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             *([("DEMO_PORT", "127.0.0.1", app.demo_port)] if is_demo else []),
         )
         upgrade(make_engine(database))
+        if not is_demo:
+            _delete_setup_report_of_demo()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -58,6 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     _print_urls(is_demo, api, app)
     return _run(is_demo, app, database)
+
+
+def _delete_setup_report_of_demo() -> None:
+    """Deletes the names of repositories that the set-up page of an earlier demo showed. The collector deletes only
+    those in its own database."""
+    if not Path(DEMO_DATABASE.removeprefix("sqlite:///")).is_file():
+        return
+    engine = make_engine(DEMO_DATABASE)
+    # A database that was never migrated, or is damaged, is no reason not to start.
+    with suppress(SQLAlchemyError), write_scope(engine) as session:
+        delete_setup_report(session)
+    engine.dispose()
 
 
 def _run(is_demo: bool, app: AppSettings, database: str) -> int:

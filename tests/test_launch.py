@@ -1,12 +1,18 @@
 """make run: what its programs are told."""
 
 import socket
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 import launch
 from api.settings import ApiSettings
 from collector.settings import CollectorSettings
+from db.collection.setup_report import SetupReport, SetupRepository, read_setup_report, store_setup_report
+from db.engine import make_engine, write_scope
+from db.migrate import upgrade
 from launch import AppSettings
 from tests.notify.servers import free_port
 
@@ -30,6 +36,31 @@ def test_main_migrates_the_database_that_is_shown(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(name, value or (str(free_port()) if name.endswith("PORT") else ""))
     assert launch.main([]) == 0
     assert migrated == ["data/pipeline_health.db" if repos else "data/demo.db"]
+
+
+@pytest.mark.parametrize("repos", ["", "octo/one"])
+def test_names_of_repositories_in_the_database_of_the_demo_are_deleted_with_the_first_repository(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, repos: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launch, "_run", lambda *given: 0)
+    monkeypatch.setenv("GITHUB_REPOS", repos)
+    for name in ("API_PORT", "APP_PORT", "DEMO_PORT"):
+        monkeypatch.setenv(name, str(free_port()))
+    assert launch.main([]) == 0
+    assert Path("data/demo.db").exists() is not bool(repos), "a database of the demo is not created to delete from it"
+    engine = make_engine(launch.DEMO_DATABASE)
+    upgrade(engine)
+    with write_scope(engine) as session:
+        store_setup_report(session, SetupReport((), (SetupRepository("acme/secret", private=True),)), datetime.now(UTC))
+    assert launch.main([]) == 0
+    with Session(engine) as session:
+        assert (read_setup_report(session) is None) is bool(repos)
+    engine.dispose()
+    # Not a database: no reason not to start.
+    if repos:
+        Path("data/demo.db").write_text("damaged " * 200)
+        assert launch.main([]) == 0
 
 
 def test_a_port_that_is_taken_is_named_by_the_setting_that_moves_it(
