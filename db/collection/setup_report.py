@@ -1,7 +1,8 @@
 """The set-up report: whether the credentials for GitHub work, and which repositories they can read.
 
-The collector stores it while GITHUB_REPOS is empty. The first start with repositories deletes it, also from the database
-of the demo: the names of private repositories are of use only to choose from them. The report contains no secret.
+The collector stores it while GITHUB_REPOS is empty. The first start with repositories deletes it, also from the
+database of the demo: the names of private repositories are of use only to choose from them. The report contains no
+secret.
 """
 
 from collections.abc import Mapping
