@@ -28,7 +28,7 @@ _COLUMNS = (
     Column("Workflow", show="wide_only"),
     Column("Branch", show="wide_only"),
     Column("Started by", show="desk_only"),
-    Column("Duration", "right", show="wide_only", unit="s"),
+    Column("Duration", "right", "Unfinished runs sort last", "wide_only", unit="s"),
     Column("Queue", "right", "Time to first job start", "desk_only", unit="s"),
     Column("Created", "right", unit="UTC"),
 )
@@ -190,7 +190,8 @@ def _started_by(run: RunRow, time: Query) -> Cell:
 
 
 def _duration(run: RunRow, now: datetime) -> Cell:
+    """An unfinished run has no value, as in the database, which sorts the runs of all pages."""
     if run.completed_at or not run.started_at:
         return cells.duration(run.duration_seconds)
     seconds = max((now - run.started_at).total_seconds(), 0.0)
-    return Cell(f'<span class="ph-blue" title="so far">{formatting.duration(seconds)} …</span>', seconds)
+    return Cell(f'<span class="ph-blue" title="so far">{formatting.duration(seconds)} …</span>', None)

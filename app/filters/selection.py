@@ -25,10 +25,11 @@ from app.filters.url_state import (
     selected,
 )
 from db.definitions.scope import Scope, Window
-from db.enums import Interval
+from db.enums import Conclusion, Interval
 from db.repositories.repository_queries import WorkflowRow
 from health.metrics.service import Trends
 
+_CONCLUSIONS = frozenset(Conclusion)
 _MAX_HOURLY, _MAX_DAILY = timedelta(days=3), timedelta(days=120)
 
 
@@ -55,7 +56,8 @@ def run_scope() -> Scope:
         workflows=shared.workflows,
         events=selected("event"),
         actors=selected("actor"),
-        conclusions=selected("conclusion"),
+        # Other values are reported (`controls.render_for_runs`) and ignored.
+        conclusions=tuple(Conclusion(name) for name in selected("conclusion") if name in _CONCLUSIONS),
         statuses=tuple(status for name in selected("status") for status in STATUSES.get(name, ())),
     )
 

@@ -16,6 +16,8 @@ def test_the_newest_runs_come_first_and_link_to_their_page(seeded: Seeded, open_
     assert first["Run"].links == [f"run?run_id={RUNNING}"]
     assert first["Status"].text == "● Running"
     assert first["Duration"].text.endswith("…")
+    # As in the order by the database: a run without a duration comes last.
+    assert first["Duration"].value in ("", None)
 
 
 def test_a_workflow_in_the_list_leads_to_its_page(seeded: Seeded, open_page: Open) -> None:
@@ -37,6 +39,14 @@ def test_url_filters_apply_to_the_list(seeded: Seeded, open_page: Open) -> None:
     rows = table(open_page("runs", repo=["acme/web"], conclusion=["failure"], actor=["bob"]), "runs")
     assert {row["Started by"].text for row in rows} == {"bob"}
     assert len(rows) == 3
+
+
+def test_an_invalid_result_is_ignored(seeded: Seeded, open_page: Open) -> None:
+    runs = table(open_page("runs"), "runs")
+    page = open_page("runs", conclusion=["foo"], status=["bar"])
+    assert len(table(page, "runs")) == len(runs)
+    rows = table(open_page("runs", conclusion=["failure", "foo"]), "runs")
+    assert {row["Status"].text for row in rows} == {"✕ Failed"}
 
 
 def test_search_finds_a_run_by_its_number(seeded: Seeded, open_page: Open) -> None:
