@@ -80,6 +80,10 @@ def _setup(settings: CollectorSettings) -> int:
         print(f"      {clean(repository.repo, 200)}{' (archived)' if repository.archived else ''}")
     try:
         engine = make_engine(settings.database_url)
+    except DatabaseUnavailable as error:
+        print(error, file=sys.stderr)
+        return _EXIT_INCOMPLETE
+    try:
         upgrade(engine)
         with write_scope(engine) as session:
             if settings.setup_settings:
@@ -89,7 +93,11 @@ def _setup(settings: CollectorSettings) -> int:
     except (DatabaseUnavailable, NotMigrated) as error:
         print(error, file=sys.stderr)
         return _EXIT_INCOMPLETE
-    print("\nSet GITHUB_REPOS to some of them, separated by commas, or to owner/* for all of an owner.")
+    except SQLAlchemyError as error:
+        print(describe_failure(engine, error), file=sys.stderr)
+        return _EXIT_INCOMPLETE
+    if settings.setup_settings and report.repositories:
+        print("\nSet GITHUB_REPOS to some of them, separated by commas, or to owner/* for all of an owner.")
     return _EXIT_OK if report.ok else _EXIT_INCOMPLETE
 
 

@@ -1,11 +1,12 @@
 """Before GITHUB_REPOS is set: what the token can read is checked and stored for the dashboard, without the token."""
 
 import json
+import re
 import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from collector.github.client import GitHubClient
@@ -13,6 +14,7 @@ from collector.settings import CollectorSettings
 from collector.setup_check import SetupTask, setup_report
 from db.collection.setup_report import delete_setup_report, read_setup_report, store_setup_report
 from db.engine import make_engine, session_scope, write_scope
+from db.migrate import upgrade
 from db.models import Heartbeat
 from tests.collector.program import collector
 from tests.collector.servers import Reply, StandIn, as_json
@@ -123,3 +125,30 @@ def test_the_command_prints_and_stores_the_report(tmp_path: Path) -> None:
     engine.dispose()
     assert stored
     assert len(stored.report.repositories) == 2
+
+
+def test_the_command_names_a_failure_of_the_database_in_one_line(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    broken = make_engine(url)
+    upgrade(broken)
+    with write_scope(broken) as session:
+        session.execute(text("DROP TABLE heartbeats"))
+    broken.dispose()
+    with StandIn(account(answers(repository(1, "acme/web")))).serve() as address:
+        done = collector("setup", GITHUB_API_URL=address, GITHUB_TOKEN=TOKEN, DATABASE_URL=url)
+    assert done.returncode == 1
+    assert re.fullmatch(r"DATABASE_URL: cannot use .*: no such table: heartbeats; .*\n", done.stderr)
+
+
+@pytest.mark.parametrize(("repos", "listed"), [("acme/web", ["acme/web"]), ("", [])])
+def test_the_command_proposes_repositories_only_if_there_are_some_to_choose(
+    tmp_path: Path, repos: str, listed: list[str]
+) -> None:
+    rows = [repository(number, name) for number, name in enumerate(listed)]
+    with StandIn(account(answers(*rows))).serve() as address:
+        done = collector(
+            "setup", GITHUB_API_URL=address, GITHUB_TOKEN=TOKEN, GITHUB_REPOS=repos,
+            DATABASE_URL=f"sqlite:///{tmp_path}/x.db",
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0 if listed else 1, "")
+    assert "Set GITHUB_REPOS" not in done.stdout
