@@ -2,11 +2,13 @@
 simulator of GitHub."""
 
 import argparse
+import errno
 import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from honcho.manager import Manager
@@ -16,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.settings import ApiSettings
 from app.settings import AccessSettings
 from collector.settings import CollectorSettings
-from core.http.settings import require_protection
+from core.http.settings import is_loopback, require_protection
 from core.settings import ConfigError, Port
 from db.collection.setup_report import delete_setup_report
 from db.engine import DatabaseUnavailable, make_engine, write_scope
@@ -26,6 +28,9 @@ from db.migrate import upgrade
 DEMO_DATABASE = "sqlite:///data/demo.db"
 # Ports after a taken one that are tried for the suggestion in the message.
 _PORTS_TRIED = 100
+# Added to a port that needs privileges: 8080 instead of 80.
+_UNPRIVILEGED = 8_000
+_ANY_ADDRESS = frozenset(("0.0.0.0", "::"))  # noqa: S104 - compared with settings
 
 
 class AppSettings(AccessSettings):
@@ -116,42 +121,79 @@ def _print_urls(is_demo: bool, api: ApiSettings, app: AppSettings) -> None:
     print("Ctrl-C stops everything.\n", flush=True)
 
 
-def _require_free_ports(*addresses: tuple[str, str, int]) -> None:
-    """`addresses`: variable, host and port. Raises ConfigError with one line for each port that is not free, and the
-    command that uses the next free ports."""
-    errors = [error for name, host, port in addresses if (error := _listen_error(name, host, port))]
-    if not errors:
+# A variable, its host and its port.
+Address = tuple[str, str, int]
+
+
+def _require_free_ports(*addresses: Address) -> None:
+    """Raises ConfigError with one line for each address at which no program can listen, and the command that uses other
+    ports, if they are the remedy."""
+    failures = {address: failure for address in addresses if (failure := _failure(address, addresses))}
+    if not failures:
         return
-    command = " ".join([*_free_port_settings(addresses), "make run"])
-    raise ConfigError("\n".join([*errors, f"To use other ports: {command}"]))
+    lines = [
+        f"{name}: cannot listen on {host}:{port}: {failure.reason}; {failure.remedy}."
+        for (name, host, port), failure in failures.items()
+    ]
+    if settings := list(_free_port_settings(failures, addresses)):
+        lines.append(f"To use other ports: {' '.join([*settings, 'make run'])}")
+    raise ConfigError("\n".join(lines))
 
 
-def _listen_error(name: str, host: str, port: int) -> str:
-    reason = _bind_failure(host, port)
-    return f"{name}: cannot listen on {host}:{port}: {reason}; choose another port." if reason else ""
+@dataclass(frozen=True)
+class _Failure:
+    """Why no program can listen at an address. `first_candidate`: the first port that may be free, null if another port
+    is not the remedy."""
+
+    reason: str
+    remedy: str
+    first_candidate: int | None = None
 
 
-def _free_port_settings(addresses: Sequence[tuple[str, str, int]]) -> Iterator[str]:
-    """The settings of the ports that are not free, with the next free port."""
+def _failure(address: Address, addresses: Sequence[Address]) -> _Failure | None:
+    _, host, port = address
+    remedy = "choose another port"
+    if error := _bind_error(host, port):
+        reason = error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            return _Failure(reason, remedy, port + 1)
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return _Failure(reason, f"{remedy}, from 1024", port + _UNPRIVILEGED)
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            return _Failure(reason, "set API_HOST to an address of this machine")
+        return _Failure(reason, "see the error of the operating system")
+    earlier = addresses[: addresses.index(address)]
+    same = next((other for other, at, number in earlier if number == port and _overlap(at, host)), None)
+    return _Failure(f"{same} is the same port", remedy, port + 1) if same else None
+
+
+def _overlap(host: str, other: str) -> bool:
+    """Whether programs at both hosts need different ports."""
+    return host == other or (is_loopback(host) and is_loopback(other)) or not {host, other}.isdisjoint(_ANY_ADDRESS)
+
+
+def _free_port_settings(failures: Mapping[Address, _Failure], addresses: Sequence[Address]) -> Iterator[str]:
+    """The settings of other ports that are free."""
     used = {port for _, _, port in addresses}
-    for name, host, port in addresses:
-        if not _bind_failure(host, port):
+    for (name, host, _), failure in failures.items():
+        first = failure.first_candidate
+        if first is None:
             continue
-        candidates = range(port + 1, min(port + _PORTS_TRIED, 65_536))
-        free = next((other for other in candidates if other not in used and not _bind_failure(host, other)), None)
+        candidates = range(first, min(first + _PORTS_TRIED, 65_536))
+        free = next((other for other in candidates if other not in used and not _bind_error(host, other)), None)
         if free:
             used.add(free)
             yield f"{name}={free}"
 
 
-def _bind_failure(host: str, port: int) -> str | None:
+def _bind_error(host: str, port: int) -> OSError | None:
     """Why no program can listen there; null if one can."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            return error.strerror or str(error)
+            return error
     return None
 
 

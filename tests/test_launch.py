@@ -1,6 +1,9 @@
 """make run: what its programs are told."""
 
+import errno
+import re
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,6 +91,47 @@ def test_a_port_that_is_taken_is_named_by_the_setting_that_moves_it(
     assert list(settings) == ["API_PORT", "APP_PORT", "DEMO_PORT"]
     assert len(set(settings.values())) == 3
     assert command[-2:] == ["make", "run"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line", "command"),
+    [
+        ({"API_HOST": "192.0.2.1", "API_KEYS": f"x:{'k' * 40}"}, "API_PORT: .*; set API_HOST to an address of", ""),
+        (
+            {"APP_PORT": "18765", "API_PORT": "18765"},
+            "APP_PORT: .*: API_PORT is the same port; choose",
+            "APP_PORT=187.. make",
+        ),
+        ({"APP_PORT": "80"}, "APP_PORT: .*: Permission denied; choose another port, from 1024", "APP_PORT=80.. make"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: dict[str, str],
+    line: str,
+    command: str,
+) -> None:
+    for name, value in {"API_PORT": str(free_port()), "APP_PORT": str(free_port()), **settings}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GITHUB_REPOS", "octo/one")
+    if settings.get("APP_PORT") == "80" and not isinstance(launch._bind_error("127.0.0.1", 80), PermissionError):
+        # As root, or where a container may use any port.
+        monkeypatch.setattr(socket.socket, "bind", _without_privileges(socket.socket.bind))
+    assert launch.main([]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert re.match(line, lines[0])
+    assert len(lines) == (2 if command else 1)
+    assert not command or re.search(command, lines[1])
+
+
+def _without_privileges(bind: Callable[[socket.socket, tuple[str, int]], None]) -> Callable[..., None]:
+    def refuse(self: socket.socket, address: tuple[str, int]) -> None:
+        if address[1] < 1024:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        bind(self, address)
+
+    return refuse
 
 
 def test_help_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
