@@ -18,6 +18,8 @@ from db.saved_views import ViewRow
 
 _MAX_TERMS, _MAX_TERM_LENGTH = 8, 60
 _MAX_NAMES, _MAX_RUNS = 40, 10
+# Terms that may be the number or the commit of a run; others are only parts of names. A search for a run reads many rows.
+_MAX_RUN_TERMS = 2
 _MAX_BRANCHES = 1_000
 # The runs of this period provide the branches.
 _BRANCH_PERIOD = timedelta(days=90)
@@ -52,7 +54,10 @@ def _search(terms: tuple[str, ...]) -> Names:
     branches.sort(key=lambda branch: -sum(term in branch.lower() for term in terms))
     with read_session() as session:
         runs = []
-        for index, term in enumerate(terms):
+        candidates = [index for index, term in enumerate(terms) if _NUMBER.fullmatch(term) or SHA_PREFIX.fullmatch(term)]
+        candidates.sort(key=lambda index: not terms[index].startswith("#"))
+        for index in candidates[:_MAX_RUN_TERMS]:
+            term = terms[index]
             others = terms[:index] + terms[index + 1 :]
             if number := _NUMBER.fullmatch(term):
                 runs += name_search.search_runs(session, others, number=int(number[1]), limit=_MAX_RUNS)

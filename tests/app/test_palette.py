@@ -55,6 +55,15 @@ def test_runs_are_found_by_number_and_by_commit(client: TestClient, seeded: Seed
     assert [each["address"] for each in entries(client, f"{RERUN:08x}"[:8], "run")] == [entry["address"]]
 
 
+def test_only_two_terms_are_searched_as_the_number_of_a_run(client: TestClient, seeded: Seeded) -> None:
+    of_workflow = {"workflow_id": 18, "workflow_name": "Node 18 20"}
+    store(seeded.engine, 1, run(81_111, seeded.now, run_number=81_111, **of_workflow))
+    (entry,) = entries(client, "18 81111", "run")
+    assert entry["label"] == "acme/web / Node 18 20 #81111"
+    assert entries(client, "18 20 81111", "run") == []
+    assert entries(client, "18 20 #81111", "run") == [entry]
+
+
 def test_a_workflow_that_is_not_active_says_so(client: TestClient, seeded: Seeded) -> None:
     with write_scope(seeded.engine) as session:
         upsert_workflows(session, 1, [WorkflowRecord(19, "Old", "old.yml", "disabled_manually")])
