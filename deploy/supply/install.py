@@ -14,8 +14,8 @@ from pathlib import Path
 # Compiling ten thousand files that are never imported takes longer than everything else.
 _PIP = ("install", "--disable-pip-version-check", "--quiet", "--no-compile", "--require-hashes", "-r")
 _MIRROR = "or set PIP_INDEX_URL to a mirror, or HTTPS_PROXY to a proxy"
-# Pattern of pip's output, and the line for it; the first one that matches is the reason. A lost connection also
-# produces the later ones.
+# Pattern of pip's output, and the line for it; the first one that matches is the reason. Its errors are searched before
+# the whole output, in which a lost connection also produces the later ones.
 _REASONS = (
     (
         r"No space left on device|Errno 28\b|Disk quota exceeded",
@@ -72,13 +72,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def failure_reason(output: str, lock: str) -> str:
     """One clause: why pip failed, and the remedy. `output`: what pip printed."""
-    for pattern, text in _REASONS:
-        if match := re.search(pattern, output):
-            python = ".".join(map(str, sys.version_info[:2]))
-            name = match[1] if match.re.groups else ""
-            return text.format(folder=sys.prefix, lock=lock, python=python, match=name)
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return (lines[-1] if lines else "pip ended without a message").rstrip(".")
+    for lines in (_errors(output), output):
+        for pattern, text in _REASONS:
+            if match := re.search(pattern, lines):
+                python = ".".join(map(str, sys.version_info[:2]))
+                name = match[1] if match.re.groups else ""
+                return text.format(folder=sys.prefix, lock=lock, python=python, match=name)
+    printed = [line.strip() for line in output.splitlines() if line.strip()]
+    return (printed[-1] if printed else "pip ended without a message").rstrip(".")
+
+
+def _errors(output: str) -> str:
+    """pip's lines of errors. Warnings, such as of a connection that was lost and established again, are not the reason.
+    Without any version of a package, the error does not state whether the index was reached; the warnings do."""
+    errors = [line for line in output.splitlines() if line.startswith("ERROR:")]
+    if any("(from versions: none)" in line for line in errors):
+        return ""
+    return "\n".join(errors)
 
 
 def _write_log(file: Path, output: str) -> bool:

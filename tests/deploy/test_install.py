@@ -17,6 +17,7 @@ HTTPSConnection object>: Failed to establish a new connection: [Errno -3] Tempor
 ERROR: Could not find a version that satisfies the requirement alembic==1.20.1 (from versions: none)
 ERROR: No matching distribution found for alembic==1.20.1
 """
+_RETRIED = "WARNING: Retrying (Retry(total=4)) after connection broken by 'ReadTimeoutError()': /simple/numpy/\n"
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,19 @@ ERROR: No matching distribution found for alembic==1.20.1
         ("ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 403'))", "check HTTPS_PROXY"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "not the one of x.lock"),
         ("ERROR: No matching distribution found for numpy==2.4.2", "no numpy==2.4.2 for Python 3."),
+        (
+            f"{_RETRIED}ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
+            "not the one of x.lock",
+        ),
+        (
+            f"{_RETRIED}ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied",
+            "not writable",
+        ),
+        (
+            f"{_RETRIED}ERROR: Could not find a version that satisfies the requirement numpy==9 (from versions: 1.0)\n"
+            "ERROR: No matching distribution found for numpy==9",
+            "no numpy==9 for Python 3.",
+        ),
         ("PermissionError: [Errno 13] Permission denied: '.venv/lib'", "not writable"),
         ("/usr/bin/python3: No module named pip", "run make clean"),
         ("first line\nERROR: something else.\n", "ERROR: something else"),
