@@ -40,13 +40,13 @@ class Hours:
         day = "daily" if self.weekday is None else _NAMES[self.weekday]
         return f"{day} {self.hour:02d}:00–{(self.hour + 1) % 24:02d}:00{' UTC' if self.utc else ''}"
 
-    def parts(self, window: Window, zone: ZoneInfo) -> tuple[Window, ...]:
-        """The parts of the window in these hours, the newest first, at most MAX_PARTS. Exact across changes of the
+    def parts(self, window: Window, zone: ZoneInfo, limit: int = MAX_PARTS) -> tuple[Window, ...]:
+        """The parts of the window in these hours, the newest first, at most `limit`. Exact across changes of the
         zone's offset: an hour that a clock repeats is included twice, one that it omits is not included."""
         parts: list[Window] = []
         for period in reversed(offset_periods(window, _UTC_ZONE if self.utc else zone)):
             for part in self._parts_of(period):
-                if len(parts) == MAX_PARTS:
+                if len(parts) == limit:
                     return tuple(parts)
                 parts.append(part)
         return tuple(parts)

@@ -42,7 +42,8 @@ def listed() -> None:
     version = load_status().version
     window = selection.window(window_end(version))
     text, hours = selection.search_text(), selection.selected_hours()
-    parts = hours.parts(window, session.zone()) if hours else None
+    every_part = hours.parts(window, session.zone(), MAX_PARTS + 1) if hours else None
+    parts = every_part[:MAX_PARTS] if every_part else every_part
     order = run_order("runs", lambda: run_page(scope, window, text, None, version, parts=parts)[1])
     current = current_page("runs", (scope, selection.period(), text, order, hours))
     try:
@@ -59,7 +60,7 @@ def listed() -> None:
         page_states.no_matches()
         return
     when = selection.describe() + (f", {hours}" if hours else "")
-    when += f" (the latest {MAX_PARTS} of them)" if parts and len(parts) == MAX_PARTS else ""
+    when += f" (the latest {MAX_PARTS} of them)" if every_part and len(every_part) > MAX_PARTS else ""
     subtitle = f"{formatting.count(total)} in {when} · {order_text(order)} · times in {session.zone()}"
     rows = ("runs", lambda: export_rows(all_runs(scope, window, text, order, parts)))
     with panel("Runs", subtitle, export=rows, export_note=export_note(total, order)):

@@ -115,6 +115,10 @@ def test_hours_of_a_long_period_are_its_latest_ones() -> None:
     parts = Hours(None, 9).parts(window, ZoneInfo("UTC"))
     assert len(parts) == MAX_PARTS
     assert parts[0] == Window(NOW.replace(hour=9, minute=0), NOW.replace(hour=10, minute=0))
+    # By which the page knows whether some are omitted.
+    exact = Window(NOW - timedelta(days=MAX_PARTS), NOW)
+    assert len(Hours(None, 9).parts(exact, ZoneInfo("UTC"), MAX_PARTS + 1)) == MAX_PARTS
+    assert len(Hours(None, 9).parts(window, ZoneInfo("UTC"), MAX_PARTS + 1)) == MAX_PARTS + 1
 
 
 @pytest.mark.parametrize(
