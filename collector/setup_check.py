@@ -71,7 +71,8 @@ def _token_check(settings: CollectorSettings, client: GitHubClient) -> SetupChec
 
 
 def _repositories(client: GitHubClient) -> tuple[list[RepositoryPayload], bool]:
-    """The repositories that the credentials can read, and whether there are more."""
+    """The repositories that the credentials can read, and whether there are more. For a token, the most recently pushed
+    first; GitHub cannot sort those of an App."""
     if client.auth.is_installation:
         listing = pages(client, "/installation/repositories", "repositories", RepositoryPayload)
     else:

@@ -101,7 +101,7 @@ def nothing_collected(status: CollectionStatus) -> None:
                 "`make run`. If both are set, the collector has not started yet."
             )
     if not status.repositories and not status.stale and not status.syncing and status.liveness is not Liveness.LIVE:
-        setup.setup_steps(status)
+        setup.setup_steps()
 
 
 def _no_runs(status: CollectionStatus) -> str:

@@ -11,7 +11,7 @@ import streamlit as st
 from app.components import page_head
 from app.data.connection import utc_now
 from app.data.setup import load_setup_report
-from app.data.status import CollectionStatus
+from app.data.status import CollectionStatus, load_status
 from app.widgets.panel import panel
 from app.widgets.text import html, markdown, truncate
 from core import formatting
@@ -33,28 +33,33 @@ def setup_page(status: CollectionStatus) -> None:
     st.markdown("## Set up your repositories")
     if status.repositories and not status.demo:
         st.markdown(f"{_count(len(status.repositories))} monitored. To change them, edit `GITHUB_REPOS` and restart.")
-    setup_steps(status)
+    setup_steps()
 
 
-def setup_steps(status: CollectionStatus) -> None:
+def setup_steps() -> None:
     """The three steps. They refresh by themselves, so that a check that the user starts meanwhile appears."""
     with panel("1 · Token", "read by the collector only; the dashboard does not have it", key="setup-token"):
         st.markdown(
-            f"Create a [fine-grained token]({_TOKEN_URL}) with read access to *Actions* and *Metadata*, and to "
-            "*Checks* for the causes of lost runners, or use a GitHub App. Public repositories need no token, but then "
+            f"Create a [fine-grained token on github.com]({_TOKEN_URL}), or on your GitHub Enterprise Server under "
+            "*Settings → Developer settings*, with read access to *Actions* and *Metadata*, and to *Checks* for the "
+            "causes of lost runners, or use a GitHub App. Public repositories need no token, but then "
             "GitHub allows 60 requests per hour."
         )
-        _checks(status.demo)
+        _checks()
     _choice_and_lines()
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
-def _checks(is_demo: bool) -> None:
-    stored = load_setup_report()
+def _checks() -> None:
+    stored, is_demo = load_setup_report(), load_status().demo
+    if stored is None and is_demo:
+        # The command would store the result in the database for real repositories.
+        st.caption("Not checked yet. The collector checks the token in `.env` within seconds.")
+        return
     if stored is None:
         st.caption(
-            "Not checked yet. To check the token in `.env` and list its repositories here, run this command in "
-            "the folder of the product:"
+            "Not checked yet. The collector of a demo checks the token in `.env` by itself, within seconds after its "
+            "start. Without a demo, run this command in the folder of the product:"
         )
         st.code(_COMMAND, language="sh")
         return
@@ -93,10 +98,8 @@ def _choice_subtitle(stored: StoredSetupReport | None) -> str:
     if stored is None or not stored.report.repositories:
         return "type owner/name, or owner/* for all repositories of an organization or user"
     count = f"{len(stored.report.repositories):,}"
-    limit = f", the {MAX_SETUP_REPOSITORIES:,} pushed to last" if stored.report.truncated else ""
-    return (
-        f"{count} repositories of this token{limit} · search, or choose owner/* for all of an owner, also future ones"
-    )
+    limit = f" (GitHub listed more than {MAX_SETUP_REPOSITORIES:,}; type the others)" if stored.report.truncated else ""
+    return f"{count} repositories can be read{limit} · search, or choose owner/* for all of an owner, also future ones"
 
 
 def _choice(repositories: Sequence[SetupRepository]) -> list[str]:
@@ -138,7 +141,7 @@ def option_labels(repositories: Sequence[SetupRepository]) -> dict[str, str]:
 
 def env_lines(entries: Sequence[str], *, has_token: bool) -> str:
     """The lines for .env. The token is never among them."""
-    token = "# GITHUB_TOKEN is set already." if has_token else "GITHUB_TOKEN=PASTE_THE_TOKEN_HERE"
+    token = "# GITHUB_TOKEN, or the GitHub App, is set already." if has_token else "GITHUB_TOKEN=PASTE_THE_TOKEN_HERE"
     return f"GITHUB_REPOS={','.join(entries) or 'owner/name'}\n{token}"
 
 

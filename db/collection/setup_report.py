@@ -39,7 +39,8 @@ class SetupRepository:
 
 @dataclass(frozen=True)
 class SetupReport:
-    """`repositories`: at most MAX_SETUP_REPOSITORIES, the most recently pushed first; `truncated` if there are more."""
+    """`repositories`: at most MAX_SETUP_REPOSITORIES in the order of GitHub, which is by the last push for a token, and
+    not defined for a GitHub App; `truncated` if there are more."""
 
     checks: tuple[SetupCheck, ...]
     repositories: tuple[SetupRepository, ...] = ()

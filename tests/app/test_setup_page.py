@@ -40,11 +40,11 @@ def test_the_repositories_of_the_token_are_chosen_and_written_as_lines(
     shown = everything(page)
     assert "no permission &lt;script&gt;" in shown
     assert "<script>" not in shown
-    assert page.code[0].value == "GITHUB_REPOS=owner/name\n# GITHUB_TOKEN is set already."
+    assert page.code[0].value == "GITHUB_REPOS=owner/name\n# GITHUB_TOKEN, or the GitHub App, is set already."
     choice = page.multiselect(key="choose")
     assert choice.options == ["acme/* · all 2", "acme/web", "acme/api · private", "me/dots"]
     choice.set_value(["acme/*", "me/dots"]).run()
-    assert page.code[0].value == "GITHUB_REPOS=acme/*,me/dots\n# GITHUB_TOKEN is set already."
+    assert page.code[0].value == "GITHUB_REPOS=acme/*,me/dots\n# GITHUB_TOKEN, or the GitHub App, is set already."
     assert page.query_params["choose"] == ["acme/*", "me/dots"]
 
 
@@ -62,6 +62,13 @@ def test_the_demo_leads_to_the_set_up_and_repositories_of_ones_own_are_counted(
     shown = everything(open_page("setup"))
     assert ('<a href="setup" target="_self">Monitor your own repositories</a>' in shown) is demo
     assert ("2 repositories are monitored. To change them" in shown) is not demo
+
+
+def test_a_demo_does_not_propose_a_command_that_writes_to_another_database(seeded: Seeded, open_page: Open) -> None:
+    heartbeat(seeded.engine, seeded.now, demo=True)
+    page = open_page("setup")
+    assert "within seconds" in everything(page)
+    assert not any("collector setup" in block.value for block in page.code)
 
 
 @pytest.mark.parametrize("has_token", [True, False])
