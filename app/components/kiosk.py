@@ -179,7 +179,7 @@ def kiosk_fields(workflows: WorkflowList, *, by_workflow: bool = False) -> list[
         for entry in active:
             by_repo.setdefault(entry[0].repo, []).append(entry)
         fields = [_repository_field(repo, entries) for repo, entries in by_repo.items()]
-    # The order within a state is that of the list: by success rate.
+    # The order within a state is that of the list: by the upper bound of the success rate (list_workflows).
     return sorted(fields, key=lambda field: _rank(field.status))
 
 

@@ -107,5 +107,7 @@ with st.grid(2, min_column_width=320, gap="small"):
 show_attention(attention_html(findings.attention(scope, now, status.version), now, caveat=status.caveat))
 listed = figures.workflows(scope, window, status.version)
 export = "workflows", lambda: workflows.export_rows(listed, now)
-with panel("Workflows", "failing first, then by lowest success rate", key="workflow-panel", export=export):
+with panel(
+    "Workflows", "failing first, then by the upper bound of the success rate", key="workflow-panel", export=export
+):
     workflows.top_failing(listed, now, selection.time_query())
