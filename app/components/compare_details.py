@@ -27,6 +27,8 @@ from health.metrics.workflows import ComparedJob, RunComparison
 
 # Jobs whose steps the page lists, and steps of a job.
 MAX_JOBS, _MAX_STEPS = 25, 100
+# The tables of all jobs have the same columns.
+_COLUMN_CHOICE = "compared-steps"
 # The part of a line that is marked as different is worth showing if this share of the line is equal.
 _MIN_COMMON = 0.3
 
@@ -84,12 +86,12 @@ def _section(item: JobSteps, columns: Sequence[Column], index: int, opened: bool
     listed = _most_changed(own)
     added = [step for step in item.steps if step.housekeeping]
     caption = f"Steps of {item.job.name}, compared"
-    body = sorted_html(f"steps-{index}", columns, _rows(listed), caption) if listed else ""
+    body = sorted_html(f"steps-{index}", columns, _rows(listed), caption, _COLUMN_CHOICE) if listed else ""
     if len(listed) < len(own):
         body += f'<div class="ph-dim">{len(listed)} of {pluralize(len(own), "step")}: those that changed most</div>'
     if added:
         rows = _rows(_most_changed(added))
-        table = sorted_html(f"runner-steps-{index}", columns, rows, f"Housekeeping {caption.lower()}")
+        table = sorted_html(f"runner-steps-{index}", columns, rows, f"Housekeeping {caption.lower()}", _COLUMN_CHOICE)
         body += f"<details><summary>{pluralize(len(added), 'housekeeping step')}</summary>{table}</details>"
     last = item.job.states[-1]
     change = signed_duration(last.delta_seconds if last else None, coloured=_succeeded(item.job))

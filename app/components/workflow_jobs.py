@@ -82,7 +82,9 @@ def step_table(breakdown: JobBreakdown) -> None:
     if added:
         listed = added[:_MAX_ADDED_STEPS]
         more = f", the longest {len(listed)}" if len(listed) < len(added) else ""
-        rows = sorted_html("runner-steps", columns, step_rows(listed, trends), "Housekeeping steps, longest first")
+        rows = sorted_html(
+            "runner-steps", columns, step_rows(listed, trends), "Housekeeping steps, longest first", "steps"
+        )
         summary = f"{pluralize(len(added), 'housekeeping step')} of the runner and of actions{more}"
         st.html(f'<div class="ph-sections"><details><summary>{summary}</summary>{rows}</details></div>')
 

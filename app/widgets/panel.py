@@ -45,7 +45,7 @@ def panel(
     their columns and rows; `export_note` says what the files contain. `stretch`: as high as its neighbours in a grid.
     """
     with st.container(border=True, key=key, gap="small", height="stretch" if stretch else "content"):
-        columns = '<button type="button" class="ph-columns" aria-haspopup="true">Columns</button>' if export else ""
+        columns = '<button type="button" class="ph-columns" aria-haspopup="dialog">Columns</button>' if export else ""
         head = f'<div class="ph-panel"><h2>{html(title)}</h2><span>{html(subtitle)}</span>{columns}</div>'
         if export:
             with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):

@@ -33,19 +33,21 @@ _MAX_SHOWN = 60
 _PAGE_ONLY = "Sorts only the rows on this page"
 
 
-def sort_order(name: str, columns: Sequence[Column]) -> SortOrder | None:
-    """The order of a table that the URL selects; null for the default order. Reports invalid orders and columns."""
+def sort_order(name: str, columns: Sequence[Column], columns_name: str = "") -> SortOrder | None:
+    """The order of a table that the URL selects; null for the default order. Reports invalid orders and columns.
+    `columns_name`: the name of the choice of columns if similar tables share it."""
     keys = [column.key for column in columns if column.key]
     text = view_state.table_value(view_state.SORT, name)
     order = parse_order(text, keys)
     expected = f"expected one of {', '.join(keys)}"
     if text and order is None:
         view_state.report(f"sort={name}.{text[:_MAX_SHOWN]} is ignored: no such column ({expected}).")
-    chosen = view_state.table_value(view_state.COLUMNS, name)
+    columns_name = columns_name or name
+    chosen = view_state.table_value(view_state.COLUMNS, columns_name)
     unknown = [key for item in chosen.split(".") if (key := item.removeprefix("-")) not in keys]
     if chosen and unknown:
         view_state.report(
-            f"columns={name}.{chosen[:_MAX_SHOWN]}: unknown column {unknown[0][:_MAX_SHOWN]} ({expected})."
+            f"columns={columns_name}.{chosen[:_MAX_SHOWN]}: unknown column {unknown[0][:_MAX_SHOWN]} ({expected})."
         )
     return order
 
@@ -100,10 +102,11 @@ def long_table(
     st.html(table_html(name, columns, shown, caption, order, server_keys=keys, is_partial=True))
 
 
-def sorted_html(name: str, columns: Sequence[Column], rows: Sequence[Row], caption: str) -> str:
-    """A table as HTML, in the order of the URL, to be part of a larger element."""
-    order = sort_order(name, columns)
-    return table_html(name, columns, sort_rows(columns, rows, order) if order else rows, caption, order)
+def sorted_html(name: str, columns: Sequence[Column], rows: Sequence[Row], caption: str, columns_name: str = "") -> str:
+    """A table as HTML, in the order of the URL, to be part of a larger element. `columns_name`: see `sort_order`."""
+    order = sort_order(name, columns, columns_name)
+    shown = sort_rows(columns, rows, order) if order else rows
+    return table_html(name, columns, shown, caption, order, columns_name=columns_name)
 
 
 def order_choice(name: str, orders: Mapping[str, str], order: SortOrder | None) -> str:
@@ -127,10 +130,12 @@ def table_html(
     *,
     server_keys: Collection[str] = (),
     is_partial: bool = False,
+    columns_name: str = "",
 ) -> str:
     heads = "".join(_head(column, order, server_keys, is_partial=is_partial) for column in columns)
     body = "".join(_row(columns, row) for row in rows)
-    mark = f' data-sorted="{html(order)}"' if order else ""
+    mark = f' data-columns="{html(columns_name or name)}"'
+    mark += f' data-sorted="{html(order)}"' if order else ""
     return (
         f'<div class="ph-scroll" tabindex="0" role="region" aria-label="{html(caption)}">'
         f'<table class="ph-table" data-table="{html(name)}"{mark}><caption>{html(caption)}</caption>'

@@ -92,6 +92,26 @@ def test_hidden_columns_can_be_shown_on_a_phone(phone: "sync_api.BrowserContext"
         assert "columns=all-workflows.failed" in tab.page.url
 
 
+def test_columns_of_similar_tables_are_chosen_together_and_change_no_saved_view(wide: Tab) -> None:
+    page = wide.page
+    wide.go("/compare?runs=1000,8002")
+    page.get_by_role("button", name="Columns").nth(1).click()
+    page.get_by_role("dialog", name="Columns").get_by_role("checkbox", name="#1000").uncheck()
+    page.keyboard.press("Escape")
+    heads = [page.locator(f"[data-table={name}] th[data-key=run-1]") for name in ("steps-0", "runner-steps-0")]
+    shown = "th => getComputedStyle(th).display"
+    assert [head.evaluate(shown) for head in heads] == ["none", "none"]
+    assert "columns=compared-steps.-run-1" in page.url
+    # The stored choice applies to a saved view, whose link stays as it is.
+    wide.go("/compare?runs=1000,8002&saved=1")
+    assert [head.evaluate(shown) for head in heads] == ["none", "none"]
+    assert "columns=" not in page.url
+    wide.go("/workflow?find=no-such-workflow")
+    wide.see("No workflow with runs in this period matches the search")
+    assert page.locator("button.ph-columns").count() == 1
+    assert page.locator("button.ph-columns").is_hidden()
+
+
 def test_files_contain_all_rows_with_units(wide: Tab, seeded: Seeded) -> None:
     wide.go("/cost?period=90d")
     wide.page.locator(".st-key-export-spend").get_by_role("button").click()

@@ -599,21 +599,34 @@ var prepareCharts = () => {
 };
 
 // navigation/column_choice.js
+var VIEW_PARAMETER = "saved";
 var KEY = /^-?[a-z0-9-]{1,60}$/;
 var parseChoice = (text) => new Map(
   text.split(".").filter((item) => KEY.test(item) && item !== "-").map((item) => [item.replace(/^-/, ""), !item.startsWith("-")])
 );
 var formatChoice = (choice) => [...choice].map(([key, isShown]) => isShown ? key : `-${key}`).join(".");
 var knownColumns = (choice, keys) => new Map([...choice].filter(([key]) => keys.includes(key)));
-var columnRules = (table, keys, choice) => keys.map((key, index) => {
+var activeChoice = (search, fromUrl, stored, keys) => {
+  const choice = fromUrl ? parseChoice(fromUrl) : knownColumns(parseChoice(stored), keys);
+  return { choice, isMissing: !fromUrl && choice.size > 0 && !new URLSearchParams(search).get(VIEW_PARAMETER) };
+};
+var columnRules = (name, keys, choice) => keys.map((key, index) => {
   const isShown = choice.get(key);
   if (!key || isShown === void 0) return "";
-  const cells = `table.ph-table[data-table="${table}"] > * > tr > :nth-child(${index + 1})`;
+  const cells = `table.ph-table[data-columns="${name}"] > * > tr > :nth-child(${index + 1})`;
   return `${cells} { display: ${isShown ? "table-cell" : "none"} !important; }`;
 }).filter(Boolean).join("\n");
 
 // navigation/tables.js
 var headsOf = (table) => [...table.tHead?.rows[0].cells ?? []];
+var tablesOfPanel = (element2) => {
+  for (let node = element2.parentElement; node; node = node.parentElement) {
+    if (node.querySelectorAll(".ph-panel").length > 1) return [];
+    const tables = [...node.querySelectorAll("table.ph-table")].filter((table) => table instanceof HTMLTableElement);
+    if (tables.length) return tables;
+  }
+  return [];
+};
 
 // navigation/columns.js
 var STORAGE_KEY = "ph-columns";
@@ -626,14 +639,20 @@ var storedChoices = () => {
     return {};
   }
 };
-var storeChoice = (table, text) => {
+var storeChoice = (name, text) => {
   const stored = storedChoices();
-  if (text) stored[table] = text;
-  else delete stored[table];
+  if (text) stored[name] = text;
+  else delete stored[name];
   try {
     localStorage.setItem(STORAGE_KEY, JSON.stringify(stored));
   } catch {
   }
+};
+var choiceName = (table) => table.dataset.columns ?? "";
+var choiceOf = (table, stored) => {
+  const [name, keys] = [choiceName(table), headsOf(table).map((head) => head.dataset.key ?? "")];
+  const fromUrl = tableValue(location.search, "columns", name);
+  return { name, keys, ...activeChoice(location.search, fromUrl, String(stored[name] ?? ""), keys) };
 };
 var isShownByDefault = (head) => {
   if (head.classList.contains("ph-off")) return false;
@@ -647,31 +666,30 @@ var styleElement = () => {
 var applyColumns = (tables) => {
   const stored = storedChoices();
   const rules = [];
+  const names = /* @__PURE__ */ new Set();
   for (const table of tables) {
-    const name = table.dataset.table ?? "";
-    const keys = headsOf(table).map((head) => head.dataset.key ?? "");
-    let text = tableValue(location.search, "columns", name);
-    const own = formatChoice(knownColumns(parseChoice(String(stored[name] ?? "")), keys));
-    if (!text && own) {
-      text = own;
-      replaceSearch(withTableValue(location.search, "columns", name, text));
-    }
-    if (text) rules.push(columnRules(CSS.escape(name), keys, parseChoice(text)));
+    if (names.has(choiceName(table))) continue;
+    const { name, keys, choice, isMissing } = choiceOf(table, stored);
+    names.add(name);
+    if (isMissing) replaceSearch(withTableValue(location.search, "columns", name, formatChoice(choice)));
+    if (choice.size) rules.push(columnRules(CSS.escape(name), keys, choice));
   }
   const css = rules.join("\n");
   const style = styleElement();
   if (style.textContent !== css) style.textContent = css;
 };
-var tableOf = (element2) => {
-  for (let node = element2.parentElement; node; node = node.parentElement) {
-    if (node.querySelectorAll(".ph-panel").length > 1) return null;
-    const table = node.querySelector("table.ph-table");
-    if (table instanceof HTMLTableElement) return table;
+var showColumnButtons = () => {
+  for (
+    const button of
+    /** @type {NodeListOf<HTMLElement>} */
+    document.querySelectorAll("button.ph-columns")
+  ) {
+    const isHidden = tablesOfPanel(button).length === 0;
+    if (button.hidden !== isHidden) button.hidden = isHidden;
   }
-  return null;
 };
-var choose = (table, choice) => {
-  const [name, text] = [table.dataset.table ?? "", formatChoice(choice)];
+var choose = (name, choice) => {
+  const text = formatChoice(choice);
   storeChoice(name, text);
   replaceSearch(withTableValue(location.search, "columns", name, text));
   applyColumns(document.querySelectorAll("table.ph-table"));
@@ -680,10 +698,11 @@ var showMenu = (table, button) => {
   document.querySelector(".ph-column-menu")?.remove();
   const menu = Object.assign(document.createElement("div"), { className: "ph-column-menu" });
   menu.setAttribute("popover", "auto");
-  menu.setAttribute("role", "group");
+  menu.setAttribute("role", "dialog");
   menu.setAttribute("aria-label", TITLE);
+  const before = location.search;
   const fill = () => {
-    const choice = parseChoice(tableValue(location.search, "columns", table.dataset.table ?? ""));
+    const { name, choice } = choiceOf(table, storedChoices());
     menu.replaceChildren();
     for (const head of headsOf(table).filter((item) => item.dataset.key && !item.classList.contains("ph-fluid"))) {
       const [key, isDefault] = [head.dataset.key ?? "", isShownByDefault(head)];
@@ -692,7 +711,7 @@ var showMenu = (table, button) => {
       box.addEventListener("change", () => {
         if (box.checked === isDefault) choice.delete(key);
         else choice.set(key, box.checked);
-        choose(table, choice);
+        choose(name, choice);
       });
       const label = document.createElement("label");
       label.append(box, head.dataset.label ?? head.textContent ?? "");
@@ -700,7 +719,7 @@ var showMenu = (table, button) => {
     }
     const reset = Object.assign(document.createElement("button"), { type: "button", textContent: "Reset" });
     reset.addEventListener("click", () => {
-      choose(table, /* @__PURE__ */ new Map());
+      choose(choiceName(table), /* @__PURE__ */ new Map());
       fill();
       menu.querySelector("input")?.focus();
     });
@@ -714,7 +733,7 @@ var showMenu = (table, button) => {
     ) return;
     if (menu.contains(document.activeElement)) button.focus();
     menu.remove();
-    runPage();
+    if (location.search !== before) runPage();
   });
   document.querySelector(".stApp")?.append(menu);
   const { right, bottom } = button.getBoundingClientRect();
@@ -725,7 +744,7 @@ var showMenu = (table, button) => {
 };
 var onClick2 = (event) => {
   const button = closestTarget(event, "button.ph-columns");
-  const table = button && tableOf(button);
+  const table = button && tablesOfPanel(button)[0];
   if (button && table) showMenu(table, button);
 };
 var installColumns = () => {
@@ -1531,6 +1550,7 @@ var onMutation = () => {
     );
     tables.forEach(applySortOrder);
     applyColumns(tables);
+    showColumnButtons();
     restoreFocus();
     showRunSelection();
     markMenuItem();

@@ -1,5 +1,6 @@
 /** @typedef {Map<string, boolean>} Choice whether a column is shown, by key; columns in their default state are absent */
 
+const VIEW_PARAMETER = "saved";
 const KEY = /^-?[a-z0-9-]{1,60}$/;
 
 /**
@@ -26,17 +27,30 @@ export const formatChoice = (choice) => [...choice].map(([key, isShown]) => (isS
 export const knownColumns = (choice, keys) => new Map([...choice].filter(([key]) => keys.includes(key)));
 
 /**
- * The style rules that show and hide the chosen columns of a table.
- * @param {string} table
- * @param {string[]} keys of the table's columns, in their order
+ * The choice that a table shows, and whether the URL lacks it: that of the URL, else the stored one, which is not added
+ * to the URL of a saved view, as it would be a change of the view.
+ * @param {string} search
+ * @param {string} fromUrl the table's choice in the URL
+ * @param {string} stored
+ * @param {string[]} keys
+ */
+export const activeChoice = (search, fromUrl, stored, keys) => {
+  const choice = fromUrl ? parseChoice(fromUrl) : knownColumns(parseChoice(stored), keys);
+  return { choice, isMissing: !fromUrl && choice.size > 0 && !new URLSearchParams(search).get(VIEW_PARAMETER) };
+};
+
+/**
+ * The style rules that show and hide the chosen columns of tables.
+ * @param {string} name of the choice
+ * @param {string[]} keys of the tables' columns, in their order
  * @param {Choice} choice
  */
-export const columnRules = (table, keys, choice) =>
+export const columnRules = (name, keys, choice) =>
   keys
     .map((key, index) => {
       const isShown = choice.get(key);
       if (!key || isShown === undefined) return "";
-      const cells = `table.ph-table[data-table="${table}"] > * > tr > :nth-child(${index + 1})`;
+      const cells = `table.ph-table[data-columns="${name}"] > * > tr > :nth-child(${index + 1})`;
       return `${cells} { display: ${isShown ? "table-cell" : "none"} !important; }`;
     })
     .filter(Boolean)

@@ -1,7 +1,7 @@
-import { columnRules, formatChoice, knownColumns, parseChoice } from "./column_choice.js";
+import { activeChoice, columnRules, formatChoice } from "./column_choice.js";
 import { closestTarget } from "./events.js";
 import { replaceSearch, runPage } from "./router.js";
-import { headsOf } from "./tables.js";
+import { headsOf, tablesOfPanel } from "./tables.js";
 import { tableValue, withTableValue } from "./url_state.js";
 
 /** @typedef {import("./column_choice.js").Choice} Choice */
@@ -20,18 +20,34 @@ const storedChoices = () => {
 };
 
 /**
- * @param {string} table
+ * @param {string} name
  * @param {string} text
  */
-const storeChoice = (table, text) => {
+const storeChoice = (name, text) => {
   const stored = storedChoices();
-  if (text) stored[table] = text;
-  else delete stored[table];
+  if (text) stored[name] = text;
+  else delete stored[name];
   try {
     localStorage.setItem(STORAGE_KEY, JSON.stringify(stored));
   } catch {
     // Without storage, the choice is in the URL only.
   }
+};
+
+/**
+ * The name of the choice of a table's columns in the URL, which similar tables share.
+ * @param {HTMLTableElement} table
+ */
+const choiceName = (table) => table.dataset.columns ?? "";
+
+/**
+ * @param {HTMLTableElement} table
+ * @param {Record<string, string>} stored
+ */
+const choiceOf = (table, stored) => {
+  const [name, keys] = [choiceName(table), headsOf(table).map((head) => head.dataset.key ?? "")];
+  const fromUrl = tableValue(location.search, "columns", name);
+  return { name, keys, ...activeChoice(location.search, fromUrl, String(stored[name] ?? ""), keys) };
 };
 
 /** @param {HTMLElement} head */
@@ -48,49 +64,39 @@ const styleElement = () => {
 
 /**
  * Shows the columns that the URL selects, else those of the browser's storage, which are then added to the URL: its link
- * reproduces the view.
+ * reproduces the page.
  * @param {Iterable<HTMLTableElement>} tables
  */
 export const applyColumns = (tables) => {
   const stored = storedChoices();
   const rules = [];
+  const names = new Set();
   for (const table of tables) {
-    const name = table.dataset.table ?? "";
-    const keys = headsOf(table).map((head) => head.dataset.key ?? "");
-    let text = tableValue(location.search, "columns", name);
-    // A stored choice may name columns that the table no longer has.
-    const own = formatChoice(knownColumns(parseChoice(String(stored[name] ?? "")), keys));
-    if (!text && own) {
-      text = own;
-      replaceSearch(withTableValue(location.search, "columns", name, text));
-    }
-    if (text) rules.push(columnRules(CSS.escape(name), keys, parseChoice(text)));
+    if (names.has(choiceName(table))) continue;
+    const { name, keys, choice, isMissing } = choiceOf(table, stored);
+    names.add(name);
+    if (isMissing) replaceSearch(withTableValue(location.search, "columns", name, formatChoice(choice)));
+    if (choice.size) rules.push(columnRules(CSS.escape(name), keys, choice));
   }
   const css = rules.join("\n");
   const style = styleElement();
   if (style.textContent !== css) style.textContent = css;
 };
 
-/**
- * The table of the panel that contains an element.
- * @param {HTMLElement} element
- * @returns {HTMLTableElement | null}
- */
-const tableOf = (element) => {
-  for (let node = element.parentElement; node; node = node.parentElement) {
-    if (node.querySelectorAll(".ph-panel").length > 1) return null;
-    const table = node.querySelector("table.ph-table");
-    if (table instanceof HTMLTableElement) return table;
+/** Hides the buttons of panels that have no table. */
+export const showColumnButtons = () => {
+  for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("button.ph-columns"))) {
+    const isHidden = tablesOfPanel(button).length === 0;
+    if (button.hidden !== isHidden) button.hidden = isHidden;
   }
-  return null;
 };
 
 /**
- * @param {HTMLTableElement} table
+ * @param {string} name
  * @param {Choice} choice
  */
-const choose = (table, choice) => {
-  const [name, text] = [table.dataset.table ?? "", formatChoice(choice)];
+const choose = (name, choice) => {
+  const text = formatChoice(choice);
   storeChoice(name, text);
   replaceSearch(withTableValue(location.search, "columns", name, text));
   applyColumns(document.querySelectorAll("table.ph-table"));
@@ -104,10 +110,11 @@ const showMenu = (table, button) => {
   document.querySelector(".ph-column-menu")?.remove();
   const menu = Object.assign(document.createElement("div"), { className: "ph-column-menu" });
   menu.setAttribute("popover", "auto");
-  menu.setAttribute("role", "group");
+  menu.setAttribute("role", "dialog");
   menu.setAttribute("aria-label", TITLE);
+  const before = location.search;
   const fill = () => {
-    const choice = parseChoice(tableValue(location.search, "columns", table.dataset.table ?? ""));
+    const { name, choice } = choiceOf(table, storedChoices());
     menu.replaceChildren();
     // The first column names the row.
     for (const head of headsOf(table).filter((item) => item.dataset.key && !item.classList.contains("ph-fluid"))) {
@@ -117,7 +124,7 @@ const showMenu = (table, button) => {
       box.addEventListener("change", () => {
         if (box.checked === isDefault) choice.delete(key);
         else choice.set(key, box.checked);
-        choose(table, choice);
+        choose(name, choice);
       });
       const label = document.createElement("label");
       label.append(box, head.dataset.label ?? head.textContent ?? "");
@@ -125,7 +132,7 @@ const showMenu = (table, button) => {
     }
     const reset = Object.assign(document.createElement("button"), { type: "button", textContent: "Reset" });
     reset.addEventListener("click", () => {
-      choose(table, new Map());
+      choose(choiceName(table), new Map());
       fill();
       menu.querySelector("input")?.focus();
     });
@@ -136,7 +143,8 @@ const showMenu = (table, button) => {
     if (/** @type {ToggleEvent} */ (event).newState !== "closed") return;
     if (menu.contains(document.activeElement)) button.focus();
     menu.remove();
-    runPage();
+    // The server compares the URL with the saved view.
+    if (location.search !== before) runPage();
   });
   document.querySelector(".stApp")?.append(menu);
   const { right, bottom } = button.getBoundingClientRect();
@@ -149,7 +157,7 @@ const showMenu = (table, button) => {
 /** @param {MouseEvent} event */
 const onClick = (event) => {
   const button = closestTarget(event, "button.ph-columns");
-  const table = button && tableOf(button);
+  const table = button && tablesOfPanel(button)[0];
   if (button && table) showMenu(table, button);
 };
 

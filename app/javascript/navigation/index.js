@@ -1,5 +1,5 @@
 import { installTimeSelection, prepareCharts } from "../charts/index.js";
-import { applyColumns, installColumns } from "./columns.js";
+import { applyColumns, installColumns, showColumnButtons } from "./columns.js";
 import { installDefaultView, showDefaultView } from "./default_view.js";
 import { installSkipLink, markHeading, markMenuItem } from "./frame.js";
 import { installKiosk, showKiosk } from "./kiosk.js";
@@ -25,6 +25,7 @@ const onMutation = () => {
     const tables = /** @type {NodeListOf<HTMLTableElement>} */ (document.querySelectorAll("table.ph-table"));
     tables.forEach(applySortOrder);
     applyColumns(tables);
+    showColumnButtons();
     restoreFocus();
     showRunSelection();
     markMenuItem();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { columnRules, formatChoice, knownColumns, parseChoice } from "../navigation/column_choice.js";
+import { activeChoice, columnRules, formatChoice, knownColumns, parseChoice } from "../navigation/column_choice.js";
 import { compareValues, formatSortOrder, nextSortOrder, parseSortOrder, sortByValue } from "../navigation/sort_order.js";
 import { keepBrowserParameters, tableValue, withTableValue } from "../navigation/url_state.js";
 
@@ -82,12 +82,25 @@ describe("the choice of columns", () => {
     assert.equal(formatChoice(knownColumns(parseChoice("-812"), ["job"])), "");
   });
 
+  test("the URL wins over the stored choice, which is not added to the URL of a saved view", () => {
+    const keys = ["job", "runs", "cost"];
+    const active = (/** @type {string} */ search, /** @type {string} */ fromUrl, /** @type {string} */ stored) => {
+      const { choice, isMissing } = activeChoice(search, fromUrl, stored, keys);
+      return [formatChoice(choice), isMissing];
+    };
+    assert.deepEqual(active("?columns=jobs.cost", "cost", "-runs"), ["cost", false]);
+    assert.deepEqual(active("", "", "-runs"), ["-runs", true]);
+    assert.deepEqual(active("?period=7d&saved=3", "", "-runs"), ["-runs", false]);
+    assert.deepEqual(active("", "", "-other"), ["", false]);
+    assert.deepEqual(active("", "", ""), ["", false]);
+  });
+
   test("rules name the columns by their position", () => {
     const rules = columnRules("jobs", ["", "job", "runs", "cost"], parseChoice("-runs.cost.other"));
     assert.deepEqual(rules.split("\n").map((rule) => rule.replace(/^.*nth-child/, "")), [
       "(3) { display: none !important; }",
       "(4) { display: table-cell !important; }",
     ]);
-    assert.ok(rules.startsWith('table.ph-table[data-table="jobs"] '));
+    assert.ok(rules.startsWith('table.ph-table[data-columns="jobs"] '));
   });
 });
