@@ -20,6 +20,7 @@ from app.streamlit_patches.navigation import navigation
 
 _HERE = Path(__file__).parent
 _RETRY_SECONDS = 4
+_FAILED_KEY = "page-failed"
 _ICONS = {
     at.OVERVIEW: "monitoring",
     at.WORKFLOW: "account_tree",
@@ -48,6 +49,9 @@ _KEYS = {
 
 @st.fragment(run_every=_RETRY_SECONDS)
 def _retry_when_down() -> None:
+    # The fragment first runs within the page that has just failed: a retry would then follow without a pause.
+    if st.session_state.pop(_FAILED_KEY, False):
+        return
     try:
         load_status()
     except Unavailable:
@@ -143,6 +147,7 @@ except FailedOver:
     st.rerun()
 except Unavailable as error:
     page_states.unavailable(str(error))
+    st.session_state[_FAILED_KEY] = True
     _retry_when_down()
     if not page_head.has_title():
         with heading:

@@ -114,7 +114,13 @@ def head_revision() -> str:
 def check_migrated(engine: Engine) -> None:
     """Raises DatabaseUnavailable or NotMigrated unless the schema is this version's."""
     check_connection(engine)
-    current, head = current_revision(engine), head_revision()
+    with engine.connect() as connection:
+        check_revision(connection)
+
+
+def check_revision(connection: Connection) -> None:
+    """Raises NotMigrated unless the schema is this version's."""
+    current, head = revision_of(connection), head_revision()
     _reject_newer(current)
     if current != head:
         state = f"at revision {current}, not {head}" if current else "not migrated"

@@ -170,7 +170,9 @@ def _sqlite(session: Session) -> tuple[list[TableSize], int, int]:
     if total <= _MAX_SCANNED_BYTES and _has_dbstat(session):
         measured = {row[0]: (row[1], row[2]) for row in session.execute(text(_SQLITE))}
     tables = []
-    for table in Base.metadata.sorted_tables:
+    # A database of an older version has fewer tables.
+    existing = set(session.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")))
+    for table in (table for table in Base.metadata.sorted_tables if table.name in existing):
         # Where the primary key is not the rowid, rowids ascend from the oldest to the newest row.
         has_rowid = len(table.primary_key.columns) > 1
         rowid: ColumnElement[int] = literal_column("rowid")

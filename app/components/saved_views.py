@@ -60,6 +60,14 @@ def _reset() -> None:
 
 @st.dialog("Saved views", icon=":material/bookmark:", width="medium")
 def _dialog(page: str, title: str) -> None:
+    # An action in the dialog runs without the page, which reports errors otherwise.
+    try:
+        _dialog_content(page, title)
+    except Unavailable as error:
+        st.error(markdown(str(error)), icon=":material/database_off:")
+
+
+def _dialog_content(page: str, title: str) -> None:
     failure = st.session_state.pop(_FAILURE_KEY, None)
     if failure:
         st.error(markdown(failure), icon=":material/error:")

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import streamlit as st
+from sqlalchemy.orm import Session
 
 from app.data.connection import FailedOver, read_session, reader, utc_now
 from app.data.outages import current_outage, serve_stale
 from core.formatting import format_time
 from db.collection.heartbeat_detail import HeartbeatDetail
 from db.enums import Liveness
+from db.migrate import check_revision
 from db.repositories.repository_queries import (
     HeartbeatRow,
     RepositoryRow,
@@ -77,8 +79,10 @@ def _window_end(version: int) -> datetime:
 @serve_stale
 @st.cache_data(ttl=2, max_entries=1, show_spinner=False)
 def load_status() -> CollectionStatus:
-    """Raises FailedOver if the replica has fallen behind what this process has read before."""
+    """Raises Unavailable where the schema is not that of this version, and FailedOver if the replica has fallen behind
+    what this process has read before."""
     with read_session() as session:
+        _require_schema(session)
         beat = heartbeat(session)
         version = beat.data_version if beat else 0
         is_stale_read = reader().is_stale_read(session, version)
@@ -108,6 +112,12 @@ def load_status() -> CollectionStatus:
         has_runs=has_runs,
         poll_seconds=detail.poll_seconds,
     )
+
+
+@st.cache_resource(show_spinner=False)
+def _require_schema(_session: Session) -> None:
+    """Raises NotMigrated. A successful check is not repeated: programs of this version go on after a later upgrade."""
+    check_revision(_session.connection())
 
 
 def repository_url(repo: str, status: CollectionStatus) -> str | None:

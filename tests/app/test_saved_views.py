@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from db.engine import session_scope, write_scope
+from db.migrate import downgrade
 from db.saved_views import Owner, ViewRow, list_views, save_view
 from tests.app.conftest import Open
 from tests.app.reading import everything, html
@@ -84,6 +85,14 @@ def test_views_are_listed_renamed_and_deleted(seeded: Seeded, open_page: Open) -
     page = open_menu(open_page(saved=view_id))
     page.button(key=f"view-deleted-{view_id}").click().run()
     assert len(stored(seeded)) == 1
+
+
+def test_the_menu_shows_why_the_views_cannot_be_read(seeded: Seeded, open_page: Open) -> None:
+    page = open_page()
+    downgrade(seeded.engine, "0014")
+    page = open_menu(page)
+    assert "The database is at revision 0014" in page.error[0].value.replace("\\", "")
+    assert "Data unavailable" not in everything(page)
 
 
 def test_unknown_views_and_unknown_filters_are_reported(seeded: Seeded, open_page: Open) -> None:

@@ -112,6 +112,29 @@ def test_unmigrated_database_shows_the_command(
     assert "python -m db upgrade" in shown
 
 
+@pytest.mark.parametrize("page", ["", "runs", "cost", "alerts", "collector"])
+def test_a_database_of_an_older_version_shows_the_command(seeded: Seeded, open_page: Open, page: str) -> None:
+    from db.migrate import downgrade
+
+    downgrade(seeded.engine, "0014")
+    shown = markdown(open_page(page)).replace("\\", "")
+    assert "Data unavailable" in shown
+    assert "The database is at revision 0014" in shown
+    assert "python -m db upgrade" in shown
+
+
+def test_a_page_that_cannot_be_read_is_not_repeated_at_once(seeded: Seeded, open_page: Open) -> None:
+    """The state of the collection can still be read, so that nothing but the retry has a pause."""
+    from db.migrate import downgrade
+
+    page = open_page()
+    downgrade(seeded.engine, "0014")
+    page.query_params["saved"] = "3"
+    page.run()
+    assert "The database is at revision 0014" in markdown(page).replace("\\", "")
+    assert "This page retries every few seconds" in everything(page)
+
+
 def test_unavailable_database_is_reported_without_its_password(
     monkeypatch: pytest.MonkeyPatch, open_page: Open
 ) -> None:

@@ -12,6 +12,7 @@ from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
 from db.logs.log_queries import list_logs
 from db.logs.log_writes import record_failed_fetch, request_logs, store_log
+from db.migrate import downgrade
 from db.models import Alert, AlertSilence, JobLog, Notification, Run, RunGap
 from db.storage import pending_deletion, storage
 from health import retention
@@ -116,6 +117,12 @@ def test_what_is_stored_and_what_goes_next_is_known_without_counting(filled: Eng
     }
     assert told["Next cleanup"] == ("In 1d 0h", "1 run and at least 2 logs")
     assert told["Oldest run"] == ("02 May 2026", "logs from 02 May 2026; runs are kept 150 days, logs 90")
+
+
+def test_the_size_of_a_database_of_an_older_version_is_known(filled: Engine) -> None:
+    downgrade(filled, "0014")
+    with session_scope(filled) as session:
+        assert "runs" in {table.name for table in storage(session, NOON).tables}
 
 
 def test_by_command(
