@@ -61,12 +61,16 @@ def _retry_when_down() -> None:
 
 
 @st.fragment(run_every=_RETRY_SECONDS)
-def _outage_notice() -> None:
-    """The outage banner in a fragment of its own: the rest of the page does not rerun, so that typed text is kept."""
+def _data_notices() -> None:
+    """The banners of an outage and of data that may be out of date, in a fragment of their own: they appear although
+    no new data is stored, and the rest of the page does not rerun, so that typed text is kept."""
+    stale = None
     with suppress(Unavailable):
-        load_status()
+        stale = load_status().stale
     if outage := current_outage():
         page_states.outage_banner(outage)
+    if stale:
+        page_states.stale_warning(stale)
 
 
 st.set_page_config(page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
@@ -93,7 +97,8 @@ page_head.begin(at.NAMES[at.page_of(st.context.url)])
 page = st.navigation(list(pages.values()))
 session.record_page(page.url_path)
 navigation(at.NAMES, _KEYS, at.PARENTS, url_state.FILTER_KEYS)
-name = "Kiosk" if kiosk and page.url_path == at.OVERVIEW else page.title
+is_screen = kiosk and page.url_path == at.OVERVIEW
+name = "Kiosk" if is_screen else page.title
 heading = st.container(key="page-heading")
 # Before the page, which may stop the script.
 if user:
@@ -122,7 +127,7 @@ try:
             page_head.default_head(name)
         if not kiosk:
             page_head.print_line(selection.describe() if filtered else "")
-    _outage_notice()
+    _data_notices()
     notice = st.empty()
     query_problems = (
         problems.query_problems(status.version, page.url_path) + session.kiosk_problems() if filtered else []
@@ -137,9 +142,7 @@ try:
     view_state.begin_problems(show_problems)
     if status.demo:
         page_states.demo_banner()
-    if status.stale:
-        page_states.stale_warning(status.stale)
-    if unknown and unknown.none_known:
+    if unknown and unknown.none_known and not is_screen:
         page_states.unknown_names_state(unknown)
     else:
         page.run()

@@ -20,6 +20,7 @@ from db.definitions.scope import Scope
 from health.alerts.attention import Attention
 from health.alerts.storage.alert_queries import AlertRow
 from health.metrics.definitions.catalogue import FIGURES, display
+from health.metrics.definitions.change import MIN_SAMPLE
 from health.metrics.definitions.episodes import BranchStatus, WorkflowStatus
 from health.metrics.service import Comparison
 from health.metrics.workflow_health import WorkflowHealth
@@ -28,37 +29,47 @@ _FIGURES = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p
 # With more workflows, a field is a repository. The browser shows as many fields as the screen has space for.
 _MAX_WORKFLOWS, _MAX_FIELDS = 60, 400
 _MAX_ATTENTION, _MAX_LISTED = 3, 12
+_NO_RUNS = "No matching runs in this period"
+_FOOT = '<button type="button" class="ph-wall-exit">Exit kiosk mode <kbd>Esc</kbd></button>'
 _VIEWS = {"overview": "Overview", "failing": "Failing workflows", "alerts": "Alerts"}
 # Fields in the order of their state: what needs attention first.
 _ORDER = (WorkflowStatus.FAILING, WorkflowStatus.CATCHING_UP, WorkflowStatus.NO_RUNS, WorkflowStatus.PASSING)
 
 
 @dataclass(frozen=True)
-class KioskPage:
-    """What a wall screen shows. `subject`: the selected repositories, workflows and branches in words; `note`: the
-    completeness of the data."""
+class KioskHead:
+    """The first line of a wall screen. `subject`: the selected repositories, workflows and branches in words; `note`:
+    the completeness of the data, empty if it is unknown."""
 
+    now: datetime
+    period: str
+    subject: str
+    note: str
+    synced_at: datetime | None
+
+
+@dataclass(frozen=True)
+class KioskPage:
+    """What a wall screen shows. `caveat`: why an empty list does not mean that everything is fine; null if it does."""
+
+    head: KioskHead
     comparison: Comparison
     workflows: WorkflowList
     attention: Sequence[Attention]
     alerts: Sequence[str]
     open_alerts: int
-    now: datetime
-    period: str
-    subject: str
-    note: str
     caveat: str | None
-    synced_at: datetime | None
 
 
 @dataclass(frozen=True)
 class KioskField:
-    """A workflow, or a repository with the worst state of its workflows."""
+    """A workflow, or a repository with the worst state of its workflows. `rate`: the success rate of `decided` runs."""
 
     repo: str
     detail: str
     status: BranchStatus
     rate: float | None
+    decided: int
     workflow_id: int | None
 
 
@@ -81,56 +92,69 @@ def matching_alerts(overview: AlertOverview, scope: Scope) -> list[AlertRow]:
     ]
 
 
-def kiosk_page(page: KioskPage, view: str, rotate: int) -> None:
-    """Shows one `view`, or all of them in turn, each for `rotate` seconds."""
+def kiosk_html(page: KioskPage, view: str, rotate: int) -> str:
+    """One `view`, or all of them in turn, each for `rotate` seconds."""
     sections = {"overview": _overview, "failing": _failing, "alerts": _alerts}
     names = [view] if view else list(_VIEWS) if rotate else ["overview"]
-    shown = "".join(_section(name, sections[name](page), hidden=name != names[0]) for name in names)
-    st.html(f'<div class="ph-wall" data-rotate="{rotate}">{_head(page)}{shown}{_foot()}</div>')
+    shown = "".join(_section(name, *sections[name](page), hidden=name != names[0]) for name in names)
+    return f'<div class="ph-wall" data-rotate="{rotate}">{_head(page.head)}{shown}{_FOOT}</div>'
 
 
-def _head(page: KioskPage) -> str:
-    synced = f' data-updated="{page.synced_at.timestamp():.0f}"' if page.synced_at else ""
-    ago = formatting.relative((page.now - page.synced_at).total_seconds()) if page.synced_at else ""
+def kiosk_notice(head: KioskHead, text: str) -> str:
+    """A wall screen that shows why there is nothing to show."""
+    return f'<div class="ph-wall" data-rotate="0">{_head(head)}<section>{_note(text)}</section>{_FOOT}</div>'
+
+
+def _head(head: KioskHead) -> str:
+    age, synced = "not synced yet", ""
+    if head.synced_at:
+        seconds = (head.now - head.synced_at).total_seconds()
+        # Without seconds: each change of the text replaces the screen.
+        age = f"updated {formatting.relative(seconds) if seconds >= 60 else 'just now'}"
+        synced = f' data-updated="{head.synced_at.timestamp():.0f}"'
     return (
-        f'<div class="ph-wall-head"><b>{html(page.subject or "All repositories")}</b><span>{html(page.period)}</span>'
-        f'<span>{html(page.note)}</span><span class="ph-wall-view"></span>'
-        f"<span{synced}>{f'updated {ago}' if ago else 'not synced yet'}</span>"
+        f'<div class="ph-wall-head"><b>{html(head.subject or "All repositories")}</b><span>{html(head.period)}</span>'
+        f'<span>{html(head.note)}</span><span class="ph-wall-view"></span><span{synced}>{age}</span>'
         f'<time data-clock aria-label="Time"></time></div>'
     )
 
 
-def _foot() -> str:
-    return '<button type="button" class="ph-wall-exit">Exit kiosk mode <kbd>Esc</kbd></button>'
-
-
-def _section(name: str, content: str, *, hidden: bool) -> str:
+def _section(name: str, content: str, is_empty: bool, *, hidden: bool) -> str:
     return (
         f'<section data-view="{name}" aria-label="{_VIEWS[name]}"{" hidden" if hidden else ""}'
-        f"{'' if content else ' data-empty'}>{content}</section>"
+        f"{' data-empty' if is_empty else ''}>{content}</section>"
     )
 
 
-def _overview(page: KioskPage) -> str:
-    return f"{_attention(page)}{_figures(page.comparison)}{_fields(kiosk_fields(page.workflows))}"
+# Views return their content, and whether it is only a note, so that the rotation leaves the view out.
+def _overview(page: KioskPage) -> tuple[str, bool]:
+    fields = field_grid(kiosk_fields(page.workflows)) if page.workflows.items else _note(_NO_RUNS)
+    return f"{_attention(page)}{_figures(page.comparison)}{fields}", False
 
 
-def _failing(page: KioskPage) -> str:
+def _failing(page: KioskPage) -> tuple[str, bool]:
     failing = [field for field in kiosk_fields(page.workflows, by_workflow=True) if _is_failing(field.status)]
-    return _fields(failing) or _calm("No failing workflows", page.caveat)
+    if failing:
+        return field_grid(failing), False
+    return _calm("No failing workflows", page.caveat) if page.workflows.items else _note(_NO_RUNS), True
 
 
-def _alerts(page: KioskPage) -> str:
+def _alerts(page: KioskPage) -> tuple[str, bool]:
     rest = page.open_alerts - len(page.alerts[:_MAX_LISTED])
     more = f'<p class="ph-wall-rest">{pluralize(rest, "more alert")}</p>' if rest > 0 else ""
     rows = "".join(page.alerts[:_MAX_LISTED])
-    return f'<div class="ph-wall-list">{rows}{more}</div>' if rows else _calm("No firing alerts", page.caveat)
+    if rows:
+        return f'<div class="ph-wall-list">{rows}{more}</div>', False
+    return _calm("No firing alerts", page.caveat), True
+
+
+def _note(text: str) -> str:
+    return f'<p class="ph-wall-calm ph-gray">{html(text)}</p>'
 
 
 def _calm(text: str, caveat: str | None) -> str:
     if caveat:
-        note = f"{html(text)} in the stored data, which may be incomplete. {html(caveat)}"
-        return f'<p class="ph-wall-calm ph-gray">{note}</p>'
+        return _note(f"{text} in the stored data, which may be incomplete. {caveat}")
     return f'<p class="ph-wall-calm ph-green">✓ {html(text)}</p>'
 
 
@@ -138,7 +162,7 @@ def _attention(page: KioskPage) -> str:
     if not page.attention:
         return _calm("No problems" if page.caveat else "Nothing needs attention", page.caveat)
     github = github_repositories()
-    rows = "".join(attention_row(item, page.now, github) for item in page.attention[:_MAX_ATTENTION])
+    rows = "".join(attention_row(item, page.head.now, github) for item in page.attention[:_MAX_ATTENTION])
     rest = len(page.attention) - _MAX_ATTENTION
     more = f'<p class="ph-wall-rest">{formatting.count(rest)} more</p>' if rest > 0 else ""
     return f'<div class="ph-attention" role="alert">{rows}{more}</div>'
@@ -171,7 +195,14 @@ def kiosk_fields(workflows: WorkflowList, *, by_workflow: bool = False) -> list[
     ]
     if by_workflow or len(active) <= _MAX_WORKFLOWS:
         fields = [
-            KioskField(workflow.repo, workflow.workflow, status, workflow.metrics.success_rate, workflow.workflow_id)
+            KioskField(
+                workflow.repo,
+                workflow.workflow,
+                status,
+                workflow.metrics.success_rate,
+                workflow.metrics.runs.decided,
+                workflow.workflow_id,
+            )
             for workflow, status in active
         ]
     else:
@@ -191,7 +222,7 @@ def _repository_field(repo: str, entries: Sequence[tuple[WorkflowHealth, BranchS
     succeeded = sum(workflow.metrics.runs.success for workflow, _ in entries)
     decided = succeeded + sum(workflow.metrics.runs.failure for workflow, _ in entries)
     detail = f"{failing} of {total} failing" if failing else total
-    return KioskField(repo, detail, worst, succeeded / decided if decided else None, None)
+    return KioskField(repo, detail, worst, succeeded / decided if decided else None, decided, None)
 
 
 def _is_failing(status: BranchStatus) -> bool:
@@ -202,15 +233,18 @@ def _rank(status: BranchStatus) -> int:
     return _ORDER.index(status.status) if status.status in _ORDER else len(_ORDER)
 
 
-def _fields(fields: Sequence[KioskField]) -> str:
+def field_grid(fields: Sequence[KioskField]) -> str:
+    """The first fields, with the number of all and of the failing ones, for the line that counts those not shown."""
     if not fields:
         return ""
     # One owner needs no repetition; the name of the repository is what differs.
     owners = {field.repo.partition("/")[0] for field in fields}
     shown = "".join(_field(field, with_owner=len(owners) > 1) for field in fields[:_MAX_FIELDS])
-    rest = len(fields) - _MAX_FIELDS
-    return f'<div class="ph-wall-fields" data-total="{len(fields)}">{shown}</div>' + (
-        f'<p class="ph-wall-rest" data-omitted="{max(rest, 0)}"{"" if rest > 0 else " hidden"}>{rest} more</p>'
+    failing = sum(_is_failing(field.status) for field in fields)
+    # The browser writes the line and shows it if there is no space for all fields.
+    return (
+        f'<div class="ph-wall-fields" data-total="{len(fields)}" data-failing="{failing}">{shown}</div>'
+        f'<p class="ph-wall-rest" hidden></p>'
     )
 
 
@@ -224,8 +258,15 @@ def _field(field: KioskField, *, with_owner: bool) -> str:
     return (
         f'<a class="ph-field ph-{colour}" href="{html(address(page, query))}" target="_self" title="{html(word)}">'
         f"<b>{sign} {html(name or owner)}</b><span>{html(detail)}</span>"
-        f"<em>{formatting.percent(field.rate)}</em></a>"
+        f"{_rate(field)}</a>"
     )
+
+
+def _rate(field: KioskField) -> str:
+    """The success rate; the number of runs instead if there are few, whose rate is no estimate."""
+    if field.rate is None or field.decided >= MIN_SAMPLE:
+        return f"<em>{formatting.percent(field.rate)}</em>"
+    return f'<em class="ph-dim">{pluralize(field.decided, "run")}</em>'
 
 
 def _join(parts: Iterable[str]) -> str:

@@ -140,15 +140,18 @@ def _next_poll(status: CollectionStatus) -> str:
     )
 
 
+def unknown_names_title(missing: UnknownNames) -> str:
+    names = ", ".join((missing.repos or missing.workflows)[:_MAX_NAMES])
+    return f"{names} is not monitored" if missing.none_known == "repositories" else f"Workflow {names} not found"
+
+
 def unknown_names_state(missing: UnknownNames) -> None:
     """Replaces the page if none of the names in the URL exists: an empty page would look healthy."""
-    names = ", ".join(markdown(name) for name in (missing.repos or missing.workflows)[:_MAX_NAMES])
     with st.container(border=True, key="state-unknown"):
+        st.markdown(f"## :material/search_off: {markdown(unknown_names_title(missing))}")
         if missing.none_known == "repositories":
-            st.markdown(f"## :material/search_off: {names} is not monitored")
             st.markdown("No monitored repository has this name. Check the spelling, or add it to `GITHUB_REPOS`.")
         else:
-            st.markdown(f"## :material/search_off: Workflow {names} not found")
             st.markdown("The selected repositories have no workflow with this name or ID.")
         st.button(
             "Clear filters", on_click=url_state.clear, type="primary", icon=":material/close:", key="clear-unknown"

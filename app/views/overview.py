@@ -4,17 +4,18 @@ import streamlit as st
 
 from app import frames, session
 from app.charts import heatmap, trends
-from app.components import chart_links, kiosk, page_head, page_states, workflows
-from app.components.alerts.alert_list import alert_card
+from app.components import chart_links, kiosk_screen, page_states, workflows
 from app.components.attention import attention, attention_html, reserved_area
-from app.components.freshness import completeness, completeness_note
-from app.data import alerts, figures, findings
-from app.data.connection import utc_now
+from app.components.freshness import completeness
+from app.data import figures, findings
 from app.data.status import load_status, window_end
 from app.filters import controls, selection
 from app.widgets.metric_cards import health_cards, metric_cards, previous_period, secondary_metrics
 from app.widgets.panel import figure, panel
-from db.definitions.scope import Scope
+
+if session.is_kiosk():
+    kiosk_screen.show_kiosk()
+    st.stop()
 
 status = load_status()
 if not status.has_runs:
@@ -28,28 +29,6 @@ if not trend_data.comparison.current.runs.total:
     attention(findings.attention(scope, now, status.version), now, caveat=status.caveat)
     completeness(trend_data.comparison.current.data, window.since, scope.repos)
     page_states.no_matches()
-    st.stop()
-
-if session.is_kiosk():
-    open_alerts = alerts.alert_overview()
-    matching = kiosk.matching_alerts(open_alerts, scope)
-    kiosk.kiosk_page(
-        kiosk.KioskPage(
-            comparison=trend_data.comparison,
-            workflows=figures.workflows(scope, window, status.version),
-            attention=findings.attention(scope, now, status.version),
-            alerts=[alert_card(alert, now, open_alerts.first_bad_runs) for alert in matching],
-            open_alerts=len(matching) if scope != Scope() else open_alerts.open_count,
-            now=utc_now(),
-            period=selection.describe().removeprefix("the "),
-            subject=" · ".join(page_head.selection_parts()),
-            note=completeness_note(trend_data.comparison.current.data, window.since, scope.repos),
-            caveat=status.caveat,
-            synced_at=status.synced_at,
-        ),
-        session.kiosk_view(),
-        session.kiosk_rotation(),
-    )
     st.stop()
 
 show_attention = reserved_area(scope, is_update=session.is_update())

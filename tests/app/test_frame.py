@@ -1,17 +1,22 @@
 """Titles, headings and breadcrumbs: every page and subject has its own."""
 
 import re
+from dataclasses import replace
+from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
+from app.components.kiosk import KioskField, field_grid
+from app.data.status import load_status
 from app.routes import NAMES, PARENTS, has_subject, page_of
 from app.streamlit_patches.document import document
+from health.metrics.definitions.episodes import BranchStatus, WorkflowStatus
 from tests.app.conftest import Open
 from tests.app.reading import html, markdown
-from tests.app.seeding import HOSTILE, RERUN, SECRET_LINE, Seeded
+from tests.app.seeding import HOSTILE, RERUN, SECRET_LINE, Seeded, heartbeat
 
 SUBJECTS = {
     ("", ()): "Overview",
@@ -158,6 +163,71 @@ def test_kiosk_mode_rotates_between_views(seeded: Seeded, open_page: Open) -> No
     failing = _wall(open_page(wall="failing"))
     assert re.findall(r'data-view="(\w+)"', failing) == ["failing"]
     assert "<b>✕ web</b><span>CI</span>" in failing
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ({"repo": "acme/<b>gone"}, "acme/&lt;b&gt;gone is not monitored"),
+        ({"repo": "acme/web", "workflow": "Nightly"}, "Workflow Nightly not found"),
+        ({"dates": "2020-01-01..2020-01-02"}, "No matching runs in this period"),
+        ({"dates": "2020-01-01..2020-01-02", "wall": "failing"}, "No matching runs in this period"),
+    ],
+)
+def test_kiosk_mode_without_runs_has_head_and_exit(
+    seeded: Seeded, open_page: Open, query: dict[str, str], text: str
+) -> None:
+    screen = _wall(open_page(**{"wall": "1", **query}))
+    assert f'<p class="ph-wall-calm ph-gray">{text}</p>' in screen
+    assert "data-clock" in screen
+    assert re.search(r'data-updated="\d{10}">updated ', screen)
+    assert "ph-wall-exit" in screen
+    assert "No failing workflows" not in screen
+
+
+def test_kiosk_mode_without_any_run_shows_the_reason(empty: Engine, open_page: Open, moment: datetime) -> None:
+    assert "No workflow runs stored yet" in _wall(open_page(wall=1))
+    heartbeat(empty, moment, state="syncing", message="Reading <acme>")
+    load_status.clear()
+    screen = _wall(open_page(wall=1))
+    assert '<p class="ph-wall-calm ph-gray">Reading &lt;acme&gt;</p>' in screen
+    assert "not synced yet" in screen
+    assert "ph-wall-exit" in screen
+
+
+def test_kiosk_mode_is_no_all_clear_without_a_collector(seeded: Seeded, open_page: Open) -> None:
+    assert "✓ No failing workflows" in _wall(open_page(wall="failing", repo="acme/api"))
+    heartbeat(seeded.engine, seeded.now - timedelta(hours=1))
+    load_status.clear()
+    page = open_page(wall="failing", repo="acme/api")
+    assert "✓" not in _wall(page)
+    assert "may be incomplete. The collector was last seen" in _wall(page)
+    assert "The collector was last seen" in page.warning[0].value
+
+
+def test_rotation_leaves_out_views_without_content(seeded: Seeded, open_page: Open) -> None:
+    def empty_views(**query: object) -> list[str]:
+        return re.findall(r'data-view="(\w+)"[^>]* data-empty>', _wall(open_page(wall=1, rotate=30, **query)))
+
+    assert empty_views() == ["alerts"]
+    assert empty_views(repo="acme/api") == ["failing", "alerts"]
+
+
+def test_success_rate_of_few_runs_is_no_estimate(seeded: Seeded, open_page: Open) -> None:
+    def rates(**query: object) -> list[str]:
+        return re.findall("<em.*?</em>", _wall(open_page(wall=1, repo="acme/api", **query)))
+
+    assert all(re.fullmatch(r"<em>\d+(\.\d)?%</em>", rate) for rate in rates())
+    assert all(re.fullmatch(r'<em class="ph-dim">\d runs?</em>', rate) for rate in rates(period="24h"))
+
+
+def test_failing_fields_are_counted_beyond_those_of_the_page() -> None:
+    status = BranchStatus("acme/web", 1, "main", WorkflowStatus.FAILING)
+    passing = replace(status, status=WorkflowStatus.PASSING)
+    fields = [KioskField("acme/web", str(number), status, 0.5, 20, number) for number in range(1, 451)]
+    shown = field_grid([*fields, KioskField("acme/api", "CI", passing, 1.0, 20, 451)])
+    assert 'data-total="451" data-failing="450"' in shown
+    assert shown.count("ph-field ph-red") == 400
 
 
 def test_sidebar_links_to_kiosk_mode_with_the_filters(seeded: Seeded, open_page: Open) -> None:

@@ -1,8 +1,11 @@
 """The frame of the pages in a real browser: titles, keyboard, explanations, themes, kiosk mode and print."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from db.collection.sync_state import record_heartbeat, sync_state
+from db.engine import write_scope
 from health.alerts.evaluation import Evaluator
 from health.alerts.rules.rules import parse_threshold
 from tests.app.seeding import RERUN, Seeded
@@ -151,7 +154,7 @@ def test_theme_applies_to_all_pages_without_a_flash(wide: Tab) -> None:
     assert wide.page.evaluate(_GROUND) == DARK
 
 
-def test_kiosk_mode_fits_rotates_and_is_left_by_escape(wide: Tab) -> None:
+def test_kiosk_mode_fits_rotates_and_is_left_by_escape(wide: Tab, seeded: Seeded) -> None:
     wide.go("/?repo=acme%2Fweb")
     wide.page.get_by_role("link", name="Kiosk mode").click()
     wide.page.wait_for_url("**wall=1*repo=acme%2Fweb*")
@@ -172,6 +175,31 @@ def test_kiosk_mode_fits_rotates_and_is_left_by_escape(wide: Tab) -> None:
     wide.page.keyboard.press("Escape")
     wide.page.wait_for_function(f"!location.search && {_GROUND} === '{LIGHT}'")
     wide.page.locator("section[data-testid=stSidebar]").wait_for()
+    # A message instead of figures is left by Escape as well.
+    wide.go("/?wall=1&repo=gone%2Fx")
+    assert wide.page.locator(".ph-wall-calm").inner_text() == "gone/x is not monitored"
+    wide.page.keyboard.press("Escape")
+    wide.page.wait_for_function("!location.search.includes('wall')")
+    # A collector that stops stores no new data; nor does one that finds no new runs.
+    wide.go("/?wall=failing&repo=acme%2Fapi")
+    assert wide.page.locator(".ph-wall-calm").inner_text() == "✓ No failing workflows"
+    synced_at = "Number(document.querySelector('[data-updated]').dataset.updated)"
+    before = wide.page.evaluate(synced_at)
+    detail = {"demo": True, "state": "idle", "poll_seconds": 300.0, "version": "0.1.0"}
+    with write_scope(seeded.engine) as session:
+        record_heartbeat(session, seeded.now, detail, stopped_at=seeded.now)
+        for repository in (1, 2):
+            sync_state(session, repository).synced_at = seeded.now + timedelta(seconds=9)
+    try:
+        wide.see("The collector stopped at")
+        wide.page.wait_for_function(f"{synced_at} > {before}")
+        calm = wide.page.locator(".ph-wall-calm.ph-gray")
+        calm.wait_for(timeout=15_000)
+        assert calm.inner_text().startswith("No failing workflows in the stored data, which may be incomplete.")
+        assert wide.page.locator(".ph-wall").count() == 1
+    finally:
+        with write_scope(seeded.engine) as session:
+            record_heartbeat(session, seeded.now, detail)
 
 
 def test_print_has_no_controls_and_nothing_is_cut(wide: Tab) -> None:

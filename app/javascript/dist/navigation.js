@@ -872,6 +872,8 @@ var viewAt = (views, seconds, now) => {
   const candidates = shown.length > 0 ? shown : views;
   return candidates[seconds > 0 ? Math.floor(now / 1e3 / seconds) % candidates.length : 0]?.name;
 };
+var isKiosk = (search) => !["", "0"].includes(new URLSearchParams(search).get("wall") ?? "");
+var restText = (count, failing) => `${count.toLocaleString("en")} more${failing > 0 ? `, ${failing.toLocaleString("en")} of them failing` : ""}`;
 var updatedText = (seconds) => {
   if (seconds < 60) return "updated just now";
   const minutes = Math.floor(seconds / 60);
@@ -901,10 +903,8 @@ var fit = (fields) => {
   const rest = fields.nextElementSibling;
   if (!(rest instanceof HTMLElement)) return;
   const total = Number(fields.dataset.total);
-  const hidden = children.slice(shown);
-  const failing = hidden.filter((field) => field.classList.contains("ph-red")).length;
-  const text = `${(total - shown).toLocaleString("en")} more${failing ? `, ${failing} of them failing` : ""}`;
-  setText(rest, text);
+  const shownFailing = children.slice(0, shown).filter((field) => field.classList.contains("ph-red")).length;
+  setText(rest, restText(total - shown, Number(fields.dataset.failing) - shownFailing));
   if (rest.hidden === total <= shown) return;
   rest.hidden = total <= shown;
   fit(fields);
@@ -956,7 +956,8 @@ var showPointer = () => {
 };
 var installKiosk = () => {
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.defaultPrevented && wall() && !document.querySelector("dialog[open]")) leave();
+    if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    if (isKiosk(location.search)) leave();
   });
   document.addEventListener("click", (event) => closestTarget(event, ".ph-wall-exit") && leave());
   document.addEventListener("pointermove", showPointer, { passive: true });
@@ -1125,7 +1126,7 @@ var kioskUrl = (isOn) => {
   return url;
 };
 var actions = () => {
-  const isKiosk = new URLSearchParams(location.search).has("wall");
+  const isOn = isKiosk(location.search);
   const view = defaultView();
   const menus = (
     /** @type {NodeListOf<HTMLElement>} */
@@ -1153,9 +1154,9 @@ var actions = () => {
     },
     {
       kind: "action",
-      label: isKiosk ? "Leave kiosk mode" : "Kiosk mode",
+      label: isOn ? "Leave kiosk mode" : "Kiosk mode",
       keywords: "wall screen tv fullscreen",
-      run: () => navigate(kioskUrl(!isKiosk))
+      run: () => navigate(kioskUrl(!isOn))
     },
     { kind: "action", label: "Keyboard shortcuts", keywords: "help keys", run: showHelp }
   ];

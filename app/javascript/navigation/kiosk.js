@@ -1,5 +1,5 @@
 import { closestTarget } from "./events.js";
-import { fieldGrid, updatedText, viewAt } from "./kiosk_layout.js";
+import { fieldGrid, isKiosk, restText, updatedText, viewAt } from "./kiosk_layout.js";
 import { navigate } from "./router.js";
 
 const WALL = ".ph-wall";
@@ -28,10 +28,8 @@ const fit = (fields) => {
   const rest = fields.nextElementSibling;
   if (!(rest instanceof HTMLElement)) return;
   const total = Number(fields.dataset.total);
-  const hidden = children.slice(shown);
-  const failing = hidden.filter((field) => field.classList.contains("ph-red")).length;
-  const text = `${(total - shown).toLocaleString("en")} more${failing ? `, ${failing} of them failing` : ""}`;
-  setText(rest, text);
+  const shownFailing = children.slice(0, shown).filter((field) => field.classList.contains("ph-red")).length;
+  setText(rest, restText(total - shown, Number(fields.dataset.failing) - shownFailing));
   if (rest.hidden === total <= shown) return;
   rest.hidden = total <= shown;
   // The line takes some of the space.
@@ -88,7 +86,9 @@ const showPointer = () => {
 
 export const installKiosk = () => {
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.defaultPrevented && wall() && !document.querySelector("dialog[open]")) leave();
+    if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    // By the URL: without data there may be no screen, only a message.
+    if (isKiosk(location.search)) leave();
   });
   document.addEventListener("click", (event) => closestTarget(event, ".ph-wall-exit") && leave());
   document.addEventListener("pointermove", showPointer, { passive: true });

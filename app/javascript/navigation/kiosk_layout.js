@@ -45,6 +45,19 @@ export const viewAt = (views, seconds, now) => {
 };
 
 /**
+ * Whether a URL is in kiosk mode, as `is_kiosk` in app/session.py.
+ * @param {string} search the query of the URL
+ */
+export const isKiosk = (search) => !["", "0"].includes(new URLSearchParams(search).get("wall") ?? "");
+
+/**
+ * @param {number} count of fields that have no space
+ * @param {number} failing the failing ones among them
+ */
+export const restText = (count, failing) =>
+  `${count.toLocaleString("en")} more${failing > 0 ? `, ${failing.toLocaleString("en")} of them failing` : ""}`;
+
+/**
  * @param {number} seconds
  * @returns {string} such as `updated 5 min ago`
  */

@@ -1,6 +1,7 @@
 import { copyToClipboard } from "../log_viewer/dom.js";
 import { defaultView, setDefaultView } from "./default_view.js";
 import { closestTarget } from "./events.js";
+import { isKiosk } from "./kiosk_layout.js";
 import { navigate, openTab, pageUrl } from "./router.js";
 import { showHelp } from "./shortcuts.js";
 import { state } from "./state.js";
@@ -46,7 +47,7 @@ const kioskUrl = (isOn) => {
 
 /** @returns {Entry[]} */
 const actions = () => {
-  const isKiosk = new URLSearchParams(location.search).has("wall");
+  const isOn = isKiosk(location.search);
   const view = defaultView();
   const menus = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".st-key-views-open button"));
   const menu = [...menus].find((button) => button.offsetParent !== null);
@@ -60,8 +61,8 @@ const actions = () => {
     { kind: "action", label: "Clear filters", keywords: "reset", run: () => navigate(urlWithoutFilters()) },
     { kind: "action", label: "Copy link to this page", keywords: "url share",
       run: () => void copyToClipboard(location.href).catch(() => {}) },
-    { kind: "action", label: isKiosk ? "Leave kiosk mode" : "Kiosk mode", keywords: "wall screen tv fullscreen",
-      run: () => navigate(kioskUrl(!isKiosk)) },
+    { kind: "action", label: isOn ? "Leave kiosk mode" : "Kiosk mode", keywords: "wall screen tv fullscreen",
+      run: () => navigate(kioskUrl(!isOn)) },
     { kind: "action", label: "Keyboard shortcuts", keywords: "help keys", run: showHelp },
   ];
 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { fieldGrid, updatedText, viewAt } from "../navigation/kiosk_layout.js";
+import { fieldGrid, isKiosk, restText, updatedText, viewAt } from "../navigation/kiosk_layout.js";
 import { currentPage } from "../navigation/pages.js";
 import { helpSections } from "../navigation/shortcut_list.js";
 import { neighbour, placeTip } from "../navigation/tooltip_layout.js";
@@ -99,6 +99,16 @@ describe("fields of a wall screen", () => {
     const { columns, shown } = fieldGrid(1000, hd);
     assert.ok(shown < 1000 && shown % columns === 0);
     assert.equal(fieldGrid(5, { width: 10, height: 10, gap: 8, unit: 16 }).columns, 1);
+  });
+
+  test("that are not shown are counted, with the failing ones", () => {
+    assert.equal(restText(1_200, 1_001), "1,200 more, 1,001 of them failing");
+    assert.equal(restText(3, 0), "3 more");
+  });
+
+  test("belong to kiosk mode by the URL, with or without data", () => {
+    assert.deepEqual(["?wall=1&repo=gone%2Fx", "?wall=alerts"].map(isKiosk), [true, true]);
+    assert.deepEqual(["", "?wall=0", "?wall=", "?repo=wall"].map(isKiosk), [false, false, false, false]);
   });
 
   test("views follow each other, without empty ones", () => {
