@@ -9,6 +9,8 @@ from app.widgets.cells import Cell, Value
 
 T = TypeVar("T")
 Row = Sequence[Cell]
+# Texts are sorted by at most this many characters.
+MAX_SORT_KEY = 200
 _UNKNOWN: tuple[Value, ...] = (None, "")
 _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
 
@@ -60,11 +62,12 @@ def parse_order(text: str, columns: Iterable[str]) -> SortOrder | None:
     return SortOrder(key, text.startswith("-")) if key and key in columns else None
 
 
-def sort_key(value: Value) -> tuple[int, float, str]:
-    """Numbers before text, without regard to case; the browser sorts in the same order."""
+def sort_key(value: Value) -> tuple[int, float, bytes]:
+    """Numbers before text; text without regard to case, by the code units that JavaScript compares, so that the browser
+    sorts a column in the same order (`compareValues` in app/javascript/navigation/sort_order.js)."""
     if isinstance(value, str):
-        return 1, 0.0, value.casefold()
-    return 0, float(value or 0), ""
+        return 1, 0.0, value[:MAX_SORT_KEY].lower().encode("utf-16-be", "surrogatepass")
+    return 0, float(value or 0), b""
 
 
 def sort_by(items: Sequence[T], value: Callable[[T], Value], *, descending: bool) -> list[T]:

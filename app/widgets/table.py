@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.filters import view_state
 from app.widgets.cells import Cell, Value
-from app.widgets.columns import Column, Row, SortOrder, parse_order, sort_by, sort_rows
+from app.widgets.columns import MAX_SORT_KEY, Column, Row, SortOrder, parse_order, sort_by, sort_rows
 from app.widgets.paging import PAGE_SIZE, paginate
 from app.widgets.text import html
 
@@ -27,8 +27,6 @@ __all__ = [
     "table_html",
 ]
 T = TypeVar("T")
-# The browser sorts texts by at most this many characters.
-_MAX_SORT_KEY = 200
 _MAX_SHOWN = 60
 _PAGE_ONLY = "Sorts only the rows on this page"
 
@@ -132,7 +130,11 @@ def table_html(
     is_partial: bool = False,
     columns_name: str = "",
 ) -> str:
-    heads = "".join(_head(column, order, server_keys, is_partial=is_partial) for column in columns)
+    numeric = [_is_numeric([row[index] for row in rows]) for index in range(len(columns))]
+    heads = "".join(
+        _head(column, order, server_keys, is_partial=is_partial, is_numeric=is_numeric)
+        for column, is_numeric in zip(columns, numeric, strict=True)
+    )
     body = "".join(_row(columns, row) for row in rows)
     mark = f' data-columns="{html(columns_name or name)}"'
     mark += f' data-sorted="{html(order)}"' if order else ""
@@ -147,7 +149,15 @@ def table_html(
 _NO_LABEL = '<span class="ph-hidden">Selection</span>'
 
 
-def _head(column: Column, order: SortOrder | None, server_keys: Collection[str], *, is_partial: bool) -> str:
+def _is_numeric(cells: Sequence[Cell]) -> bool:
+    """Whether the known values of a column are numbers: the browser reads a name such as 1e5 as one as well."""
+    known = [value for cell in cells if (value := cell.sort_value) not in (None, "")]
+    return bool(known) and not any(isinstance(value, str) for value in known)
+
+
+def _head(
+    column: Column, order: SortOrder | None, server_keys: Collection[str], *, is_partial: bool, is_numeric: bool
+) -> str:
     is_server = is_partial and column.key in server_keys
     note = _PAGE_ONLY if is_partial and not is_server and column.label else ""
     help_text = " · ".join(part for part in (column.help, note) if part)
@@ -159,6 +169,7 @@ def _head(column: Column, order: SortOrder | None, server_keys: Collection[str],
     if order and column.label:
         direction = "descending" if order.descending else "ascending"
         attributes += f' aria-sort="{direction if column.key == order.column else "none"}"'
+    attributes += " data-numeric" if is_numeric else ""
     label = f'<button type="button">{html(column.label)}</button>' if column.label else _NO_LABEL
     return f'<th scope="col" class="{_classes(column)}"{attributes}>{label}</th>'
 
@@ -173,7 +184,7 @@ def _row(columns: Sequence[Column], row: Row) -> str:
 
 def _sort_attribute(cell: Cell) -> str | float | int:
     value = cell.sort_value
-    return "" if value is None else value[:_MAX_SORT_KEY] if isinstance(value, str) else value
+    return "" if value is None else value[:MAX_SORT_KEY] if isinstance(value, str) else value
 
 
 def _classes(column: Column) -> str:

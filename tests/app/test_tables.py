@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pyarrow.parquet as pq
@@ -77,6 +78,17 @@ def test_unknown_values_come_last_and_equal_ones_keep_their_order() -> None:
     assert [name for name, _ in sort_by(items, lambda item: item[1], descending=True)] == ["c", "a", "d", "b", "e"]
     texts = sort_by(["b", "A", "c", "B"], lambda text: text, descending=False)
     assert texts == ["A", "b", "B", "c"]
+
+
+def test_texts_are_sorted_as_in_the_browser() -> None:
+    # The same list as in app/javascript/tests/tables.test.js.
+    texts = ["b", "Z", "é", "10", "1a", "2", "a", "ß", "\uff5e", "😀", "_", "-x", "1e5"]
+    expected = ["-x", "10", "1a", "1e5", "2", "_", "a", "b", "Z", "ß", "é", "😀", "\uff5e"]
+    assert sort_by(texts, lambda text: text, descending=False) == expected
+    assert sort_by(["\ud800", "a" * 300, "a" * 200], lambda text: text, descending=False)[0] == "a" * 300
+    rows = [(cells.text("10"), cells.count(10)), (cells.text("1e5"), cells.approximate_count(None))]
+    shown = table_html("t", [Column("Branch"), Column("Runs")], rows, "c")
+    assert re.findall(r'data-key="(\w+)"( data-numeric)?', shown) == [("branch", ""), ("runs", " data-numeric")]
 
 
 def test_shares_of_few_runs_are_muted_and_sort_last() -> None:

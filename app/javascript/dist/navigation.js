@@ -1286,15 +1286,15 @@ var onClick6 = (event) => {
 var installRunSelection = () => document.addEventListener("click", onClick6);
 
 // navigation/sort_order.js
-var compareValues = (a, b) => {
-  if (a === "" || b === "") return Number(a === "") - Number(b === "");
-  const [x, y] = [Number(a), Number(b)];
-  return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
+var compareValues = (a, b, isNumeric) => {
+  if (isNumeric) return Number(a) - Number(b);
+  const [x, y] = [a.toLowerCase(), b.toLowerCase()];
+  return Number(x > y) - Number(x < y);
 };
-var sortByValue = (items, valueOf, descending) => {
+var sortByValue = (items, valueOf, isNumeric, descending) => {
   const known = items.filter((item) => valueOf(item) !== "");
   const sign = descending ? -1 : 1;
-  known.sort((a, b) => sign * compareValues(valueOf(a), valueOf(b)));
+  known.sort((a, b) => sign * compareValues(valueOf(a), valueOf(b), isNumeric));
   return [...known, ...items.filter((item) => valueOf(item) === "")];
 };
 var nextSortOrder = (current, column, isNumeric) => {
@@ -1306,6 +1306,7 @@ var formatSortOrder = (order) => order ? (order.descending ? "-" : "") + order.c
 
 // navigation/table_sort.js
 var cellValue = (row, column) => row.cells[column]?.dataset.value ?? "";
+var isNumericColumn = (head) => head.dataset.numeric !== void 0;
 var applySortOrder = (table) => {
   const text = tableValue(location.search, "sort", table.dataset.table ?? "");
   if (text === (table.dataset.sorted ?? "")) return;
@@ -1317,10 +1318,11 @@ var applySortOrder = (table) => {
   const isOriginal = rows.every((row) => row.dataset.position === void 0);
   if (order && index >= 0 && heads[index].dataset.server === void 0) {
     if (isOriginal) rows.forEach((row, position) => row.dataset.position = String(position));
-    const original = sortByValue(rows, (row) => row.dataset.position ?? "", false);
-    body.append(...sortByValue(original, (row) => cellValue(row, index), order.descending));
+    const original = sortByValue(rows, (row) => row.dataset.position ?? "", true, false);
+    const isNumeric = isNumericColumn(heads[index]);
+    body.append(...sortByValue(original, (row) => cellValue(row, index), isNumeric, order.descending));
   } else if (!order && !isOriginal) {
-    body.append(...sortByValue(rows, (row) => row.dataset.position ?? "", false));
+    body.append(...sortByValue(rows, (row) => row.dataset.position ?? "", true, false));
   } else return;
   table.dataset.sorted = text;
   for (const head of heads.filter((item) => item.dataset.key)) {
@@ -1341,12 +1343,8 @@ var onClick7 = (event) => {
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
   const [name, column] = [table.dataset.table ?? "", head.dataset.key ?? ""];
-  const isNumeric = [...table.tBodies[0].rows].some((row) => {
-    const value = cellValue(row, head.cellIndex);
-    return value !== "" && !Number.isNaN(Number(value));
-  });
   const current = parseSortOrder(tableValue(location.search, "sort", name));
-  const text = formatSortOrder(nextSortOrder(current, column, isNumeric));
+  const text = formatSortOrder(nextSortOrder(current, column, isNumericColumn(head)));
   const sorted = headsOf(table).find((item) => item.dataset.key === (text ? column : current?.column));
   const isServer = sorted?.dataset.server !== void 0;
   let search = withTableValue(location.search, "sort", name, text);

@@ -1,14 +1,15 @@
 /** @typedef {{ column: string, descending: boolean }} SortOrder the column by its key */
 
 /**
- * Compares numbers as numbers and everything else as text.
+ * Compares numbers, or texts in lower case by their code units, as the server does (`sort_key` in app/widgets/columns.py).
  * @param {string} a
  * @param {string} b
+ * @param {boolean} isNumeric
  */
-export const compareValues = (a, b) => {
-  if (a === "" || b === "") return Number(a === "") - Number(b === "");
-  const [x, y] = [Number(a), Number(b)];
-  return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
+export const compareValues = (a, b, isNumeric) => {
+  if (isNumeric) return Number(a) - Number(b);
+  const [x, y] = [a.toLowerCase(), b.toLowerCase()];
+  return Number(x > y) - Number(x < y);
 };
 
 /**
@@ -16,13 +17,14 @@ export const compareValues = (a, b) => {
  * @template Item
  * @param {Item[]} items
  * @param {(item: Item) => string} valueOf
+ * @param {boolean} isNumeric
  * @param {boolean} descending
  * @returns {Item[]}
  */
-export const sortByValue = (items, valueOf, descending) => {
+export const sortByValue = (items, valueOf, isNumeric, descending) => {
   const known = items.filter((item) => valueOf(item) !== "");
   const sign = descending ? -1 : 1;
-  known.sort((a, b) => sign * compareValues(valueOf(a), valueOf(b)));
+  known.sort((a, b) => sign * compareValues(valueOf(a), valueOf(b), isNumeric));
   return [...known, ...items.filter((item) => valueOf(item) === "")];
 };
 

@@ -11,6 +11,9 @@ import { tableValue, withTableValue } from "./url_state.js";
  */
 const cellValue = (row, column) => row.cells[column]?.dataset.value ?? "";
 
+/** @param {HTMLElement} head */
+const isNumericColumn = (head) => head.dataset.numeric !== undefined;
+
 /**
  * Shows the order that the URL has for a table, unless the table is in this order already: the server sorts as well,
  * and alone where the page has only some of the rows.
@@ -27,10 +30,11 @@ export const applySortOrder = (table) => {
   const isOriginal = rows.every((row) => row.dataset.position === undefined);
   if (order && index >= 0 && heads[index].dataset.server === undefined) {
     if (isOriginal) rows.forEach((row, position) => (row.dataset.position = String(position)));
-    const original = sortByValue(rows, (row) => row.dataset.position ?? "", false);
-    body.append(...sortByValue(original, (row) => cellValue(row, index), order.descending));
+    const original = sortByValue(rows, (row) => row.dataset.position ?? "", true, false);
+    const isNumeric = isNumericColumn(heads[index]);
+    body.append(...sortByValue(original, (row) => cellValue(row, index), isNumeric, order.descending));
   } else if (!order && !isOriginal) {
-    body.append(...sortByValue(rows, (row) => row.dataset.position ?? "", false));
+    body.append(...sortByValue(rows, (row) => row.dataset.position ?? "", true, false));
   } else return;
   table.dataset.sorted = text;
   for (const head of heads.filter((item) => item.dataset.key)) {
@@ -55,12 +59,8 @@ const onClick = (event) => {
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
   const [name, column] = [table.dataset.table ?? "", head.dataset.key ?? ""];
-  const isNumeric = [...table.tBodies[0].rows].some((row) => {
-    const value = cellValue(row, head.cellIndex);
-    return value !== "" && !Number.isNaN(Number(value));
-  });
   const current = parseSortOrder(tableValue(location.search, "sort", name));
-  const text = formatSortOrder(nextSortOrder(current, column, isNumeric));
+  const text = formatSortOrder(nextSortOrder(current, column, isNumericColumn(head)));
   // The table's own order is that of the server if the server has sorted the rows.
   const sorted = headsOf(table).find((item) => item.dataset.key === (text ? column : current?.column));
   const isServer = sorted?.dataset.server !== undefined;

@@ -7,26 +7,34 @@ import { keepBrowserParameters, tableValue, withTableValue } from "../navigation
 
 describe("sorting of tables", () => {
   test("numbers are compared as numbers, text as text", () => {
-    assert.ok(compareValues("9", "10") < 0);
-    assert.ok(compareValues("-1.5", "0") < 0);
-    assert.ok(compareValues("main", "release") < 0);
-    assert.ok(compareValues("10", "main") < 0);
-    assert.equal(compareValues("1", "1.0"), 0);
+    assert.ok(compareValues("9", "10", true) < 0);
+    assert.ok(compareValues("-1.5", "0", true) < 0);
+    assert.equal(compareValues("1", "1.0", true), 0);
+    assert.ok(compareValues("10", "9", false) < 0);
+    assert.ok(compareValues("Main", "release", false) < 0);
+    assert.ok(compareValues("main", "Main", false) === 0);
+    assert.ok(compareValues("1e5", "200000", false) < 0);
+  });
+
+  test("the server sorts text in the same order", () => {
+    const items = ["b", "Z", "é", "10", "1a", "2", "a", "ß", "\uff5e", "😀", "_", "-x", "1e5"];
+    const valueOf = (/** @type {string} */ item) => item;
+    assert.deepEqual(sortByValue(items.toReversed(), valueOf, false, false), ["-x", "10", "1a", "1e5", "2", "_", "a", "b", "Z", "ß", "é", "😀", "\uff5e"]);
   });
 
   test("items without a value come last in either order", () => {
     const items = ["3", "", "10", "1", ""];
     const valueOf = (/** @type {string} */ item) => item;
-    assert.deepEqual(sortByValue(items, valueOf, false), ["1", "3", "10", "", ""]);
-    assert.deepEqual(sortByValue(items, valueOf, true), ["10", "3", "1", "", ""]);
+    assert.deepEqual(sortByValue(items, valueOf, true, false), ["1", "3", "10", "", ""]);
+    assert.deepEqual(sortByValue(items, valueOf, true, true), ["10", "3", "1", "", ""]);
     assert.deepEqual(items, ["3", "", "10", "1", ""]);
   });
 
   test("equal items keep their order in either order", () => {
     const items = [["a", "1"], ["b", "2"], ["c", "1"]];
     const valueOf = (/** @type {string[]} */ item) => item[1];
-    assert.equal(sortByValue(items, valueOf, true).map(([name]) => name).join(""), "bac");
-    assert.equal(sortByValue(items, valueOf, false).map(([name]) => name).join(""), "acb");
+    assert.equal(sortByValue(items, valueOf, true, true).map(([name]) => name).join(""), "bac");
+    assert.equal(sortByValue(items, valueOf, true, false).map(([name]) => name).join(""), "acb");
   });
 
   test("clicks sort numbers from the largest and text from A, then the reverse, then in the table's own order", () => {
