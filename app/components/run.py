@@ -11,6 +11,7 @@ from app.components.page_head import Crumb, breadcrumb, run_crumbs, set_title
 from app.components.workflows import Query
 from app.data.connection import utc_now
 from app.data.runs import RunWithJobs, job_steps
+from app.filters import view_state
 from app.status_style import colour_group, event_label, outcome_label, outcome_name
 from app.widgets.cells import anchor, stamp
 from app.widgets.github import GitHubRepository
@@ -56,7 +57,7 @@ def unknown_run(run_id: int) -> None:
         st.page_link("views/runs.py", label="View all runs", icon=":material/list:")
 
 
-def header(newest: RunWithJobs) -> None:
+def header(newest: RunWithJobs, attempt: int) -> None:
     run = newest.run
     github = run_links.github_repositories().get(run.repo)
     set_title(run.repo, f"{run.workflow} #{run.run_number} {outcome_name(run.conclusion or run.status).lower()}")
@@ -70,14 +71,12 @@ def header(newest: RunWithJobs) -> None:
                     icon=":material/replay:",
                     help="Opens the run on GitHub, where its failed jobs can be re-run. This dashboard only reads.",
                 )
-            if url := github and _github_url(newest, github):
+            if url := github and _github_url(run, attempt, github):
                 st.link_button("View on GitHub", url, icon=":material/open_in_new:")
 
 
-def _github_url(newest: RunWithJobs, github: GitHubRepository) -> str | None:
+def _github_url(run: RunRow, attempt: int, github: GitHubRepository) -> str | None:
     """The page of the selected attempt, which is also the page of the run for the latest one."""
-    attempt = requested_attempt(newest)
-    run = newest.run
     return github.stored(run.html_url) if attempt == run.attempt else github.attempt(run.html_url, attempt)
 
 
@@ -102,58 +101,49 @@ def _head(run: RunRow, github: GitHubRepository | None) -> str:
     )
 
 
-def requested_attempt(newest: RunWithJobs) -> int:
-    """The attempt that the URL selects; the latest one without a valid number."""
+def selected_attempt(newest: RunWithJobs) -> int:
+    """The attempt that the URL or the control below the heading selects; the latest one without a valid number."""
     numbers = _attempt_numbers(newest)
-    requested = _attempt_parameter(numbers[-1])
-    return requested if requested in numbers else numbers[-1]
+    if len(numbers) == 1:
+        return numbers[0]
+    texts = {str(number): number for number in numbers}
+    key = _attempt_key(newest.run)
+    view_state.sync_widget("attempt", key, numbers[-1], texts.get)
+    return int(st.session_state[key])
 
 
 def _attempt_numbers(newest: RunWithJobs) -> list[int]:
     return [row.attempt for row in newest.attempts] or [newest.run.attempt]
 
 
-def _attempt_parameter(default: int) -> int:
-    value = st.query_params.get("attempt", "")
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 6 else default
+def _attempt_key(run: RunRow) -> str:
+    """With the latest attempt: a new one is shown unless the URL selects another."""
+    return f"attempt-{run.id}-{run.attempt}"
 
 
-def attempt_choice(newest: RunWithJobs) -> int:
-    numbers = _attempt_numbers(newest)
-    if len(numbers) == 1:
-        return numbers[0]
+def attempt_control(newest: RunWithJobs) -> None:
+    """The choice of the attempt, whose value is that of `selected_attempt`. Streamlit's binding is not used: it would
+    write the label into the URL."""
     labels = {
         row.attempt: f"Attempt {row.attempt} {outcome_label(row.conclusion or row.status)}" for row in newest.attempts
     }
-    requested = _attempt_parameter(numbers[-1])
-    chosen = _attempt_control(newest.run.id, labels, requested if requested in numbers else numbers[-1])
-    if chosen != requested:
-        st.query_params["attempt"] = str(chosen)
-    return chosen if chosen in numbers else numbers[-1]
-
-
-def _attempt_control(run_id: int, labels: Mapping[int, str], selected: int) -> int:
-    """The choice of the attempt. Streamlit's binding is not used: it would write the label into the URL."""
-    key = f"attempt-{run_id}"
-    if len(labels) <= _MAX_BUTTONS:
-        return st.segmented_control(
+    if len(labels) > _MAX_BUTTONS:
+        st.selectbox(
+            f"Attempt ({formatting.count(len(labels))} in total)",
+            list(labels)[::-1],
+            key=_attempt_key(newest.run),
+            format_func=labels.__getitem__,
+            width=330,
+        )
+    elif len(labels) > 1:
+        st.segmented_control(
             "Attempt",
             list(labels),
-            default=selected,
             required=True,
-            key=key,
+            key=_attempt_key(newest.run),
             format_func=labels.__getitem__,
             label_visibility="collapsed",
         )
-    newest_first = list(labels)[::-1]
-    return st.selectbox(
-        f"Attempt ({formatting.count(len(labels))} in total)",
-        newest_first,
-        index=newest_first.index(selected),
-        key=key,
-        format_func=labels.__getitem__,
-        width=330,
-    )
 
 
 def window_of(run: RunRow) -> Window:

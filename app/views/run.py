@@ -25,8 +25,9 @@ if newest is None:
     run.unknown_run(run_id)
     st.stop()
 
-run.header(newest)
-attempt = run.attempt_choice(newest)
+attempt = run.selected_attempt(newest)
+run.header(newest, attempt)
+run.attempt_control(newest)
 detail = attempt_detail(newest, attempt, status.version) or newest
 logs = run_logs(run_id, attempt, status.version, failing=run.has_many_jobs(detail.jobs))
 # The jobs of large runs are compared on demand.

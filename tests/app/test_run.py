@@ -49,6 +49,33 @@ def test_url_selects_an_earlier_attempt(seeded: Seeded, open_page: Open) -> None
     assert "of the latest attempt" not in everything(open_page("run", run_id=RERUN))
 
 
+def test_the_url_and_the_control_select_the_same_attempt(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("run", run_id=RERUN)
+
+    def github() -> str:
+        return next(link.proto.url for link in page.get("link_button") if link.proto.label == "View on GitHub")
+
+    page.query_params["attempt"] = "1"
+    page.run()
+    assert (page.button_group[0].value, facts(page)["Jobs"]) == (1, "2")
+    assert github().endswith("/attempts/1")
+    page.button_group[0].set_value(2).run()
+    assert "attempt" not in page.query_params
+    assert not github().endswith("/attempts/1")
+    page.button_group[0].set_value(1).run()
+    assert page.query_params["attempt"] == "1"
+    assert github().endswith("/attempts/1")
+    del page.query_params["attempt"]
+    page.run()
+    assert (page.button_group[0].value, facts(page)["Jobs"]) == (2, "1")
+
+
+def test_an_unknown_attempt_is_reported(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("run", run_id=RERUN, attempt=7)
+    assert "attempt=7 is unknown and was ignored." in page.warning[0].value.replace("\\", "")
+    assert facts(page)["Jobs"] == "1"
+
+
 def test_the_log_of_a_failed_job_begins_shortly_before_the_cause(seeded: Seeded, open_page: Open) -> None:
     page = open_page("run", run_id=RERUN)
     assert '<div class="ph-cause">&lt;img src=x onerror=alert(2)&gt; &amp; error</div>' in html(page)

@@ -177,12 +177,18 @@ def test_hostile_names_are_text(wide: Tab) -> None:
 
 def test_attempt_is_in_the_url(wide: Tab) -> None:
     wide.go(f"/run?run_id={RERUN}")
-    wide.page.get_by_text("Attempt 1").click()
+    choice = wide.page.get_by_test_id("stButtonGroup")
+    choice.get_by_text("Attempt 1").click()
     wide.page.wait_for_url("**attempt=1")
     wide.page.reload()
     wide.settle()
-    assert wide.page.get_by_text("Carried over").count() == 0
-    wide.page.get_by_text("Attempt 2").click()
+    assert wide.page.get_by_text("Reused from an earlier attempt").count() == 0
+    choice.get_by_text("Attempt 2").click()
+    wide.see("Reused from an earlier attempt")
+    wide.page.get_by_role("region", name="Attempts").get_by_role("link", name="Attempt 1").click()
+    wide.page.wait_for_url("**attempt=1")
+    wide.page.locator(".ph-tile", has_text="Jobs").get_by_text("2").wait_for()
+    wide.page.go_back()
     wide.see("Reused from an earlier attempt")
 
 
