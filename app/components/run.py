@@ -224,7 +224,7 @@ def other_logs(rows: Sequence[JobLogRow], run_id: int, attempt: int) -> None:
         f"{anchor(truncate(row.name), 'log', [('run_id', run_id), ('attempt', attempt), ('job_id', row.job_id)])}</li>"
         for row in rows
     )
-    st.html(f'<div class="ph-commits"><b>Other job logs</b><ul class="ph-columns">{links}</ul></div>')
+    st.html(f'<div class="ph-commits"><b>Other job logs</b><ul class="ph-short-list">{links}</ul></div>')
 
 
 def has_many_jobs(jobs: Sequence[JobSummary]) -> bool:

@@ -215,6 +215,7 @@ def test_print_has_no_controls_and_nothing_is_cut(wide: Tab) -> None:
         assert wide.page.evaluate(f"{visible}.map(e => e.outerHTML.slice(0, 150))") == []
         assert wide.page.evaluate(_GROUND) == LIGHT
         assert wide.page.locator("h1").is_visible()
+        assert wide.page.evaluate("[...document.querySelectorAll('.ph-commits ul')].every(e => e.checkVisibility())")
         line = wide.page.locator(".ph-print-line").inner_text()
         assert "printed" in line
         assert wide.page.url in line

@@ -101,6 +101,11 @@ def test_a_filter_with_several_values_is_readable_and_takes_what_is_typed(tab: T
     assert page
     assert shown["width"] > 100
     assert shown["x"] + shown["width"] <= page["width"]
+    for field in (tab.page.get_by_test_id("stMultiSelect").first, box):
+        field.locator("input").focus()
+        frame = field.locator(":has(> [data-testid=stMultiSelectTagsContainer])").bounding_box()
+        assert frame
+        assert 0 <= frame["x"] <= frame["x"] + frame["width"] <= page["width"]
     tab.page.keyboard.type("ftx")
     expect(tab.page.get_by_role("option").first).to_have_text(HOSTILE_BRANCH)
     tab.page.keyboard.press("Enter")
