@@ -18,7 +18,7 @@ from core import formatting
 from db.collection.setup_report import MAX_SETUP_REPOSITORIES, SetupCheck, SetupRepository, StoredSetupReport
 
 _REFRESH_SECONDS = 5
-_CHOICE = "choose"
+_CHOICE, _WRITTEN = "choose", "choose-written"
 _MAX_CHOICES, _MAX_LENGTH = 500, 202
 # As the collector accepts them in GITHUB_REPOS.
 _ENTRY = re.compile(r"!?[A-Za-z0-9][A-Za-z0-9_-]{0,98}/(?:[A-Za-z0-9._-]{1,100}|\*)", re.ASCII)
@@ -106,7 +106,8 @@ def _choice(repositories: Sequence[SetupRepository]) -> list[str]:
     """The chosen entries of GITHUB_REPOS, which are in the URL."""
     in_url = [entry[:_MAX_LENGTH] for entry in st.query_params.get_all(_CHOICE)[:_MAX_CHOICES]]
     labels = option_labels(repositories)
-    if _CHOICE not in st.session_state:
+    # The URL precedes the widget if it has changed by itself: a link, a reload, the Back button.
+    if _CHOICE not in st.session_state or in_url != st.session_state.get(_WRITTEN):
         st.session_state[_CHOICE] = list(dict.fromkeys(in_url))
     options = list(dict.fromkeys([*labels, *st.session_state[_CHOICE]]))
     chosen = st.multiselect(
@@ -123,6 +124,7 @@ def _choice(repositories: Sequence[SetupRepository]) -> list[str]:
     entries = [str(entry).strip() for entry in chosen]
     if entries != in_url:
         st.query_params[_CHOICE] = entries
+    st.session_state[_WRITTEN] = entries
     return entries
 
 

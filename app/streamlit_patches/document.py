@@ -43,7 +43,9 @@ _CONNECT_SCRIPT = """(() => {
     BACKEND_BASE_URL: location.origin + base,
     HOST_CONFIG: {allowedOrigins: [location.origin], useExternalAuthToken: false},
   }
-  if (path !== base || location.search || location.hash) return
+  // A reload and a step through the history show the page that was open.
+  const [entry] = performance.getEntriesByType("navigation")
+  if (path !== base || location.search || location.hash || (entry && entry.type !== "navigate")) return
   // The default view of this browser (app/javascript/navigation/default_view.js). Streamlit has not read the URL yet.
   try {
     const view = JSON.parse(localStorage.getItem(`pipeline_health_default_view ${base}/`))

@@ -46,6 +46,12 @@ def test_the_repositories_of_the_token_are_chosen_and_written_as_lines(
     choice.set_value(["acme/*", "me/dots"]).run()
     assert page.code[0].value == "GITHUB_REPOS=acme/*,me/dots\n# GITHUB_TOKEN, or the GitHub App, is set already."
     assert page.query_params["choose"] == ["acme/*", "me/dots"]
+    page.query_params["choose"] = ["acme/web"]
+    page.run()
+    assert page.multiselect(key="choose").value == ["acme/web"]
+    assert page.code[0].value.startswith("GITHUB_REPOS=acme/web\n")
+    choice.set_value(["acme/web", "me/dots"]).run()
+    assert page.query_params["choose"] == ["acme/web", "me/dots"]
 
 
 def test_the_choice_is_in_the_url_and_what_is_no_repository_is_named(empty: Engine, open_page: Open) -> None:

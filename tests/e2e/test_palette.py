@@ -67,8 +67,14 @@ def test_a_view_is_saved_opened_by_default_and_deleted(wide: Tab, seeded: Seeded
     expect(star).to_have_attribute("aria-pressed", "true")
     wide.go("/")
     wide.page.wait_for_url(re.compile(r"/runs\?period=7d&repo=acme%2Fapi&saved=\d+"))
+    view = wide.page.url.rpartition("=")[2]
     wide.see("in the last 7d")
     expect(wide.page.locator(".ph-view")).to_be_visible()
+    wide.page.evaluate("history.replaceState(null, '', '/')")
+    wide.page.reload()
+    wide.settle()
+    assert wide.page.url == f"{wide.address}/"
+    wide.go(f"/runs?period=7d&repo=acme%2Fapi&saved={view}")
     ask(wide, "api week", "API week")
     wide.page.keyboard.press("Escape")
     ask(wide, "clear default", "Clear default view")
