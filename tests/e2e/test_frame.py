@@ -127,6 +127,9 @@ def test_explanations_open_by_touch(browser: "sync_api.Browser", address: str) -
             tab.page.get_by_role("tooltip").wait_for()
             tab.page.locator(".ph-tile[data-figure=runs] b").tap()
             assert not tab.page.get_by_role("tooltip").is_visible()
+            tab.page.locator("[data-table=workflows] th button").first.tap()
+            tab.page.wait_for_url("**sort=workflows.*")
+            assert not tab.page.get_by_role("tooltip").is_visible()
     finally:
         context.close()
 
@@ -152,6 +155,8 @@ def test_theme_applies_to_all_pages_without_a_flash(wide: Tab) -> None:
     wide.page.wait_for_function(f"{_GROUND} === '{LIGHT}'")
     wide.go("/flaky?theme=dark")
     assert wide.page.evaluate(_GROUND) == DARK
+    wide.page.get_by_role("button", name="Light").click()
+    wide.page.wait_for_function(f"!location.search && {_GROUND} === '{LIGHT}'")
 
 
 def test_kiosk_mode_fits_rotates_and_is_left_by_escape(wide: Tab, seeded: Seeded) -> None:

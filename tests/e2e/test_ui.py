@@ -135,7 +135,14 @@ def test_keyboard_shortcuts_change_pages_and_focus_search(desktop: "sync_api.Bro
         tab.page.evaluate("document.activeElement.blur()")
         tab.page.keyboard.press("?")
         tab.page.get_by_role("dialog", name="Keyboard shortcuts").get_by_text("Failures").wait_for()
+        tab.page.keyboard.press("g")
+        tab.page.keyboard.press("f")
+        assert tab.page.url.endswith("/runs")
+        entries = tab.page.evaluate("history.length")
         tab.page.keyboard.press("Escape")
+        tab.page.keyboard.press("g")
+        tab.page.keyboard.press("r")
+        assert tab.page.evaluate("history.length") == entries
         assert tab.page.get_by_role("dialog", name="Keyboard shortcuts").count() == 0
 
 

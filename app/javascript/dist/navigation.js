@@ -154,18 +154,18 @@ var navigate = (url) => {
   const isOtherPage = url.pathname !== location.pathname;
   requestSection(url.hash);
   url.hash = "";
-  pushState({}, "", url);
+  if (url.href === location.href) replaceState({}, "", url);
+  else pushState({}, "", url);
   state.userActed = false;
-  dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+  runPage();
   if (isOtherPage) document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0);
 };
-var replaceSearch = (search, { rerun: rerun2 = false } = {}) => {
+var replaceSearch = (search, { rerun = false } = {}) => {
   if (search === location.search) return;
   replaceState(history.state, "", location.pathname + search + location.hash);
-  if (rerun2) runPage();
+  if (rerun) runPage();
 };
 var runPage = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
-var rerun = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 var openTab = (url) => openWindow(url);
 var openAddress = (address, newTab) => {
   if (address.startsWith("#")) {
@@ -286,13 +286,13 @@ var showCrosshair = (source, point) => {
     for (const plot of drawnPlots()) {
       const { xaxis, yaxis } = plot._fullLayout;
       if (plot === source || xaxis?.type !== "date" || !yaxis || Number.isNaN(moment)) continue;
-      const place2 = xaxis.d2p(axisPosition(moment, plot.layout?.meta?.zone));
+      const place = xaxis.d2p(axisPosition(moment, plot.layout?.meta?.zone));
       const line = lineOf(plot);
-      line.hidden = !(place2 >= 0 && place2 <= xaxis._length);
+      line.hidden = !(place >= 0 && place <= xaxis._length);
       Object.assign(line.style, {
         top: `${yaxis._offset}px`,
         height: `${yaxis._length}px`,
-        transform: `translateX(${xaxis._offset + place2}px)`
+        transform: `translateX(${xaxis._offset + place}px)`
       });
     }
   });
@@ -483,10 +483,10 @@ var addTools = (plot) => {
 };
 
 // charts/periods.js
-var bucketAt = (places, place2, centred) => {
-  let bucket = places.findLastIndex((start) => start <= place2);
+var bucketAt = (places, place, centred) => {
+  let bucket = places.findLastIndex((start) => start <= place);
   if (bucket < 0) return 0;
-  if (centred && bucket + 1 < places.length && places[bucket + 1] - place2 < place2 - places[bucket]) bucket += 1;
+  if (centred && bucket + 1 < places.length && places[bucket + 1] - place < place - places[bucket]) bucket += 1;
   return bucket;
 };
 var nextDay = (day) => new Date(Date.parse(`${day}T00:00Z`) + 864e5).toISOString().slice(0, 10);
@@ -499,7 +499,7 @@ var joinDates = (first, last) => {
   return `${begin}..${end}`;
 };
 var datesBetween = ({ dates, centred }, places, from, to) => {
-  const [first, last] = [Math.min(from, to), Math.max(from, to)].map((place2) => bucketAt(places, place2, centred ?? true));
+  const [first, last] = [Math.min(from, to), Math.max(from, to)].map((place) => bucketAt(places, place, centred ?? true));
   return joinDates(dates[first], dates[last]);
 };
 var withDates = (search, dates) => {
@@ -809,6 +809,39 @@ var onClick3 = (event) => {
 };
 var installDefaultView = () => document.addEventListener("click", onClick3);
 
+// navigation/focus.js
+var LINKS = "[data-testid=stMain] a[href]";
+var focusedLink = null;
+var linksTo = (address) => [...document.querySelectorAll(LINKS)].filter((link) => link.getAttribute("href") === address);
+var onFocusIn = (event) => {
+  const link = event.target instanceof Element && event.target.matches(LINKS) ? event.target : null;
+  const address = link?.getAttribute("href");
+  focusedLink = link && address ? { link, address, index: linksTo(address).indexOf(link) } : null;
+};
+var replacedLink = () => {
+  if (!focusedLink || focusedLink.link.isConnected) return null;
+  const { address, index } = focusedLink;
+  focusedLink = null;
+  return linksTo(address)[index];
+};
+var replacedHead = () => {
+  if (!state.focusedHead) return null;
+  const { table, column } = state.focusedHead;
+  state.focusedHead = null;
+  return document.querySelector(
+    `table.ph-table[data-table="${CSS.escape(table)}"] th[data-key="${CSS.escape(column)}"] button`
+  );
+};
+var restoreFocus = () => {
+  if (document.activeElement !== document.body) return;
+  const element2 = replacedHead() ?? replacedLink();
+  if (element2 instanceof HTMLElement) element2.focus({ preventScroll: true });
+};
+var installFocus = () => {
+  document.addEventListener("focusin", onFocusIn);
+  document.addEventListener("pointerdown", () => focusedLink = null, true);
+};
+
 // navigation/frame.js
 var MENU_LINKS = "a[data-testid=stSidebarNavLink]";
 var CONTENT_ID = "content";
@@ -1047,6 +1080,7 @@ var showHelp = () => {
 };
 var onKey = (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isTextInput(event.target)) return;
+  if (document.querySelector("dialog[open]")) return;
   const page = state.keys[event.key];
   if (state.sequenceEnds > Date.now() && page !== void 0) {
     state.sequenceEnds = 0;
@@ -1088,12 +1122,19 @@ var showTheme = () => {
     if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
   }
 };
-var onClick5 = (event) => {
-  const theme = parseTheme(closestTarget(event, BUTTONS2)?.dataset.theme);
-  if (!theme) return;
+var chooseTheme = (theme) => {
+  const url = new URL(location.href);
+  if (url.searchParams.has("theme")) {
+    url.searchParams.delete("theme");
+    replaceSearch(url.search);
+  }
   window.__pipelineHealthTheme?.choose(theme);
   showTheme();
-  setTimeout(rerun, APPLY_MS);
+  setTimeout(runPage, APPLY_MS);
+};
+var onClick5 = (event) => {
+  const theme = parseTheme(closestTarget(event, BUTTONS2)?.dataset.theme);
+  if (theme) chooseTheme(theme);
 };
 var installThemeSwitch = () => document.addEventListener("click", onClick5);
 
@@ -1162,10 +1203,12 @@ var actions = () => {
   ];
 };
 var THEMES2 = [["light", "Light theme"], ["dark", "Dark theme"], ["system", "Theme of the system"]];
-var themes = () => THEMES2.map(([theme, label]) => ({ kind: "action", label, keywords: "colour mode", run: () => {
-  window.__pipelineHealthTheme?.choose(theme);
-  showTheme();
-} }));
+var themes = () => THEMES2.map(([theme, label]) => ({
+  kind: "action",
+  label,
+  keywords: "colour mode",
+  run: () => chooseTheme(theme)
+}));
 var pages = () => Object.entries(state.keys).map(([key, page]) => ({ kind: "page", label: state.pages[page], detail: `g ${key}`, address: page }));
 var destination = (address) => {
   const url = pageUrl(address);
@@ -1330,14 +1373,6 @@ var applySortOrder = (table) => {
     head.setAttribute("aria-sort", order && head === heads[index] ? direction : "none");
   }
 };
-var restoreFocus = () => {
-  if (!state.focusedHead || document.activeElement !== document.body) return;
-  const { table, column } = state.focusedHead;
-  const selector = `table.ph-table[data-table="${CSS.escape(table)}"] th[data-key="${CSS.escape(column)}"] button`;
-  const button = document.querySelector(selector);
-  if (button instanceof HTMLElement) button.focus({ preventScroll: true });
-  state.focusedHead = null;
-};
 var onClick7 = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
@@ -1427,7 +1462,7 @@ var hide = () => {
   owner = described = null;
   document.getElementById(TIP_ID)?.hidePopover?.();
 };
-var place = () => {
+var placeTooltip = () => {
   if (!owner) return;
   const tip = tooltip();
   const bounds = owner.getBoundingClientRect();
@@ -1450,7 +1485,7 @@ var show = (element2, target2 = element2) => {
   tip.textContent = text;
   target2.setAttribute("aria-describedby", TIP_ID);
   tip.showPopover?.();
-  place();
+  placeTooltip();
 };
 var tipped = (target2) => target2 instanceof Element ? (
   /** @type {HTMLElement | null} */
@@ -1467,7 +1502,7 @@ var onPointerOver = (event) => {
     leaving = setTimeout(hide, LEAVE_MS);
   }
 };
-var onFocusIn = (event) => {
+var onFocusIn2 = (event) => {
   const target2 = event.target instanceof Element && event.target.matches(":focus-visible") ? event.target : null;
   const element2 = tipped(target2);
   if (target2 && element2) show(element2, target2);
@@ -1476,7 +1511,7 @@ var onFocusIn = (event) => {
 var onPointerUp = (event) => {
   if (event.pointerType !== "touch") return;
   const element2 = tipped(event.target);
-  if (element2 && !element2.closest("a[href], th button")) show(element2);
+  if (element2 && !(event.target instanceof Element && event.target.closest("a[href], th button"))) show(element2);
   else if (!isTip(event.target)) hide();
 };
 var tableTips = (table) => [...table.tBodies].flatMap(
@@ -1489,8 +1524,11 @@ var tableTips = (table) => [...table.tBodies].flatMap(
 );
 var onKey3 = (event) => {
   if (event.key === "Escape" && owner) {
-    event.stopImmediatePropagation();
-    event.preventDefault();
+    const focused = document.activeElement;
+    if (!focused || focused === document.body || described?.contains(focused)) {
+      event.stopImmediatePropagation();
+      event.preventDefault();
+    }
     hide();
     return;
   }
@@ -1530,10 +1568,10 @@ var upgradeTitles = () => {
 var installTooltips = () => {
   document.addEventListener("pointerover", onPointerOver);
   document.addEventListener("pointerup", onPointerUp);
-  document.addEventListener("focusin", onFocusIn);
+  document.addEventListener("focusin", onFocusIn2);
   document.addEventListener("keydown", onKey3, true);
   addEventListener("popstate", hide);
-  addEventListener("scroll", place, { capture: true, passive: true });
+  addEventListener("scroll", placeTooltip, { capture: true, passive: true });
 };
 
 // navigation/index.js
@@ -1556,6 +1594,7 @@ var onMutation = () => {
     markHeading();
     showTheme();
     upgradeTitles();
+    placeTooltip();
     showKiosk();
     showPaletteKey();
     showDefaultView();
@@ -1572,6 +1611,7 @@ function navigation({ data }) {
   installPalette();
   installDefaultView();
   installTableSort();
+  installFocus();
   installColumns();
   installRunSelection();
   installSkipLink();

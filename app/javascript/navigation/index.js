@@ -1,6 +1,7 @@
 import { installTimeSelection, prepareCharts } from "../charts/index.js";
 import { applyColumns, installColumns, showColumnButtons } from "./columns.js";
 import { installDefaultView, showDefaultView } from "./default_view.js";
+import { installFocus, restoreFocus } from "./focus.js";
 import { installSkipLink, markHeading, markMenuItem } from "./frame.js";
 import { installKiosk, showKiosk } from "./kiosk.js";
 import { installPalette, showPaletteKey } from "./palette.js";
@@ -10,9 +11,9 @@ import { installRunSelection, showRunSelection } from "./run_selection.js";
 import { requestSection, showSection } from "./sections.js";
 import { installShortcuts } from "./shortcuts.js";
 import { state } from "./state.js";
-import { applySortOrder, installTableSort, restoreFocus } from "./table_sort.js";
+import { applySortOrder, installTableSort } from "./table_sort.js";
 import { installThemeSwitch, showTheme } from "./theme_switch.js";
-import { installTooltips, upgradeTitles } from "./tooltip.js";
+import { installTooltips, placeTooltip, upgradeTitles } from "./tooltip.js";
 
 let isScheduled = false;
 
@@ -32,6 +33,7 @@ const onMutation = () => {
     markHeading();
     showTheme();
     upgradeTitles();
+    placeTooltip();
     showKiosk();
     showPaletteKey();
     showDefaultView();
@@ -54,6 +56,7 @@ export default function navigation({ data }) {
   installPalette();
   installDefaultView();
   installTableSort();
+  installFocus();
   installColumns();
   installRunSelection();
   installSkipLink();

@@ -5,7 +5,7 @@ import { isKiosk } from "./kiosk_layout.js";
 import { navigate, openTab, pageUrl } from "./router.js";
 import { showHelp } from "./shortcuts.js";
 import { state } from "./state.js";
-import { showTheme } from "./theme_switch.js";
+import { chooseTheme } from "./theme_switch.js";
 
 /** @import { Entry } from "../palette/entries.js" */
 
@@ -72,10 +72,8 @@ const THEMES = [["light", "Light theme"], ["dark", "Dark theme"], ["system", "Th
 
 /** @returns {Entry[]} */
 const themes = () =>
-  THEMES.map(([theme, label]) => ({ kind: "action", label, keywords: "colour mode", run: () => {
-    window.__pipelineHealthTheme?.choose(theme);
-    showTheme();
-  } }));
+  THEMES.map(([theme, label]) => ({ kind: "action", label, keywords: "colour mode",
+    run: () => chooseTheme(theme) }));
 
 /** @returns {Entry[]} */
 const pages = () =>

@@ -26,9 +26,10 @@ export const navigate = (url) => {
   const isOtherPage = url.pathname !== location.pathname;
   requestSection(url.hash);
   url.hash = "";
-  pushState({}, "", url);
+  if (url.href === location.href) replaceState({}, "", url);
+  else pushState({}, "", url);
   state.userActed = false;
-  dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+  runPage();
   if (isOtherPage) document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0);
 };
 
@@ -45,9 +46,6 @@ export const replaceSearch = (search, { rerun = false } = {}) => {
 
 /** Streamlit runs the page of the current address. */
 export const runPage = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
-
-/** Runs the current page again. */
-export const rerun = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 
 /** @param {string} url */
 export const openTab = (url) => openWindow(url);

@@ -51,6 +51,8 @@ export const showHelp = () => {
 /** @param {KeyboardEvent} event */
 const onKey = (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isTextInput(event.target)) return;
+  // The page below a modal dialog is inert.
+  if (document.querySelector("dialog[open]")) return;
   const page = state.keys[event.key];
   if (state.sequenceEnds > Date.now() && page !== undefined) {
     state.sequenceEnds = 0;

@@ -43,16 +43,6 @@ export const applySortOrder = (table) => {
   }
 };
 
-/** Focuses the head that the user has clicked, after Streamlit has replaced its table. */
-export const restoreFocus = () => {
-  if (!state.focusedHead || document.activeElement !== document.body) return;
-  const { table, column } = state.focusedHead;
-  const selector = `table.ph-table[data-table="${CSS.escape(table)}"] th[data-key="${CSS.escape(column)}"] button`;
-  const button = document.querySelector(selector);
-  if (button instanceof HTMLElement) button.focus({ preventScroll: true });
-  state.focusedHead = null;
-};
-
 /** @param {MouseEvent} event */
 const onClick = (event) => {
   const head = closestTarget(event, "table.ph-table th");
@@ -74,7 +64,7 @@ const onClick = (event) => {
 };
 
 /**
- * Shows the begin of a list after a click on a button below or above it that opens another page.
+ * Shows the beginning of a list after a click on a button below or above it that opens another page.
  * @param {MouseEvent} event
  */
 const onPageClick = (event) => {

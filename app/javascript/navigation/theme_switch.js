@@ -1,6 +1,6 @@
 import { parseTheme } from "../theme/choice.js";
 import { closestTarget } from "./events.js";
-import { rerun } from "./router.js";
+import { replaceSearch, runPage } from "./router.js";
 
 const BUTTONS = "button[data-theme]";
 /** Time in which Streamlit takes over the theme. */
@@ -15,14 +15,26 @@ export const showTheme = () => {
   }
 };
 
-/** @param {MouseEvent} event */
-const onClick = (event) => {
-  const theme = parseTheme(closestTarget(event, BUTTONS)?.dataset.theme);
-  if (!theme) return;
+/**
+ * Changes the theme of all pages. A theme in the URL of this page would precede it.
+ * @param {import("../theme/choice.js").Theme} theme
+ */
+export const chooseTheme = (theme) => {
+  const url = new URL(location.href);
+  if (url.searchParams.has("theme")) {
+    url.searchParams.delete("theme");
+    replaceSearch(url.search);
+  }
   window.__pipelineHealthTheme?.choose(theme);
   showTheme();
   // The server draws heat maps in the colours of the theme.
-  setTimeout(rerun, APPLY_MS);
+  setTimeout(runPage, APPLY_MS);
+};
+
+/** @param {MouseEvent} event */
+const onClick = (event) => {
+  const theme = parseTheme(closestTarget(event, BUTTONS)?.dataset.theme);
+  if (theme) chooseTheme(theme);
 };
 
 export const installThemeSwitch = () => document.addEventListener("click", onClick);

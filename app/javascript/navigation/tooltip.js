@@ -43,7 +43,8 @@ const hide = () => {
   document.getElementById(TIP_ID)?.hidePopover?.();
 };
 
-const place = () => {
+/** Moves the explanation to its element; closes it if the element is gone. */
+export const placeTooltip = () => {
   if (!owner) return;
   const tip = tooltip();
   const bounds = owner.getBoundingClientRect();
@@ -71,7 +72,7 @@ const show = (element, target = element) => {
   tip.textContent = text;
   target.setAttribute("aria-describedby", TIP_ID);
   tip.showPopover?.();
-  place();
+  placeTooltip();
 };
 
 /** @param {EventTarget | null} target */
@@ -108,7 +109,7 @@ const onFocusIn = (event) => {
 const onPointerUp = (event) => {
   if (event.pointerType !== "touch") return;
   const element = tipped(event.target);
-  if (element && !element.closest("a[href], th button")) show(element);
+  if (element && !(event.target instanceof Element && event.target.closest("a[href], th button"))) show(element);
   else if (!isTip(event.target)) hide();
 };
 
@@ -128,9 +129,12 @@ const tableTips = (table) =>
 /** @param {KeyboardEvent} event */
 const onKey = (event) => {
   if (event.key === "Escape" && owner) {
-    // Only the explanation is closed, not the dialog or the kiosk mode around it.
-    event.stopImmediatePropagation();
-    event.preventDefault();
+    const focused = document.activeElement;
+    // Only the explanation is closed, not the kiosk mode around it; but the key is for another element with focus.
+    if (!focused || focused === document.body || described?.contains(focused)) {
+      event.stopImmediatePropagation();
+      event.preventDefault();
+    }
     hide();
     return;
   }
@@ -172,5 +176,5 @@ export const installTooltips = () => {
   document.addEventListener("focusin", onFocusIn);
   document.addEventListener("keydown", onKey, true);
   addEventListener("popstate", hide);
-  addEventListener("scroll", place, { capture: true, passive: true });
+  addEventListener("scroll", placeTooltip, { capture: true, passive: true });
 };
