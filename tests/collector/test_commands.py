@@ -72,7 +72,7 @@ def test_an_unusable_setting_ends_it_with_code_2_and_one_line(variable: str, val
 def test_half_a_channel_ends_it_with_code_2_and_what_is_missing(variable: str, value: str, missing: str) -> None:
     done = collector("sync", **{"GITHUB_REPOS": REPO, variable: value})
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert done.stderr.startswith(f"{missing}: {variable} is set but n")
+    assert done.stderr.startswith(f"{missing}: required with {variable}; set ")
     assert "hunter2" not in done.stderr
 
 

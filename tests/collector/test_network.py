@@ -100,7 +100,7 @@ def test_no_other_host_is_asked_anything(status: int, hello: StandIn) -> None:
 
 
 def test_a_redirect_that_leaves_the_api_or_never_ends_is_told(hello: StandIn) -> None:
-    with redirecting("/old").serve() as url, pytest.raises(errors.InvalidResponse, match="circle"):
+    with redirecting("/old").serve() as url, pytest.raises(errors.InvalidResponse, match="redirect loop"):
         client(url).get("/old")
     server = StandIn(lambda _: Reply(302, {"Location": "/login"}))
     with server.serve() as url, pytest.raises(errors.InvalidResponse, match=r"outside its API .*GITHUB_API_URL"):

@@ -120,7 +120,7 @@ def test_a_scheduled_run_that_does_not_come_is_told_until_one_does(engine: Engin
     github.clock.forward(minutes=2)
     (alert,) = night.look()
     assert (alert.rule, alert.workflow, alert.branch) == ("missing_run", "Nightly", "main")
-    assert alert.detail.text == "due 2026-11-20 02:00:00 UTC; the last one came 2026-11-19 02:11:00 UTC"
+    assert alert.detail.text == "due 2026-11-20 02:00:00 UTC; last run 2026-11-19 02:11:00 UTC"
     github.world.add_run(REPO, "Nightly", created_at=github.clock(), event="schedule")
     github.clock.forward(minutes=1)
     assert [each.state for each in night.look()] == ["resolved"]
