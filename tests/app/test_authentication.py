@@ -173,7 +173,7 @@ def test_who_may_not_in_is_told_why_and_gets_nothing(client: TestClient) -> None
     answer = ask(client, "/runs", refused)
     assert answer.status_code == 403
     assert "&lt;b&gt;m&lt;/b&gt;@evil-example.com" in answer.text
-    assert "not among those" in answer.text
+    assert "does not have access to this dashboard" in answer.text
     assert 'href="/auth/logout"' in answer.text
     assert ask(client, f"/logs/{RERUN}/4/text", refused).status_code == 403
     header = "; ".join(f"{name}={value}" for name, value in refused.items())
@@ -262,7 +262,7 @@ def test_pages_show_nothing_to_a_session_without_a_login(
         page = open_page(user=ALICE | {"is_logged_in": True, "iat": time.time() - 90_000})
         assert "Your session has ended" in page.markdown[1].value
         page = open_page(user=MALLORY | {"is_logged_in": True, "iat": time.time()})
-        assert "not among those" in page.markdown[1].value
+        assert "does not have access to this dashboard" in page.markdown[1].value
         page = open_page(user=ALICE | {"iat": time.time()})
         assert "not signed in" in page.markdown[1].value
     page = open_page(user=ALICE | {"is_logged_in": True, "iat": time.time()})

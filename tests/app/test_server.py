@@ -85,7 +85,7 @@ def test_the_first_document_names_what_its_page_is_made_of(client: TestClient, p
     named = re.findall(r'(?:href|src)="\./(static/[^"]+)"', response.text)
     assert len(named) == len(set(named)) > 60
     assert all((document.STREAMLIT / each).is_file() for each in named)
-    assert ("PlotlyChart" in response.text) is (page in CHART_PAGES)
+    assert ("static/js/PlotlyChart." in response.text) is (page in CHART_PAGES)
     assert any("BidiComponent" in each for each in named)
     assert "SourceSans" not in response.text
 

@@ -258,7 +258,7 @@ def test_what_ended_quietly_before_anybody_could_be_told_is_kept_and_not_sent(bo
     assert box.claim() == []
     assert box.states() == {opening: ("folded", None)}
     with Session(box.engine) as session:
-        assert "before this one could be sent" in (session.get_one(Notification, opening).note or "")
+        assert "Not sent: meanwhile the alert was silenced" in (session.get_one(Notification, opening).note or "")
 
 
 def test_an_older_version_knows_no_folded_messages(box: Box) -> None:
