@@ -14,7 +14,7 @@ from app.widgets.text import html
 from core import formatting
 from core.formatting import pluralize
 from health.metrics.definitions.change import MIN_SAMPLE, Change, percent_change
-from health.metrics.definitions.percentiles import Distribution
+from health.metrics.definitions.percentiles import Distribution, is_small_sample
 
 Value = str | float | int | None
 _NEW = 1e9
@@ -106,18 +106,19 @@ def change_cell(delta: Change | None) -> Cell:
 
 def median(distribution: Distribution) -> Cell:
     """The median in seconds; muted, with the sample size, if the sample is small."""
-    return _percentile(distribution.p50, distribution)
+    return percentile(distribution.p50, distribution.n)
 
 
 def p95(distribution: Distribution) -> Cell:
-    return _percentile(distribution.p95, distribution)
+    return percentile(distribution.p95, distribution.n)
 
 
-def _percentile(seconds: float | None, distribution: Distribution) -> Cell:
+def percentile(seconds: float | None, samples: int | None) -> Cell:
+    """A percentile of durations; muted, with the sample size, if the sample is small."""
     written = formatting.duration(seconds)
-    if seconds is None or not distribution.is_small:
+    if seconds is None or not is_small_sample(samples):
         return Cell(written, seconds)
-    return Cell(f'<span class="ph-dim" title="only {pluralize(distribution.n or 0, "run")}">{written}</span>', seconds)
+    return Cell(f'<span class="ph-dim" title="only {pluralize(samples or 0, "run")}">{written}</span>', seconds)
 
 
 def amount_change(share: float | None) -> Cell:

@@ -1,16 +1,20 @@
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
+from app.components.workflow_jobs import job_rows, step_rows
+from app.widgets.table import Row
 from db.collection.sync_state import bump_data_version, sync_state
 from db.definitions.records import RunRecord, WorkflowRecord
 from db.engine import write_scope
 from db.repositories.repository_writes import upsert_workflows
 from db.repositories.schedules import store_schedule
+from health.metrics.workflows import JobFigures, StepFigures
 from tests.app.conftest import Open
 from tests.app.reading import charts, everything, html, markdown, table, tiles
 from tests.app.seeding import Seeded, add_repository, run, slow_down, store
@@ -48,6 +52,19 @@ def test_jobs_and_steps_are_aggregated(seeded: Seeded, open_page: Open) -> None:
     assert [row["Job"].value for row in table(page, "jobs")] == ["build"]
     assert {row["Step"].value for row in table(page, "steps")} == {"build / Run tests"}
     assert {row["Step"].value for row in table(page, "runner-steps")} == {"build / Set up job"}
+
+
+def test_percentiles_of_few_jobs_and_steps_are_muted_with_their_number() -> None:
+    few = StepFigures("build", "Run tests", 3, 40, 0, 0.0, 1, 60.0, 90.0, None, None)
+    job = JobFigures("build", 40, 0, 0.0, 2, 60.0, 90.0, 4.0, 5.0, 30, None, None, 0.0, 0, 0.0, None, None)
+    assert _notes(job_rows([job], {})) == ["only 2 runs", "only 2 runs"]
+    assert _notes(job_rows([replace(job, durations=20, queue_times=19)], {})) == ["only 19 runs"]
+    assert _notes(step_rows([few], {})) == ["only 1 run", "only 1 run"]
+    assert _notes(step_rows([replace(few, durations=20)], {})) == []
+
+
+def _notes(rows: Sequence[Row]) -> list[str]:
+    return re.findall('class="ph-dim" title="(.*?)"', "".join(cell.html for row in rows for cell in row))
 
 
 def test_failing_workflow_is_marked_in_the_heading(seeded: Seeded, open_page: Open) -> None:

@@ -60,12 +60,14 @@ def test_skipped_cancelled_and_running_jobs_are_in_no_rate_and_no_duration() -> 
         fact(4, seconds=None, status="in_progress", conclusion=None), fact(5, phantom=True),
     )  # fmt: skip
     assert (found["test"].runs, found["test"].p50, found["test"].failure_rate) == (3, 60, 0.0)
+    assert found["test"].durations == 1
     assert figures(fact(1, conclusion="cancelled"))["test"].failure_rate is None
 
 
 def test_a_job_that_never_started_has_no_time_and_no_cost() -> None:
     found = figures(fact(1), fact(2, seconds=86_400, queue=0, conclusion="cancelled", has_started=False))["test"]
     assert (found.runs, found.p50, found.queue_p95, found.compute_seconds) == (2, 60, 4, 60)
+    assert (found.durations, found.queue_times) == (1, 1)
     assert found.cost_usd == pytest.approx(0.006)
     # Nor does it stand on a critical path.
     assert job_figures([fact(1, has_started=False)], (), decided_runs={1}, private=True)[0].critical_share is None
@@ -113,7 +115,7 @@ def test_steps_are_told_apart_by_job_and_name() -> None:
     assert set(told) == {("test", "Checkout"), ("test", "Run tests"), ("e2e", "Checkout"), ("e2e", "Run tests")}
     run_tests, checkout = told["test", "Run tests"], told["test", "Checkout"]
     assert (run_tests.number, run_tests.runs, run_tests.failed, run_tests.failure_rate) == (2, 2, 1, 1.0)
-    assert (run_tests.p50, run_tests.change) == (50, None)
+    assert (run_tests.p50, run_tests.durations, run_tests.change) == (50, 1, None)
     assert (checkout.p50, checkout.before_p50, checkout.change) == (5, 4, 0.25)
     assert [each.name for each in found[:2]] == ["Run tests", "Run tests"]
 

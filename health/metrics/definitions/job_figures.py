@@ -52,19 +52,22 @@ class StepFact(NamedTuple):
 @dataclass(frozen=True)
 class JobFigures:
     """Figures of the jobs of one name. A job counts once a run, by the latest attempt in which it ran itself. Durations
-    are in seconds, of decided jobs that started. `change` is p50 relative to `before_p50`, that of the previous period
-    (0.25: a quarter slower). Cost and compute time are those of all attempts; `unpriced_minutes` have no known price
-    and are not in the cost. The job is on the critical path of `critical_share` of the completed runs;
-    `exclusive_seconds` is the median of its exclusive time there. Both are null without critical paths."""
+    are in seconds, of decided jobs that started. `durations` and `queue_times` are the numbers of values behind the
+    percentiles. `change` is p50 relative to `before_p50`, that of the previous period (0.25: a quarter slower). Cost
+    and compute time are those of all attempts; `unpriced_minutes` have no known price and are not in the cost. The job
+    is on the critical path of `critical_share` of the completed runs; `exclusive_seconds` is the median of its
+    exclusive time there. Both are null without critical paths."""
 
     name: str
     runs: int
     failed: int
     failure_rate: float | None
+    durations: int
     p50: float | None
     p95: float | None
     queue_p50: float | None
     queue_p95: float | None
+    queue_times: int
     before_p50: float | None
     change: float | None
     cost_usd: float
@@ -85,6 +88,7 @@ class StepFigures:
     runs: int
     failed: int
     failure_rate: float | None
+    durations: int
     p50: float | None
     p95: float | None
     before_p50: float | None
@@ -103,6 +107,7 @@ class _CommonFigures:
     runs: int
     failed: int
     failure_rate: float | None
+    durations: int
     p50: float | None
     p95: float | None
     before_p50: float | None
@@ -131,7 +136,8 @@ def job_figures(
     rows = []
     for name, jobs in _by_name(_latest_attempts(own)).items():
         common = _common_figures(_job_samples(jobs), _job_samples(previous.get(name, ())))
-        queue_p50, queue_p95 = _percentiles(fact.queue_seconds for fact in jobs if fact.has_started)
+        queue_times = [fact.queue_seconds for fact in jobs if fact.has_started and fact.queue_seconds is not None]
+        queue_p50, queue_p95 = _percentiles(queue_times)
         started = [fact for fact in all_attempts[name] if fact.has_started]
         bills = [
             bill(
@@ -148,6 +154,7 @@ def job_figures(
             **vars(common),
             queue_p50=queue_p50,
             queue_p95=queue_p95,
+            queue_times=len(queue_times),
             cost_usd=sum(amount.usd for amount in bills),
             unpriced_minutes=sum(amount.unpriced_minutes for amount in bills),
             compute_seconds=sum(fact.duration_seconds or 0.0 for fact in started),
@@ -247,18 +254,19 @@ def _common_figures(samples: Sequence[_JobSample], before: Sequence[_JobSample])
     outcomes = [sample.outcome for sample in samples]
     decided = sum(outcome in DECIDED for outcome in outcomes)
     failed = outcomes.count(Outcome.FAILURE)
-    p50, p95 = _percentiles(_decided_durations(samples))
+    durations = _decided_durations(samples)
+    p50, p95 = _percentiles(durations)
     earlier = _percentiles(_decided_durations(before))[0]
     change = (p50 - earlier) / earlier if p50 is not None and earlier else None
     runs = len({sample.run_id for sample in samples})
-    return _CommonFigures(runs, failed, ratio(failed, decided), p50, p95, earlier, change)
+    return _CommonFigures(runs, failed, ratio(failed, decided), len(durations), p50, p95, earlier, change)
 
 
-def _decided_durations(samples: Iterable[_JobSample]) -> Iterator[float | None]:
-    return (sample.seconds for sample in samples if sample.outcome in DECIDED)
+def _decided_durations(samples: Iterable[_JobSample]) -> list[float]:
+    return [sample.seconds for sample in samples if sample.outcome in DECIDED and sample.seconds is not None]
 
 
-def _percentiles(values: Iterable[float | None]) -> list[float | None]:
-    """Returns p50 and p95 of the values that are not null."""
-    known = sorted(value for value in values if value is not None)
+def _percentiles(values: Iterable[float]) -> list[float | None]:
+    """Returns p50 and p95."""
+    known = sorted(values)
     return [percentile_of_list(known, fraction) for fraction in (0.5, 0.95)]
