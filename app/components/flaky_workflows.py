@@ -59,7 +59,7 @@ _COLUMNS = (
 )
 _CASES = (
     Column("Run", fluid=True),
-    Column("Attempts"),
+    Column("Attempts", type="integer"),
     Column("Commit", show="wide_only"),
     Column("Failed job", show="wide_only"),
     Column("Matched log line", width="34%", show="wide_only", help="The error line of the failed job"),

@@ -15,6 +15,7 @@ from app.filters import view_state
 from app.status_style import event_label
 from app.widgets import cells
 from app.widgets.cells import Cell
+from app.widgets.columns import ValueType
 from app.widgets.table import Column, Row, sort_order, table
 from app.widgets.text import html
 from core import formatting
@@ -38,27 +39,27 @@ _ORDERS: dict[str, Literal["created", "duration", "queue"]] = {
 }  # fmt: skip
 # Of more runs, an order other than by time would read too many rows.
 MAX_SORTED = 200_000
-_EXPORTED = (
-    "id",
-    "repo",
-    "workflow",
-    "run_number",
-    "attempt",
-    "title",
-    "event",
-    "branch",
-    "head_sha",
-    "actor",
-    "triggering_actor",
-    "commit_author",
-    "commit_message",
-    "status",
-    "conclusion",
-    "created_at",
-    "duration_seconds",
-    "queue_seconds",
-    "html_url",
-)
+_EXPORTED: dict[str, ValueType] = {
+    "id": "integer",
+    "repo": "text",
+    "workflow": "text",
+    "run_number": "integer",
+    "attempt": "integer",
+    "title": "text",
+    "event": "text",
+    "branch": "text",
+    "head_sha": "text",
+    "actor": "text",
+    "triggering_actor": "text",
+    "commit_author": "text",
+    "commit_message": "text",
+    "status": "text",
+    "conclusion": "text",
+    "created_at": "time",
+    "duration_seconds": "number",
+    "queue_seconds": "number",
+    "html_url": "text",
+}
 
 
 def run_table(
@@ -129,10 +130,12 @@ def compare_bar() -> None:
 def export_rows(runs: Sequence[RunRow]) -> tuple[Sequence[Column], list[Row]]:
     """All exported fields, under the names of the API."""
     rows: list[Row] = [tuple(Cell("", _export_value(getattr(run, name))) for name in _EXPORTED) for run in runs]
-    return [Column(name) for name in _EXPORTED], rows
+    return [Column(name, type=value_type) for name, value_type in _EXPORTED.items()], rows
 
 
 def _export_value(value: object) -> cells.Value:
+    if isinstance(value, datetime):
+        return value.isoformat()
     return value if isinstance(value, str | float | int | None) else str(value)
 
 

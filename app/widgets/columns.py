@@ -8,9 +8,12 @@ from typing import Literal, TypeVar
 from app.widgets.cells import Cell, Value
 
 T = TypeVar("T")
+ValueType = Literal["text", "integer", "number", "time"]
 Row = Sequence[Cell]
 # Texts are sorted by at most this many characters.
 MAX_SORT_KEY = 200
+# Types by unit; other units count things.
+_TYPES: dict[str, ValueType] = {"UTC": "time", "s": "number", "min": "number", "USD": "number", "share": "number"}
 _UNKNOWN: tuple[Value, ...] = (None, "")
 _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
 
@@ -20,7 +23,8 @@ class Column:
     """`show`: `wide_only` is hidden on phones, `desk_only` also in small windows, `off` everywhere, unless the user
     shows the column. `fluid`: takes the remaining width and clips longer text. `unit`: the unit of the values, in the
     header of files; `UTC` for times. `name`: the key in URLs, if two columns have the same label. `file_label`: the
-    header in files, if it differs from the label. `in_files`: whether files contain the column."""
+    header in files, if it differs from the label. `in_files`: whether files contain the column. `type`: the type of the
+    values in files, if it does not follow from the unit and the alignment."""
 
     label: str
     align: Literal["left", "right"] = "left"
@@ -32,6 +36,7 @@ class Column:
     name: str = ""
     file_label: str = ""
     in_files: bool = True
+    type: ValueType | None = None
 
     @property
     def key(self) -> str:
@@ -42,6 +47,11 @@ class Column:
     def file_header(self) -> str:
         label = self.file_label or self.label
         return f"{label} ({self.unit})" if self.unit else label
+
+    @property
+    def value_type(self) -> ValueType:
+        """The type of the values in files: that of `type` or of the unit; else whole numbers if aligned right."""
+        return self.type or _TYPES.get(self.unit) or ("integer" if self.unit or self.align == "right" else "text")
 
 
 @dataclass(frozen=True)

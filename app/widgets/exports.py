@@ -18,7 +18,6 @@ from core.text import escape_formula
 ExportBuilder = Callable[[], tuple[Sequence[Column], Sequence[Row]]]
 # Of a share, a second, a minute and a dollar, so that files contain no digits of binary fractions.
 _DECIMALS = 4
-_TIME_UNIT = "UTC"
 ALL_ROWS = "All rows and columns of this table"
 
 
@@ -78,7 +77,7 @@ def as_json(columns: Sequence[Column], rows: Sequence[Row]) -> str:
 
 
 def as_parquet(columns: Sequence[Column], rows: Sequence[Row]) -> bytes:
-    """A Parquet file. Times are timestamps in UTC."""
+    """A Parquet file. Times are timestamps in UTC; the types do not depend on the rows."""
     # Loading these libraries takes longer than most pages, which do not need them.
     import pyarrow as pa
     from pyarrow import parquet
@@ -93,14 +92,15 @@ def as_parquet(columns: Sequence[Column], rows: Sequence[Row]) -> bytes:
 def _array(column: Column, values: Sequence[Value]) -> Any:
     import pyarrow as pa
 
-    known = [value for value in values if value is not None]
-    if column.unit == _TIME_UNIT:
-        return pa.array([_moment(value) for value in values], pa.timestamp("us", tz="UTC"))
-    if known and all(isinstance(value, int) for value in known):
-        return pa.array(values, pa.int64())
-    if known and all(isinstance(value, int | float) for value in known):
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    return pa.array([None if value is None else str(value) for value in values], pa.string())
+    match column.value_type:
+        case "time":
+            return pa.array([_moment(value) for value in values], pa.timestamp("us", tz="UTC"))
+        case "integer":
+            return pa.array(values, pa.int64())
+        case "number":
+            return pa.array([None if value is None else float(value) for value in values], pa.float64())
+        case "text":
+            return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
 def _moment(value: Value) -> datetime | None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from streamlit.testing.v1 import AppTest
 
-from app.components.runs import export_note
+from app.components.runs import export_note, export_rows
 from app.data.runs import all_runs
 from app.filters.view_state import page_number, value_of
 from app.widgets import cells
@@ -128,7 +128,11 @@ def test_json_and_parquet_have_the_same_values_with_types() -> None:
     ]
     assert read.to_pylist()[0]["Started (UTC)"] == AT
     assert read.to_pylist()[1]["Duration (s)"] is None
-    assert pq.read_table(io.BytesIO(as_parquet(COLUMNS, ()))).num_rows == 0
+    # The types are those of the columns, so that files of several days can be concatenated.
+    empty = pq.read_table(io.BytesIO(as_parquet(COLUMNS, ())))
+    assert (empty.num_rows, empty.schema) == (0, read.schema)
+    unknown = [tuple(Cell("–", None) for _ in COLUMNS), tuple(Cell("1", 1) for _ in COLUMNS[:4]) + ROWS[1][4:]]
+    assert pq.read_table(io.BytesIO(as_parquet(COLUMNS, unknown))).schema == read.schema
 
 
 def test_headers_of_files_are_unique() -> None:
@@ -295,6 +299,13 @@ def test_files_of_runs_contain_all_matching_runs(seeded: Seeded, open_page: Open
     runs = all_runs(Scope(repos=("acme/web",)), window, "", NEWEST_FIRST)
     assert len(runs) > 150
     assert {run.repo for run in runs} == {"acme/web"}
+    files = export_rows(runs)
+    newest = json.loads(as_json(*files))[0]
+    assert newest["created_at"] == runs[0].created_at.isoformat()
+    read = pq.read_table(io.BytesIO(as_parquet(*files)))
+    assert read["created_at"][0].as_py() == runs[0].created_at
+    types = {name: str(read.schema.field(name).type) for name in ("id", "created_at", "duration_seconds", "actor")}
+    assert list(types.values()) == ["int64", "timestamp[us, tz=UTC]", "double", "string"]
     assert export_note(len(runs), NEWEST_FIRST) == f"All {len(runs)} matching runs, newest first"
     assert export_note(250_000, RunOrder("duration")).startswith("The first 10,000 of 250,000 matching runs, longest")
 

@@ -23,11 +23,11 @@ from health.alerts.rules.types import format_value
 
 _COLUMNS = (
     Column("Rule"),
-    Column("Threshold", "right"),
+    Column("Threshold", "right", type="number"),
     Column("Scope", show="wide_only"),
     Column("Severity", show="wide_only"),
     Column("Channels", show="desk_only"),
-    Column("Reminders", "right", show="desk_only"),
+    Column("Reminders", "right", show="desk_only", type="text"),
     Column("Last 30 days", "right", "Replay: number of alerts that the rule would have opened for the stored runs"),
 )
 _TIMES = (
