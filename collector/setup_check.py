@@ -3,6 +3,7 @@ GITHUB_REPOS is set. The dashboard, which has no token, shows the stored report.
 
 import threading
 import time
+from collections.abc import Callable
 from itertools import islice
 
 from sqlalchemy import Engine
@@ -10,7 +11,7 @@ from sqlalchemy import Engine
 from collector.bootstrap import make_client
 from collector.doctor.checks import check_repository, rate_limit_text
 from collector.github.client import GitHubClient
-from collector.github.errors import GitHubError, NotFound
+from collector.github.errors import GitHubError, InvalidResponse, NotFound, Unreachable
 from collector.github.pagination import PER_PAGE, pages
 from collector.github.payloads import RepositoryPayload
 from collector.settings import CollectorSettings
@@ -27,12 +28,14 @@ from db.engine import write_scope
 
 # Repositories whose runs, jobs and logs are requested to check the permissions.
 _MAX_PERMISSION_CHECKS = 3
-_RECHECK_SECONDS, _RETRY_SECONDS = 600.0, 60.0
+_RECHECK_SECONDS, _RETRY_SECONDS, _MAX_RECHECK_SECONDS = 600.0, 60.0, 3600.0
+_OnError = Callable[[GitHubError], None]
 _AFFILIATION = "owner,collaborator,organization_member"
 
 
-def setup_report(settings: CollectorSettings, client: GitHubClient) -> SetupReport:
-    """Sends no request without credentials, nor with a token that would be sent unencrypted."""
+def setup_report(settings: CollectorSettings, client: GitHubClient, on_error: _OnError = lambda _: None) -> SetupReport:
+    """Sends no request without credentials, nor with a token that would be sent unencrypted. `on_error` receives the
+    errors of failed checks."""
     if not settings.has_credentials:
         return SetupReport(
             (SetupCheck("Token", None, "GITHUB_TOKEN is not set; without it, public repositories only"),)
@@ -45,6 +48,7 @@ def setup_report(settings: CollectorSettings, client: GitHubClient) -> SetupRepo
         checks.append(_token_check(settings, client))
         listed, truncated = _repositories(client)
     except GitHubError as error:
+        on_error(error)
         return SetupReport((*checks, SetupCheck("Repositories" if checks else "Token", False, str(error))))
     if not listed:
         remedy = "grant it access to repositories on GitHub"
@@ -55,7 +59,7 @@ def setup_report(settings: CollectorSettings, client: GitHubClient) -> SetupRepo
         count = f"at least {len(listed):,} repositories" if truncated else _count(len(listed))
         checks.append(SetupCheck("Repositories", True, f"{count} can be read"))
     active = [repository.full_name for repository in listed if not repository.archived]
-    checks += [_permission_check(client, name) for name in active[:_MAX_PERMISSION_CHECKS]]
+    checks += [_permission_check(client, name, on_error) for name in active[:_MAX_PERMISSION_CHECKS]]
     repositories = (SetupRepository(row.full_name, row.private, row.archived) for row in listed)
     return SetupReport(tuple(checks), tuple(repositories), truncated)
 
@@ -83,10 +87,11 @@ def _repositories(client: GitHubClient) -> tuple[list[RepositoryPayload], bool]:
     return [row for page in read[:limit] for row in page.items], len(read) > limit
 
 
-def _permission_check(client: GitHubClient, name: str) -> SetupCheck:
+def _permission_check(client: GitHubClient, name: str, on_error: _OnError) -> SetupCheck:
     try:
         check = check_repository(client, name, in_depth=True)
     except GitHubError as error:
+        on_error(error)
         return SetupCheck(name, False, str(error))
     return SetupCheck(check.name, check.ok, check.detail)
 
@@ -95,22 +100,45 @@ def _count(number: int) -> str:
     return pluralize(number, "repository", "repositories")
 
 
-class SetupTask:
-    """Stores the report at the start of the service, and again after ten minutes, or after a minute if it failed.
-    `settings`: those for GitHub, which the demo does not use."""
+def _is_temporary(error: GitHubError) -> bool:
+    """Whether GitHub did not answer or failed; nobody has to change anything."""
+    if isinstance(error, Unreachable):
+        return not error.permanent
+    return isinstance(error, InvalidResponse) and error.transient
 
-    def __init__(self, engine: Engine, settings: CollectorSettings, stop: threading.Event) -> None:
-        self._engine, self._settings = engine, settings
+
+class SetupTask:
+    """Stores the report at the start of the service, and again after ten minutes. After a temporary error it tries
+    again after a minute; after failed checks the interval doubles up to an hour. `settings`: those for GitHub, which
+    the demo does not use."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: CollectorSettings,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine, self._settings, self._clock = engine, settings, clock
         self._client = make_client(settings)
         self._client.stop = stop
-        self._next_at = float("-inf")
+        self._next_at, self._recheck_seconds = float("-inf"), _RECHECK_SECONDS
 
     def run(self) -> None:
-        if time.monotonic() < self._next_at:
+        if self._clock() < self._next_at:
             return
-        report = setup_report(self._settings, self._client)
+        errors: list[GitHubError] = []
+        report = setup_report(self._settings, self._client, errors.append)
         with write_scope(self._engine) as session:
             store_setup_report(session, report, utc_now())
-        # Settings do not change while the process runs.
-        repeat = (_RECHECK_SECONDS if report.ok else _RETRY_SECONDS) if self._settings.has_credentials else float("inf")
-        self._next_at = time.monotonic() + repeat
+        self._next_at = self._clock() + self._interval(report, errors)
+
+    def _interval(self, report: SetupReport, errors: list[GitHubError]) -> float:
+        if not self._settings.has_credentials:
+            # Settings do not change while the process runs.
+            return float("inf")
+        if any(_is_temporary(error) for error in errors):
+            return _RETRY_SECONDS
+        interval = _RECHECK_SECONDS if report.ok else self._recheck_seconds
+        self._recheck_seconds = _RECHECK_SECONDS if report.ok else min(2 * interval, _MAX_RECHECK_SECONDS)
+        return interval

@@ -100,6 +100,32 @@ def test_the_report_is_stored_without_the_token_and_deleted_with_the_first_repos
         assert read_setup_report(session) is None
 
 
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (as_json({"message": "Bad credentials"}, 401), [0, 600, 1800, 4200, 7800]),
+        (as_json({"message": "down"}, 501), [0, 60, 120, 180]),
+        (as_json({}), [0, 600, 1200, 1800]),
+    ],
+    ids=["refused", "server error", "success"],
+)
+def test_failed_checks_are_repeated_less_and_less(engine: Engine, reply: Reply, expected: list[int]) -> None:
+    now, checked_at = 0.0, []
+    stand_in = StandIn(account(answers(repository(1, "acme/web"), **{"/rate_limit": reply})))
+    with stand_in.serve() as url:
+        # The client of a program that stops sends each request once, without pauses.
+        stop = threading.Event()
+        stop.set()
+        task = SetupTask(engine, settings(url), stop, lambda: now)
+        while len(checked_at) < len(expected):
+            before = len(stand_in.asked)
+            task.run()
+            if len(stand_in.asked) > before:
+                checked_at.append(int(now))
+            now += 30
+    assert checked_at == expected
+
+
 def test_the_demo_keeps_the_settings_for_github_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     demo = CollectorSettings.load(demo_github_url="http://github-demo:3999", github_token=TOKEN)
     assert demo.token == "demo"
