@@ -17,7 +17,7 @@ from app.widgets.text import html
 from core import formatting
 from core.formatting import pluralize
 from db.runs.run_queries import FLAKY_FILTER, RunRow
-from health.insights.flaky import FlakyWorkflow, summarize
+from health.insights.flaky import FlakyWorkflow, FlakyWorkflows, summarize
 from health.insights.flaky_cases import FlakyCase, FlakyCases
 from health.metrics.definitions.change import wilson
 
@@ -69,9 +69,9 @@ _MAX_JOBS, _MAX_ATTEMPTS = 1, 4
 _PAGE_SIZE = 25
 
 
-def key_figures(workflows: Sequence[FlakyWorkflow]) -> None:
+def key_figures(listing: FlakyWorkflows) -> None:
     """Cards: flaky workflows, flaky runs with their share, re-runs that passed, and waste."""
-    total = summarize(workflows)
+    total = summarize(listing)
     before = "" if total.before is None else f", {formatting.count(total.before)} in the previous period"
     summary_cards(
         MetricCard(

@@ -96,6 +96,6 @@ def flaky_cases(scope: Scope, window: Window, version: int) -> evidence.FlakyCas
 
 @serve_stale
 @st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
-def flaky(scope: Scope, window: Window, version: int) -> list[flaky_workflows.FlakyWorkflow]:
+def flaky(scope: Scope, window: Window, version: int) -> flaky_workflows.FlakyWorkflows:
     with read_session() as session:
-        return flaky_workflows.flaky(session, scope, window)
+        return flaky_workflows.flaky_workflows(session, scope, window)

@@ -6,7 +6,7 @@ that flake.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -127,15 +127,24 @@ class FlakySummary:
     by_day: list[int]
 
 
-def summarize(workflows: Sequence[FlakyWorkflow]) -> FlakySummary:
+@dataclass(frozen=True)
+class FlakyWorkflows:
+    """`before` counts the flaky runs of the previous period, also of workflows that have none now; null where it was
+    not collected, or without items."""
+
+    items: list[FlakyWorkflow]
+    before: int | None
+
+
+def summarize(listing: FlakyWorkflows) -> FlakySummary:
+    workflows = listing.items
     called, runs = sum(row.is_flaky for row in workflows), sum(row.flaky_runs for row in workflows)
     reruns = sum(row.rerun_failures for row in workflows)
-    before = [row.before for row in workflows]
     return FlakySummary(
         called=called,
         occasional=len(workflows) - called,
         flaky_runs=runs,
-        before=None if None in before else sum(count or 0 for count in before),
+        before=listing.before,
         rate=ratio(runs, sum(row.decided for row in workflows)),
         rerun_failures=reruns,
         rate_per_rerun=ratio(runs, reruns),
@@ -149,9 +158,16 @@ def flaky(
 ) -> list[FlakyWorkflow]:
     """The workflows with flaky runs in the window, highest confidence first, with the jobs of the newest 1,000 flaky
     runs."""
+    return flaky_workflows(session, scope, window, periods=periods).items
+
+
+def flaky_workflows(
+    session: Session, scope: Scope, window: Window, *, periods: PeriodCompleteness | None = None
+) -> FlakyWorkflows:
+    """The workflows as `flaky` lists them, and the flaky runs of the previous period."""
     counted = {key: counts for key, counts in count_flaky(session, scope, window).items() if counts.flaky}
     if not counted:
-        return []
+        return FlakyWorkflows([], None)
     outcomes = executor.outcomes(session, MetricsQuery(scope, window, GroupBy.WORKFLOW))
     decided = {key: counts[Outcome.SUCCESS] + counts[Outcome.FAILURE] for (key, _), counts in outcomes.items()}
     same_commit_window = Window(max(window.since, window.until - SAME_COMMIT_WINDOW), window.until)
@@ -188,7 +204,8 @@ def flaky(
                 before=before[key] if before is not None else None,
             )
         )
-    return sorted(listed, key=lambda row: (-row.estimate_low, -row.lower_bound, row.repo, row.workflow))
+    listed.sort(key=lambda row: (-row.estimate_low, -row.lower_bound, row.repo, row.workflow))
+    return FlakyWorkflows(listed, None if before is None else before.total())
 
 
 def _classify(

@@ -3,10 +3,11 @@
 import pytest
 from sqlalchemy import Engine, update
 
+from db.collection.sync_state import sync_state
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
 from db.models import Run
-from health.insights.flaky import FlakyWorkflow, flakiness, flaky
+from health.insights.flaky import FlakyWorkflow, flakiness, flaky, flaky_workflows, summarize
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.db.test_attention import DAY, HOUR
 
@@ -88,3 +89,22 @@ def test_called_by_the_rate_and_not_by_the_number_of_runs(
     flaky_runs: int, rerun: int, failed: int, decided: int, is_flaky: bool
 ) -> None:
     assert flakiness(flaky_runs, rerun, failed, decided).is_flaky is is_flaky
+
+
+def test_the_previous_period_counts_workflows_that_are_not_flaky_any_more(engine: Engine) -> None:
+    add_repository(engine)
+    window = Window(NOON - 2 * DAY, NOON + HOUR)
+    for number in range(3):
+        flake(engine, number + 1, -60.0 * number)
+    before = -7 * 24 * 60.0
+    for number in range(2):
+        flake(engine, number + 10, before - number)
+    for number in range(5):
+        flake(engine, number + 20, before - number)
+    with write_scope(engine) as session:
+        session.execute(update(Run).where(Run.id >= 20).values(workflow_id=6))
+        sync_state(session, 1).complete_since = NOON - 30 * DAY
+    with session_scope(engine) as session:
+        found = flaky_workflows(session, Scope(), window)
+    assert [(each.flaky_runs, each.before) for each in found.items] == [(3, 2)]
+    assert (summarize(found).flaky_runs, summarize(found).before) == (3, 7)
