@@ -10,6 +10,7 @@ from app.filters import view_state
 from app.status_style import completeness_colours, completeness_label
 from app.widgets import cells
 from app.widgets.cells import Cell
+from app.widgets.exports import ALSO_UNMATCHED
 from app.widgets.panel import panel
 from app.widgets.table import Column, Row, long_table, table
 from app.widgets.text import html, markdown
@@ -50,7 +51,8 @@ def live_status() -> None:
             *incomplete_first(overview.repositories),
         ]
         rows = ("repositories", lambda: repositories_export(entries, overview.at))
-        with panel("Repositories", "completeness · incomplete repositories first", export=rows):
+        subtitle = "completeness · incomplete repositories first"
+        with panel("Repositories", subtitle, export=rows, export_note=ALSO_UNMATCHED):
             repository_table(entries, overview.at)
 
 

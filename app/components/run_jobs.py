@@ -249,5 +249,7 @@ def _name(job: JobSummary, run_id: int, attempt: int) -> Cell:
 
 
 def _runner(job: JobSummary) -> Cell:
-    shown = job.runner or ", ".join(job.labels) or formatting.NO_DATA
-    return Cell(f'<span class="ph-clip ph-short" title="{html(", ".join(job.labels))}">{html(shown)}</span>', shown)
+    labels = ", ".join(job.labels)
+    known = job.runner or labels or None
+    shown = html(known or formatting.NO_DATA)
+    return Cell(f'<span class="ph-clip ph-short" title="{html(labels)}">{shown}</span>', known)

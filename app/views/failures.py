@@ -8,6 +8,7 @@ from app.components.freshness import completeness
 from app.data import figures, findings
 from app.data.status import load_status, window_end
 from app.filters import selection
+from app.widgets.exports import ALSO_UNMATCHED, listed_note
 from app.widgets.panel import panel
 from core.formatting import pluralize
 
@@ -27,7 +28,8 @@ if fingerprint:
         st.stop()
     failure_causes.cause_head(cause_runs, time)
     rows = ("cause-runs", lambda: failure_causes.runs_csv(cause_runs, session.zone()))
-    with panel("Runs", f"newest first · {session.zone()}", export=rows):
+    note = listed_note(len(cause_runs.runs), cause_runs.cause.runs)
+    with panel("Runs", f"newest first · {session.zone()}", export=rows, export_note=note):
         failure_causes.run_list(cause_runs, session.zone())
     st.stop()
 
@@ -37,7 +39,8 @@ if trends.comparison.current.runs.failure or causes.items:
     failure_causes.key_figures(causes, window, trends, selection.period_length(), now)
 subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
 subtitle += f" · {pluralize(causes.unnamed, 'failed run')} with no error extracted"
-with panel("Failure causes", subtitle, export=("causes", lambda: failure_causes.causes_csv(causes, now))):
+export = "causes", lambda: failure_causes.causes_csv(causes, now)
+with panel("Failure causes", subtitle, export=export, export_note=ALSO_UNMATCHED):
     if causes.items:
         search = failure_causes.search_box()
         if listed := failure_causes.matching(causes.items, search):

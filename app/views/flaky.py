@@ -8,6 +8,7 @@ from app.components.freshness import completeness
 from app.data import figures, findings
 from app.data.status import load_status, window_end
 from app.filters import selection
+from app.widgets.exports import listed_note
 from app.widgets.panel import panel
 from health.insights.flaky import RERUN_DELAY
 
@@ -35,5 +36,6 @@ with panel("Flaky workflows", subtitle, export=("flaky", lambda: flaky_workflows
 if workflows:
     cases = findings.flaky_cases(scope, window, status.version)
     rows = "flaky-cases", lambda: flaky_workflows.cases_csv(cases, session.zone())
-    with panel("Cases", flaky_workflows.cases_text(cases), export=rows):
+    note = listed_note(len(cases.items), cases.total)
+    with panel("Cases", flaky_workflows.cases_text(cases), export=rows, export_note=note):
         flaky_workflows.case_table(cases, session.zone(), selection.time_query())

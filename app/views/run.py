@@ -11,6 +11,7 @@ from app.data import figures, findings
 from app.data.connection import utc_now
 from app.data.runs import attempt_detail, changes_since_success, run_detail, run_logs, usual_duration
 from app.data.status import load_status, window_end
+from app.widgets.exports import ALSO_UNMATCHED
 from app.widgets.panel import figure, panel
 from db.definitions.scope import Scope
 
@@ -46,6 +47,7 @@ if run.has_many_jobs(detail.jobs):
         "All jobs",
         "failed jobs first · click a job to open its log",
         export=run_jobs.jobs_csv(detail.jobs, run_id, attempt, session.zone()),
+        export_note=ALSO_UNMATCHED,
     ):
         run_jobs.job_list(detail.jobs, run_id, attempt, session.zone())
 jobs = frames.drawable(detail.jobs)

@@ -15,6 +15,7 @@ from app.data.connection import utc_now
 from app.data.runs import all_runs, branch_series, changes_since_success, run_page, run_scatter
 from app.data.status import load_status, repository_url, window_end
 from app.filters import selection
+from app.widgets.exports import ALSO_UNMATCHED
 from app.widgets.metric_cards import metric_cards, secondary_metrics
 from app.widgets.panel import figure, panel
 from db.enums import Interval
@@ -31,7 +32,8 @@ if workflow_id is None:
     chosen = selection.scope()
     completeness(figures.completeness(chosen, window, status.version), window.since, chosen.repos)
     listed = figures.workflows(chosen, window, status.version)
-    with panel("Workflows", selection.describe(), export=("workflows", lambda: workflows.export_rows(listed, now))):
+    rows = "workflows", lambda: workflows.export_rows(listed, now)
+    with panel("Workflows", selection.describe(), export=rows, export_note=ALSO_UNMATCHED):
         workflows.searchable_table(listed, now, selection.time_query())
     st.stop()
 

@@ -13,12 +13,22 @@ import streamlit as st
 
 from app.widgets.cells import Value
 from app.widgets.columns import Column, Row
+from core import formatting
 from core.text import escape_formula
 
 ExportBuilder = Callable[[], tuple[Sequence[Column], Sequence[Row]]]
 # Of a share, a second, a minute and a dollar, so that files contain no digits of binary fractions.
 _DECIMALS = 4
 ALL_ROWS = "All rows and columns of this table"
+
+ALSO_UNMATCHED = "All rows and columns, including rows that the search does not match"
+
+
+def listed_note(listed: int, total: int) -> str:
+    """What the files of a table contain that lists the latest `listed` of `total` rows."""
+    if listed >= total:
+        return ALL_ROWS
+    return f"The latest {formatting.count(listed)} of {formatting.count(total)} rows, all columns"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow.parquet as pq
@@ -10,18 +11,20 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from streamlit.testing.v1 import AppTest
 
+from app.components.run_jobs import _runner
 from app.components.runs import export_note, export_rows
 from app.data.runs import all_runs
 from app.filters.view_state import page_number, value_of
 from app.widgets import cells
 from app.widgets.cells import Cell
 from app.widgets.columns import Column, SortOrder, parse_order, sort_by, sort_rows
-from app.widgets.exports import as_csv, as_json, as_parquet, headers
+from app.widgets.exports import as_csv, as_json, as_parquet, headers, listed_note
 from app.widgets.paging import CursorPage, parse_cursor_page
 from app.widgets.table import table_html
 from db.definitions.scope import Scope, Window
 from db.engine import write_scope
 from db.models import Run
+from db.runs.job_queries import JobSummary
 from db.runs.run_queries import NEWEST_FIRST, RunOrder, RunRow, list_runs, previous_cursor
 from tests.app.conftest import Open
 from tests.app.crowd import crowd
@@ -133,6 +136,20 @@ def test_json_and_parquet_have_the_same_values_with_types() -> None:
     assert (empty.num_rows, empty.schema) == (0, read.schema)
     unknown = [tuple(Cell("–", None) for _ in COLUMNS), tuple(Cell("1", 1) for _ in COLUMNS[:4]) + ROWS[1][4:]]
     assert pq.read_table(io.BytesIO(as_parquet(COLUMNS, unknown))).schema == read.schema
+
+
+def test_menus_say_which_rows_files_contain(seeded: Seeded, open_page: Open) -> None:
+    for name, query in (("workflow", {"find": "web"}), ("failures", {"line": "x"}), ("collector", {"find": "web"})):
+        assert "including rows that the search does not match" in markdown(open_page(name, **query))
+    assert listed_note(500, 500) == "All rows and columns of this table"
+    assert listed_note(500, 1_200) == "The latest 500 of 1,200 rows, all columns"
+    assert "All rows and columns of this table" in markdown(open_page("failures", cause="f"))
+
+
+def test_unknown_runner_is_empty_in_files() -> None:
+    job = JobSummary(**dict.fromkeys(JobSummary.__dataclass_fields__) | {"name": "build", "labels": []})  # type: ignore[arg-type]
+    assert (_runner(job).value, "–" in _runner(job).html) == (None, True)
+    assert _runner(replace(job, labels=["self-hosted", "gpu"])).value == "self-hosted, gpu"
 
 
 def test_headers_of_files_are_unique() -> None:
