@@ -1,7 +1,6 @@
 """The comparison of runs, and of a failed run with the last successful one."""
 
 from collections.abc import Sequence
-from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -16,7 +15,7 @@ from app.widgets.cells import Cell
 from app.widgets.exports import ExportBuilder
 from app.widgets.github import GitHubRepository, external_link
 from app.widgets.table import Column, Row, long_table
-from app.widgets.text import html, truncate
+from app.widgets.text import html, truncate, url_key
 from core import formatting
 from db.enums import Conclusion
 from db.runs.run_queries import RunRow
@@ -31,9 +30,10 @@ from health.metrics.workflows import (
 )
 
 _MAX_COMMITS = 12
+# The cell of a run that has no such job or step.
+UNKNOWN_STATE = Cell(f'<span class="ph-dim">{formatting.NO_DATA}</span>', None)
 # The jobs of a run with more jobs are compared with those of the last success on demand.
 MAX_INLINE_JOBS = 1_000
-_MAX_KEY_LENGTH = 80
 
 
 def requested_run_ids() -> tuple[int, ...]:
@@ -80,20 +80,13 @@ def job_table(comparison: RunComparison, name: str) -> None:
     )
 
 
-def jobs_csv(comparison: RunComparison) -> tuple[Sequence[Column], list[Row]]:
+def jobs_export(comparison: RunComparison) -> tuple[Sequence[Column], list[Row]]:
     return _columns(comparison), job_rows(comparison.jobs)
 
 
 def job_rows(jobs: Sequence[ComparedJob], run_ids: Sequence[int] = ()) -> list[Row]:
     """`run_ids`: the compared runs, for links to the logs and to their differences."""
     return [(_name(job, run_ids), *_states(job, run_ids), change_cell(job.states)) for job in jobs]
-
-
-def job_key(name: str) -> str:
-    """The job in the URL: its name, or a prefix with a hash if the name is long."""
-    if len(name) <= _MAX_KEY_LENGTH:
-        return name
-    return f"{name[:40]}~{sha256(name.encode(errors='replace')).hexdigest()[:12]}"
 
 
 def since_green(changes: ChangesSinceGreen, zone: ZoneInfo) -> None:
@@ -127,14 +120,14 @@ def deferred_jobs(run_id: int, version: int) -> None:
                 job_table(changes.comparison, "since-green")
 
 
-def since_green_csv(changes: ChangesSinceGreen, run_id: int, version: int) -> tuple[str, ExportBuilder] | None:
+def since_green_export(changes: ChangesSinceGreen, run_id: int, version: int) -> tuple[str, ExportBuilder] | None:
     """The file name and the rows of the CSV export of all jobs; None without an earlier success."""
     return ("since-success", lambda: _all_jobs(run_id, version)) if changes.comparison else None
 
 
 def _all_jobs(run_id: int, version: int) -> tuple[Sequence[Column], list[Row]]:
     changes = changes_since_success(run_id, version)
-    return jobs_csv(changes.comparison) if changes and changes.comparison else ((), [])
+    return jobs_export(changes.comparison) if changes and changes.comparison else ((), [])
 
 
 def _commits(changes: ChangesSinceGreen, github: GitHubRepository | None, latest: ComparedRun) -> None:
@@ -220,7 +213,7 @@ def _name(job: ComparedJob, run_ids: Sequence[int]) -> Cell:
     )
     notes = [mark for is_so, mark in marks if is_so]
     if run_ids and job.states[0] and job.states[-1]:
-        query = [("runs", ",".join(map(str, run_ids))), ("job", job_key(job.name))]
+        query = [("runs", ",".join(map(str, run_ids))), ("job", url_key(job.name))]
         notes.append(cells.anchor("compare logs", "compare", query, hover=f"Differences of the logs of {job.name}"))
     small = f"<small>{' · '.join(notes)}</small>" if notes else ""
     clipped = f'<span class="ph-clip" title="{html(job.name)}"><b>{html(truncate(job.name))}</b></span>'
@@ -234,15 +227,19 @@ def _states(job: ComparedJob, run_ids: Sequence[int]) -> list[Cell]:
 
 def _state(state: ComparedJobState | None, run_id: int | None) -> Cell:
     if state is None:
-        return Cell(f'<span class="ph-dim">{formatting.NO_DATA}</span>', None)
-    name = state.conclusion or ("end_unknown" if state.end_unknown else "in_progress")
-    sign = html(outcome_label(name).partition(" ")[0])
-    shown = f'<span class="ph-{colour_group(name)}" title="{html(outcome_label(name))}">{sign}</span>'
+        return UNKNOWN_STATE
     written = formatting.duration(state.duration_seconds)
     if run_id is not None and state.conclusion not in (None, Conclusion.SKIPPED):
         query = [("run_id", run_id), ("attempt", state.attempt), ("job_id", state.job_id)]
         written = cells.anchor(written, "log", query, hover="Open the log")
-    return Cell(f"{shown} {written}", state.duration_seconds)
+    name = state.conclusion or ("end_unknown" if state.end_unknown else "in_progress")
+    return Cell(f"{state_sign(name)} {written}", state.duration_seconds)
+
+
+def state_sign(name: str) -> str:
+    """The sign of an outcome as HTML, with its name as tooltip."""
+    label = html(outcome_label(name))
+    return f'<span class="ph-{colour_group(name)}" title="{label}">{label.partition(" ")[0]}</span>'
 
 
 def change_cell(states: Sequence[ComparedJobState | None] | Sequence[StepState | None]) -> Cell:

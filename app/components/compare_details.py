@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.components.compare import change_cell, job_key, run_columns, signed_duration
+from app.components.compare import UNKNOWN_STATE, change_cell, run_columns, signed_duration, state_sign
 from app.components.logs import missing_log
 from app.data.outages import Unavailable
 from app.data.runs import job_log_row, job_steps
 from app.logs.diff import DiffLine, DiffRow, Fold, LogDiff, changed_span
 from app.logs.stored import load_diff
-from app.status_style import colour_group, outcome_label
+from app.status_style import outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
 from app.widgets.table import Column, Row, sorted_html
-from app.widgets.text import html, markdown, truncate
+from app.widgets.text import html, markdown, truncate, url_key
 from core import formatting
 from core.formatting import pluralize
 from db.definitions.attempts import FAILED_CONCLUSIONS
@@ -61,7 +61,7 @@ def step_tables(comparison: RunComparison, listed: Sequence[JobSteps]) -> None:
     """A table a job; that of the job of the URL is open, or else the first one. Steps that the runner adds are
     folded."""
     columns, requested = _columns(comparison), st.query_params.get("job", "")
-    keys = [job_key(item.job.name) for item in listed]
+    keys = [url_key(item.job.name) for item in listed]
     opened = keys.index(requested) if requested in keys else 0
     sections = "".join(_section(item, columns, index, index == opened) for index, item in enumerate(listed))
     st.html(f'<div class="ph-sections">{sections}</div>')
@@ -72,7 +72,7 @@ def step_tables(comparison: RunComparison, listed: Sequence[JobSteps]) -> None:
         )
 
 
-def steps_csv(comparison: RunComparison, listed: Sequence[JobSteps]) -> tuple[Sequence[Column], list[Row]]:
+def steps_export(comparison: RunComparison, listed: Sequence[JobSteps]) -> tuple[Sequence[Column], list[Row]]:
     rows: list[Row] = [(cells.text(item.job.name), *row) for item in listed for row in _rows(item.steps)]
     return [Column("Job"), *_columns(comparison)], rows
 
@@ -130,11 +130,9 @@ def _step_name(step: ComparedStep) -> Cell:
 
 def _state(state: StepState | None) -> Cell:
     if state is None:
-        return Cell(f'<span class="ph-dim">{formatting.NO_DATA}</span>', None)
-    name = state.conclusion or "in_progress"
-    sign = html(outcome_label(name).partition(" ")[0])
-    shown = f'<span class="ph-{colour_group(name)}" title="{html(outcome_label(name))}">{sign}</span>'
-    return Cell(f"{shown} {formatting.duration(state.seconds)}", state.seconds)
+        return UNKNOWN_STATE
+    sign = state_sign(state.conclusion or "in_progress")
+    return Cell(f"{sign} {formatting.duration(state.seconds)}", state.seconds)
 
 
 def selected_job(comparison: RunComparison) -> ComparedJob | None:
@@ -143,7 +141,7 @@ def selected_job(comparison: RunComparison) -> ComparedJob | None:
     both = [job for job in comparison.jobs if job.states[0] and job.states[-1]]
     requested = st.query_params.get("job", "")
     if requested:
-        return next((job for job in both if job_key(job.name) == requested), None)
+        return next((job for job in both if url_key(job.name) == requested), None)
     return next((job for job in both if _failed(job)), both[0] if both else None)
 
 

@@ -116,7 +116,7 @@ def _spend_columns(by: str) -> Sequence[Column]:
     return Column(by, fluid=True), *_SPEND_COLUMNS
 
 
-def spend_csv(spending: CostBreakdown, by: str) -> tuple[Sequence[Column], list[Row]]:
+def spend_export(spending: CostBreakdown, by: str) -> tuple[Sequence[Column], list[Row]]:
     return _spend_columns(by), spend_rows(spending.items, ())
 
 
@@ -220,7 +220,7 @@ def unpriced_note(wasted: WastedMinutes) -> None:
     )
 
 
-def wasted_csv(wasted: WastedMinutes) -> tuple[Sequence[Column], list[Row]]:
+def wasted_export(wasted: WastedMinutes) -> tuple[Sequence[Column], list[Row]]:
     return _WASTED_COLUMNS, wasted_rows(wasted.items, ())
 
 
@@ -250,7 +250,7 @@ def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:
     ]
 
 
-def queue_csv(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
+def queue_export(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
     return _QUEUE_COLUMNS, queue_rows(runners, zone)
 
 

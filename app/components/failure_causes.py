@@ -128,7 +128,7 @@ def cause_table(items: Sequence[Cause], now: datetime, time: Query, search: str 
     )
 
 
-def causes_csv(causes: Causes, now: datetime) -> tuple[Sequence[Column], list[Row]]:
+def causes_export(causes: Causes, now: datetime) -> tuple[Sequence[Column], list[Row]]:
     return _COLUMNS, cause_rows(causes.items, now, ())
 
 
@@ -170,7 +170,7 @@ def run_list(cause_runs: CauseRuns, zone: ZoneInfo) -> None:
         )
 
 
-def runs_csv(cause_runs: CauseRuns, zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
+def runs_export(cause_runs: CauseRuns, zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
     return _RUNS, runs_rows(cause_runs, zone)
 
 

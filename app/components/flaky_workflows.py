@@ -121,7 +121,7 @@ def flaky_table(workflows: Sequence[FlakyWorkflow], now: datetime, time: Query) 
     )
 
 
-def flaky_csv(workflows: Sequence[FlakyWorkflow], now: datetime) -> tuple[Sequence[Column], list[Row]]:
+def flaky_export(workflows: Sequence[FlakyWorkflow], now: datetime) -> tuple[Sequence[Column], list[Row]]:
     return _COLUMNS, flaky_rows(workflows, now, ())
 
 
@@ -159,7 +159,7 @@ def case_table(cases: FlakyCases, zone: ZoneInfo, time: Query) -> None:
     )
 
 
-def cases_csv(cases: FlakyCases, zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
+def cases_export(cases: FlakyCases, zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
     return _CASES, case_rows(cases.items, zone, (), {})
 
 

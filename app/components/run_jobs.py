@@ -2,7 +2,6 @@
 failed jobs first, with search and pages."""
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from statistics import median
 from zoneinfo import ZoneInfo
 
@@ -14,7 +13,7 @@ from app.widgets import cells
 from app.widgets.cells import Cell, Value
 from app.widgets.exports import ExportBuilder
 from app.widgets.table import Column, Row, long_table
-from app.widgets.text import html, truncate
+from app.widgets.text import html, truncate, url_key
 from core import formatting
 from db.definitions.attempts import outcome_of
 from db.enums import Outcome
@@ -48,7 +47,7 @@ _VALUES: dict[str, Callable[[JobSummary], Value]] = {
     "runner": lambda job: job.runner or ", ".join(job.labels) or None,
     "started": lambda job: job.started_at.isoformat() if job.started_at else None,
 }
-_MAX_KEY_LENGTH = 80
+_MAX_NOUN_LENGTH = 80
 _COUNT_LABELS = {
     Outcome.FAILURE: "failed",
     Outcome.IN_PROGRESS: "unfinished",
@@ -144,19 +143,12 @@ def _jobs(
 
 def _group_jobs(groups: Sequence[JobGroup[JobSummary]], chosen: str, run_id: int, attempt: int, zone: ZoneInfo) -> None:
     """The jobs of the group that the URL selects."""
-    group = next((candidate for candidate in groups if group_key(candidate.name) == chosen), None)
+    group = next((candidate for candidate in groups if url_key(candidate.name) == chosen), None)
     all_groups = cells.anchor("All groups", "run", [("run_id", run_id), ("attempt", attempt)])
     named = html(group.name) if group else "no job of this attempt is in this group"
     st.html(f'<div class="ph-crumb">{all_groups} / {named}</div>')
     if group:
-        _jobs(group.jobs, f"jobs of {group.name[:_MAX_KEY_LENGTH]}", chosen, run_id, attempt, zone)
-
-
-def group_key(name: str) -> str:
-    """The key of a group in URLs: its name, or a prefix with a hash if the name is long."""
-    if len(name) <= _MAX_KEY_LENGTH:
-        return name
-    return f"{name[:40]}~{sha256(name.encode(errors='replace')).hexdigest()[:12]}"
+        _jobs(group.jobs, f"jobs of {group.name[:_MAX_NOUN_LENGTH]}", chosen, run_id, attempt, zone)
 
 
 def matching(jobs: Sequence[JobSummary], search: str) -> list[JobSummary]:
@@ -166,7 +158,7 @@ def matching(jobs: Sequence[JobSummary], search: str) -> list[JobSummary]:
     return sort_by_outcome(matches)
 
 
-def jobs_csv(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> tuple[str, ExportBuilder]:
+def jobs_export(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> tuple[str, ExportBuilder]:
     """The name of the files and the rows of all jobs."""
     return "run-jobs", lambda: (_COLUMNS, job_rows(matching(jobs, ""), run_id, attempt, zone))
 
@@ -207,7 +199,7 @@ def _group_name(group: JobGroup[JobSummary], run_id: int, attempt: int) -> Cell:
     """Leads to its jobs; to the log, where it is a single job."""
     if len(group.jobs) == 1:
         return _name(group.jobs[0], run_id, attempt)
-    query = [("run_id", run_id), ("attempt", attempt), ("group", group_key(group.name))]
+    query = [("run_id", run_id), ("attempt", attempt), ("group", url_key(group.name))]
     link = cells.anchor(truncate(group.name), "run", query, hover=f"{group.name}: its jobs")
     counts = f"<small>{html(_counts(group))}</small>"
     return Cell(f'<span class="ph-two"><span class="ph-clip">{link}</span>{counts}</span>', group.name)

@@ -127,7 +127,7 @@ def compare_bar() -> None:
     )
 
 
-def export_rows(runs: Sequence[RunRow]) -> tuple[Sequence[Column], list[Row]]:
+def runs_export(runs: Sequence[RunRow]) -> tuple[Sequence[Column], list[Row]]:
     """All exported fields, under the names of the API."""
     rows: list[Row] = [tuple(Cell("", _export_value(getattr(run, name))) for name in _EXPORTED) for run in runs]
     return [Column(name, type=value_type) for name, value_type in _EXPORTED.items()], rows

@@ -51,7 +51,7 @@ def slowdown_table(slowdown: Slowdown, window: Window) -> None:
     st.caption(_LIMITS)
 
 
-def export_rows(slowdown: Slowdown) -> tuple[Sequence[Column], list[Row]]:
+def slowdown_export(slowdown: Slowdown) -> tuple[Sequence[Column], list[Row]]:
     return _COLUMNS, slowdown_rows([*slowdown.jobs, *slowdown.steps])
 
 

@@ -101,11 +101,11 @@ def split_steps(figures: Sequence[StepFigures]) -> tuple[list[StepFigures], list
     return own, added
 
 
-def jobs_csv(breakdown: JobBreakdown) -> tuple[Sequence[Column], Sequence[Row]]:
+def jobs_export(breakdown: JobBreakdown) -> tuple[Sequence[Column], Sequence[Row]]:
     return _columns(_JOBS, breakdown), job_rows(breakdown.jobs.items, breakdown.jobs.trends)
 
 
-def steps_csv(breakdown: JobBreakdown) -> tuple[Sequence[Column], Sequence[Row]]:
+def steps_export(breakdown: JobBreakdown) -> tuple[Sequence[Column], Sequence[Row]]:
     return _columns(_STEPS, breakdown), step_rows(breakdown.steps.items, breakdown.steps.trends)
 
 

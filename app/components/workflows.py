@@ -127,7 +127,7 @@ def searchable_table(workflows: WorkflowList, now: datetime, time: Query) -> Non
     )
 
 
-def export_rows(workflows: WorkflowList, now: datetime) -> tuple[Sequence[Column], Sequence[Row]]:
+def workflows_export(workflows: WorkflowList, now: datetime) -> tuple[Sequence[Column], Sequence[Row]]:
     """The columns and rows of the files of all workflows."""
     return _COLUMNS, _rows(workflows.items, workflows, now, ())
 

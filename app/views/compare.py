@@ -34,10 +34,10 @@ if "job" in st.query_params:
         page_states.query_problems(["job: the first and the last run do not both have this job."])
     logs()
 subtitle = "largest change first · change: last vs. first run"
-with panel("Jobs", subtitle, export=("compared-jobs", lambda: compare.jobs_csv(compared))):
+with panel("Jobs", subtitle, export=("compared-jobs", lambda: compare.jobs_export(compared))):
     compare.job_table(compared, "compared")
 if steps := compare_details.compared_steps(compared, status.version):
-    rows = "compared-steps", lambda: compare_details.steps_csv(compared, steps)
+    rows = "compared-steps", lambda: compare_details.steps_export(compared, steps)
     with panel("Steps", "by job, largest change first · change: last vs. first run", export=rows):
         compare_details.step_tables(compared, steps)
 if "job" not in st.query_params:

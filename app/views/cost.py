@@ -60,17 +60,17 @@ with st.grid(2, min_column_width=320, gap="small"):
             chart_links.runs(),
         )
 
-with panel(f"Spend by {by.lower()}", selection.describe(), export=("spend", lambda: cost.spend_csv(spent, by))):
+with panel(f"Spend by {by.lower()}", selection.describe(), export=("spend", lambda: cost.spend_export(spent, by))):
     controls.spend_control(cost.SPEND_GROUPS)
     cost.spend_table(spent, time, by)
     cost.truncation_note(spent)
 with panel(
     "Waste and defects",
     "most waste first · a failed attempt without a later success is a genuine failure",
-    export=("waste", lambda: cost.wasted_csv(usage.wasted)),
+    export=("waste", lambda: cost.wasted_export(usage.wasted)),
 ):
     cost.wasted_table(usage.wasted, time)
 with panel(
-    "Runners", "most jobs first", export=("queues", lambda: cost.queue_csv(usage.queues.runners, session.zone()))
+    "Runners", "most jobs first", export=("queues", lambda: cost.queue_export(usage.queues.runners, session.zone()))
 ):
     cost.queue_table(usage.queues.runners, session.zone())

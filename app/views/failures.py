@@ -27,7 +27,7 @@ if fingerprint:
         failure_causes.unknown_cause(selection.describe())
         st.stop()
     failure_causes.cause_head(cause_runs, time)
-    rows = ("cause-runs", lambda: failure_causes.runs_csv(cause_runs, session.zone()))
+    rows = ("cause-runs", lambda: failure_causes.runs_export(cause_runs, session.zone()))
     note = listed_note(len(cause_runs.runs), cause_runs.cause.runs)
     with panel("Runs", f"newest first · {session.zone()}", export=rows, export_note=note):
         failure_causes.run_list(cause_runs, session.zone())
@@ -39,7 +39,7 @@ if trends.comparison.current.runs.failure or causes.items:
     failure_causes.key_figures(causes, window, trends, selection.period_length(), now)
 subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
 subtitle += f" · {pluralize(causes.unnamed, 'failed run')} with no error extracted"
-export = "causes", lambda: failure_causes.causes_csv(causes, now)
+export = "causes", lambda: failure_causes.causes_export(causes, now)
 with panel("Failure causes", subtitle, export=export, export_note=ALSO_UNMATCHED):
     if causes.items:
         search = failure_causes.search_box()

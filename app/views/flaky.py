@@ -25,7 +25,7 @@ completeness(figures.completeness(scope, window, status.version), window.since, 
 if workflows:
     flaky_workflows.key_figures(listing)
 subtitle = f"failed, then passed on re-run with no code change, in {selection.describe()} · highest confidence first"
-with panel("Flaky workflows", subtitle, export=("flaky", lambda: flaky_workflows.flaky_csv(workflows, now))):
+with panel("Flaky workflows", subtitle, export=("flaky", lambda: flaky_workflows.flaky_export(workflows, now))):
     if workflows:
         flaky_workflows.flaky_table(workflows, now, selection.time_query())
         if selection.window(now).until > now - RERUN_DELAY:
@@ -35,7 +35,7 @@ with panel("Flaky workflows", subtitle, export=("flaky", lambda: flaky_workflows
 
 if workflows:
     cases = findings.flaky_cases(scope, window, status.version)
-    rows = "flaky-cases", lambda: flaky_workflows.cases_csv(cases, session.zone())
+    rows = "flaky-cases", lambda: flaky_workflows.cases_export(cases, session.zone())
     note = listed_note(len(cases.items), cases.total)
     with panel("Cases", flaky_workflows.cases_text(cases), export=rows, export_note=note):
         flaky_workflows.case_table(cases, session.zone(), selection.time_query())

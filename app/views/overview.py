@@ -85,7 +85,7 @@ with st.grid(2, min_column_width=320, gap="small"):
 # The list at the top is filled after the charts: its queries read more, and the charts need not wait for it.
 show_attention(attention_html(findings.attention(scope, now, status.version), now, caveat=status.caveat))
 listed = figures.workflows(scope, window, status.version)
-export = "workflows", lambda: workflows.export_rows(listed, now)
+export = "workflows", lambda: workflows.workflows_export(listed, now)
 with panel(
     "Workflows", "failing first, then by the upper bound of the success rate", key="workflow-panel", export=export
 ):

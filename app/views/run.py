@@ -46,7 +46,7 @@ if run.has_many_jobs(detail.jobs):
     with panel(
         "All jobs",
         "failed jobs first · click a job to open its log",
-        export=run_jobs.jobs_csv(detail.jobs, run_id, attempt, session.zone()),
+        export=run_jobs.jobs_export(detail.jobs, run_id, attempt, session.zone()),
         export_note=ALSO_UNMATCHED,
     ):
         run_jobs.job_list(detail.jobs, run_id, attempt, session.zone())
@@ -66,7 +66,7 @@ for row in failing:
     job_log(row, run_id, urls.get(row.job_id))
 if changes:
     subtitle = "changed commits and jobs" + (" of the latest attempt" if attempt != newest.run.attempt else "")
-    with panel("Since the last success", subtitle, export=compare.since_green_csv(changes, run_id, status.version)):
+    with panel("Since the last success", subtitle, export=compare.since_green_export(changes, run_id, status.version)):
         compare.since_green(changes, session.zone())
         if on_demand and changes.last_success:
             compare.deferred_jobs(run_id, status.version)

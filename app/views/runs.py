@@ -8,10 +8,10 @@ from app.components.freshness import completeness
 from app.components.runs import (
     compare_bar,
     export_note,
-    export_rows,
     order_text,
     run_order,
     run_table,
+    runs_export,
 )
 from app.data import figures
 from app.data.connection import utc_now
@@ -62,7 +62,7 @@ def listed() -> None:
     when = selection.describe() + (f", {hours}" if hours else "")
     when += f" (the latest {MAX_PARTS} of them)" if every_part and len(every_part) > MAX_PARTS else ""
     subtitle = f"{formatting.count(total)} in {when} · {order_text(order)} · times in {session.zone()}"
-    rows = ("runs", lambda: export_rows(all_runs(scope, window, text, order, parts)))
+    rows = ("runs", lambda: runs_export(all_runs(scope, window, text, order, parts)))
     with panel("Runs", subtitle, export=rows, export_note=export_note(total, order)):
         compare_bar()
         run_table(

@@ -8,7 +8,7 @@ from app.components import chart_links, failure_causes, page_states, slowdown, w
 from app.components import workflow as workflow_head
 from app.components.attention import attention
 from app.components.freshness import completeness
-from app.components.runs import export_note, export_rows, order_text, run_order, run_table
+from app.components.runs import export_note, order_text, run_order, run_table, runs_export
 from app.data import figures, findings
 from app.data import runs as runs_data
 from app.data.connection import utc_now
@@ -32,7 +32,7 @@ if workflow_id is None:
     chosen = selection.scope()
     completeness(figures.completeness(chosen, window, status.version), window.since, chosen.repos)
     listed = figures.workflows(chosen, window, status.version)
-    rows = "workflows", lambda: workflows.export_rows(listed, now)
+    rows = "workflows", lambda: workflows.workflows_export(listed, now)
     with panel("Workflows", selection.describe(), export=rows, export_note=ALSO_UNMATCHED):
         workflows.searchable_table(listed, now, selection.time_query())
     st.stop()
@@ -91,7 +91,7 @@ breakdown = (
 sample = workflow_head.sample_text(breakdown, slower, selection.describe(), session.zone())
 if slower and breakdown.slowdown:
     slow_jobs = breakdown.slowdown
-    export = "slowdown", lambda: slowdown.export_rows(slow_jobs)
+    export = "slowdown", lambda: slowdown.slowdown_export(slow_jobs)
     with panel("Slower jobs and steps", sample, key=chart_links.SLOWDOWN_SECTION, export=export):
         previous = changes_since_success(slower.first_run.id, status.version, jobs=False)
         slowdown.compare_link(slower, previous.last_success if previous else None)
@@ -119,15 +119,15 @@ with st.grid(2, min_column_width=320, gap="small"):
             links,
         )
 
-with panel("Jobs", f"{sample} · longest first", export=("jobs", lambda: workflow_jobs.jobs_csv(breakdown))):
+with panel("Jobs", f"{sample} · longest first", export=("jobs", lambda: workflow_jobs.jobs_export(breakdown))):
     workflow_jobs.job_table(breakdown)
-with panel("Steps", f"{sample} · longest first", export=("steps", lambda: workflow_jobs.steps_csv(breakdown))):
+with panel("Steps", f"{sample} · longest first", export=("steps", lambda: workflow_jobs.steps_export(breakdown))):
     workflow_jobs.step_table(breakdown)
 
 causes = findings.causes(scope, window, now, status.version)
 if causes.items:
     with panel(
-        "Failure causes", "most frequent first", export=("causes", lambda: failure_causes.causes_csv(causes, now))
+        "Failure causes", "most frequent first", export=("causes", lambda: failure_causes.causes_export(causes, now))
     ):
         failure_causes.cause_table(causes.items, now, selection.time_query())
 
@@ -136,7 +136,7 @@ page, total = run_page(scope, window, "", None, status.version, order)
 with panel(
     "Runs" if order != NEWEST_FIRST else "Latest runs",
     order_text(order),
-    export=("runs", lambda: export_rows(all_runs(scope, window, "", order))),
+    export=("runs", lambda: runs_export(all_runs(scope, window, "", order))),
     export_note=export_note(total, order),
 ):
     shown = page.items[:15]

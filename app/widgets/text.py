@@ -1,6 +1,7 @@
-"""Escaping of untrusted text for Markdown and HTML."""
+"""Untrusted text in Markdown, HTML and URLs."""
 
 import re
+from hashlib import sha256
 from html import escape
 
 from core.text import printable
@@ -14,6 +15,7 @@ _AUTOLINK = re.compile(
 )
 # Invisible, and prevents a line break.
 _WORD_JOINER = "\u2060"
+_MAX_KEY_LENGTH = 80
 
 
 def markdown(text: object) -> str:
@@ -30,3 +32,10 @@ def html(text: object) -> str:
 def truncate(text: str, max_length: int = 160) -> str:
     """At most `max_length` characters; a longer text ends with an ellipsis."""
     return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
+
+
+def url_key(name: str) -> str:
+    """A name such as that of a job in the URL; a prefix with a hash if it is long."""
+    if len(name) <= _MAX_KEY_LENGTH:
+        return name
+    return f"{name[:40]}~{sha256(name.encode(errors='replace')).hexdigest()[:12]}"

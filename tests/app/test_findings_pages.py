@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.components import compare
-from app.components.cost import queue_rows, spend_csv, wasted_csv
+from app.components.cost import queue_rows, spend_export, wasted_export
 from app.widgets.exports import as_csv
 from db.definitions.records import AttemptRecord, RunDetailsRecord
 from db.engine import write_scope
@@ -118,12 +118,12 @@ def test_cost_csv_has_one_unit_per_column_and_rounded_values() -> None:
     third = CostGroup(
         "acme/x", None, None, 3, 7, 28, 1650.0000000000091, 20.0 / 3, 1.0, 0.1 + 0.2, 4, 1, 1 / 3, -0.0625
     )
-    head, line = as_csv(*spend_csv(CostBreakdown([third], None), "Repository")).splitlines()
+    head, line = as_csv(*spend_export(CostBreakdown([third], None), "Repository")).splitlines()
     assert head == ("Repository,Cost (USD),Price unknown (min),Share (share),Change (share),Billed minutes (min),"
                     "Compute (min),Waste (min),Jobs,Runs")  # fmt: skip
     assert line == "acme/x,0.3,4,0.3333,-0.0625,28,27.5,0.1111,7,3"
     waste = WorkflowWaste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, 0.123456, 3.0, 2, 0.25)
-    head, line = as_csv(*wasted_csv(WastedMinutes([waste], 60, 30, 0, 90, 0.12, 3, 360, 2, [], None))).splitlines()
+    head, line = as_csv(*wasted_export(WastedMinutes([waste], 60, 30, 0, 90, 0.12, 3, 360, 2, [], None))).splitlines()
     assert head.endswith("Genuine failures (min),Never started (jobs)")
     assert line == "acme/x / CI,1.5,0.1235,0.25,1.0,0.5,0.0,0.05,2"
 
@@ -131,15 +131,15 @@ def test_cost_csv_has_one_unit_per_column_and_rounded_values() -> None:
 def test_cost_without_any_known_price_is_unknown() -> None:
     dear = CostGroup("acme/x", None, None, 3, 7, 28, 1650.0, 400.0, 1.0, 0.0, 28, 1, 0.5, None)
     assert (
-        as_csv(*spend_csv(CostBreakdown([dear], None), "Repository")).splitlines()[1]
+        as_csv(*spend_export(CostBreakdown([dear], None), "Repository")).splitlines()[1]
         == "acme/x,,28,0.5,,28,27.5,6.6667,7,3"
     )
     free = replace(dear, unpriced_minutes=0)
-    assert as_csv(*spend_csv(CostBreakdown([free], None), "Repository")).splitlines()[1].startswith("acme/x,0.0,0,")
+    assert as_csv(*spend_export(CostBreakdown([free], None), "Repository")).splitlines()[1].startswith("acme/x,0.0,0,")
     waste = WorkflowWaste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, None, 3.0, 2, 0.25)
-    line = as_csv(*wasted_csv(WastedMinutes([waste], 60, 30, 0, 90, 0.0, 3, 360, 2, [("big", 28)], None))).splitlines()[
-        1
-    ]
+    line = as_csv(
+        *wasted_export(WastedMinutes([waste], 60, 30, 0, 90, 0.0, 3, 360, 2, [("big", 28)], None))
+    ).splitlines()[1]
     assert line == "acme/x / CI,1.5,,0.25,1.0,0.5,0.0,0.05,2"
 
 

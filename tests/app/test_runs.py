@@ -1,7 +1,7 @@
 import re
 from datetime import timedelta
 
-from app.components.runs import export_rows
+from app.components.runs import runs_export
 from app.data.connection import utc_now
 from app.data.runs import run_page
 from app.widgets.exports import as_csv
@@ -80,7 +80,7 @@ def test_search_without_matches_shows_empty_state(seeded: Seeded, open_page: Ope
 def test_csv_of_runs_has_all_fields_and_no_formulas(seeded: Seeded, open_page: Open) -> None:
     open_page("runs")
     page, _ = run_page(Scope(), Window(seeded.now - timedelta(days=90), utc_now()), "", None, 0)
-    written = as_csv(*export_rows([page.items[0].__class__(**(vars(page.items[0]) | {"title": "=1+1"}))]))
+    written = as_csv(*runs_export([page.items[0].__class__(**(vars(page.items[0]) | {"title": "=1+1"}))]))
     head, row = written.splitlines()
     assert head.startswith("id,repo,workflow,run_number,attempt,title")
     assert f"{RUNNING},acme/web,CI,{RUNNING},1,'=1+1" in row

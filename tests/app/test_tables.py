@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, select, update
 from streamlit.testing.v1 import AppTest
 
 from app.components.run_jobs import _runner
-from app.components.runs import export_note, export_rows
+from app.components.runs import export_note, runs_export
 from app.data.runs import all_runs
 from app.filters.view_state import page_number, value_of
 from app.widgets import cells
@@ -316,7 +316,7 @@ def test_files_of_runs_contain_all_matching_runs(seeded: Seeded, open_page: Open
     runs = all_runs(Scope(repos=("acme/web",)), window, "", NEWEST_FIRST)
     assert len(runs) > 150
     assert {run.repo for run in runs} == {"acme/web"}
-    files = export_rows(runs)
+    files = runs_export(runs)
     newest = json.loads(as_json(*files))[0]
     assert newest["created_at"] == runs[0].created_at.isoformat()
     read = pq.read_table(io.BytesIO(as_parquet(*files)))

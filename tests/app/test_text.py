@@ -5,7 +5,7 @@ import pytest
 
 from app.status_style import outcome_label
 from app.widgets.sparklines import column_sparkline, outcome_strip, sparkline
-from app.widgets.text import html, markdown
+from app.widgets.text import html, markdown, url_key
 from db.enums import Conclusion, Status
 
 
@@ -70,3 +70,11 @@ def test_pictures_are_safe_in_attributes() -> None:
     for picture in (outcome_strip(["success"]), sparkline([1.0, 2.0]), column_sparkline([0, 3])):
         assert picture.startswith("data:image/svg+xml,")
         assert not set(picture) & set('"<>')
+
+
+def test_long_names_have_short_keys_of_their_own_in_urls() -> None:
+    assert url_key("build (3.11)") == "build (3.11)"
+    first, second = url_key("x" * 81), url_key("x" * 82)
+    assert first != second
+    assert len(first) == len(second) == 53
+    assert url_key("\ud800" * 81).startswith("\ud800")

@@ -105,7 +105,7 @@ def resolved_table(alerts: Sequence[AlertRow], zone: ZoneInfo) -> None:
     table("alerts", _COLUMNS, resolved_rows(alerts, zone), caption="Resolved alerts, newest first")
 
 
-def resolved_csv(alerts: Sequence[AlertRow], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
+def resolved_export(alerts: Sequence[AlertRow], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
     return _COLUMNS, resolved_rows(alerts, zone)
 
 

@@ -55,7 +55,7 @@ def rule_table(rules: Sequence[Rule], now: datetime) -> None:
     )
 
 
-def rules_file(rules: Sequence[Rule], now: datetime) -> tuple[Sequence[Column], list[Row]]:
+def rules_export(rules: Sequence[Rule], now: datetime) -> tuple[Sequence[Column], list[Row]]:
     return _COLUMNS, rule_rows(rules, now)
 
 

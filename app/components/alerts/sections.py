@@ -91,7 +91,7 @@ def _history(overview: AlertOverview, zone: ZoneInfo) -> None:
     trail: list[str] = st.session_state.setdefault(_HISTORY_CURSORS, [])
     page = alerts_data.history_page(trail[-1] if trail else None)
     subtitle = f"{overview.counts[AlertState.RESOLVED]:,} resolved · newest first · {zone}"
-    rows = ("alerts", lambda: alert_list.resolved_csv(page.items, zone))
+    rows = ("alerts", lambda: alert_list.resolved_export(page.items, zone))
     with panel("History", subtitle, export=rows, export_note="The alerts on this page only"):
         if not page.items:
             st.caption("No resolved alerts yet. Use Replay under Rules to see when a rule would have fired.")
@@ -147,7 +147,7 @@ def _previous_page(cursors: list[str]) -> None:
 def rules(overview: AlertOverview, now: datetime, zone: ZoneInfo, version: int) -> None:
     # Replays are cached by the hour.
     hour = now.replace(minute=0)
-    export = "rules", lambda: rule_list.rules_file(overview.rules, hour)
+    export = "rules", lambda: rule_list.rules_export(overview.rules, hour)
     with panel("Rules", "conditions that open an alert and who gets notified", export=export):
         rule_list.rule_table(overview.rules, hour)
         st.button("New rule", icon=":material/add:", key="rule-new", on_click=_open_rule, args=("new",))
