@@ -120,7 +120,7 @@ def _row(view: ViewRow) -> None:
 
 
 def _link(view: ViewRow) -> str:
-    """The button makes the view the default of the browser, which only the browser's script knows."""
+    """The button makes the view the default of the browser, which is stored in the browser only."""
     url = html(view.link)
     more = " · ".join(part for part in (view.description, f"by {view.owner}" if view.owner else "") if part)
     return (

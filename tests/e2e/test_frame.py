@@ -115,6 +115,10 @@ def test_explanations_open_by_pointer_and_keyboard(wide: Tab) -> None:
     wide.page.keyboard.press("ArrowRight")
     assert tip.inner_text() != first
     assert wide.page.locator("[data-table=workflows] tbody [data-tip][tabindex='0']").count() == 1
+    link = "document.querySelectorAll('[data-table=workflows] tbody a')[1]"
+    wide.page.evaluate(f"{link}.focus()")
+    wide.page.evaluate("document.querySelector('[data-table=workflows]').outerHTML += ''")
+    wide.page.wait_for_function(f"document.activeElement === {link}")
 
 
 def test_explanations_open_by_touch(browser: "sync_api.Browser", address: str) -> None:

@@ -110,12 +110,12 @@ var requestSection = (hash) => {
 var showSection = () => {
   if (!state.section) return;
   const { name, until } = state.section;
-  const found = document.querySelector(`.st-key-${name}`);
-  if (Date.now() > until || found) state.section = null;
-  if (!found) return;
-  const details = found.matches("details") ? found : found.querySelector("details");
+  const section2 = document.querySelector(`.st-key-${name}`);
+  if (Date.now() > until || section2) state.section = null;
+  if (!section2) return;
+  const details = section2.matches("details") ? section2 : section2.querySelector("details");
   if (details instanceof HTMLDetailsElement && !details.open) details.querySelector("summary")?.click();
-  found.scrollIntoView({ block: "start" });
+  section2.scrollIntoView({ block: "start" });
 };
 
 // navigation/url_state.js
@@ -975,11 +975,12 @@ var showKiosk = () => {
 var setText = (element2, text) => {
   if (element2.textContent !== text) element2.textContent = text;
 };
-var leave = () => {
+var urlWithoutKiosk = () => {
   const url = new URL(location.href);
   for (const name of PARAMETERS) url.searchParams.delete(name);
-  navigate(url);
+  return url;
 };
+var leave = () => navigate(urlWithoutKiosk());
 var pointerTimer;
 var showPointer = () => {
   if (!wall()) return;
@@ -1160,10 +1161,11 @@ var urlWithoutFilters = () => {
   return url;
 };
 var kioskUrl = (isOn) => {
-  const url = isOn ? pageUrl("") : new URL(location.href);
-  if (isOn) url.search = location.search;
-  if (isOn) url.searchParams.set("wall", "1");
-  else for (const name of ["wall", "rotate", "theme"]) url.searchParams.delete(name);
+  if (!isOn) return urlWithoutKiosk();
+  const url = pageUrl("");
+  url.searchParams.set("wall", "1");
+  for (const [name, value] of new URLSearchParams(location.search))
+    if (state.filters.includes(name)) url.searchParams.append(name, value);
   return url;
 };
 var actions = () => {

@@ -68,11 +68,13 @@ const setText = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
-const leave = () => {
+export const urlWithoutKiosk = () => {
   const url = new URL(location.href);
   for (const name of PARAMETERS) url.searchParams.delete(name);
-  navigate(url);
+  return url;
 };
+
+const leave = () => navigate(urlWithoutKiosk());
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let pointerTimer;

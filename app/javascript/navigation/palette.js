@@ -1,6 +1,7 @@
 import { copyToClipboard } from "../log_viewer/dom.js";
 import { defaultView, setDefaultView } from "./default_view.js";
 import { closestTarget } from "./events.js";
+import { urlWithoutKiosk } from "./kiosk.js";
 import { isKiosk } from "./kiosk_layout.js";
 import { navigate, openTab, pageUrl } from "./router.js";
 import { showHelp } from "./shortcuts.js";
@@ -38,10 +39,11 @@ const urlWithoutFilters = () => {
 
 /** @param {boolean} isOn */
 const kioskUrl = (isOn) => {
-  const url = isOn ? pageUrl("") : new URL(location.href);
-  if (isOn) url.search = location.search;
-  if (isOn) url.searchParams.set("wall", "1");
-  else for (const name of ["wall", "rotate", "theme"]) url.searchParams.delete(name);
+  if (!isOn) return urlWithoutKiosk();
+  const url = pageUrl("");
+  url.searchParams.set("wall", "1");
+  for (const [name, value] of new URLSearchParams(location.search))
+    if (state.filters.includes(name)) url.searchParams.append(name, value);
   return url;
 };
 
@@ -139,7 +141,7 @@ export const installPalette = () => {
   document.addEventListener("click", (event) => closestTarget(event, BUTTONS) && togglePalette());
   // Other shortcuts open it as well.
   document.addEventListener("ph:palette", togglePalette);
-  // What is typed right after the shortcut belongs into the palette, so it is loaded before.
+  // What is typed right after the shortcut belongs to the palette, so it is loaded before.
   const load = () => void loadPalette().catch(() => {});
   if ("requestIdleCallback" in globalThis) requestIdleCallback(load, { timeout: 5_000 });
   else setTimeout(load, 2_000);

@@ -16,10 +16,10 @@ export const requestSection = (hash) => {
 export const showSection = () => {
   if (!state.section) return;
   const { name, until } = state.section;
-  const found = document.querySelector(`.st-key-${name}`);
-  if (Date.now() > until || found) state.section = null;
-  if (!found) return;
-  const details = found.matches("details") ? found : found.querySelector("details");
+  const section = document.querySelector(`.st-key-${name}`);
+  if (Date.now() > until || section) state.section = null;
+  if (!section) return;
+  const details = section.matches("details") ? section : section.querySelector("details");
   if (details instanceof HTMLDetailsElement && !details.open) details.querySelector("summary")?.click();
-  found.scrollIntoView({ block: "start" });
+  section.scrollIntoView({ block: "start" });
 };

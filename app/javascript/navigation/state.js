@@ -21,7 +21,7 @@
  *   until which it may appear
  * @property {ReturnType<typeof setTimeout> | undefined} clickTimer the click on a mark that may become a double click
  * @property {{ page: string, dates: string, selected: string }[]} replacedDates what drags have replaced, and by what
- * @property {Record<string, string[]>} hiddenEntries hidden legend entries by key of the chart
+ * @property {Record<string, string[]>} hiddenEntries hidden legend entries by key of the chart and id of the workflow
  */
 
 /** @returns {NavigationState} */

@@ -52,7 +52,7 @@ export class NameSearch {
       if (response.ok) entries = body.entries;
       else message = String(body.detail ?? message);
     } catch {
-      // The message says so, unless a newer query has replaced this one.
+      // The body is no JSON: the general message applies, unless a newer query has replaced this one.
     }
     if (request.signal.aborted) return;
     this.isPending = false;
