@@ -49,12 +49,17 @@ const toggle = (plot, entries) => {
 };
 
 /**
+ * The key of a chart's hidden entries: those of a workflow's chart apply to this workflow only.
+ * @param {Plot} plot
+ */
+const legendKey = (plot) => `${chartKey(plot)} ${new URLSearchParams(location.search).get("id") ?? ""}`;
+
+/**
  * Restores the hidden legend entries of a chart, which Streamlit draws anew with new data, and saves later changes.
  * @param {Plot} plot
  */
 export const keepLegend = (plot) => {
-  const key = chartKey(plot);
-  const saved = state.hiddenEntries[key];
+  const saved = state.hiddenEntries[legendKey(plot)];
   if (saved?.length) {
     const traces = plot._fullData;
     toggle(
@@ -62,5 +67,5 @@ export const keepLegend = (plot) => {
       entriesToToggle(traces, saved).map((index) => traces[index].name ?? ""),
     );
   }
-  plot.on("plotly_restyle", () => (state.hiddenEntries[key] = hiddenEntries(plot._fullData)));
+  plot.on("plotly_restyle", () => (state.hiddenEntries[legendKey(plot)] = hiddenEntries(plot._fullData)));
 };

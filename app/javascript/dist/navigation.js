@@ -69,9 +69,9 @@ var toggle = (plot, entries) => {
   }
   setTimeout(() => plot._context.doubleClickDelay = delay, 50);
 };
+var legendKey = (plot) => `${chartKey(plot)} ${new URLSearchParams(location.search).get("id") ?? ""}`;
 var keepLegend = (plot) => {
-  const key = chartKey(plot);
-  const saved = state.hiddenEntries[key];
+  const saved = state.hiddenEntries[legendKey(plot)];
   if (saved?.length) {
     const traces = plot._fullData;
     toggle(
@@ -79,7 +79,7 @@ var keepLegend = (plot) => {
       entriesToToggle(traces, saved).map((index) => traces[index].name ?? "")
     );
   }
-  plot.on("plotly_restyle", () => state.hiddenEntries[key] = hiddenEntries(plot._fullData));
+  plot.on("plotly_restyle", () => state.hiddenEntries[legendKey(plot)] = hiddenEntries(plot._fullData));
 };
 
 // navigation/events.js
@@ -782,19 +782,20 @@ var setDefaultView = (view) => {
   showDefaultView();
 };
 var showDefaultView = () => {
-  const view = defaultView();
-  for (
-    const button of
+  const buttons = (
     /** @type {NodeListOf<HTMLElement>} */
     document.querySelectorAll(BUTTONS)
-  ) {
+  );
+  const shown = document.querySelector(`${MENU} [data-view]`);
+  if (!buttons.length && !shown) return;
+  const view = defaultView();
+  for (const button of buttons) {
     const isDefault2 = button.dataset.defaultView === view?.id;
     if (button.getAttribute("aria-pressed") === String(isDefault2)) continue;
     button.setAttribute("aria-pressed", String(isDefault2));
     button.textContent = isDefault2 ? "★" : "☆";
     button.title = isDefault2 ? "Do not open by default" : "Open by default in this browser";
   }
-  const shown = document.querySelector(`${MENU} [data-view]`);
   if (!(shown instanceof HTMLElement)) return;
   const isDefault = shown.dataset.view === view?.id;
   if (shown.hidden === isDefault) shown.hidden = !isDefault;
@@ -1587,21 +1588,30 @@ var onMutation = () => {
       /** @type {NodeListOf<HTMLTableElement>} */
       document.querySelectorAll("table.ph-table")
     );
-    tables.forEach(applySortOrder);
-    applyColumns(tables);
-    showColumnButtons();
-    restoreFocus();
-    showRunSelection();
-    markMenuItem();
-    markHeading();
-    showTheme();
-    upgradeTitles();
-    placeTooltip();
-    showKiosk();
-    showPaletteKey();
-    showDefaultView();
-    prepareCharts();
-    showSection();
+    const steps = [
+      () => tables.forEach(applySortOrder),
+      () => applyColumns(tables),
+      showColumnButtons,
+      restoreFocus,
+      showRunSelection,
+      markMenuItem,
+      markHeading,
+      showTheme,
+      upgradeTitles,
+      placeTooltip,
+      showKiosk,
+      showPaletteKey,
+      showDefaultView,
+      prepareCharts,
+      showSection
+    ];
+    for (const step of steps) {
+      try {
+        step();
+      } catch (error) {
+        reportError(error);
+      }
+    }
   });
 };
 function navigation({ data }) {

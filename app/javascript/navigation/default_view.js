@@ -52,15 +52,17 @@ export const setDefaultView = (view) => {
 
 /** Marks the default view in the dialog and in the header. Only changes are written: an observer calls this function. */
 export const showDefaultView = () => {
+  const buttons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(BUTTONS));
+  const shown = document.querySelector(`${MENU} [data-view]`);
+  if (!buttons.length && !shown) return;
   const view = defaultView();
-  for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(BUTTONS))) {
+  for (const button of buttons) {
     const isDefault = button.dataset.defaultView === view?.id;
     if (button.getAttribute("aria-pressed") === String(isDefault)) continue;
     button.setAttribute("aria-pressed", String(isDefault));
     button.textContent = isDefault ? "★" : "☆";
     button.title = isDefault ? "Do not open by default" : "Open by default in this browser";
   }
-  const shown = document.querySelector(`${MENU} [data-view]`);
   if (!(shown instanceof HTMLElement)) return;
   const isDefault = shown.dataset.view === view?.id;
   if (shown.hidden === isDefault) shown.hidden = !isDefault;

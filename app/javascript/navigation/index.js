@@ -24,21 +24,31 @@ const onMutation = () => {
   requestAnimationFrame(() => {
     isScheduled = false;
     const tables = /** @type {NodeListOf<HTMLTableElement>} */ (document.querySelectorAll("table.ph-table"));
-    tables.forEach(applySortOrder);
-    applyColumns(tables);
-    showColumnButtons();
-    restoreFocus();
-    showRunSelection();
-    markMenuItem();
-    markHeading();
-    showTheme();
-    upgradeTitles();
-    placeTooltip();
-    showKiosk();
-    showPaletteKey();
-    showDefaultView();
-    prepareCharts();
-    showSection();
+    const steps = [
+      () => tables.forEach(applySortOrder),
+      () => applyColumns(tables),
+      showColumnButtons,
+      restoreFocus,
+      showRunSelection,
+      markMenuItem,
+      markHeading,
+      showTheme,
+      upgradeTitles,
+      placeTooltip,
+      showKiosk,
+      showPaletteKey,
+      showDefaultView,
+      prepareCharts,
+      showSection,
+    ];
+    for (const step of steps) {
+      try {
+        step();
+      } catch (error) {
+        // The other steps do not depend on this one.
+        reportError(error);
+      }
+    }
   });
 };
 
