@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.supply import install
 from deploy.supply.audit import main as audit
 from deploy.supply.audit import summarize
 from deploy.supply.licences import is_allowed, licence, main, violations
@@ -96,7 +97,9 @@ def test_every_installation_is_by_hash() -> None:
     """In the Makefile and in the images."""
     texts = [(ROOT / name).read_text("utf-8") for name in ("Makefile", "Dockerfile.collector", "Dockerfile.app")]
     installs = re.findall(r"pip(?: --python \S+)? (?:install|\$\(INSTALL\)).*?(?<!\\)\n", "".join(texts), re.DOTALL)
-    assert len(installs) == 6
+    assert len(installs) == 4
+    assert texts[0].count("python -m deploy.supply.install requirements") == 2
+    assert install._PIP[-2:] == ("--require-hashes", "-r")
     flags = re.search(r"^INSTALL = (.*)$", texts[0], re.M)
     assert flags
     for command in (each.replace("$(INSTALL)", flags[1]) for each in installs):

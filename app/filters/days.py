@@ -8,9 +8,10 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from core.formatting import pluralize
 from db.definitions.scope import Window
 
-_DAY = r"(\d{4}-\d\d-\d\d)"
-_TIME = r"(\d{4}-\d\d-\d\dT\d\d:\d\d)Z?"
-_PATTERNS = tuple(re.compile(rf"{part}\.\.{part}", re.ASCII) for part in (_DAY, _TIME))
+_PATTERNS = (
+    re.compile(r"(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)", re.ASCII),
+    re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)Z?\.\.(\d{4}-\d\d-\d\dT\d\d:\d\d)Z?", re.ASCII),
+)
 _ONE_DAY = timedelta(days=1)
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
 _MAX_SHOWN = 60

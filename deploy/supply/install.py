@@ -18,34 +18,36 @@ _MIRROR = "or set PIP_INDEX_URL to a mirror, or HTTPS_PROXY to a proxy"
 # the whole output, in which a lost connection also produces the later ones.
 _REASONS = (
     (
-        r"No space left on device|Errno 28\b|Disk quota exceeded",
+        re.compile(r"No space left on device|Errno 28\b|Disk quota exceeded"),
         "the disk is full; free 1 GB in {folder} and in the folder of temporary files (TMPDIR)",
     ),
     (
-        r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError",
+        re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError"),
         "the certificate of the package index is not trusted; if a proxy issued it, set PIP_CERT to the file of its CA",
     ),
     (
-        r"ProxyError|Tunnel connection failed|407 Proxy",
+        re.compile(r"ProxyError|Tunnel connection failed|407 Proxy"),
         "the proxy refused the connection to the package index; check HTTPS_PROXY",
     ),
     (
-        r"NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|Failed to establish a new connection|"
-        r"Temporary failure in name resolution|Name or service not known|Network is unreachable|Connection refused|"
-        r"Connection reset|RemoteDisconnected|Max retries exceeded|Read timed out|connection broken",
+        re.compile(
+            r"NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|Failed to establish a new connection|"
+            r"Temporary failure in name resolution|Name or service not known|Network is unreachable|Connection refused|"
+            r"Connection reset|RemoteDisconnected|Max retries exceeded|Read timed out|connection broken"
+        ),
         f"the package index cannot be reached; check the network, {_MIRROR}",
     ),
     (
-        r"DO NOT MATCH THE HASHES|do not match the hashes",
+        re.compile(r"DO NOT MATCH THE HASHES|do not match the hashes"),
         "a downloaded file is not the one of {lock}; check the proxy or mirror between this machine and PyPI",
     ),
     (
-        r"No matching distribution found for ([\w.\[\]=<>!~-]+)",
+        re.compile(r"No matching distribution found for ([\w.\[\]=<>!~-]+)"),
         "the package index has no {match} for Python {python} on this platform; use Python 3.11, 3.12 or 3.13 "
         "(make clean, then make run PYTHON=/path/to/python), or another index (PIP_INDEX_URL)",
     ),
-    (r"Permission denied|Errno 13\b", "{folder} is not writable for this user; check its owner"),
-    (r"No module named pip\b", "{folder} has no pip; run make clean and try again"),
+    (re.compile(r"Permission denied|Errno 13\b"), "{folder} is not writable for this user; check its owner"),
+    (re.compile(r"No module named pip\b"), "{folder} has no pip; run make clean and try again"),
 )
 
 
@@ -74,7 +76,7 @@ def failure_reason(output: str, lock: str) -> str:
     """One clause: why pip failed, and the remedy. `output`: what pip printed."""
     for lines in (_errors(output), output):
         for pattern, text in _REASONS:
-            if match := re.search(pattern, lines):
+            if match := pattern.search(lines):
                 python = ".".join(map(str, sys.version_info[:2]))
                 name = match[1] if match.re.groups else ""
                 return text.format(folder=sys.prefix, lock=lock, python=python, match=name)

@@ -32,6 +32,7 @@ def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     add_repository(engine)
     store_runs(engine, run(1, minutes=1), run(2, minutes=2, conclusion="failure", branch=None, actor=None))
     store_jobs(engine, 1, job(9), attempts=(attempt(1, "success"),))
+    store_jobs(engine, 2, job(20, conclusion="failure"), attempts=(attempt(1, "failure"),))
     with write_scope(engine) as session:
         store_log(session, 1, LogRecord(20, 2, "stored", "boom", error_line="boom", fingerprint="f"), NOON)
     engine.dispose()
