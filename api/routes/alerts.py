@@ -43,7 +43,7 @@ def alerts(  # noqa: PLR0913, PLR0917 - its filters
     now: NowDep,
     state: Annotated[list[AlertState] | None, Query(description="Default: all; repeatable")] = None,
     repo: Annotated[list[str] | None, Query(description="owner/name; repeatable")] = None,
-    workflow: Annotated[list[str] | None, Query(description="Name of a workflow; repeatable")] = None,
+    workflow: Annotated[list[str] | None, Query(description="Name or ID of a workflow; repeatable")] = None,
     severity: Annotated[list[Severity] | None, Query(description="Repeatable")] = None,
     rule: Annotated[list[int] | None, Query(description="Id of a rule; repeatable")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,

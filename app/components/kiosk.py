@@ -9,16 +9,13 @@ import streamlit as st
 
 from app.components.attention import attention_row
 from app.components.run_links import github_repositories
-from app.data.alerts import AlertOverview
 from app.data.figures import WorkflowList
 from app.status_style import workflow_status_colour, workflow_status_label
 from app.widgets.cells import address
 from app.widgets.text import html
 from core import formatting
 from core.formatting import pluralize
-from db.definitions.scope import Scope
 from health.alerts.attention import Attention
-from health.alerts.storage.alert_queries import AlertRow
 from health.metrics.definitions.catalogue import FIGURES, display
 from health.metrics.definitions.change import MIN_SAMPLE
 from health.metrics.definitions.episodes import BranchStatus, WorkflowStatus
@@ -79,17 +76,6 @@ def kiosk_style() -> None:
         "<style>section[data-testid=stSidebar], header[data-testid=stHeader], [data-testid=stExpandSidebarButton], "
         ".st-key-head { display: none !important; }</style>"
     )
-
-
-def matching_alerts(overview: AlertOverview, scope: Scope) -> list[AlertRow]:
-    """The newest open alerts of the selected repositories, workflows and branches."""
-    return [
-        alert
-        for alert in overview.firing
-        if (not scope.repos or alert.repo in scope.repos)
-        and (not scope.workflows or alert.workflow in scope.workflows or str(alert.workflow_id) in scope.workflows)
-        and (not scope.branches or alert.branch is None or alert.branch in scope.branches)
-    ]
 
 
 def kiosk_html(page: KioskPage, view: str, rotate: int) -> str:

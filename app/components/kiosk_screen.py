@@ -11,7 +11,6 @@ from app.data.connection import utc_now
 from app.data.outages import Unavailable
 from app.data.status import CollectionStatus, load_status, window_end
 from app.filters import problems, selection
-from db.definitions.scope import Scope
 
 _REFRESH_SECONDS = 5
 
@@ -44,15 +43,14 @@ def kiosk_content() -> str:
     now, scope = window_end(status.version), selection.scope()
     window = selection.window(now)
     comparison = selection.trends(status.version).comparison
-    open_alerts = alerts.alert_overview()
-    matching = kiosk.matching_alerts(open_alerts, scope)
+    open_alerts = alerts.open_alerts(scope)
     page = kiosk.KioskPage(
         head=_head(status, completeness_note(comparison.current.data, window.since, scope.repos)),
         comparison=comparison,
         workflows=figures.workflows(scope, window, status.version),
         attention=findings.attention(scope, now, status.version),
-        alerts=[alert_card(alert, now, open_alerts.first_bad_runs) for alert in matching],
-        open_alerts=len(matching) if scope != Scope() else open_alerts.open_count,
+        alerts=[alert_card(alert, now, open_alerts.first_bad_runs) for alert in open_alerts.items],
+        open_alerts=open_alerts.total,
         caveat=status.caveat,
     )
     return kiosk.kiosk_html(page, session.kiosk_view(), session.kiosk_rotation())

@@ -27,6 +27,7 @@ from health.alerts.storage.alert_queries import (
     NotificationRow,
     alert_page,
     count_alerts,
+    count_matching,
     dead_notifications,
     get_alert,
     latest_test_notifications,
@@ -107,6 +108,26 @@ def firing_page(cursor: str | None) -> FiringPage:
         return FiringPage(page, _first_bad_runs(session, page.items))
 
 
+@dataclass(frozen=True)
+class OpenAlerts:
+    """The newest of the `total` open alerts of a scope. `first_bad_runs` as in AlertOverview."""
+
+    items: list[AlertRow]
+    total: int
+    first_bad_runs: dict[int, RunRow]
+
+
+@serve_stale
+@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+def open_alerts(scope: Scope) -> OpenAlerts:
+    """The open alerts of the repositories, workflows and branches of the scope."""
+    filters = AlertFilter(_OPEN_STATES, scope.repos, scope.workflows, scope.branches)
+    now = utc_now()
+    with read_session() as session:
+        items = alert_page(session, filters, now, limit=MAX_FIRING).items
+        return OpenAlerts(items, count_matching(session, filters, now), _first_bad_runs(session, items))
+
+
 @serve_stale
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def history_page(cursor: str | None) -> AlertPage:
@@ -183,5 +204,5 @@ def request_test(channel: str, message: Message) -> None:
 
 
 def _invalidate() -> None:
-    for query in (alert_overview, firing_page, history_page, alert_by_id):
+    for query in (alert_overview, firing_page, open_alerts, history_page, alert_by_id):
         query.clear()

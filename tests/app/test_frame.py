@@ -6,13 +6,19 @@ from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 from streamlit.testing.v1 import AppTest
 
 from app.components.kiosk import KioskField, field_grid
+from app.data.alerts import MAX_FIRING
 from app.data.status import load_status
 from app.routes import NAMES, PARENTS, has_subject, page_of
 from app.streamlit_patches.document import document
+from db.engine import write_scope
+from db.enums import RuleKind
+from db.models import Alert
+from health.alerts.rules.detail import AlertDetail
+from health.alerts.storage.alert_writes import AlertScope, open_alert
 from health.metrics.definitions.episodes import BranchStatus, WorkflowStatus
 from tests.app.conftest import Open
 from tests.app.reading import html, markdown
@@ -193,6 +199,21 @@ def test_kiosk_mode_without_any_run_shows_the_reason(empty: Engine, open_page: O
     assert '<p class="ph-wall-calm ph-gray">Reading &lt;acme&gt;</p>' in screen
     assert "not synced yet" in screen
     assert "ph-wall-exit" in screen
+
+
+def test_kiosk_mode_shows_an_alert_that_is_older_than_those_of_other_repositories(
+    seeded: Seeded, open_page: Open
+) -> None:
+    with write_scope(seeded.engine) as session:
+        session.execute(delete(Alert))
+        for number in range(MAX_FIRING + 1):
+            scope = AlertScope(1 if number else 2, None, RuleKind.QUEUE_TIME, target=str(number))
+            open_alert(session, scope, "3", AlertDetail(), seeded.now - timedelta(minutes=MAX_FIRING + 1 - number))
+    screen = _wall(open_page(wall="alerts", repo="acme/api"))
+    assert "No firing alerts" not in screen
+    assert "acme/api" in screen.partition("ph-wall-list")[2]
+    everywhere = _wall(open_page(wall="alerts"))
+    assert f'<p class="ph-wall-rest">{MAX_FIRING + 1 - 12} more alerts</p>' in everywhere
 
 
 def test_kiosk_mode_is_no_all_clear_without_a_collector(seeded: Seeded, open_page: Open) -> None:

@@ -16,6 +16,7 @@ from health.alerts.storage.alert_queries import (
     AlertFilter,
     alert_page,
     count_alerts,
+    count_matching,
     dead_notifications,
     firing_alerts,
     get_alert,
@@ -32,7 +33,7 @@ from health.alerts.storage.stored_rules import (
     sync_built_in_rule,
     update_rule,
 )
-from tests.builders import NOON, add_repository
+from tests.builders import NOON, add_repository, run, store_runs
 
 HOUR = timedelta(hours=1)
 RULE = validate_rule(
@@ -154,6 +155,25 @@ def test_pages_of_alerts_follow_each_other(engine: Engine) -> None:
                 alert_page(session, AlertFilter(), NOON, cursor=bad)
         assert alert_page(session, AlertFilter(workflows=("CI",), severities=("info",)), NOON).items == []
         assert [each.id for each in list_alerts(session, states=["resolved"])] == [ids[4], ids[3]]
+
+
+def test_alerts_are_filtered_by_workflow_and_branch(engine: Engine) -> None:
+    add_repository(engine)
+    store_runs(engine, run(1))
+    with write_scope(engine) as session:
+        scopes = [AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES, branch="main", target="a"),
+                  AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES, branch="next", target="b"),
+                  AlertScope(1, None, RuleKind.QUEUE_TIME, target="c")]  # fmt: skip
+        main, following, everywhere = (open_alert(session, scope, "3", AlertDetail(), NOON) for scope in scopes)
+        for filters, expected in (
+            (AlertFilter(workflows=("CI",)), {main, following}),
+            (AlertFilter(workflows=("5",)), {main, following}),
+            (AlertFilter(workflows=("9" * 30,)), set()),
+            (AlertFilter(branches=("main",)), {main, everywhere}),
+            (AlertFilter(("firing",), ("acme/web",), ("CI",), ("next",)), {following}),
+        ):
+            assert {row.id for row in alert_page(session, filters, NOON).items} == expected
+            assert count_matching(session, filters, NOON) == len(expected)
 
 
 def test_messages_that_nobody_got_can_be_listed(engine: Engine) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from db.enums import AlertState, DeliveryState
 from db.models import Alert, Notification, Repository, Workflow
 from db.runs.cursors import decode_cursor, encode_cursor
+from db.runs.run_filters import workflow_ids
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.targets import AlertTarget
 
@@ -76,11 +77,13 @@ class AlertRow:
 
 @dataclass(frozen=True)
 class AlertFilter:
-    """Values of one field are alternatives; an alert must match every field. An empty field does not filter."""
+    """Values of one field are alternatives; an alert must match every field. An empty field does not filter.
+    `workflows`: names or ids. `branches`: alerts without a branch match all of them."""
 
     states: tuple[str, ...] = ()
     repos: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
     severities: tuple[str, ...] = ()
     rule_ids: tuple[int, ...] = ()
 
@@ -188,6 +191,11 @@ def count_alerts(session: Session, now: datetime) -> dict[AlertState, int]:
     return {state: int(number or 0) for state, number in zip(AlertState, row, strict=True)}
 
 
+def count_matching(session: Session, filters: AlertFilter, now: datetime) -> int:
+    query = _select().with_only_columns(func.count(), maintain_column_froms=True)
+    return session.scalars(query.where(*_filter_conditions(filters, now))).one()
+
+
 def dead_notifications(session: Session, since: datetime, *, limit: int = MAX_DEAD) -> list[DeadNotification]:
     """Notifications created since then and given up, newest first."""
     query = (
@@ -238,11 +246,11 @@ def _filter_conditions(filters: AlertFilter, now: datetime) -> list[ColumnElemen
     conditions = [_in_repositories(filters.repos)]
     if filters.states:
         conditions.append(or_(*(_state_condition(AlertState(state), now) for state in filters.states)))
-    for column, values in (
-        (Workflow.name, filters.workflows),
-        (Alert.severity, filters.severities),
-        (Alert.rule_id, filters.rule_ids),
-    ):
+    if filters.workflows:
+        conditions.append(Alert.workflow_id.in_(workflow_ids(filters.workflows)))
+    if filters.branches:
+        conditions.append(or_(Alert.branch.is_(None), Alert.branch.in_(filters.branches)))
+    for column, values in ((Alert.severity, filters.severities), (Alert.rule_id, filters.rule_ids)):
         if values:
             conditions.append(column.in_(values))
     return conditions
