@@ -197,7 +197,7 @@ class RepositorySync:
 
     def _read_workflows(self, repository_id: int, repo: str) -> int:
         with session_scope(self._engine) as session:
-            last = sync_state(session, repository_id).workflows_listed_at
+            last = sync_state(session, repository_id).workflows_at
         now = self._clock()
         if not is_due(last, WORKFLOWS_EVERY, now):
             return 0
@@ -210,7 +210,7 @@ class RepositorySync:
             complete_at = now if complete else None
             changed = upsert_workflows(session, repository_id, list(records.values()), complete_at=complete_at)
             # An incomplete list is read again by the next sync.
-            sync_state(session, repository_id).workflows_listed_at = complete_at
+            sync_state(session, repository_id).workflows_at = complete_at
         return changed
 
     def _run_coverage(self, repository_id: int) -> tuple[RunCoverage, str | None]:

@@ -68,7 +68,7 @@ class SyncState(Base):
     rescanned_wide_at: Mapped[datetime | None]
     rescanned_deep_at: Mapped[datetime | None]
     audited_at: Mapped[datetime | None]
-    workflows_listed_at: Mapped[datetime | None]
+    workflows_at: Mapped[datetime | None]
     repository_etag: Mapped[str | None] = mapped_column(Text)
     runs_etag: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(ErrorText)

@@ -111,7 +111,7 @@ def upsert_workflows(
 def mark_unlisted_deleted(session: Session, repository_id: int) -> int:
     """Marks workflows as DELETED that are known only from runs and whose first run is older than the last complete
     list, because the list did not contain them. Returns their number."""
-    listed_at = session.scalar(select(SyncState.workflows_listed_at).where(SyncState.repository_id == repository_id))
+    listed_at = session.scalar(select(SyncState.workflows_at).where(SyncState.repository_id == repository_id))
     if listed_at is None:
         return 0
     return _mark_deleted(session, repository_id, listed_at, Workflow.state == WorkflowState.UNLISTED)
@@ -120,7 +120,7 @@ def mark_unlisted_deleted(session: Session, repository_id: int) -> int:
 def request_workflow_list(session: Session, repository_id: int, runs: Sequence[RunRecord]) -> None:
     """Requests the list of workflows with the next sync if a workflow that is stored as deleted or disabled has a run
     since the last list, because it was restored or enabled."""
-    listed_at = session.scalar(select(SyncState.workflows_listed_at).where(SyncState.repository_id == repository_id))
+    listed_at = session.scalar(select(SyncState.workflows_at).where(SyncState.repository_id == repository_id))
     newer = {run.workflow_id for run in runs if listed_at and run.created_at > listed_at}
     if not newer:
         return
@@ -128,7 +128,7 @@ def request_workflow_list(session: Session, repository_id: int, runs: Sequence[R
         select(Workflow.state).where(Workflow.repository_id == repository_id, Workflow.id.in_(newer))
     )
     if any(map(is_inactive, known)):
-        session.get_one(SyncState, repository_id).workflows_listed_at = None
+        session.get_one(SyncState, repository_id).workflows_at = None
 
 
 def _mark_deleted(

@@ -87,10 +87,12 @@ def test_thousand_steps_open_at_the_failed_one(open_page: Open) -> None:
 @pytest.mark.usefixtures("huge")
 def test_many_attempts_are_chosen_from_a_list(open_page: Open) -> None:
     page = open_page("run", run_id=ATTEMPTS, attempt=7)
-    chosen = page.selectbox(key=f"attempt-{ATTEMPTS}")
+    (chosen,) = page.selectbox
     assert (chosen.label, chosen.value, len(chosen.options)) == ("Attempt (50 in total)", 7, 50)
-    chosen.select(50).run()
-    assert page.query_params["attempt"] == "50"
+    chosen.select(49).run()
+    assert page.query_params["attempt"] == "49"
+    page.selectbox[0].select(50).run()
+    assert "attempt" not in page.query_params, "the latest attempt is the default"
 
 
 def test_url_of_a_group_opens_it_without_grouped_default(empty: Engine, open_page: Open) -> None:

@@ -151,7 +151,7 @@ def test_nothing_is_concluded_from_a_list_that_is_not_whole(engine: Engine, gith
 def listed(engine: Engine, *records: WorkflowRecord, at: datetime | None = NOON) -> None:
     with write_scope(engine) as session:
         upsert_workflows(session, 1, records, complete_at=at)
-        sync_state(session, 1).workflows_listed_at = at
+        sync_state(session, 1).workflows_at = at
 
 
 def states(engine: Engine) -> dict[str, str]:
@@ -205,7 +205,7 @@ def test_only_a_later_run_of_an_inactive_workflow_asks_for_the_list(engine: Engi
         with write_scope(engine) as session:
             session.get_one(Workflow, (1, 5)).state = state
             request_workflow_list(session, 1, [record])
-            return sync_state(session, 1).workflows_listed_at is None
+            return sync_state(session, 1).workflows_at is None
 
     state = "active"
     assert not asks(run(1, minutes=1))

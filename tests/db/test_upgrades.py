@@ -33,7 +33,6 @@ RENAMED_BY_0014 = {
         "relooked_at": "rescanned_at",
         "relooked_wide_at": "rescanned_wide_at",
         "relooked_deep_at": "rescanned_deep_at",
-        "workflows_at": "workflows_listed_at",
         "identified_at": "identity_checked_at",
     },
     "backfills": {"found_late": "late_runs"},

@@ -18,7 +18,6 @@ _COLUMNS = (
     ("sync_states", "relooked_at", "rescanned_at"),
     ("sync_states", "relooked_wide_at", "rescanned_wide_at"),
     ("sync_states", "relooked_deep_at", "rescanned_deep_at"),
-    ("sync_states", "workflows_at", "workflows_listed_at"),
     ("sync_states", "identified_at", "identity_checked_at"),
     ("backfills", "found_late", "late_runs"),
     ("run_gaps", "looks", "checks"),

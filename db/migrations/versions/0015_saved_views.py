@@ -17,6 +17,9 @@ loses = "saved views of the dashboard."
 
 
 def upgrade() -> None:
+    # Development versions of revision 0014 renamed this column, which scripts read.
+    if "workflows_listed_at" in {column["name"] for column in sa.inspect(op.get_bind()).get_columns("sync_states")}:
+        op.execute("ALTER TABLE sync_states RENAME COLUMN workflows_listed_at TO workflows_at")
     # Before the table: the index commits, and a repeated migration must not create the table twice.
     create_index("ix_runs_run_number", "runs", ["run_number"])
     op.create_table(
