@@ -20,8 +20,8 @@ from tests import compiled, sharding
 from tests.databases import Shelf, administer, with_name
 from tests.kept import Kept
 
-# They share a dashboard, its database and a browser.
-BROWSER = {f"tests/e2e/test_{each}.py" for each in ("alerts", "log", "pages", "palette", "ui")}
+# These files share a dashboard, its database and a browser.
+BROWSER = {f"tests/e2e/test_{name}.py" for name in ("alerts", "log", "pages", "palette", "ui")}
 
 
 compiled.share()
@@ -43,11 +43,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 class Files(LoadScopeScheduling):
     """A file's tests are run by one worker, which prepares what they share once; and so are those of one dashboard in
-    one browser."""
+    one browser. At most two workers run browsers: more would wait for each other until their limits."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::", maxsplit=1)[0]
-        return "browser" if path in BROWSER else path
+        if path in BROWSER:
+            return "browser"
+        return "other browsers" if path.startswith("tests/e2e/") else path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:

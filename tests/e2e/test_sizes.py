@@ -110,7 +110,7 @@ def shown(name: str) -> str:
 def _look(tab: Tab, much: str, path: str) -> None:
     said = tab.page.locator("[data-testid=stMain]").inner_text()
     if much == "none" and path in ("/", "/runs", "/failures"):
-        assert "No repositories configured" in said
+        assert "No repository matches GITHUB_REPOS" in said
     if much == "one" and path == "/runs":
         assert shown(STRANGE[0]) in said
     if much == "many" and path == "/":
