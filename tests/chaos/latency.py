@@ -67,7 +67,7 @@ class Line:
         ends = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < ends:
             for each in self.slack.taken[count:]:
-                if f"{workflow} on main" in each.text:
+                if f"{workflow} is failing on main" in each.text:
                     return each
             time.sleep(0.002)
         raise AssertionError(f"nobody was told of {workflow}")
