@@ -114,12 +114,14 @@ def test_selected_runs_are_compared(desktop: "sync_api.BrowserContext", address:
         tab.go("/runs?repo=acme%2Fapi")
         boxes = tab.page.locator("input.ph-pick")
         boxes.nth(1).check()
+        tab.settle()
         place = boxes.nth(3).bounding_box()
         boxes.nth(3).check()
         # The link takes the place of the hint: nothing moves below the pointer.
         assert boxes.nth(3).bounding_box() == place
         tab.page.get_by_role("link", name="Compare 2 runs").click()
         tab.see("Compare runs")
+        tab.settle()
         assert tab.page.locator("[data-table=compared] tbody tr").count() == 1
 
 
