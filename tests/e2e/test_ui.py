@@ -121,6 +121,7 @@ def test_selected_runs_are_compared(desktop: "sync_api.BrowserContext", address:
         assert boxes.nth(3).bounding_box() == place
         tab.page.get_by_role("link", name="Compare 2 runs").click()
         tab.see("Compare runs")
+        tab.page.locator("[data-table=compared] tbody tr").first.wait_for()
         tab.settle()
         assert tab.page.locator("[data-table=compared] tbody tr").count() == 1
 
