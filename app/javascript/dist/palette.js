@@ -1,5 +1,13 @@
 // Built by `npm run build` from app/javascript; edit the sources, not this file.
 
+// log_viewer/dom.js
+var createElement = (name, className = "", text = void 0) => {
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  if (text !== void 0) element.textContent = text;
+  return element;
+};
+
 // palette/score.js
 var MAX_TERMS = 8;
 var MAX_TERM_LENGTH = 60;
@@ -224,12 +232,6 @@ var MAX_SHOWN = 50;
 var PAGE_ROWS = 8;
 var LIST_ID = "ph-palette-list";
 var HINTS = [["↑ ↓", "Select"], ["Enter", "Open"], ["Ctrl Enter", "New tab"], ["Esc", "Close"]];
-var createElement = (name, className, text = "") => {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  if (text) element.textContent = text;
-  return element;
-};
 var PaletteDialog = class {
   /** @type {RankedEntry[]} */
   #shown = [];
@@ -242,7 +244,7 @@ var PaletteDialog = class {
     this.context = context;
     this.element = createElement("dialog", "ph-palette");
     this.element.setAttribute("aria-label", "Command palette");
-    this.input = createElement("input", "");
+    this.input = createElement("input");
     Object.assign(this.input, {
       type: "text",
       autocomplete: "off",
@@ -259,7 +261,7 @@ var PaletteDialog = class {
       autocapitalize: "off"
     };
     for (const [name, value] of Object.entries(attributes)) this.input.setAttribute(name, value);
-    this.list = createElement("ul", "");
+    this.list = createElement("ul");
     this.list.id = LIST_ID;
     this.list.setAttribute("role", "listbox");
     this.list.setAttribute("aria-label", "Results");

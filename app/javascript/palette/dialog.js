@@ -1,3 +1,4 @@
+import { createElement } from "../log_viewer/dom.js";
 import { KINDS, rankEntries, splitLabel } from "./entries.js";
 import { NameSearch } from "./names.js";
 
@@ -16,19 +17,6 @@ const PAGE_ROWS = 8;
 const LIST_ID = "ph-palette-list";
 const HINTS = [["↑ ↓", "Select"], ["Enter", "Open"], ["Ctrl Enter", "New tab"], ["Esc", "Close"]];
 
-/**
- * @template {keyof HTMLElementTagNameMap} Name
- * @param {Name} name
- * @param {string} className
- * @param {string} [text]
- */
-const createElement = (name, className, text = "") => {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  if (text) element.textContent = text;
-  return element;
-};
-
 /** A modal dialog with a search field and a list of entries; the field keeps the focus. */
 export class PaletteDialog {
   /** @type {RankedEntry[]} */
@@ -43,13 +31,13 @@ export class PaletteDialog {
     this.context = context;
     this.element = createElement("dialog", "ph-palette");
     this.element.setAttribute("aria-label", "Command palette");
-    this.input = createElement("input", "");
+    this.input = createElement("input");
     Object.assign(this.input, { type: "text", autocomplete: "off", spellcheck: false, maxLength: 200,
       placeholder: "Page, repository, workflow, branch, #run, saved view or action" });
     const attributes = { role: "combobox", "aria-label": "Search", "aria-expanded": "true", "aria-controls": LIST_ID,
       "aria-autocomplete": "list", autocapitalize: "off" };
     for (const [name, value] of Object.entries(attributes)) this.input.setAttribute(name, value);
-    this.list = createElement("ul", "");
+    this.list = createElement("ul");
     this.list.id = LIST_ID;
     this.list.setAttribute("role", "listbox");
     this.list.setAttribute("aria-label", "Results");
