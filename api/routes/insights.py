@@ -15,10 +15,10 @@ from db.runs.cursors import InvalidCursor
 from db.runs.run_queries import list_runs
 from health.alerts import attention as attention_list
 from health.completeness.service import read_completeness, read_periods
-from health.insights import causes as failure_causes
 from health.insights import flaky as flaky_workflows
 from health.insights import regressions as regression_detector
-from health.insights.causes import MAX_JOBS
+from health.insights.causes import queries as failure_causes
+from health.insights.causes.queries import MAX_JOBS
 from health.insights.flaky import MAX_RUNS_FOR_JOBS, RERUN_DELAY
 from health.insights.regressions import LOOK_BACK, evaluation_time
 

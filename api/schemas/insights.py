@@ -9,7 +9,7 @@ from api.schemas.base import Schema, Time, Window, example
 from api.schemas.metrics import Data
 from api.schemas.runs import Run
 from db.runs.run_queries import RunRow
-from health.insights.causes import Cause as CauseRow
+from health.insights.causes.queries import Cause as CauseRow
 from health.insights.finding_queries import FailedJob
 
 _WINDOW = {"since": "2026-11-19T12:00:00Z", "until": "2026-11-23T12:00:00Z"}

@@ -22,7 +22,7 @@ from core.formatting import pluralize
 from core.terminal import rendered_line
 from db.definitions.scope import Window
 from db.runs.run_queries import RunRow
-from health.insights.causes import Cause, CauseRuns, Causes, summarize
+from health.insights.causes.queries import Cause, CauseRuns, Causes, summarize
 from health.metrics.definitions.percentiles import ratio
 from health.metrics.service import Trends
 

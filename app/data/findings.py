@@ -9,7 +9,7 @@ from app.data.connection import read_session
 from app.data.outages import serve_stale
 from db.definitions.scope import Scope, Window
 from health.alerts import attention as attention_list
-from health.insights import causes as failure_causes
+from health.insights.causes import queries as failure_causes
 from health.insights import flaky as flaky_workflows
 from health.insights import flaky_cases as evidence
 from health.insights import regressions as regression_detector

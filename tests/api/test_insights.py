@@ -14,10 +14,10 @@ from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.engine import session_scope, write_scope
 from db.models import Job, JobLog, Run, SyncState
 from health.alerts import attention as attention_list
-from health.insights import causes as failure_causes
 from health.insights import flaky as flaky_workflows
 from health.insights import regressions as regression_detector
-from health.insights.causes import MAX_JOBS
+from health.insights.causes import queries as failure_causes
+from health.insights.causes.queries import MAX_JOBS
 from health.insights.flaky import MAX_RUNS_FOR_JOBS
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import run, store_runs

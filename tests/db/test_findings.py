@@ -10,7 +10,7 @@ from db.definitions.scope import Scope, Window
 from db.engine import session_scope
 from db.models import JobLog
 from health.alerts.attention import attention
-from health.insights.causes import cause_runs, causes
+from health.insights.causes.queries import cause_runs, causes
 from health.insights.finding_queries import refresh_fingerprints
 from health.insights.regressions import regressions
 from tests.builders import NOON, add_repository, run, store_runs

@@ -12,7 +12,7 @@ from db.jobs.job_writes import store_run_details
 from db.logs.log_writes import store_log
 from db.repositories.repository_writes import get_repository
 from db.runs.run_queries import get_run
-from health.insights.causes import runs_by_day
+from health.insights.causes.queries import runs_by_day
 from health.insights.flaky_cases import attempt_evidence, flaky_cases
 from health.metrics.definitions.step_comparison import compare_steps, is_housekeeping
 from health.metrics.workflows import usual_duration
