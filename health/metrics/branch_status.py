@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, func, or_, select
+from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, and_, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from db.collection.heartbeat_detail import COLLECTOR_HEARTBEAT
@@ -18,8 +18,9 @@ from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope
 from db.enums import DISABLED_PREFIX, Outcome, WorkflowState, is_inactive
 from db.models import Heartbeat, Repository, Run, Workflow
-from db.runs.run_filters import in_scope, repository_ids, workflow_ids
+from db.runs.run_filters import repository_ids, run_conditions, workflow_ids
 from db.runs.run_queries import RunRow, select_runs
+from db.sql import UtcDateTime
 from health.completeness.service import RepositoryOverview, read_overview
 from health.metrics.definitions.episodes import BranchStatus, workflow_status
 
@@ -30,8 +31,6 @@ WorkflowPath = tuple[str, int]
 ARCHIVED = "archived"
 # Runs that were created earlier do not count.
 LOOK_BACK = timedelta(days=90)
-# Broken workflows a statement.
-_BATCH_SIZE = 100
 
 
 def is_active() -> ColumnElement[bool]:
@@ -89,61 +88,84 @@ class Streak:
 def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak]:
     """Returns the active workflows whose last completed run on the default branch failed: the longest streak first,
     then the oldest."""
-    where = [*in_scope(session, scope.for_sequences()), Run.on_default_branch, Run.created_at >= now - LOOK_BACK]
-    broken = _broken_conditions(session, where)
-    streaks = []
-    for first in range(0, len(broken), _BATCH_SIZE):
-        failures = [*where, Run.outcome == Outcome.FAILURE, or_(*broken[first : first + _BATCH_SIZE])]
-        streaks += _streaks(session, failures)
+    # A streak has one row where its first run is its last one, else two: the first run precedes the last.
+    runs: dict[Key, list[RunRow]] = defaultdict(list)
+    branches: dict[Key, tuple[str, int]] = {}
+    for *columns, repository_id, branch, length in session.execute(_streak_ends(scope, now - LOOK_BACK)):
+        run = RunRow(*columns)
+        runs[repository_id, run.workflow_id].append(run)
+        branches[repository_id, run.workflow_id] = branch, length
+    streaks = [_streak(*key, *branches[key], ends) for key, ends in runs.items()]
     return sorted(streaks, key=lambda streak: (-streak.length, streak.since))
 
 
-def _streaks(session: Session, failures: Sequence[Any]) -> list[Streak]:
-    """Takes the conditions on the failed runs of some workflows. They are counted by the database: a workflow may have
-    failed for weeks, and only the first and the last of its runs are shown."""
-    key = Run.repository_id, Run.workflow_id
-    counts = select(*key, func.count(), func.min(Run.created_at), func.max(Run.created_at)).where(*failures)
-    lengths: dict[Key, int] = {}
-    ends: list[ColumnElement[bool]] = []
-    for repository_id, workflow_id, length, first_at, last_at in session.execute(counts.group_by(*key)):
-        lengths[repository_id, workflow_id] = length
-        of_workflow = Run.repository_id == repository_id, Run.workflow_id == workflow_id
-        ends.append(and_(*of_workflow, Run.created_at.in_((first_at, last_at))))
-    if not ends:
-        return []
-    query = select_runs(Run.repository_id, Repository.default_branch).order_by(Run.created_at, Run.id)
-    runs: dict[tuple[int, int, str], list[RunRow]] = defaultdict(list)
-    for row in session.execute(query.where(*failures, or_(*ends))):
-        run = RunRow(*row[:-2])
-        runs[row[-2], run.workflow_id, row[-1]].append(run)
-    return [_streak(*key, lengths[key[:2]], listed) for key, listed in runs.items()]
+def _streak_ends(scope: Scope, since: datetime) -> Select[Any]:
+    """Selects the first and the last failed run of each streak, oldest first, with the repository's id and default
+    branch and the length of the streak. One statement for any number of workflows. An index has the last runs and the
+    runs since the last success of a workflow, and only the runs of streaks are counted. The common table expressions
+    are materialized, because a database may otherwise compute them for each use of a column."""
+    where = [*run_conditions(scope.for_sequences()), Run.on_default_branch, Run.created_at >= since]
+    failing = _failing_workflows(scope, where, since)
+    failures = [
+        *where,
+        Run.repository_id == failing.c.repository_id,
+        Run.workflow_id == failing.c.workflow_id,
+        Run.outcome == Outcome.FAILURE,
+        # Two runs can be created in one second. The first condition is answered by an index.
+        Run.created_at >= failing.c.passed_at,
+        or_(Run.created_at > failing.c.passed_at, Run.id > failing.c.passed_id),
+    ]
+
+    def end(*order: ColumnElement[Any]) -> ScalarSelect[Any]:
+        return select(Run.id).where(*failures).correlate(failing).order_by(*order).limit(1).scalar_subquery()
+
+    length = select(func.count()).select_from(Run).where(*failures).correlate(failing).scalar_subquery()
+    ends = _materialized(
+        select(
+            failing.c.repository_id,
+            length.label("length"),
+            end(Run.created_at.asc(), Run.id.asc()).label("first_id"),
+            end(Run.created_at.desc(), Run.id.desc()).label("last_id"),
+        ),
+        "ends",
+    )
+    query = select_runs(Run.repository_id, Repository.default_branch, ends.c.length)
+    of_streak = Run.repository_id == ends.c.repository_id, Run.id.in_([ends.c.first_id, ends.c.last_id])
+    return query.join(ends, and_(*of_streak)).order_by(Run.created_at, Run.id)
 
 
-def _broken_conditions(session: Session, where: Sequence[Any]) -> list[ColumnElement[bool]]:
-    """Returns one condition a broken workflow, for its runs since the last success. The last run of each workflow comes
-    from an index, so that the cost does not depend on the number of runs."""
+def _failing_workflows(scope: Scope, where: Sequence[Any], since: datetime) -> CTE:
+    """Selects the failing workflows with the time and the id of their last success, else `since` and 0. The last run of
+    each workflow comes from an index, so that the cost does not depend on the number of runs."""
 
     def last(column: Any, *outcomes: Outcome) -> ScalarSelect[Any]:
         same_workflow = Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id
         query = select(column).where(*same_workflow, *where, Run.outcome.in_(outcomes)).correlate(Workflow)
         return query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1).scalar_subquery()
 
-    passed, passed_id = last(Run.created_at, Outcome.SUCCESS), last(Run.id, Outcome.SUCCESS)
-    query = select(Workflow.repository_id, Workflow.id, passed, passed_id)
-    query = query.where(is_active(), last(Run.outcome, *DECIDED) == Outcome.FAILURE)
-    return [
-        and_(Run.repository_id == row[0], Run.workflow_id == row[1], *([_after(row[2], row[3])] if row[2] else []))
-        for row in session.execute(query)
-    ]
+    passed_at = func.coalesce(last(Run.created_at, Outcome.SUCCESS), literal(since, UtcDateTime))
+    passed_id = func.coalesce(last(Run.id, Outcome.SUCCESS), 0)
+    query = select(
+        Workflow.repository_id,
+        Workflow.id.label("workflow_id"),
+        passed_at.label("passed_at"),
+        passed_id.label("passed_id"),
+    ).where(
+        is_active(),
+        Workflow.repository_id.in_(repository_ids(scope)),
+        last(Run.outcome, *DECIDED) == Outcome.FAILURE,
+    )
+    if scope.workflows:
+        query = query.where(Workflow.id.in_(workflow_ids(scope.workflows)))
+    return _materialized(query, "failing")
 
 
-def _after(time: datetime, run_id: int) -> ColumnElement[bool]:
-    """Two runs can be created in one second. The first condition is answered by an index."""
-    return and_(Run.created_at >= time, or_(Run.created_at > time, Run.id > run_id))
+def _materialized(query: Select[*tuple[Any, ...]], name: str) -> CTE:
+    return query.cte(name).prefix_with("MATERIALIZED")
 
 
 def _streak(repository_id: int, workflow_id: int, branch: str, length: int, runs: Sequence[RunRow]) -> Streak:
-    """`runs` include the first and the last one, in this order."""
+    """`runs` are the first and the last one, in this order."""
     first, last = runs[0], runs[-1]
     since = first.completed_at or first.created_at
     return Streak(repository_id, workflow_id, first.repo, last.workflow, branch, since, length, first, last)

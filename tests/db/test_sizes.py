@@ -22,7 +22,7 @@ from health.metrics.branch_status import failing_streaks
 from health.metrics.queries.job_queries import newest_runs, read_steps
 from health.metrics.workflow_health import list_workflows, workflow_histories
 from tests.builders import NOON, REPO, add_repository, roll_up
-from tests.effort import effort
+from tests.effort import Effort, effort
 
 MONTH = Window(NOON - timedelta(days=30), NOON)
 
@@ -85,7 +85,22 @@ def test_long_streaks_are_counted_and_not_read(engine: Engine) -> None:
     assert [(streak.length, streak.first_failure.id, streak.last_failure.id) for streak in streaks] == [
         (200, workflow * 100_000 - 199, workflow * 100_000) for workflow in (1, 2, 3)
     ]
-    assert of_streaks.statements <= 5
+    assert len(_queries(of_streaks)) == 1
+
+
+def test_all_failing_workflows_are_read_by_one_statement(pair: tuple[Engine, Engine]) -> None:
+    efforts = []
+    for engine, workflows in zip(pair, (60, 240), strict=True):
+        store(engine, workflows, 10, failed=3)
+        with Session(engine) as session, effort() as of_streaks:
+            assert [streak.length for streak in failing_streaks(session, Scope(), NOON)] == [3] * workflows
+        efforts.append(of_streaks)
+    assert [len(_queries(of_streaks)) for of_streaks in efforts] == [1, 1]
+    assert efforts[1].steps <= 5 * efforts[0].steps
+
+
+def _queries(counted: Effort) -> list[str]:
+    return [text for text in counted.texts if text != "BEGIN"]
 
 
 def test_steps_of_no_more_runs_than_needed_are_read(engine: Engine) -> None:
