@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field, field_serializer
 from api.schemas.base import MultiLineText, ProblemDocument, Schema, SingleLineText, Time, example
 from db.enums import AlertState
 from health.alerts.notifications.text import headline, measurement_text, past_headline
-from health.alerts.storage.alert_queries import AlertRow, NotificationRow
+from health.alerts.storage.alert_queries import AlertRow
+from health.alerts.storage.notification_queries import NotificationRow
 
 _ALERT: dict[str, Any] = {
     "id": 12, "repo": "acme/web-app", "workflow": "CI", "branch": "main",

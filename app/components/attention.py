@@ -8,12 +8,16 @@ import streamlit as st
 
 from app.components import run_links
 from app.components.run_links import Repositories
+from app.filters import view_state
 from app.widgets import cells
+from app.widgets.panel import section_html
 from app.widgets.text import html
 from core import formatting
 from health.alerts.attention import Attention
 
 _INITIAL_ROWS, _MAX_ROWS = 5, 100
+# The section of the other rows in URLs.
+SECTION = "attention"
 # The time before a slowdown that the page of its workflow shows.
 _BEFORE_CHANGE = timedelta(days=7)
 # The last list of each selection, so that its height is known before its items are.
@@ -24,7 +28,7 @@ _SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "↗", "s
 
 def attention(items: Sequence[Attention], now: datetime, *, caveat: str | None = None) -> None:
     """`caveat`: why the data may be out of date or incomplete. With a caveat, an empty list does not mean all-clear."""
-    st.html(attention_html(items, now, caveat=caveat))
+    st.html(attention_html(items, now, caveat=caveat, is_open=view_state.is_open(SECTION)))
 
 
 def reserved_area(selection: Hashable, *, is_update: bool) -> Callable[[str], None]:
@@ -57,7 +61,10 @@ def _placeholder_rows() -> str:
     return f'<div class="ph-attention">{row * _INITIAL_ROWS}</div>'
 
 
-def attention_html(items: Sequence[Attention], now: datetime, *, caveat: str | None = None) -> str:
+def attention_html(
+    items: Sequence[Attention], now: datetime, *, caveat: str | None = None, is_open: bool = False
+) -> str:
+    """`is_open`: whether the rows after the first ones are shown."""
     if not items:
         message = "<b>✓ Nothing needs attention</b><span>No failing branches, regressions or stuck runs.</span>"
         if caveat:
@@ -66,11 +73,8 @@ def attention_html(items: Sequence[Attention], now: datetime, *, caveat: str | N
     github = run_links.github_repositories()
     rows = [attention_row(item, now, github) for item in items[:_MAX_ROWS]]
     rest = "".join(rows[_INITIAL_ROWS:]) + _more_note(len(items) - len(rows))
-    more = (
-        f"<details><summary>{formatting.count(len(items) - _INITIAL_ROWS)} more</summary>{rest}</details>"
-        if rest
-        else ""
-    )
+    summary = f"{formatting.count(len(items) - _INITIAL_ROWS)} more"
+    more = section_html(SECTION, summary, rest, is_open=is_open) if rest else ""
     return f'<div class="ph-attention" role="alert">{"".join(rows[:_INITIAL_ROWS])}{more}</div>'
 
 

@@ -9,6 +9,7 @@ from app.components import run_links
 from app.components.page_head import Crumb, breadcrumb, run_crumbs, set_title
 from app.components.run_links import Repositories
 from app.data.runs import changes_since_success
+from app.filters import view_state
 from app.status_style import colour_group, outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
@@ -112,7 +113,9 @@ def since_green(changes: ChangesSinceGreen, zone: ZoneInfo) -> None:
 @st.fragment
 def deferred_jobs(run_id: int, version: int) -> None:
     """The jobs compared with those of the last success, read when the section is opened."""
-    unfolded = st.expander("Jobs compared with the last success", on_change="rerun", key=f"since-green-{run_id}")
+    key = f"since-green-{run_id}"
+    expanded = view_state.is_open(key)
+    unfolded = st.expander("Jobs compared with the last success", expanded=expanded, on_change="rerun", key=key)
     if unfolded.open:
         changes = changes_since_success(run_id, version)
         with unfolded:

@@ -9,11 +9,13 @@ from app.components.compare import UNKNOWN_STATE, change_cell, run_columns, sign
 from app.components.logs import missing_log
 from app.data.outages import Unavailable
 from app.data.runs import job_log_row, job_steps
+from app.filters import view_state
 from app.logs.diff import DiffLine, DiffRow, Fold, LogDiff, changed_span
 from app.logs.stored import load_diff
 from app.status_style import outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
+from app.widgets.panel import section_html
 from app.widgets.table import Column, Row, sorted_html
 from app.widgets.text import html, markdown, truncate, url_key
 from core import formatting
@@ -62,8 +64,8 @@ def step_tables(comparison: RunComparison, listed: Sequence[JobSteps]) -> None:
     folded."""
     columns, requested = _columns(comparison), st.query_params.get("job", "")
     keys = [url_key(item.job.name) for item in listed]
-    opened = keys.index(requested) if requested in keys else 0
-    sections = "".join(_section(item, columns, index, index == opened) for index, item in enumerate(listed))
+    first_open = keys.index(requested) if requested in keys else 0
+    sections = "".join(_section(item, columns, index, index == first_open) for index, item in enumerate(listed))
     st.html(f'<div class="ph-sections">{sections}</div>')
     if len(comparison.jobs) > MAX_JOBS:
         st.caption(
@@ -81,7 +83,8 @@ def _columns(comparison: RunComparison) -> list[Column]:
     return [Column("Step", fluid=True), *run_columns(comparison)]
 
 
-def _section(item: JobSteps, columns: Sequence[Column], index: int, opened: bool) -> str:
+def _section(item: JobSteps, columns: Sequence[Column], index: int, by_default: bool) -> str:
+    """`by_default`: whether the section is open unless the URL differs."""
     own = [step for step in item.steps if not step.housekeeping]
     listed = _most_changed(own)
     added = [step for step in item.steps if step.housekeeping]
@@ -92,13 +95,13 @@ def _section(item: JobSteps, columns: Sequence[Column], index: int, opened: bool
     if added:
         rows = _rows(_most_changed(added))
         table = sorted_html(f"runner-steps-{index}", columns, rows, f"Housekeeping {caption.lower()}", _COLUMN_CHOICE)
-        body += f"<details><summary>{pluralize(len(added), 'housekeeping step')}</summary>{table}</details>"
+        name = f"housekeeping-{index}"
+        summary = pluralize(len(added), "housekeeping step")
+        body += section_html(name, summary, table, is_open=view_state.is_open(name))
     last = item.job.states[-1]
     change = signed_duration(last.delta_seconds if last else None, coloured=_succeeded(item.job))
-    return (
-        f"<details{' open' if opened else ''}><summary><b>{html(truncate(item.job.name))}</b>{change}</summary>"
-        f"{body}</details>"
-    )
+    name, summary = f"steps-{index}", f"<b>{html(truncate(item.job.name))}</b>{change}"
+    return section_html(name, summary, body, is_open=view_state.is_open(name, default=by_default))
 
 
 def _most_changed(steps: Sequence[ComparedStep]) -> Sequence[ComparedStep]:

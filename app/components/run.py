@@ -267,8 +267,8 @@ def _job_name(job: JobSummary) -> str:
 
 @st.fragment
 def steps(detail: RunWithJobs, attempt: int, version: int) -> None:
-    """The steps of each job; the sections of failed jobs are open. Of many jobs, the failed and then the longest ones,
-    with all sections closed."""
+    """The steps of each job; the sections of failed jobs are open unless the URL differs. Of many jobs, the failed and
+    then the longest ones, with all sections closed."""
     jobs = [job for job in detail.jobs if job.has_started and not job.copied and not job.phantom]
     shown = frames.select_jobs(jobs, utc_now(), _MAX_JOBS)
     if len(shown) < len(jobs):
@@ -277,16 +277,17 @@ def steps(detail: RunWithJobs, attempt: int, version: int) -> None:
             "then the longest. All jobs are in the table above."
         )
     preloaded = _all_steps(detail.run.id, shown, version) if len(shown) == len(jobs) else None
-    opened = 0
+    failed_jobs = 0
     for job in shown if preloaded is None else [job for job in shown if preloaded.get(job.id)]:
         failed = outcome_of(job.status, job.conclusion) is Outcome.FAILURE
-        opened += failed
-        expanded = failed and opened <= _MAX_LOGS and not has_many_jobs(detail.jobs)
+        failed_jobs += failed
+        key, by_default = f"job-{job.id}", failed and failed_jobs <= _MAX_LOGS and not has_many_jobs(detail.jobs)
+        expanded = view_state.is_open(key, default=by_default)
         if preloaded is not None:
-            with st.expander(_job_label(job), expanded=expanded, key=f"job-{job.id}"):
+            with st.expander(_job_label(job), expanded=expanded, key=key):
                 _steps_of(job, preloaded[job.id], detail.run.id)
             continue
-        unfolded = st.expander(_job_label(job), expanded=expanded, on_change="rerun", key=f"job-{job.id}")
+        unfolded = st.expander(_job_label(job), expanded=expanded, on_change="rerun", key=key)
         if unfolded.open:
             with unfolded:
                 _steps_of(job, job_steps(detail.run.id, (job.id,), version).get(job.id, []), detail.run.id)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.data.runs import JobBreakdown
+from app.filters import view_state
 from app.widgets import cells
 from app.widgets.cells import Cell
+from app.widgets.panel import section_html
 from app.widgets.table import Column, Row, long_table, sorted_html
 from app.widgets.text import html, truncate
 from core.formatting import pluralize
@@ -86,7 +88,9 @@ def step_table(breakdown: JobBreakdown) -> None:
             "runner-steps", columns, step_rows(listed, trends), "Housekeeping steps, longest first", "steps"
         )
         summary = f"{pluralize(len(added), 'housekeeping step')} of the runner and of actions{more}"
-        st.html(f'<div class="ph-sections"><details><summary>{summary}</summary>{rows}</details></div>')
+        name = "housekeeping-steps"
+        section = section_html(name, summary, rows, is_open=view_state.is_open(name))
+        st.html(f'<div class="ph-sections">{section}</div>')
 
 
 def split_steps(figures: Sequence[StepFigures]) -> tuple[list[StepFigures], list[StepFigures]]:

@@ -20,16 +20,20 @@ from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns, Silence
 from health.alerts.storage import alert_writes, outbox, silences, stored_rules
 from health.alerts.storage.alert_queries import (
+    NEWEST_FIRST,
     AlertFilter,
-    AlertPage,
+    AlertOrder,
     AlertRow,
-    DeadNotification,
-    NotificationRow,
     alert_page,
     count_alerts,
     count_matching,
-    dead_notifications,
     get_alert,
+    previous_cursor,
+)
+from health.alerts.storage.notification_queries import (
+    DeadNotification,
+    NotificationRow,
+    dead_notifications,
     latest_test_notifications,
 )
 from health.alerts.storage.silences import list_silences
@@ -39,25 +43,24 @@ from health.metrics import service
 from health.metrics.definitions.formulas import Metrics
 
 MAX_FIRING, _PAGE_SIZE, _MAX_ENDED = 50, 25, 10
+# Resolved alerts of a file, and of a query for it.
+MAX_EXPORTED, _EXPORT_BATCH = 10_000, 500
 _DEAD_WINDOW = timedelta(days=30)
 _OPEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
 
 
 @dataclass(frozen=True)
 class AlertOverview:
-    """The state of alerting. `firing`: the newest open alerts. `channels`: the collector's configured channels; null
-    before its first heartbeat. `first_bad_runs`: the first failed runs of the open alerts by run id."""
+    """The state of alerting. `channels`: the collector's configured channels; null before its first heartbeat."""
 
     at: datetime
     counts: dict[AlertState, int]
-    firing: list[AlertRow]
     rules: list[Rule]
     silences: list[Silence]
     ended_silences: list[Silence]
     undelivered: list[DeadNotification]
     channels: list[str] | None
     test_deliveries: dict[str, NotificationRow]
-    first_bad_runs: dict[int, RunRow]
 
     @property
     def open_count(self) -> int:
@@ -72,19 +75,74 @@ def alert_overview() -> AlertOverview:
         silences = list_silences(session)
         beat = heartbeat(session)
         channels = beat.detail.channels if beat else None
-        open_now = alert_page(session, AlertFilter(states=_OPEN_STATES), now, limit=MAX_FIRING).items
         return AlertOverview(
             at=now,
             counts=count_alerts(session, now),
-            firing=open_now,
             rules=list_rules(session),
             silences=[silence for silence in silences if silence.ends_at > now],
             ended_silences=[silence for silence in silences if silence.ends_at <= now][:_MAX_ENDED],
             undelivered=dead_notifications(session, now - _DEAD_WINDOW),
             channels=None if channels is None else list(channels),
             test_deliveries=latest_test_notifications(session),
-            first_bad_runs=_first_bad_runs(session, open_now),
         )
+
+
+@dataclass(frozen=True)
+class AlertList:
+    """A page of alerts and the number of all. `previous`, `next`: the cursors of these pages; null for none.
+    `first_bad_runs`: the first failed runs of the open alerts by run id."""
+
+    items: list[AlertRow]
+    total: int
+    previous: str | None
+    next: str | None
+    first_bad_runs: dict[int, RunRow]
+
+
+def firing_list(text: str, severities: tuple[str, ...], order: AlertOrder, cursor: str | None) -> AlertList:
+    """A page of the open alerts. Raises InvalidCursor."""
+    filters = AlertFilter(states=_OPEN_STATES, text=text, severities=severities)
+    return _alert_list(filters, order, cursor, MAX_FIRING)
+
+
+def history_list(text: str, severities: tuple[str, ...], cursor: str | None) -> AlertList:
+    """A page of the resolved alerts, newest first. Raises InvalidCursor."""
+    return _alert_list(_resolved(text, severities), NEWEST_FIRST, cursor, _PAGE_SIZE)
+
+
+def _resolved(text: str, severities: tuple[str, ...]) -> AlertFilter:
+    return AlertFilter(states=(AlertState.RESOLVED,), text=text, severities=severities)
+
+
+@serve_stale
+@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+def _alert_list(filters: AlertFilter, order: AlertOrder, cursor: str | None, limit: int) -> AlertList:
+    now = utc_now()
+    with read_session() as session:
+        page = alert_page(session, filters, now, limit=limit, cursor=cursor, order=order)
+        is_later = bool(cursor and page.items)
+        return AlertList(
+            page.items,
+            count_matching(session, filters, now),
+            previous_cursor(session, filters, page.items[0], now, limit=limit, order=order) if is_later else None,
+            page.next,
+            _first_bad_runs(session, page.items),
+        )
+
+
+def all_resolved(text: str, severities: tuple[str, ...]) -> list[AlertRow]:
+    """The resolved alerts for a file, newest first, at most MAX_EXPORTED."""
+    rows: list[AlertRow] = []
+    cursor: str | None = None
+    filters = _resolved(text, severities)
+    with read_session() as session:
+        while len(rows) < MAX_EXPORTED:
+            page = alert_page(session, filters, utc_now(), limit=_EXPORT_BATCH, cursor=cursor)
+            rows += page.items
+            cursor = page.next
+            if cursor is None:
+                break
+    return rows[:MAX_EXPORTED]
 
 
 def _first_bad_runs(session: Session, rows: Sequence[AlertRow]) -> dict[int, RunRow]:
@@ -93,24 +151,8 @@ def _first_bad_runs(session: Session, rows: Sequence[AlertRow]) -> dict[int, Run
 
 
 @dataclass(frozen=True)
-class FiringPage:
-    """A page of the open alerts, newest first. `first_bad_runs` as in AlertOverview."""
-
-    page: AlertPage
-    first_bad_runs: dict[int, RunRow]
-
-
-@serve_stale
-@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
-def firing_page(cursor: str | None) -> FiringPage:
-    with read_session() as session:
-        page = alert_page(session, AlertFilter(states=_OPEN_STATES), utc_now(), limit=MAX_FIRING, cursor=cursor)
-        return FiringPage(page, _first_bad_runs(session, page.items))
-
-
-@dataclass(frozen=True)
 class OpenAlerts:
-    """The newest of the `total` open alerts of a scope. `first_bad_runs` as in AlertOverview."""
+    """The newest of the `total` open alerts of a scope. `first_bad_runs` as in AlertList."""
 
     items: list[AlertRow]
     total: int
@@ -126,15 +168,6 @@ def open_alerts(scope: Scope) -> OpenAlerts:
     with read_session() as session:
         items = alert_page(session, filters, now, limit=MAX_FIRING).items
         return OpenAlerts(items, count_matching(session, filters, now), _first_bad_runs(session, items))
-
-
-@serve_stale
-@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
-def history_page(cursor: str | None) -> AlertPage:
-    with read_session() as session:
-        return alert_page(
-            session, AlertFilter(states=(AlertState.RESOLVED,)), utc_now(), limit=_PAGE_SIZE, cursor=cursor
-        )
 
 
 @serve_stale
@@ -204,5 +237,5 @@ def request_test(channel: str, message: Message) -> None:
 
 
 def _invalidate() -> None:
-    for query in (alert_overview, firing_page, open_alerts, history_page, alert_by_id):
+    for query in (alert_overview, _alert_list, open_alerts, alert_by_id):
         query.clear()

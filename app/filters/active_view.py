@@ -8,8 +8,8 @@ from app.data.views import load_views
 from app.filters.url_state import VIEW_KEY
 from db.saved_views import ViewRow
 
-# Parameters that are not part of a view: those of a screen, and pages of tables, whose rows change.
-_OTHER_KEYS = (VIEW_KEY, "wall", "rotate", "theme", "page")
+# Parameters that are not part of a view: those of a screen, pages of tables, whose rows change, and open sections.
+_OTHER_KEYS = (VIEW_KEY, "wall", "rotate", "theme", "page", "open")
 
 
 def active_view() -> ViewRow | None:

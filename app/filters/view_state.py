@@ -1,8 +1,9 @@
-"""The state of one page in its URL: the values of its widgets, and the order, page and columns of its tables.
+"""The state of one page in its URL: the values of its widgets, the order, page and columns of its tables, the hidden
+series of its charts, and its open sections.
 
-Values of a table's parameters begin with the name of the table: `sort=causes.-runs&page=causes.2`. The browser writes
-`sort` and `columns` (`app/javascript/navigation/url_state.js`), the server all other parameters. Unlike filters, this
-state belongs to one page: a link to the page without parameters shows its defaults.
+Values of a table's or chart's parameters begin with its name: `sort=causes.-runs&page=causes.2`. The browser writes
+`sort`, `columns`, `hidden` and `open` (`app/javascript/navigation/url_state.js`), the server all other parameters.
+Unlike filters, this state belongs to one page: a link to the page without parameters shows its defaults.
 """
 
 import re
@@ -13,10 +14,16 @@ import streamlit as st
 
 T = TypeVar("T")
 SORT, PAGE, COLUMNS = "sort", "page", "columns"
-TABLE_PARAMETERS = (SORT, PAGE, COLUMNS)
+# The series of a chart that its legend hides, such as `hidden=outcomes.Failed`.
+HIDDEN = "hidden"
+# The sections that differ from their default: open ones, and closed ones with a minus.
+OPEN = "open"
 _MAX_LENGTH = 300
 _MAX_SHOWN = 60
-_TABLE_VALUE = re.compile(r"[a-z0-9-]+\.")
+_NAMED_VALUE = re.compile(r"[a-z0-9-]+\.")
+_SECTION = re.compile(r"-?[a-z][a-z0-9-]{0,60}", re.ASCII)
+# Parameters whose values begin with the name of a table, or of a chart.
+_NAMED = {SORT: "table", PAGE: "table", COLUMNS: "table", HIDDEN: "chart"}
 _WRITTEN_KEY, _PROBLEMS_KEY = "view-written", "view-problems"
 
 
@@ -96,11 +103,24 @@ def begin_problems(show: Callable[[Sequence[str]], None]) -> None:
     """Begins the list of problems of a page with those of parameters without the name of a table. `show` renders the
     sentences above the page; it replaces what it has rendered before."""
     st.session_state[_PROBLEMS_KEY] = show, []
-    for parameter in TABLE_PARAMETERS:
+    for parameter, owner in _NAMED.items():
         for value in st.query_params.get_all(parameter):
-            if not _TABLE_VALUE.match(value):
-                expected = "the name of a table, a dot and a value"
+            if not _NAMED_VALUE.match(value):
+                expected = f"the name of a {owner}, a dot and a value"
                 report(f"{parameter}={value[:_MAX_SHOWN]} is invalid and ignored (expected {expected}).")
+    for item in _sections():
+        if not _SECTION.fullmatch(item):
+            report(f"{OPEN}={item[:_MAX_SHOWN]} is invalid and ignored (expected the name of a section).")
+
+
+def _sections() -> list[str]:
+    return [item for item in st.query_params.get(OPEN, "").split(".") if item]
+
+
+def is_open(section: str, *, default: bool = False) -> bool:
+    """Whether the URL shows a section of the page open. `section`: its key in Streamlit, or its `data-section`."""
+    items = _sections()
+    return f"-{section}" not in items if default else section in items
 
 
 def report(message: str) -> None:

@@ -47,7 +47,7 @@ def _load_overview(version: int) -> None:
     until = window_end(version)
     scope, window = Scope(), Window(until - PERIODS[DEFAULT_PERIOD], until)
     items = findings.attention(scope, until, version)
-    attention.remember_list(scope, attention.attention_html(items, until))
+    attention.remember_list((scope, False), attention.attention_html(items, until))
     figures.trends(scope, window, Interval.DAY, version)
     figures.failure_hours(scope, window, session.UTC, version)
     listed = figures.workflows(scope, window, version)

@@ -5,11 +5,11 @@ import streamlit as st
 from app import frames, session
 from app.charts import heatmap, trends
 from app.components import chart_links, kiosk_screen, page_states, workflows
-from app.components.attention import attention, attention_html, reserved_area
+from app.components.attention import SECTION, attention, attention_html, reserved_area
 from app.components.freshness import completeness
 from app.data import figures, findings
 from app.data.status import load_status, window_end
-from app.filters import controls, selection
+from app.filters import controls, selection, view_state
 from app.widgets.metric_cards import health_cards, metric_cards, previous_period, secondary_metrics
 from app.widgets.panel import figure, panel
 
@@ -31,7 +31,8 @@ if not trend_data.comparison.current.runs.total:
     page_states.no_matches()
     st.stop()
 
-show_attention = reserved_area(scope, is_update=session.is_update())
+is_open = view_state.is_open(SECTION)
+show_attention = reserved_area((scope, is_open), is_update=session.is_update())
 clock = frames.bucket_zone(interval, session.zone())
 series = frames.series(trend_data.points, trend_data.previous, clock, window=window, now=now)
 since, until = frames.axis(window, clock, interval)
@@ -83,7 +84,8 @@ with st.grid(2, min_column_width=320, gap="small"):
         )
 
 # The list at the top is filled after the charts: its queries read more, and the charts need not wait for it.
-show_attention(attention_html(findings.attention(scope, now, status.version), now, caveat=status.caveat))
+items = findings.attention(scope, now, status.version)
+show_attention(attention_html(items, now, caveat=status.caveat, is_open=is_open))
 listed = figures.workflows(scope, window, status.version)
 export = "workflows", lambda: workflows.workflows_export(listed, now)
 with panel(

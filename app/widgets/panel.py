@@ -56,6 +56,12 @@ def panel(
         yield
 
 
+def section_html(name: str, summary: str, content: str, *, is_open: bool) -> str:
+    """A section of HTML that can be opened and closed. `name`: the section in URLs; `is_open`: `view_state.is_open`."""
+    state = " open" if is_open else ""
+    return f'<details data-section="{html(name)}"{state}><summary>{summary}</summary>{content}</details>'
+
+
 def figure(spec: dict[str, Any], key: str, alt: str, links: ChartLinks | None = None) -> None:
     """A Plotly figure. `alt`: its description for screen readers, and the title of its image. `links`: what clicks on
     its marks and drags along its time axis open; marks that contain an address need none."""

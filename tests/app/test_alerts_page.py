@@ -1,5 +1,6 @@
 """The Alerts page: acknowledgements, silences, and rules with their replay."""
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -12,19 +13,22 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from app.data.alerts import all_resolved
 from app.data.connection import reset_engine
 from db.engine import make_engine, write_scope
-from db.enums import RuleKind
+from db.enums import RuleKind, Severity
 from health.alerts.evaluation import Evaluator
+from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
-from health.alerts.storage.alert_queries import AlertRow, latest_test_notifications, list_alerts
-from health.alerts.storage.alert_writes import resolve_alert
+from health.alerts.storage.alert_queries import AlertRow, list_alerts
+from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert
+from health.alerts.storage.notification_queries import latest_test_notifications
 from health.alerts.storage.outbox import claim_due_notifications, enqueue, mark_failed
 from health.alerts.storage.silences import add_silence, list_silences
 from health.alerts.storage.stored_rules import add_rule, list_rules
 from tests.app.conftest import Open
-from tests.app.reading import everything, table
+from tests.app.reading import everything, html, table
 from tests.app.seeding import Seeded, add_repository, heartbeat, run, store
 from tests.builders import roll_up
 
@@ -181,6 +185,67 @@ def test_test_message_uses_the_outbox(fired: Seeded, open_page: Open) -> None:
     assert read(fired.engine, latest_test_notifications)["slack"].state == "dead"
     reset_engine()
     assert "test failed" in everything(open_page("alerts", show="silences"))
+
+
+@pytest.fixture
+def many(fired: Seeded) -> Seeded:
+    """60 open alerts besides the first one, every third of them critical, and 60 resolved ones."""
+    with write_scope(fired.engine) as session:
+        for number in range(120):
+            severity = Severity.CRITICAL if number % 3 == 0 else Severity.INFO
+            scope = AlertScope(1, 10, RuleKind.FAILURE_RATE, f"b{number}", None, severity=severity, target=f"{number}")
+            detail = AlertDetail(branch=f"b{number}")
+            alert_id = open_alert(session, scope, "20%", detail, fired.now - timedelta(hours=number))
+            if number % 2:
+                resolve_alert(session, alert_id, detail, fired.now)
+    return fired
+
+
+def listed(page: AppTest) -> list[str]:
+    """The branches of the firing alerts of the page."""
+    cards = "".join(block for block in html(page) if 'class="ph-alert' in block)
+    return re.findall(r"\(b(\d+)\)", cards)
+
+
+def test_order_page_and_filters_of_alerts_are_in_the_url(many: Seeded, open_page: Open) -> None:
+    page = open_page("alerts")
+    assert "61 firing" in everything(page)
+    # The critical alerts are the even multiples of 3; each list has the newest first.
+    critical = [str(number) for number in range(0, 120, 6)]
+    assert listed(page)[: len(critical)] == critical
+    press(page, "firing-next")
+    last = listed(page)
+    assert page.query_params["page"].startswith("firing.2.")
+    assert listed(open_page("alerts", page=page.query_params["page"])) == last
+    again = press(open_page("alerts", page=page.query_params["page"]), "firing-previous")
+    assert "page" not in again.query_params
+    assert listed(again)[:5] == critical[:5]
+    newest = open_page("alerts", sort="firing.-opened")
+    assert listed(newest)[:4] == ["0", "2", "4", "6"]
+    found = open_page("alerts", find="B11", severity="critical")
+    assert listed(found) == ["114"]
+    assert [row["Alert"].value for row in table(found, "alerts")] == [
+        row["Alert"].value for row in table(open_page("alerts", find="b111"), "alerts")
+    ] + [row["Alert"].value for row in table(open_page("alerts", find="b117"), "alerts")]
+    found.text_input(key="alerts-q").set_value("nowhere").run()
+    assert found.query_params["find"] == "nowhere"
+    assert "No firing alert matches the search and the severity." in everything(found)
+    for name, value in (("severity", "red"), ("sort", "firing.opened"), ("page", "alerts.2.abc")):
+        (warning,) = open_page("alerts", **{name: value}).warning
+        assert value.partition(".a")[0] in warning.value.replace("\\", "")
+
+
+def test_history_pages_and_files_contain_all_matching_alerts(many: Seeded, open_page: Open) -> None:
+    page = open_page("alerts")
+    first = [row["Alert"].value for row in table(page, "alerts")]
+    press(page, "alerts-next")
+    second = [row["Alert"].value for row in table(page, "alerts")]
+    assert (len(first), len(second), set(first) & set(second)) == (25, 25, set())
+    reopened = open_page("alerts", page=page.query_params["page"])
+    assert [row["Alert"].value for row in table(reopened, "alerts")] == second
+    assert [row["Alert"].value for row in table(press(reopened, "alerts-previous"), "alerts")] == first
+    assert len(all_resolved("", ())) == 60
+    assert len(all_resolved("b11", ("critical",))) == 2
 
 
 def test_history_and_undelivered_notifications(fired: Seeded, open_page: Open) -> None:

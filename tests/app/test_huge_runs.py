@@ -44,6 +44,13 @@ def test_thousands_of_jobs_are_shown_in_groups(open_page: Open) -> None:
 
 
 @pytest.mark.usefixtures("huge")
+def test_the_url_opens_sections_whose_steps_are_read_on_demand(open_page: Open) -> None:
+    page = open_page("run", run_id=MATRIX, open=f"since-green-{MATRIX}")
+    assert [part.proto.expanded for part in page.expander] == [False] * 25 + [True]
+    assert len(table(page, "since-green")) == 100
+
+
+@pytest.mark.usefixtures("huge")
 def test_a_group_opens_to_its_jobs_page_by_page(open_page: Open) -> None:
     (link,) = table(open_page("run", run_id=MATRIX), "job-groups")[0]["Group"].links
     page = open_page("run", **{name: values[0] for name, values in parse_qs(urlsplit(link).query).items()})

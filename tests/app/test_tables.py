@@ -211,6 +211,8 @@ def test_search_in_the_url_filters_workflows(seeded: Seeded, open_page: Open) ->
         ({"sort": "all-workflows.nothing"}, "sort=all-workflows.nothing is ignored: no such column (expected one of"),
         ({"columns": "all-workflows.runs.-nothing"}, "unknown column nothing"),
         ({"sort": "runs"}, "sort=runs is invalid and ignored"),
+        ({"hidden": "Failed"}, "hidden=Failed is invalid and ignored (expected the name of a chart"),
+        ({"open": "job-1.Job"}, "open=Job is invalid and ignored"),
         ({"page": "all-workflows.x"}, "page=all-workflows.x is invalid (expected 1 to 20): showing page 1."),
     ],
 )

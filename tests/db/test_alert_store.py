@@ -13,16 +13,20 @@ from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule, built_in, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import (
+    MOST_SEVERE_FIRST,
+    NEWEST_FIRST,
     AlertFilter,
+    AlertOrder,
     alert_page,
     count_alerts,
     count_matching,
-    dead_notifications,
     firing_alerts,
     get_alert,
     list_alerts,
+    previous_cursor,
 )
 from health.alerts.storage.alert_writes import AlertScope, acknowledge, open_alert, resolve_alert
+from health.alerts.storage.notification_queries import dead_notifications
 from health.alerts.storage.outbox import claim_due_notifications, enqueue, mark_failed
 from health.alerts.storage.silences import add_silence, end_silence, get_silence, list_silences
 from health.alerts.storage.stored_rules import (
@@ -155,6 +159,44 @@ def test_pages_of_alerts_follow_each_other(engine: Engine) -> None:
                 alert_page(session, AlertFilter(), NOON, cursor=bad)
         assert alert_page(session, AlertFilter(workflows=("CI",), severities=("info",)), NOON).items == []
         assert [each.id for each in list_alerts(session, states=["resolved"])] == [ids[4], ids[3]]
+
+
+@pytest.mark.parametrize("order", [NEWEST_FIRST, MOST_SEVERE_FIRST])
+def test_pages_lead_back_to_the_page_before(engine: Engine, order: AlertOrder) -> None:
+    add_repository(engine)
+    levels = (Severity.INFO, Severity.CRITICAL, Severity.WARNING)
+    with write_scope(engine) as session:
+        for number in range(12):
+            scope = AlertScope(
+                1, 5, RuleKind.CONSECUTIVE_FAILURES, "main", None, severity=levels[number % 3], target=f"{number}"
+            )
+            alert_id = open_alert(session, scope, "3", AlertDetail(branch="main"), NOON + number * HOUR)
+            if number % 4 == 0:
+                resolve_alert(session, alert_id, AlertDetail(), NOON + HOUR)
+    with Session(engine) as session:
+        every = alert_page(session, AlertFilter(), NOON, order=order).items
+        if order == MOST_SEVERE_FIRST:
+            assert [each.severity for each in every[:9]] == ["critical"] * 3 + ["warning"] * 3 + ["info"] * 3
+        cursors: list[str | None] = [None]
+        while cursors[-1] or len(cursors) == 1:
+            page = alert_page(session, AlertFilter(), NOON, limit=5, cursor=cursors[-1], order=order)
+            assert page.items == every[5 * (len(cursors) - 1) : 5 * len(cursors)]
+            before = previous_cursor(session, AlertFilter(), page.items[0], NOON, limit=5, order=order)
+            assert before == (cursors[-2] if len(cursors) > 1 else None)
+            cursors.append(page.next)
+        assert len(cursors) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("ACME/w", 1), ("ci", 1), ("rele", 0), ("MAIN", 1), ("thresh", 0), ("%", 0)]
+)
+def test_alerts_are_searched_by_the_names_of_what_they_are_about(engine: Engine, text: str, number: int) -> None:
+    add_repository(engine)
+    with write_scope(engine) as session:
+        opened(session, 1)
+    with Session(engine) as session:
+        assert count_matching(session, AlertFilter(text=text), NOON) == number
+        assert len(alert_page(session, AlertFilter(text=text), NOON).items) == number
 
 
 def test_alerts_are_filtered_by_workflow_and_branch(engine: Engine) -> None:

@@ -141,6 +141,12 @@ def test_hidden_series_stay_hidden_and_charts_share_a_time_line(
         assert tab.page.locator(".st-key-chart-success-rate .ph-crosshair:not([hidden])").count() == 0
         tab.page.mouse.move(2, 2)
         tab.page.wait_for_function("!document.querySelector('.ph-crosshair:not([hidden])')")
+        assert _query(tab)["hidden"] == ["outcomes.Failed"]
+        tab.page.reload()
+        tab.page.locator(".st-key-chart-outcomes .js-plotly-plot[data-prepared]").wait_for(timeout=60_000)
+        tab.page.wait_for_function(f"({_HIDDEN})().includes('Failed')", timeout=30_000)
+        entry.click(timeout=60_000)
+        tab.page.wait_for_url(lambda url: "hidden" not in url)
 
 
 def test_chart_menu_works_by_keyboard(desktop: "sync_api.BrowserContext", address: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from tests.app.seeding import Seeded
+from tests.app.seeding import RERUN, Seeded
 from tests.e2e.conftest import Tab, opened
 
 if TYPE_CHECKING:
@@ -127,3 +127,19 @@ def _download(tab: Tab, name: str) -> Path:
     with tab.page.expect_download() as download:
         tab.page.get_by_role("button", name=name, exact=True).click()
     return Path(download.value.path())
+
+
+def test_sections_that_the_user_opens_are_in_the_url(wide: Tab) -> None:
+    wide.go(f"/run?run_id={RERUN}&attempt=1")
+    sections = wide.page.locator("[data-testid=stExpander] details")
+    states = sections.evaluate_all("all => all.map(details => details.open)")
+    assert set(states) == {True, False}
+    for section in sections.all():
+        section.locator("summary").click()
+    wide.page.wait_for_url(lambda url: url.partition("open=")[2].count("job-") == len(states))
+    wide.page.reload()
+    wide.settle()
+    assert sections.evaluate_all("all => all.map(details => details.open)") == [not state for state in states]
+    for section in sections.all():
+        section.locator("summary").click()
+    wide.page.wait_for_url(lambda url: "open=" not in url)

@@ -19,7 +19,8 @@ from db.enums import AlertState, DeliveryState
 from db.runs.run_queries import RunRow
 from health.alerts.notifications.text import SEVERITIES, headline, measurement_text, past_headline
 from health.alerts.rules.targets import Patterns
-from health.alerts.storage.alert_queries import AlertRow, NotificationRow
+from health.alerts.storage.alert_queries import AlertRow
+from health.alerts.storage.notification_queries import NotificationRow
 
 
 def scope_text(scope: Patterns) -> str:
@@ -101,8 +102,10 @@ def alert_detail(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
         st.caption("No notification was sent: no channel was configured, or a silence was active.")
 
 
-def resolved_table(alerts: Sequence[AlertRow], zone: ZoneInfo) -> None:
-    table("alerts", _COLUMNS, resolved_rows(alerts, zone), caption="Resolved alerts, newest first")
+def resolved_table(alerts: Sequence[AlertRow], zone: ZoneInfo, total: int) -> None:
+    """`total`: the number of alerts of the list of which `alerts` are a page."""
+    rows, is_partial = resolved_rows(alerts, zone), total > len(alerts)
+    table("alerts", _COLUMNS, rows, caption="Resolved alerts, newest first", is_partial=is_partial)
 
 
 def resolved_export(alerts: Sequence[AlertRow], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:

@@ -12,7 +12,7 @@ from app.widgets.text import html
 from core import formatting
 from db.enums import DeliveryState
 from health.alerts.channels.base import Message
-from health.alerts.storage.alert_queries import MAX_DEAD, DeadNotification, NotificationRow
+from health.alerts.storage.notification_queries import MAX_DEAD, DeadNotification, NotificationRow
 
 _LABELS = {"slack": "Slack", "email": "Email", "webhook": "Webhook"}
 _REFRESH_SECONDS = 4

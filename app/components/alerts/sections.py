@@ -1,6 +1,6 @@
 """The sections of the Alerts page: alerts, rules, silences and channels. The URL selects the section."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,21 +10,30 @@ from app.components.alerts import alert_list, channel_list, rule_form, rule_list
 from app.components.page_head import Crumb, breadcrumb, set_title
 from app.data import alerts as alerts_data
 from app.data import figures
-from app.data.alerts import AlertOverview
+from app.data.alerts import AlertList, AlertOverview
 from app.data.status import window_end
+from app.filters import view_state
+from app.widgets.columns import parse_order
+from app.widgets.paging import CursorPage, current_page, pager, report_bad_page
 from app.widgets.panel import panel
+from app.widgets.table import order_choice
 from app.widgets.text import html, markdown
 from core import formatting
+from core.formatting import pluralize
 from db.definitions.scope import Scope, Window
 from db.enums import AlertState, RuleKind
+from db.runs.cursors import InvalidCursor
+from health.alerts.notifications.text import SEVERITIES
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.types import RULE_TYPES
-from health.alerts.storage.alert_queries import AlertRow
+from health.alerts.storage.alert_queries import MOST_SEVERE_FIRST, NEWEST_FIRST, AlertRow
 from health.alerts.storage.stored_rules import BuiltInRuleError
 from health.metrics.definitions.catalogue import display
 
 _SECTIONS = ("alerts", "rules", "silences")
-_HISTORY_CURSORS, _FIRING_CURSORS = "alerts-trail", "firing-trail"
+_SEARCH_KEY, _SEVERITY_KEY = "alerts-q", "alerts-severity"
+# Labels and orders of the firing alerts by their value in URLs.
+_ORDERS = {"": ("Most severe first", MOST_SEVERE_FIRST), "-opened": ("Newest first", NEWEST_FIRST)}
 
 
 def section_choice(overview: AlertOverview) -> str:
@@ -64,22 +73,68 @@ def alert_panel(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
 
 def alerts(overview: AlertOverview, zone: ZoneInfo, caveat: str | None = None) -> None:
     """`caveat`: why the data may be out of date or absent. With a caveat, an empty list does not mean all-clear."""
+    text, severity = _filters()
+    severities = (severity,) if severity else ()
+    _firing(overview, text, severities, caveat)
+    if overview.undelivered:
+        with panel("Undelivered notifications", "last 30 days"):
+            channel_list.undelivered_table(overview.undelivered, overview.at)
+    _history(text, severities, zone)
+
+
+def _filters() -> tuple[str, str]:
+    """(the text to search for, the selected severity; empty for all)"""
+    view_state.sync_widget("find", _SEARCH_KEY, "", str)
+    view_state.sync_widget("severity", _SEVERITY_KEY, "", lambda value: value if value in SEVERITIES else None)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="alert-filters"):
+        text = st.text_input(
+            "Search alerts",
+            key=_SEARCH_KEY,
+            placeholder="Repository, workflow, branch or rule",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            max_chars=200,
+            width=330,
+        )
+        severity = st.segmented_control(
+            "Severity",
+            ["", *SEVERITIES],
+            required=True,
+            key=_SEVERITY_KEY,
+            format_func=lambda value: SEVERITIES.get(value, "All severities"),
+            label_visibility="collapsed",
+        )
+    return str(text).strip(), str(severity or "")
+
+
+def _firing(overview: AlertOverview, text: str, severities: tuple[str, ...], caveat: str | None) -> None:
+    order = view_state.table_value(view_state.SORT, "firing")
+    if order not in _ORDERS:
+        expected = ", ".join(filter(None, _ORDERS))
+        view_state.report(f"sort=firing.{order[:60]} is unknown and was ignored (expected {expected}).")
+        order = ""
     with panel("Firing now", _counts_line(overview)):
-        if overview.open_count > len(overview.firing):
-            _firing_pages(overview)
-        elif overview.firing:
-            alert_list.firing_list(overview.firing, overview.first_bad_runs, overview.at)
-        else:
+        if not overview.open_count:
             all_clear = ":material/check_circle: No firing alerts."
             st.caption(
                 f":material/help: No firing alerts in the stored data, which may be incomplete. {markdown(caveat)}"
                 if caveat
                 else all_clear
             )
-    if overview.undelivered:
-        with panel("Undelivered notifications", "last 30 days"):
-            channel_list.undelivered_table(overview.undelivered, overview.at)
-    _history(overview, zone)
+            return
+        current, shown = _page(
+            "firing",
+            (text, severities, order),
+            lambda cursor: alerts_data.firing_list(text, severities, _ORDERS[order][1], cursor),
+        )
+        if not shown.items:
+            st.caption("No firing alert matches the search and the severity.")
+            return
+        if shown.total > 1:
+            labels = {value: label for value, (label, _) in _ORDERS.items()}
+            st.html(order_choice("firing", labels, parse_order(order, ("opened",))))
+        alert_list.firing_list(shown.items, shown.first_bad_runs, overview.at)
+        _pager("firing", current, shown)
 
 
 def _counts_line(overview: AlertOverview) -> str:
@@ -87,61 +142,46 @@ def _counts_line(overview: AlertOverview) -> str:
     return " · ".join(f"{overview.counts[state]} {word}" for state, word in words.items())
 
 
-def _history(overview: AlertOverview, zone: ZoneInfo) -> None:
-    trail: list[str] = st.session_state.setdefault(_HISTORY_CURSORS, [])
-    page = alerts_data.history_page(trail[-1] if trail else None)
-    subtitle = f"{overview.counts[AlertState.RESOLVED]:,} resolved · newest first · {zone}"
-    rows = ("alerts", lambda: alert_list.resolved_export(page.items, zone))
-    with panel("History", subtitle, export=rows, export_note="The alerts on this page only"):
-        if not page.items:
-            st.caption("No resolved alerts yet. Use Replay under Rules to see when a rule would have fired.")
-            return
-        alert_list.resolved_table(page.items, zone)
-        _pager("alerts", trail, page.next)
-
-
-def _firing_pages(overview: AlertOverview) -> None:
-    trail: list[str] = st.session_state.setdefault(_FIRING_CURSORS, [])
-    shown = alerts_data.firing_page(trail[-1] if trail else None)
-    if trail and not shown.page.items:
-        # The alerts of this page have been resolved meanwhile.
-        trail.clear()
-        shown = alerts_data.firing_page(None)
-    alert_list.firing_list(shown.page.items, shown.first_bad_runs, overview.at)
-    first = len(trail) * alerts_data.MAX_FIRING
-    last = first + len(shown.page.items)
-    st.caption(
-        f"{formatting.count(first + 1)} to {formatting.count(last)} of {formatting.count(overview.open_count)} alerts, "
-        "newest first"
+def _history(text: str, severities: tuple[str, ...], zone: ZoneInfo) -> None:
+    current, shown = _page(
+        "alerts", (text, severities), lambda cursor: alerts_data.history_list(text, severities, cursor)
     )
-    _pager("firing", trail, shown.page.next)
+    is_filtered = bool(text or severities)
+    number = f"{formatting.count(shown.total)} {'matching' if is_filtered else 'resolved'}"
+    rows = ("alerts", lambda: alert_list.resolved_export(alerts_data.all_resolved(text, severities), zone))
+    note = f"The {'matching ' if is_filtered else ''}resolved alerts of all pages"
+    if shown.total > alerts_data.MAX_EXPORTED:
+        note = f"The latest {formatting.count(alerts_data.MAX_EXPORTED)} of {formatting.count(shown.total)} alerts"
+    with panel("History", f"{number} · newest first · {zone}", export=rows, export_note=note):
+        if not shown.items:
+            st.caption(
+                "No resolved alert matches the search and the severity."
+                if is_filtered
+                else "No resolved alerts yet. Use Replay under Rules to see when a rule would have fired."
+            )
+            return
+        alert_list.resolved_table(shown.items, zone, shown.total)
+        _pager("alerts", current, shown)
 
 
-def _pager(name: str, cursors: list[str], next_cursor: str | None) -> None:
-    """`cursors`: those of the pages before and of the current one; the first page has none."""
-    if not next_cursor and not cursors:
+def _page(name: str, reset_key: Hashable, load: Callable[[str | None], AlertList]) -> tuple[CursorPage, AlertList]:
+    """The page that the URL selects; the first one if it does not exist, or if its alerts have left the list."""
+    current = current_page(name, reset_key)
+    try:
+        shown = load(current.cursor)
+    except InvalidCursor:
+        report_bad_page(name, str(current))
+        current, shown = CursorPage(), load(None)
+    if current.cursor and not shown.items:
+        current, shown = CursorPage(), load(None)
+    return current, shown
+
+
+def _pager(name: str, current: CursorPage, shown: AlertList) -> None:
+    if shown.total <= len(shown.items):
         return
-    with st.container(horizontal=True, gap="small", key=f"{name}-pager"):
-        st.button(
-            "Newer",
-            disabled=not cursors,
-            on_click=_previous_page,
-            args=(cursors,),
-            key=f"{name}-newer",
-            icon=":material/chevron_left:",
-        )
-        st.button(
-            "Older",
-            disabled=next_cursor is None,
-            on_click=cursors.append,
-            args=(next_cursor,),
-            key=f"{name}-older",
-            icon=":material/chevron_right:",
-        )
-
-
-def _previous_page(cursors: list[str]) -> None:
-    cursors.pop()
+    text = f"{formatting.count(len(shown.items))} of {pluralize(shown.total, 'alert')}"
+    pager(name, current, shown.previous, shown.next, text, ("Newer", "Older"))
 
 
 def rules(overview: AlertOverview, now: datetime, zone: ZoneInfo, version: int) -> None:
@@ -220,9 +260,9 @@ def silences(overview: AlertOverview, version: int) -> None:
         if not overview.silences:
             st.caption("No active silences.")
         if overview.ended_silences:
-            with st.expander(
-                f"Ended: last {len(overview.ended_silences)}" if len(overview.ended_silences) > 1 else "Ended: last one"
-            ):
+            number, key = len(overview.ended_silences), "ended-silences"
+            label = f"Ended: last {number}" if number > 1 else "Ended: last one"
+            with st.expander(label, expanded=view_state.is_open(key), key=key):
                 rule_list.silences(overview.ended_silences, names, overview.at)
     with panel("Channels", "where notifications are sent; test messages use the same path"):
         channel_list.channels(_success_rate(version))

@@ -1,33 +1,12 @@
-import { state } from "../navigation/state.js";
+import { replaceSearch } from "../navigation/router.js";
+import { namedValues, withNamedValues } from "../navigation/url_state.js";
+import { entriesToToggle, entryOf, hiddenEntries } from "./legend_entries.js";
 import { chartKey } from "./plot.js";
 
-/** @import { Plot, Trace } from "./plot.js" */
+/** @import { Plot } from "./plot.js" */
 
-/** @param {Trace} trace */
-const entryOf = (trace) => trace.legendgroup || trace.name || "";
-
-/**
- * The legend entries whose traces are hidden.
- * @param {Trace[]} traces
- */
-export const hiddenEntries = (traces) => [
-  ...new Set(traces.filter(({ visible }) => visible === "legendonly").map(entryOf)),
-];
-
-/**
- * The indices of the first trace of each entry that is hidden, or visible, against the saved choice.
- * @param {Trace[]} traces
- * @param {string[]} hidden
- */
-export const entriesToToggle = (traces, hidden) => {
-  const seen = new Set();
-  return traces.flatMap((trace, index) => {
-    const entry = entryOf(trace);
-    if (seen.has(entry)) return [];
-    seen.add(entry);
-    return (trace.visible === "legendonly") !== hidden.includes(entry) ? [index] : [];
-  });
-};
+const PARAMETER = "hidden";
+const VIEW_PARAMETER = "saved";
 
 /**
  * Plotly is not reachable, so an entry is toggled as a click does, without the time in which Plotly waits for a second
@@ -49,23 +28,25 @@ const toggle = (plot, entries) => {
 };
 
 /**
- * The key of a chart's hidden entries: those of a workflow's chart apply to this workflow only.
- * @param {Plot} plot
- */
-const legendKey = (plot) => `${chartKey(plot)} ${new URLSearchParams(location.search).get("id") ?? ""}`;
-
-/**
- * Restores the hidden legend entries of a chart, which Streamlit draws anew with new data, and saves later changes.
+ * Hides the legend entries that the URL names, also when Streamlit draws the chart anew with new data, and writes later
+ * changes to the URL. Entries that the chart does not have now stay in the URL.
  * @param {Plot} plot
  */
 export const keepLegend = (plot) => {
-  const saved = state.hiddenEntries[legendKey(plot)];
-  if (saved?.length) {
+  const key = chartKey(plot);
+  const hidden = namedValues(location.search, PARAMETER, key);
+  if (hidden.length) {
     const traces = plot._fullData;
     toggle(
       plot,
-      entriesToToggle(traces, saved).map((index) => traces[index].name ?? ""),
+      entriesToToggle(traces, hidden).map((index) => traces[index].name ?? ""),
     );
   }
-  plot.on("plotly_restyle", () => (state.hiddenEntries[legendKey(plot)] = hiddenEntries(plot._fullData)));
+  plot.on("plotly_restyle", () => {
+    const entries = new Set(plot._fullData.map(entryOf));
+    const absent = namedValues(location.search, PARAMETER, key).filter((entry) => !entries.has(entry));
+    const search = withNamedValues(location.search, PARAMETER, key, [...hiddenEntries(plot._fullData), ...absent]);
+    // The server compares the URL with the saved view.
+    replaceSearch(search, { rerun: Boolean(new URLSearchParams(search).get(VIEW_PARAMETER)) });
+  });
 };

@@ -12,9 +12,9 @@ import { columnLabels, markRows } from "./rows.js";
  * @param {(Node | string)[]} children
  */
 const element = (name, properties = {}, ...children) => {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+  const node = Object.assign(document.createElement(name), properties);
+  node.append(...children);
+  return node;
 };
 
 /** @param {Plot} plot */

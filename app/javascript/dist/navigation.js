@@ -1,87 +1,5 @@
 // Built by `npm run build` from app/javascript; edit the sources, not this file.
 
-// navigation/state.js
-var initialState = () => ({
-  pages: {},
-  keys: {},
-  parents: {},
-  filters: [],
-  palette: "",
-  listening: false,
-  historyPath: null,
-  focusedHead: null,
-  userActed: false,
-  sequenceEnds: 0,
-  modifierPressed: false,
-  followsStreamlitLink: false,
-  selectedRuns: /* @__PURE__ */ new Set(),
-  section: null,
-  clickTimer: void 0,
-  replacedDates: [],
-  hiddenEntries: {}
-});
-var target = (
-  /** @type {Window & { __pipelineHealth?: NavigationState }} */
-  /** @type {unknown} */
-  globalThis
-);
-var state = target.__pipelineHealth ??= initialState();
-
-// charts/plot.js
-var PLOTS = "[class*=st-key-chart-] .js-plotly-plot";
-var drawnPlots = () => [.../** @type {NodeListOf<Plot>} */
-document.querySelectorAll(PLOTS)].filter((plot) => plot._fullLayout && plot.on);
-var isComplete = (plot) => Boolean(plot.querySelector(".main-svg")) && (!plot._fullLayout.showlegend || Boolean(plot.querySelector(".legend .traces")));
-var chartKey = (plot) => {
-  const names = [...plot.closest("[class*=st-key-chart-]")?.classList ?? []];
-  return names.find((name) => name.startsWith("st-key-chart-"))?.slice("st-key-chart-".length) ?? "";
-};
-var chartTitle = (plot) => plot.closest("[role=figure]")?.getAttribute("aria-label") ?? "Chart";
-var timeMeta = (plot) => {
-  const meta = plot.layout?.meta;
-  if (!meta?.at?.length || !meta.dates || plot._fullLayout.xaxis?.type !== "date") return null;
-  return { ...meta, at: meta.at, dates: meta.dates };
-};
-
-// charts/legend.js
-var entryOf = (trace) => trace.legendgroup || trace.name || "";
-var hiddenEntries = (traces) => [
-  ...new Set(traces.filter(({ visible }) => visible === "legendonly").map(entryOf))
-];
-var entriesToToggle = (traces, hidden) => {
-  const seen = /* @__PURE__ */ new Set();
-  return traces.flatMap((trace, index) => {
-    const entry = entryOf(trace);
-    if (seen.has(entry)) return [];
-    seen.add(entry);
-    return trace.visible === "legendonly" !== hidden.includes(entry) ? [index] : [];
-  });
-};
-var toggle = (plot, entries) => {
-  const delay = plot._context.doubleClickDelay;
-  plot._context.doubleClickDelay = 0;
-  for (const item of plot.querySelectorAll(".legend .traces")) {
-    const label = item.querySelector(".legendtext")?.getAttribute("data-unformatted") ?? "";
-    const target2 = item.querySelector(".legendtoggle");
-    if (!target2 || !entries.includes(label)) continue;
-    plot._legendMouseDownTime = 0;
-    for (const type of ["mousedown", "mouseup"]) target2.dispatchEvent(new MouseEvent(type, { bubbles: true }));
-  }
-  setTimeout(() => plot._context.doubleClickDelay = delay, 50);
-};
-var legendKey = (plot) => `${chartKey(plot)} ${new URLSearchParams(location.search).get("id") ?? ""}`;
-var keepLegend = (plot) => {
-  const saved = state.hiddenEntries[legendKey(plot)];
-  if (saved?.length) {
-    const traces = plot._fullData;
-    toggle(
-      plot,
-      entriesToToggle(traces, saved).map((index) => traces[index].name ?? "")
-    );
-  }
-  plot.on("plotly_restyle", () => state.hiddenEntries[legendKey(plot)] = hiddenEntries(plot._fullData));
-};
-
 // navigation/events.js
 var closestTarget = (event, selector) => event.target instanceof Element ? event.target.closest(selector) : null;
 var hasModifier = (event) => event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button > 0;
@@ -99,6 +17,32 @@ var isPage = (url, location2, pages2) => {
   if (url.origin !== location2.origin || !`${url.pathname}/`.startsWith(base)) return false;
   return Object.hasOwn(pages2, url.pathname.slice(base.length).replace(/\/$/, ""));
 };
+
+// navigation/state.js
+var initialState = () => ({
+  pages: {},
+  keys: {},
+  parents: {},
+  filters: [],
+  palette: "",
+  listening: false,
+  historyPath: null,
+  focusedHead: null,
+  userActed: false,
+  sequenceEnds: 0,
+  modifierPressed: false,
+  followsStreamlitLink: false,
+  selectedRuns: /* @__PURE__ */ new Set(),
+  section: null,
+  clickTimer: void 0,
+  replacedDates: []
+});
+var target = (
+  /** @type {Window & { __pipelineHealth?: NavigationState }} */
+  /** @type {unknown} */
+  globalThis
+);
+var state = target.__pipelineHealth ??= initialState();
 
 // navigation/sections.js
 var WAIT_MS = 15e3;
@@ -119,17 +63,25 @@ var showSection = () => {
 };
 
 // navigation/url_state.js
-var BROWSER_PARAMETERS = ["sort", "columns"];
-var tableValue = (search, parameter, table) => {
-  const prefix = `${table}.`;
-  const value = new URLSearchParams(search).getAll(parameter).find((item) => item.startsWith(prefix));
-  return value?.slice(prefix.length) ?? "";
-};
-var withTableValue = (search, parameter, table, value) => {
+var BROWSER_PARAMETERS = ["sort", "columns", "open", "hidden"];
+var tableValue = (search, parameter, table) => namedValues(search, parameter, table)[0] ?? "";
+var withTableValue = (search, parameter, table, value) => withNamedValues(search, parameter, table, value ? [value] : []);
+var namedValues = (search, parameter, name) => new URLSearchParams(search).getAll(parameter).filter((item) => item.startsWith(`${name}.`)).map((item) => item.slice(name.length + 1));
+var withNamedValues = (search, parameter, name, values) => {
   const parameters = new URLSearchParams(search);
-  const others = parameters.getAll(parameter).filter((item) => !item.startsWith(`${table}.`));
+  const others = parameters.getAll(parameter).filter((item) => !item.startsWith(`${name}.`));
   parameters.delete(parameter);
-  for (const item of value ? [...others, `${table}.${value}`] : others) parameters.append(parameter, item);
+  for (const item of [...others, ...values.map((value) => `${name}.${value}`)]) parameters.append(parameter, item);
+  const text = parameters.toString();
+  return text && `?${text}`;
+};
+var withToggledSection = (search, name, isOpen) => {
+  const parameters = new URLSearchParams(search);
+  const items = (parameters.get("open") ?? "").split(".").filter(Boolean);
+  const others = items.filter((item) => item !== name && item !== `-${name}`);
+  if (others.length === items.length) others.push(isOpen ? name : `-${name}`);
+  if (others.length) parameters.set("open", others.join("."));
+  else parameters.delete("open");
   const text = parameters.toString();
   return text && `?${text}`;
 };
@@ -228,6 +180,70 @@ var installRouter = () => {
   for (const type of ["pointerdown", "keydown", "input"]) addEventListener(type, () => state.userActed = true, true);
   document.addEventListener("click", onClick, true);
   document.addEventListener("auxclick", (event) => state.modifierPressed = hasModifier(event), true);
+};
+
+// charts/legend_entries.js
+var entryOf = (trace) => trace.legendgroup || trace.name || "";
+var hiddenEntries = (traces) => [
+  ...new Set(traces.filter(({ visible }) => visible === "legendonly").map(entryOf))
+];
+var entriesToToggle = (traces, hidden) => {
+  const seen = /* @__PURE__ */ new Set();
+  return traces.flatMap((trace, index) => {
+    const entry = entryOf(trace);
+    if (seen.has(entry)) return [];
+    seen.add(entry);
+    return trace.visible === "legendonly" !== hidden.includes(entry) ? [index] : [];
+  });
+};
+
+// charts/plot.js
+var PLOTS = "[class*=st-key-chart-] .js-plotly-plot";
+var drawnPlots = () => [.../** @type {NodeListOf<Plot>} */
+document.querySelectorAll(PLOTS)].filter((plot) => plot._fullLayout && plot.on);
+var isComplete = (plot) => Boolean(plot.querySelector(".main-svg")) && (!plot._fullLayout.showlegend || Boolean(plot.querySelector(".legend .traces")));
+var chartKey = (plot) => {
+  const names = [...plot.closest("[class*=st-key-chart-]")?.classList ?? []];
+  return names.find((name) => name.startsWith("st-key-chart-"))?.slice("st-key-chart-".length) ?? "";
+};
+var chartTitle = (plot) => plot.closest("[role=figure]")?.getAttribute("aria-label") ?? "Chart";
+var timeMeta = (plot) => {
+  const meta = plot.layout?.meta;
+  if (!meta?.at?.length || !meta.dates || plot._fullLayout.xaxis?.type !== "date") return null;
+  return { ...meta, at: meta.at, dates: meta.dates };
+};
+
+// charts/legend.js
+var PARAMETER = "hidden";
+var VIEW_PARAMETER = "saved";
+var toggle = (plot, entries) => {
+  const delay = plot._context.doubleClickDelay;
+  plot._context.doubleClickDelay = 0;
+  for (const item of plot.querySelectorAll(".legend .traces")) {
+    const label = item.querySelector(".legendtext")?.getAttribute("data-unformatted") ?? "";
+    const target2 = item.querySelector(".legendtoggle");
+    if (!target2 || !entries.includes(label)) continue;
+    plot._legendMouseDownTime = 0;
+    for (const type of ["mousedown", "mouseup"]) target2.dispatchEvent(new MouseEvent(type, { bubbles: true }));
+  }
+  setTimeout(() => plot._context.doubleClickDelay = delay, 50);
+};
+var keepLegend = (plot) => {
+  const key = chartKey(plot);
+  const hidden = namedValues(location.search, PARAMETER, key);
+  if (hidden.length) {
+    const traces = plot._fullData;
+    toggle(
+      plot,
+      entriesToToggle(traces, hidden).map((index) => traces[index].name ?? "")
+    );
+  }
+  plot.on("plotly_restyle", () => {
+    const entries = new Set(plot._fullData.map(entryOf));
+    const absent = namedValues(location.search, PARAMETER, key).filter((entry) => !entries.has(entry));
+    const search = withNamedValues(location.search, PARAMETER, key, [...hiddenEntries(plot._fullData), ...absent]);
+    replaceSearch(search, { rerun: Boolean(new URLSearchParams(search).get(VIEW_PARAMETER)) });
+  });
 };
 
 // charts/addresses.js
@@ -419,9 +435,9 @@ var columnLabels = (traces) => {
 
 // charts/tools.js
 var element = (name, properties = {}, ...children) => {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+  const node = Object.assign(document.createElement(name), properties);
+  node.append(...children);
+  return node;
 };
 var markTable = (plot) => {
   const rows = markRows(plot.data, plot.layout?.meta).map(({ where, name, text, address }) => {
@@ -599,7 +615,7 @@ var prepareCharts = () => {
 };
 
 // navigation/column_choice.js
-var VIEW_PARAMETER = "saved";
+var VIEW_PARAMETER2 = "saved";
 var KEY = /^-?[a-z0-9-]{1,60}$/;
 var parseChoice = (text) => new Map(
   text.split(".").filter((item) => KEY.test(item) && item !== "-").map((item) => [item.replace(/^-/, ""), !item.startsWith("-")])
@@ -608,7 +624,7 @@ var formatChoice = (choice) => [...choice].map(([key, isShown]) => isShown ? key
 var knownColumns = (choice, keys) => new Map([...choice].filter(([key]) => keys.includes(key)));
 var activeChoice = (search, fromUrl, stored, keys) => {
   const choice = fromUrl ? parseChoice(fromUrl) : knownColumns(parseChoice(stored), keys);
-  return { choice, isMissing: !fromUrl && choice.size > 0 && !new URLSearchParams(search).get(VIEW_PARAMETER) };
+  return { choice, isMissing: !fromUrl && choice.size > 0 && !new URLSearchParams(search).get(VIEW_PARAMETER2) };
 };
 var columnRules = (name, keys, choice) => keys.map((key, index) => {
   const isShown = choice.get(key);
@@ -631,7 +647,8 @@ var tablesOfPanel = (element2) => {
 // navigation/columns.js
 var STORAGE_KEY = "ph-columns";
 var TITLE = "Columns";
-var storedChoices = () => {
+var choices = null;
+var readChoices = () => {
   try {
     const stored = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "{}");
     return stored && typeof stored === "object" ? stored : {};
@@ -639,8 +656,9 @@ var storedChoices = () => {
     return {};
   }
 };
+var storedChoices = () => choices ??= readChoices();
 var storeChoice = (name, text) => {
-  const stored = storedChoices();
+  const stored = choices = readChoices();
   if (text) stored[name] = text;
   else delete stored[name];
   try {
@@ -660,8 +678,8 @@ var isShownByDefault = (head) => {
   return !(head.classList.contains("ph-desk-only") && matchMedia("(max-width: 1100px)").matches);
 };
 var styleElement = () => {
-  const known = document.getElementById("ph-column-rules");
-  return known ?? document.head.appendChild(Object.assign(document.createElement("style"), { id: "ph-column-rules" }));
+  const style = document.getElementById("ph-column-rules");
+  return style ?? document.head.appendChild(Object.assign(document.createElement("style"), { id: "ph-column-rules" }));
 };
 var applyColumns = (tables) => {
   const stored = storedChoices();
@@ -750,6 +768,7 @@ var onClick2 = (event) => {
 var installColumns = () => {
   document.addEventListener("click", onClick2);
   addEventListener("popstate", () => applyColumns(document.querySelectorAll("table.ph-table")));
+  addEventListener("storage", () => choices = null);
 };
 
 // navigation/default_view.js
@@ -1000,6 +1019,34 @@ var installKiosk = () => {
   setInterval(showKiosk, 1e3);
 };
 
+// navigation/open_sections.js
+var SECTIONS = "[data-testid=stExpander] details, details[data-section]";
+var KEY_CLASS = "st-key-";
+var clicked = /* @__PURE__ */ new WeakSet();
+var nameOf = (details) => {
+  if (details.dataset.section) return details.dataset.section;
+  const names = [...details.closest(`[class*=${KEY_CLASS}]`)?.classList ?? []];
+  return names.find((name) => name.startsWith(KEY_CLASS))?.slice(KEY_CLASS.length) ?? "";
+};
+var sectionOf = (event) => {
+  const details = event.target instanceof Element ? event.target.closest("details") : null;
+  return details instanceof HTMLDetailsElement && details.matches(SECTIONS) ? details : null;
+};
+var onClick5 = (event) => {
+  const details = event.target instanceof Element && event.target.closest("summary") ? sectionOf(event) : null;
+  if (details) clicked.add(details);
+};
+var onToggle = (event) => {
+  const details = sectionOf(event);
+  if (!details || !clicked.delete(details)) return;
+  const name = nameOf(details);
+  if (name) replaceSearch(withToggledSection(location.search, name, details.open));
+};
+var installOpenSections = () => {
+  document.addEventListener("click", onClick5, true);
+  document.addEventListener("toggle", onToggle, true);
+};
+
 // log_viewer/dom.js
 var createElement = (name, className = "", text = void 0) => {
   const element2 = document.createElement(name);
@@ -1018,8 +1065,12 @@ var copyToClipboard = async (text) => {
   return void 0;
 };
 
+// theme/choice.js
+var THEMES = ["system", "light", "dark"];
+var parseTheme = (value) => THEMES.find((theme) => theme === value) ?? null;
+
 // navigation/shortcut_list.js
-var SECTIONS = [
+var SECTIONS2 = [
   [
     "All pages",
     [
@@ -1043,7 +1094,7 @@ var SECTIONS = [
 ];
 var helpSections = ({ keys, pages: pages2 }) => [
   ["Go to", Object.entries(keys).map(([key, page]) => [`g ${key}`, pages2[page]])],
-  ...SECTIONS
+  ...SECTIONS2
 ];
 
 // navigation/shortcuts.js
@@ -1106,10 +1157,6 @@ var installShortcuts = () => {
   document.addEventListener("click", (event) => closestTarget(event, "button.ph-help") && showHelp());
 };
 
-// theme/choice.js
-var THEMES = ["system", "light", "dark"];
-var parseTheme = (value) => THEMES.find((theme) => theme === value) ?? null;
-
 // navigation/theme_switch.js
 var BUTTONS2 = "button[data-theme]";
 var APPLY_MS = 100;
@@ -1134,11 +1181,11 @@ var chooseTheme = (theme) => {
   showTheme();
   setTimeout(runPage, APPLY_MS);
 };
-var onClick5 = (event) => {
+var onClick6 = (event) => {
   const theme = parseTheme(closestTarget(event, BUTTONS2)?.dataset.theme);
   if (theme) chooseTheme(theme);
 };
-var installThemeSwitch = () => document.addEventListener("click", onClick5);
+var installThemeSwitch = () => document.addEventListener("click", onClick6);
 
 // navigation/palette.js
 var IS_MAC = /^(Mac|iP)/.test(navigator.platform);
@@ -1205,10 +1252,10 @@ var actions = () => {
     { kind: "action", label: "Keyboard shortcuts", keywords: "help keys", run: showHelp }
   ];
 };
-var THEMES2 = [["light", "Light theme"], ["dark", "Dark theme"], ["system", "Theme of the system"]];
-var themes = () => THEMES2.map(([theme, label]) => ({
+var THEME_LABELS = { system: "Theme of the system", light: "Light theme", dark: "Dark theme" };
+var themes = () => THEMES.map((theme) => ({
   kind: "action",
-  label,
+  label: THEME_LABELS[theme],
   keywords: "colour mode",
   run: () => chooseTheme(theme)
 }));
@@ -1233,8 +1280,8 @@ var showFailure = () => {
   dialog.showModal();
 };
 var togglePalette = () => {
-  const opened = document.querySelector("dialog.ph-palette");
-  if (opened instanceof HTMLDialogElement) return opened.close();
+  const dialog = document.querySelector("dialog.ph-palette");
+  if (dialog instanceof HTMLDialogElement) return dialog.close();
   const context = {
     entries: [...pages(), ...actions(), ...themes()],
     searchUrl: (query) => pageUrl(`palette.json?q=${encodeURIComponent(query)}`),
@@ -1319,7 +1366,7 @@ var showRunSelection = () => {
     if (link.textContent !== label) link.textContent = label;
   }
 };
-var onClick6 = (event) => {
+var onClick7 = (event) => {
   const box = closestTarget(event, "input.ph-pick");
   if (box instanceof HTMLInputElement) {
     if (box.checked) state.selectedRuns.add(box.value);
@@ -1329,7 +1376,7 @@ var onClick6 = (event) => {
   } else return;
   showRunSelection();
 };
-var installRunSelection = () => document.addEventListener("click", onClick6);
+var installRunSelection = () => document.addEventListener("click", onClick7);
 
 // navigation/sort_order.js
 var compareValues = (a, b, isNumeric) => {
@@ -1338,10 +1385,10 @@ var compareValues = (a, b, isNumeric) => {
   return Number(x > y) - Number(x < y);
 };
 var sortByValue = (items, valueOf, isNumeric, descending) => {
-  const known = items.filter((item) => valueOf(item) !== "");
+  const valued = items.filter((item) => valueOf(item) !== "");
   const sign = descending ? -1 : 1;
-  known.sort((a, b) => sign * compareValues(valueOf(a), valueOf(b), isNumeric));
-  return [...known, ...items.filter((item) => valueOf(item) === "")];
+  valued.sort((a, b) => sign * compareValues(valueOf(a), valueOf(b), isNumeric));
+  return [...valued, ...items.filter((item) => valueOf(item) === "")];
 };
 var nextSortOrder = (current, column, isNumeric) => {
   if (current?.column !== column) return { column, descending: isNumeric };
@@ -1376,7 +1423,7 @@ var applySortOrder = (table) => {
     head.setAttribute("aria-sort", order && head === heads[index] ? direction : "none");
   }
 };
-var onClick7 = (event) => {
+var onClick8 = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
@@ -1409,7 +1456,7 @@ var onChange = (event) => {
   replaceSearch(withTableValue(search, "page", name, ""), { rerun: true });
 };
 var installTableSort = () => {
-  document.addEventListener("click", onClick7);
+  document.addEventListener("click", onClick8);
   document.addEventListener("click", onPageClick);
   document.addEventListener("change", onChange);
 };
@@ -1625,6 +1672,7 @@ function navigation({ data }) {
   installTableSort();
   installFocus();
   installColumns();
+  installOpenSections();
   installRunSelection();
   installSkipLink();
   installThemeSwitch();

@@ -9,8 +9,12 @@ import { tableValue, withTableValue } from "./url_state.js";
 const STORAGE_KEY = "ph-columns";
 const TITLE = "Columns";
 
+/** The choices of the browser's storage by name, which every change of the page needs; null if they are not read yet.
+ * @type {Record<string, string> | null} */
+let choices = null;
+
 /** @returns {Record<string, string>} */
-const storedChoices = () => {
+const readChoices = () => {
   try {
     const stored = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "{}");
     return stored && typeof stored === "object" ? stored : {};
@@ -19,12 +23,15 @@ const storedChoices = () => {
   }
 };
 
+const storedChoices = () => (choices ??= readChoices());
+
 /**
  * @param {string} name
  * @param {string} text
  */
 const storeChoice = (name, text) => {
-  const stored = storedChoices();
+  // Another tab may have stored choices of other tables.
+  const stored = (choices = readChoices());
   if (text) stored[name] = text;
   else delete stored[name];
   try {
@@ -58,8 +65,8 @@ const isShownByDefault = (head) => {
 };
 
 const styleElement = () => {
-  const known = document.getElementById("ph-column-rules");
-  return known ?? document.head.appendChild(Object.assign(document.createElement("style"), { id: "ph-column-rules" }));
+  const style = document.getElementById("ph-column-rules");
+  return style ?? document.head.appendChild(Object.assign(document.createElement("style"), { id: "ph-column-rules" }));
 };
 
 /**
@@ -165,4 +172,5 @@ export const installColumns = () => {
   document.addEventListener("click", onClick);
   // Another entry of the history may select other columns.
   addEventListener("popstate", () => applyColumns(document.querySelectorAll("table.ph-table")));
+  addEventListener("storage", () => (choices = null));
 };

@@ -4,6 +4,7 @@ import { installDefaultView, showDefaultView } from "./default_view.js";
 import { installFocus, restoreFocus } from "./focus.js";
 import { installSkipLink, markHeading, markMenuItem } from "./frame.js";
 import { installKiosk, showKiosk } from "./kiosk.js";
+import { installOpenSections } from "./open_sections.js";
 import { installPalette, showPaletteKey } from "./palette.js";
 import { installPrint } from "./print.js";
 import { installRouter } from "./router.js";
@@ -68,6 +69,7 @@ export default function navigation({ data }) {
   installTableSort();
   installFocus();
   installColumns();
+  installOpenSections();
   installRunSelection();
   installSkipLink();
   installThemeSwitch();

@@ -1,4 +1,5 @@
 import { copyToClipboard } from "../log_viewer/dom.js";
+import { THEMES } from "../theme/choice.js";
 import { defaultView, setDefaultView } from "./default_view.js";
 import { closestTarget } from "./events.js";
 import { urlWithoutKiosk } from "./kiosk.js";
@@ -69,12 +70,12 @@ const actions = () => {
   ];
 };
 
-/** @type {[theme: import("../theme/choice.js").Theme, label: string][]} */
-const THEMES = [["light", "Light theme"], ["dark", "Dark theme"], ["system", "Theme of the system"]];
+/** @type {Record<import("../theme/choice.js").Theme, string>} */
+const THEME_LABELS = { system: "Theme of the system", light: "Light theme", dark: "Dark theme" };
 
 /** @returns {Entry[]} */
 const themes = () =>
-  THEMES.map(([theme, label]) => ({ kind: "action", label, keywords: "colour mode",
+  THEMES.map((theme) => ({ kind: "action", label: THEME_LABELS[theme], keywords: "colour mode",
     run: () => chooseTheme(theme) }));
 
 /** @returns {Entry[]} */
@@ -106,8 +107,8 @@ const showFailure = () => {
 };
 
 const togglePalette = () => {
-  const opened = document.querySelector("dialog.ph-palette");
-  if (opened instanceof HTMLDialogElement) return opened.close();
+  const dialog = document.querySelector("dialog.ph-palette");
+  if (dialog instanceof HTMLDialogElement) return dialog.close();
   const context = {
     entries: [...pages(), ...actions(), ...themes()],
     searchUrl: (/** @type {string} */ query) => pageUrl(`palette.json?q=${encodeURIComponent(query)}`),

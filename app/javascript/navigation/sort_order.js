@@ -22,10 +22,10 @@ export const compareValues = (a, b, isNumeric) => {
  * @returns {Item[]}
  */
 export const sortByValue = (items, valueOf, isNumeric, descending) => {
-  const known = items.filter((item) => valueOf(item) !== "");
+  const valued = items.filter((item) => valueOf(item) !== "");
   const sign = descending ? -1 : 1;
-  known.sort((a, b) => sign * compareValues(valueOf(a), valueOf(b), isNumeric));
-  return [...known, ...items.filter((item) => valueOf(item) === "")];
+  valued.sort((a, b) => sign * compareValues(valueOf(a), valueOf(b), isNumeric));
+  return [...valued, ...items.filter((item) => valueOf(item) === "")];
 };
 
 /**

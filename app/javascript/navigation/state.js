@@ -21,7 +21,6 @@
  *   until which it may appear
  * @property {ReturnType<typeof setTimeout> | undefined} clickTimer the click on a mark that may become a double click
  * @property {{ page: string, dates: string, selected: string }[]} replacedDates what drags have replaced, and by what
- * @property {Record<string, string[]>} hiddenEntries hidden legend entries by key of the chart and id of the workflow
  */
 
 /** @returns {NavigationState} */
@@ -42,7 +41,6 @@ const initialState = () => ({
   section: null,
   clickTimer: undefined,
   replacedDates: [],
-  hiddenEntries: {},
 });
 
 const target = /** @type {Window & { __pipelineHealth?: NavigationState }} */ (/** @type {unknown} */ (globalThis));

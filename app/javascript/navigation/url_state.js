@@ -1,8 +1,9 @@
 /**
- * The parameters that the browser writes: the order and the columns of tables. Streamlit's server writes all others; it
- * may write them from an older address, so that these are taken from the current one.
+ * The parameters that the browser writes: the order and the columns of tables, open sections, and hidden series of
+ * charts. Streamlit's server writes all others; it may write them from an older address, so that these are taken from
+ * the current one.
  */
-const BROWSER_PARAMETERS = ["sort", "columns"];
+const BROWSER_PARAMETERS = ["sort", "columns", "open", "hidden"];
 
 /**
  * The value of a table in a query string; empty without one. `sort=causes.-runs`: the table `causes` has `-runs`.
@@ -10,11 +11,7 @@ const BROWSER_PARAMETERS = ["sort", "columns"];
  * @param {string} parameter
  * @param {string} table
  */
-export const tableValue = (search, parameter, table) => {
-  const prefix = `${table}.`;
-  const value = new URLSearchParams(search).getAll(parameter).find((item) => item.startsWith(prefix));
-  return value?.slice(prefix.length) ?? "";
-};
+export const tableValue = (search, parameter, table) => namedValues(search, parameter, table)[0] ?? "";
 
 /**
  * The query string with another value for a table; an empty one removes it.
@@ -23,11 +20,51 @@ export const tableValue = (search, parameter, table) => {
  * @param {string} table
  * @param {string} value
  */
-export const withTableValue = (search, parameter, table, value) => {
+export const withTableValue = (search, parameter, table, value) =>
+  withNamedValues(search, parameter, table, value ? [value] : []);
+
+/**
+ * The values of a parameter of the form `hidden=outcomes.Failed` for one table or chart.
+ * @param {string} search
+ * @param {string} parameter
+ * @param {string} name of the table or chart
+ */
+export const namedValues = (search, parameter, name) =>
+  new URLSearchParams(search)
+    .getAll(parameter)
+    .filter((item) => item.startsWith(`${name}.`))
+    .map((item) => item.slice(name.length + 1));
+
+/**
+ * The query string with other values for a table or chart.
+ * @param {string} search
+ * @param {string} parameter
+ * @param {string} name
+ * @param {string[]} values
+ */
+export const withNamedValues = (search, parameter, name, values) => {
   const parameters = new URLSearchParams(search);
-  const others = parameters.getAll(parameter).filter((item) => !item.startsWith(`${table}.`));
+  const others = parameters.getAll(parameter).filter((item) => !item.startsWith(`${name}.`));
   parameters.delete(parameter);
-  for (const item of value ? [...others, `${table}.${value}`] : others) parameters.append(parameter, item);
+  for (const item of [...others, ...values.map((value) => `${name}.${value}`)]) parameters.append(parameter, item);
+  const text = parameters.toString();
+  return text && `?${text}`;
+};
+
+/**
+ * The query string after the user has opened or closed a section: it names the sections that differ from their default,
+ * those that are closed with a minus. So the second change of a section removes it.
+ * @param {string} search
+ * @param {string} name of the section
+ * @param {boolean} isOpen
+ */
+export const withToggledSection = (search, name, isOpen) => {
+  const parameters = new URLSearchParams(search);
+  const items = (parameters.get("open") ?? "").split(".").filter(Boolean);
+  const others = items.filter((item) => item !== name && item !== `-${name}`);
+  if (others.length === items.length) others.push(isOpen ? name : `-${name}`);
+  if (others.length) parameters.set("open", others.join("."));
+  else parameters.delete("open");
   const text = parameters.toString();
   return text && `?${text}`;
 };

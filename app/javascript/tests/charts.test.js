@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { clickAddress, joinAddress, markAddress, pointAt } from "../charts/addresses.js";
 import { axisMilliseconds, axisPosition } from "../charts/crosshair.js";
 import { fileName } from "../charts/image.js";
-import { entriesToToggle, hiddenEntries } from "../charts/legend.js";
+import { entriesToToggle, hiddenEntries } from "../charts/legend_entries.js";
 import { bucketAt, datesBetween, joinDates, withDates } from "../charts/periods.js";
 import { hoverText, markRows, plainText } from "../charts/rows.js";
 

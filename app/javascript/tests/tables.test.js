@@ -3,7 +3,9 @@ import { describe, test } from "node:test";
 
 import { activeChoice, columnRules, formatChoice, knownColumns, parseChoice } from "../navigation/column_choice.js";
 import { compareValues, formatSortOrder, nextSortOrder, parseSortOrder, sortByValue } from "../navigation/sort_order.js";
-import { keepBrowserParameters, tableValue, withTableValue } from "../navigation/url_state.js";
+import {
+  keepBrowserParameters, namedValues, tableValue, withNamedValues, withTableValue, withToggledSection,
+} from "../navigation/url_state.js";
 
 describe("sorting of tables", () => {
   test("numbers are compared as numbers, text as text", () => {
@@ -67,10 +69,26 @@ describe("the state of tables in the URL", () => {
     assert.equal(withTableValue("?sort=jobs.-runs", "sort", "jobs", ""), "");
   });
 
+  test("the hidden series of a chart are values of their own, whatever their names contain", () => {
+    const search = withNamedValues("?hidden=outcomes.Failed&period=7d", "hidden", "branch-rates", ["release/1.2", "a b&c"]);
+    assert.equal(search, "?period=7d&hidden=outcomes.Failed&hidden=branch-rates.release%2F1.2&hidden=branch-rates.a+b%26c");
+    assert.deepEqual(namedValues(search, "hidden", "branch-rates"), ["release/1.2", "a b&c"]);
+    assert.deepEqual(namedValues(search, "hidden", "branch"), []);
+    assert.equal(withNamedValues("?hidden=outcomes.Failed", "hidden", "outcomes", []), "");
+  });
+
+  test("the second change of a section removes it from the URL", () => {
+    const both = withToggledSection(withToggledSection("?run_id=5", "job-12", true), "job-15", false);
+    assert.equal(both, "?run_id=5&open=job-12.-job-15");
+    assert.equal(withToggledSection(both, "job-15", true), "?run_id=5&open=job-12");
+    assert.equal(withToggledSection("?open=job-12", "job-12", false), "");
+    assert.equal(withToggledSection("?open=job-12", "job-1", true), "?open=job-12.job-1");
+  });
+
   test("addresses that Streamlit writes keep what the browser has written since", () => {
-    const current = "https://ci.example/x/runs?sort=runs.-queue&columns=runs.-branch&page=runs.2.a";
+    const current = "https://ci.example/x/runs?sort=runs.-queue&columns=runs.-branch&page=runs.2.a&open=job-1&hidden=c.x";
     assert.equal(keepBrowserParameters("/x/runs?period=7d&sort=runs.created", current),
-      "/x/runs?period=7d&sort=runs.-queue&columns=runs.-branch");
+      "/x/runs?period=7d&sort=runs.-queue&columns=runs.-branch&open=job-1&hidden=c.x");
     assert.equal(keepBrowserParameters("/x/flaky?period=7d", current), "/x/flaky?period=7d");
     assert.equal(keepBrowserParameters("/x/runs", "https://ci.example/x/runs"), "/x/runs");
   });

@@ -1,4 +1,4 @@
-"""Queries of alerts and their notifications."""
+"""Queries of alerts."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -8,32 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from db.enums import AlertState, DeliveryState
-from db.models import Alert, Notification, Repository, Workflow
+from db.enums import AlertState, Severity
+from db.models import Alert, Repository, Workflow
 from db.runs.cursors import decode_cursor, encode_cursor
 from db.runs.run_filters import workflow_ids
+from db.sql import contains_text
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.targets import AlertTarget
-
-# Notifications of one alert in a list of alerts.
-MAX_DELIVERIES = 100
-
-
-@dataclass(frozen=True)
-class NotificationRow:
-    """`note`: a problem with a notification that was accepted. `merged_into`: the notification that contains this
-    one."""
-
-    id: int
-    channel: str
-    reason: str
-    state: str
-    tries: int
-    created_at: datetime
-    sent_at: datetime | None
-    error: str | None
-    note: str | None
-    merged_into: int | None
+from health.alerts.storage.notification_queries import NotificationRow, list_deliveries
 
 
 @dataclass(frozen=True)
@@ -78,7 +60,8 @@ class AlertRow:
 @dataclass(frozen=True)
 class AlertFilter:
     """Values of one field are alternatives; an alert must match every field. An empty field does not filter.
-    `workflows`: names or ids. `branches`: alerts without a branch match all of them."""
+    `workflows`: names or ids. `branches`: alerts without a branch match all of them. `text` is searched in the names of
+    repository, workflow, branch and rule."""
 
     states: tuple[str, ...] = ()
     repos: tuple[str, ...] = ()
@@ -86,6 +69,7 @@ class AlertFilter:
     branches: tuple[str, ...] = ()
     severities: tuple[str, ...] = ()
     rule_ids: tuple[int, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,25 +81,31 @@ class AlertPage:
 
 
 @dataclass(frozen=True)
-class DeadNotification:
-    """A notification that was given up. `alert_id` and `repo` are null for a test message."""
+class AlertOrder:
+    """The order of a list of alerts: firing ones first, then the newest; with `by_severity` the most severe before
+    those."""
 
-    id: int
-    alert_id: int | None
-    repo: str | None
-    channel: str
-    reason: str
-    tries: int
-    created_at: datetime
-    error: str | None
-    subject: str
+    by_severity: bool = False
+
+    @property
+    def key(self) -> list[ColumnElement[Any]]:
+        """The expressions that determine the position of an alert in the list, all descending."""
+        is_firing = case((Alert.state == AlertState.FIRING, 1), else_=0)
+        rank = [case(_SEVERITY_RANKS, value=Alert.severity, else_=0)] if self.by_severity else []
+        return [is_firing, *rank, Alert.opened_at.expression, Alert.id.expression]
+
+    def parse(self, cursor: str) -> tuple[Any, ...]:
+        """The position of a cursor. Raises InvalidCursor."""
+        rank = [int] if self.by_severity else []
+        return decode_cursor(cursor, bool, *rank, datetime, int)
+
+    def position(self, row: AlertRow) -> tuple[Any, ...]:
+        rank = [_SEVERITY_RANKS.get(row.severity, 0)] if self.by_severity else []
+        return (int(row.state != AlertState.RESOLVED), *rank, row.opened_at, row.id)
 
 
-# Notifications given up that a page lists.
-MAX_DEAD = 50
-# Firing alerts are listed first.
-_OPEN = case((Alert.state == AlertState.FIRING, 1), else_=0)
-_ORDER = (_OPEN, Alert.opened_at, Alert.id)
+NEWEST_FIRST, MOST_SEVERE_FIRST = AlertOrder(), AlertOrder(by_severity=True)
+_SEVERITY_RANKS: dict[str, int] = {Severity.CRITICAL: 3, Severity.WARNING: 2, Severity.INFO: 1}
 
 
 def list_alerts(
@@ -140,25 +130,43 @@ def firing_alerts(session: Session) -> list[AlertRow]:
 
 
 def alert_page(
-    session: Session, filters: AlertFilter, now: datetime, *, limit: int = 100, cursor: str | None = None
+    session: Session,
+    filters: AlertFilter,
+    now: datetime,
+    *,
+    limit: int = 100,
+    cursor: str | None = None,
+    order: AlertOrder = NEWEST_FIRST,
 ) -> AlertPage:
-    """One page of alerts: firing ones first, then the newest. Raises InvalidCursor."""
+    """One page of alerts. Raises InvalidCursor."""
     query = (
         _select()
         .where(*_filter_conditions(filters, now))
-        .order_by(*(column.desc() for column in _ORDER))
+        .order_by(*(column.desc() for column in order.key))
         .limit(limit + 1)
     )
     if cursor:
-        query = query.where(tuple_(*_ORDER) < tuple_(*decode_cursor(cursor, bool, datetime, int)))
+        query = query.where(tuple_(*order.key) < tuple_(*order.parse(cursor)))
     rows = _rows(session, query, now)
     items = rows[:limit]
-    return AlertPage(
-        items,
-        encode_cursor(items[-1].state != AlertState.RESOLVED, items[-1].opened_at, items[-1].id)
-        if len(rows) > limit
-        else None,
-    )
+    return AlertPage(items, encode_cursor(*order.position(items[-1])) if len(rows) > limit else None)
+
+
+def previous_cursor(
+    session: Session,
+    filters: AlertFilter,
+    first: AlertRow,
+    now: datetime,
+    *,
+    limit: int = 100,
+    order: AlertOrder = NEWEST_FIRST,
+) -> str | None:
+    """The cursor of the page of `limit` alerts before the alert `first`; null where that is the first page."""
+    before = tuple_(*order.key) > tuple_(*order.position(first))
+    query = _select().with_only_columns(*order.key, maintain_column_froms=True)
+    query = query.where(*_filter_conditions(filters, now), before).order_by(*(column.asc() for column in order.key))
+    position = session.execute(query.offset(limit).limit(1)).first()
+    return encode_cursor(*position) if position else None
 
 
 def get_alert(session: Session, alert_id: int, now: datetime) -> AlertRow | None:
@@ -196,41 +204,6 @@ def count_matching(session: Session, filters: AlertFilter, now: datetime) -> int
     return session.scalars(query.where(*_filter_conditions(filters, now))).one()
 
 
-def dead_notifications(session: Session, since: datetime, *, limit: int = MAX_DEAD) -> list[DeadNotification]:
-    """Notifications created since then and given up, newest first."""
-    query = (
-        select(Notification, Repository.full_name)
-        .join(Alert, Alert.id == Notification.alert_id, isouter=True)
-        .join(Repository, Repository.id == Alert.repository_id, isouter=True)
-        .where(Notification.state == DeliveryState.DEAD, Notification.created_at >= since)
-        .order_by(Notification.created_at.desc(), Notification.id.desc())
-        .limit(limit)
-    )
-    return [
-        DeadNotification(
-            row.id,
-            row.alert_id,
-            repo,
-            row.channel,
-            row.reason,
-            row.tries,
-            row.created_at,
-            row.error,
-            str(row.message.get("subject", "")),
-        )
-        for row, repo in session.execute(query)
-    ]
-
-
-def latest_test_notifications(session: Session) -> dict[str, NotificationRow]:
-    """The latest test message of each channel."""
-    query = select(Notification).where(Notification.alert_id.is_(None)).order_by(Notification.id.desc()).limit(50)
-    latest: dict[str, NotificationRow] = {}
-    for row in session.scalars(query.execution_options(populate_existing=True)):
-        latest.setdefault(row.channel, _delivery(row))
-    return latest
-
-
 def _select() -> Select[Any]:
     workflow = (Workflow.repository_id == Alert.repository_id) & (Workflow.id == Alert.workflow_id)
     columns: list[Any] = [Alert, Repository.full_name, Workflow.name]
@@ -253,6 +226,9 @@ def _filter_conditions(filters: AlertFilter, now: datetime) -> list[ColumnElemen
     for column, values in ((Alert.severity, filters.severities), (Alert.rule_id, filters.rule_ids)):
         if values:
             conditions.append(column.in_(values))
+    if text := filters.text.strip():
+        names = (Repository.full_name, Workflow.name, Alert.branch, Alert.rule_name)
+        conditions.append(or_(*(contains_text(name, text) for name in names)))
     return conditions
 
 
@@ -272,39 +248,8 @@ def _state_condition(state: AlertState, now: datetime) -> ColumnElement[bool]:
 
 def _rows(session: Session, query: Select[Any], now: datetime | None) -> list[AlertRow]:
     rows = session.execute(query.execution_options(populate_existing=True)).all()
-    deliveries = _deliveries(session, [alert.id for alert, _, _ in rows])
+    deliveries = list_deliveries(session, [alert.id for alert, _, _ in rows])
     return [_row(alert, repo, workflow, *deliveries.get(alert.id, ([], 0)), now) for alert, repo, workflow in rows]
-
-
-def _deliveries(session: Session, alert_ids: list[int]) -> dict[int, tuple[list[NotificationRow], int]]:
-    """The newest notifications of each alert, oldest first, and the number of all. Both are bounded per alert, because
-    an alert that fires for months has thousands of repeats."""
-    columns: list[Any] = [getattr(Notification, name) for name in NotificationRow.__dataclass_fields__]
-    total = func.count().over(partition_by=Notification.alert_id).label("total")
-    newer = func.row_number().over(partition_by=Notification.alert_id, order_by=Notification.id.desc()).label("newer")
-    listed = (
-        select(Notification.alert_id, total, newer, *columns).where(Notification.alert_id.in_(alert_ids)).subquery().c
-    )
-    query = select(listed.alert_id, listed.total, *(listed[column.key] for column in columns))
-    deliveries: dict[int, tuple[list[NotificationRow], int]] = {}
-    for row in session.execute(query.where(listed.newer <= MAX_DELIVERIES).order_by(listed.id)):
-        deliveries.setdefault(row[0] or 0, ([], row[1]))[0].append(NotificationRow(*row[2:]))
-    return deliveries
-
-
-def _delivery(row: Notification) -> NotificationRow:
-    return NotificationRow(
-        row.id,
-        row.channel,
-        row.reason,
-        row.state,
-        row.tries,
-        row.created_at,
-        row.sent_at,
-        row.error,
-        row.note,
-        row.merged_into,
-    )
 
 
 def _row(
