@@ -27,8 +27,9 @@ _MAX_VALUES = 50
 _EARLIEST = datetime(2008, 1, 1, tzinfo=UTC)
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
+def now(request: Request) -> datetime:
+    moment: datetime = request.app.state.clock()
+    return moment
 
 
 def get_session(request: Request) -> Iterator[Session]:

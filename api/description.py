@@ -1,12 +1,14 @@
 """The OpenAPI document: description, tags, and responses that all routes share."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
 
 from api.errors import MEDIA_TYPE
 from api.schemas import ProblemDocument
+from core import VERSION
 
 DESCRIPTION = """\
 Health of GitHub Actions pipelines. Figures are the same as on the dashboard and in notifications; docs/metrics.md
@@ -54,28 +56,25 @@ _TAGS = {
 }
 
 
-def install_openapi(app: FastAPI) -> None:
-    """Sets the function that builds the document, once, with the media type of problem documents for errors."""
+TITLE = "Pipeline Health"
+LICENSE = {"name": "MIT", "identifier": "MIT"}
 
-    def openapi() -> dict[str, Any]:
-        if not app.openapi_schema:
-            tags = [{"name": name, "description": text} for name, text in _TAGS.items()]
-            document = get_openapi(
-                title=app.title,
-                version=app.version,
-                description=DESCRIPTION,
-                routes=app.routes,
-                tags=tags,
-                license_info=app.license_info,
-            )
-            for path, methods in document["paths"].items():
-                for method, operation in methods.items():
-                    _add_common(path, method, operation["responses"])
-                    _set_problem_media_type(operation["responses"])
-            app.openapi_schema = document
-        return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+def openapi_document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """The OpenAPI document of these routes, with the media type of problem documents for errors."""
+    document = get_openapi(
+        title=TITLE,
+        version=VERSION,
+        description=DESCRIPTION,
+        routes=routes,
+        tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
+        license_info=LICENSE,
+    )
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            _add_common(path, method, operation["responses"])
+            _set_problem_media_type(operation["responses"])
+    return document
 
 
 def _add_common(path: str, method: str, responses: dict[str, Any]) -> None:

@@ -5,8 +5,11 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -17,7 +20,7 @@ from starlette.types import Scope
 
 from api import errors
 from api.auth import ApiKeyMiddleware, matching_key, require_key
-from api.description import PROBLEM_RESPONSES, UNAUTHORIZED_RESPONSES, install_openapi
+from api.description import LICENSE, PROBLEM_RESPONSES, TITLE, UNAUTHORIZED_RESPONSES, openapi_document
 from api.exporter.cached import CachedExporter
 from api.limits import (
     RATE_HEADERS,
@@ -63,11 +66,39 @@ from db.replica import ReplicaRouter
 log = logging.getLogger(__name__)
 
 
-def create_app(settings: ApiSettings | None = None) -> FastAPI:
+def _all_routes() -> APIRouter:
+    router = APIRouter()
+    # /api/alerts/{alert_id} also matches /api/alerts/rules and /api/alerts/silences, which therefore come first.
+    for routes in (runs, metrics, insights, logs, repositories, alert_rules, silences, alerts, views, export):
+        router.include_router(routes.router, dependencies=[Depends(require_key)], responses=UNAUTHORIZED_RESPONSES)
+    router.include_router(badges.router, responses=PROBLEM_RESPONSES)
+    for routes in (webhooks, health, prometheus):
+        router.include_router(routes.router)
+    router.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
+    return router
+
+
+# FastAPI analyses the dependencies and models of an included router once per inclusion, at its first request: all
+# applications of the process share the result. It does not support `dependency_overrides`.
+_ROUTES = _all_routes().routes
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document of all routes."""
+    return openapi_document(_ROUTES)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(settings: ApiSettings | None = None, *, clock: Callable[[], datetime] = _utc_now) -> FastAPI:
     """Builds the application. Exits the process with status 2 and one line of explanation for an invalid setting. An
     unavailable database is no error here: requests get 503 until it is available.
 
-    Without `settings`, reads them from the environment and configures the logging of the process."""
+    Without `settings`, reads them from the environment and configures the logging of the process. `clock` returns the
+    current time in UTC; windows of requests are relative to it."""
     own_process = settings is None
     try:
         settings = settings or ApiSettings.load()
@@ -87,11 +118,14 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
             # In development the user sees uvicorn's own lines, in the format of ours.
             logging.getLogger(name).setLevel(logging.INFO)
     app = FastAPIOffline(
-        title="Pipeline Health",
+        title=TITLE,
         version=VERSION,
         lifespan=_lifespan,
-        license_info={"name": "MIT", "identifier": "MIT"},
+        license_info=LICENSE,
+        routes=_ROUTES,
     )
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+    app.state.clock = clock
     app.state.settings, app.state.reader = settings, reader
     app.state.schema_guard = SchemaGuard(reader)
     app.state.exporter = CachedExporter(reader, app.state.schema_guard)
@@ -108,8 +142,6 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     policy = host_policy(settings, listening, guarded=bool(settings.keys))
     app.add_middleware(HostOriginMiddleware, policy=policy, is_authenticated=_has_key(settings.keys))
     app.add_middleware(RequestContextMiddleware, registry=app.state.registry, log_requests=prod)
-    _include_routes(app)
-    install_openapi(app)
     return app
 
 
@@ -146,16 +178,6 @@ def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
 
 def _has_key(keys: tuple[str, ...]) -> Callable[[Scope], bool]:
     return lambda scope: matching_key(Headers(scope=scope), keys) is not None
-
-
-def _include_routes(app: FastAPI) -> None:
-    # /api/alerts/{alert_id} also matches /api/alerts/rules and /api/alerts/silences, which therefore come first.
-    for routes in (runs, metrics, insights, logs, repositories, alert_rules, silences, alerts, views, export):
-        app.include_router(routes.router, dependencies=[Depends(require_key)], responses=UNAUTHORIZED_RESPONSES)
-    app.include_router(badges.router, responses=PROBLEM_RESPONSES)
-    for routes in (webhooks, health, prometheus):
-        app.include_router(routes.router)
-    app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
 
 
 @asynccontextmanager

@@ -13,7 +13,6 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-from api.deps import now as api_now
 from api.main import create_app
 from api.settings import ApiSettings
 from tests.builders import NOON, add_repository
@@ -35,8 +34,7 @@ def make_client(database_url: str) -> Iterator[MakeClient]:
     with ExitStack() as stack:
 
         def make(now: datetime = NOW, **settings: Any) -> TestClient:
-            app = create_app(ApiSettings(**{"database_url": database_url, **settings}))
-            app.dependency_overrides[api_now] = lambda: now
+            app = create_app(ApiSettings(**{"database_url": database_url, **settings}), clock=lambda: now)
             return stack.enter_context(TestClient(app, base_url="http://localhost"))
 
         yield make

@@ -15,7 +15,6 @@ import requests
 from pyarrow import parquet
 from sqlalchemy import Engine, text
 
-from api.deps import now as api_now
 from api.main import create_app
 from api.routes.export import as_csv, as_ndjson, as_parquet
 from api.settings import ApiSettings
@@ -170,8 +169,7 @@ def test_readers_who_take_nothing_hold_a_portion_each_and_are_ended(
     store_runs(engine, run(1))
     # 24 MB, which is more than the buffers of both ends take.
     _multiply(engine, 1_200, commit_message="m" * 20_000)
-    app = create_app(ApiSettings(database_url=database_url))
-    app.dependency_overrides[api_now] = lambda: NOW
+    app = create_app(ApiSettings(database_url=database_url), clock=lambda: NOW)
     with served(app) as port, ExitStack() as readers:
         # What the first request loads is kept for no reader.
         for path in (f"/api/export/runs?format={format}&limit=0", f"/api/export/runs?format={format}&branch=none"):
