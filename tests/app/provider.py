@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -18,9 +19,13 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 CLIENT, SECRET = "dashboard", "client-secret-of-the-test-0123456789"
-_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 ALICE = {"sub": "1", "email": "alice@example.com", "email_verified": True, "name": "Alice"}
 MALLORY = {"sub": "2", "email": "mallory@evil-example.com", "email_verified": True, "name": "Mallory"}
+
+
+@cache
+def _key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 @dataclass
@@ -52,7 +57,7 @@ class Provider:
         }  # fmt: skip
 
     def keys(self) -> dict[str, Any]:
-        key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(_KEY.public_key()))
+        key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(_key().public_key()))
         return {"keys": [key | {"kid": "one", "use": "sig", "alg": "RS256"}]}
 
     def authorize(self, asked: dict[str, str]) -> str:
@@ -83,7 +88,7 @@ class Provider:
             "exp": now + 300,
             "nonce": self.nonce or asked["nonce"],
         }
-        signed = jwt.encode(claims | self.person, _KEY, "RS256", headers={"kid": "one"})
+        signed = jwt.encode(claims | self.person, _key(), "RS256", headers={"kid": "one"})
         return {"access_token": "access-token-of-the-test", "token_type": "Bearer", "id_token": signed}
 
 
