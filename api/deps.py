@@ -17,7 +17,7 @@ from core.numbers import MAX_INT32, MAX_INT64
 from core.text import CONTROL_CHARACTERS
 from db.definitions.scope import Scope, Window, make_window, parse_time
 from db.engine import interactive_write_scope
-from db.enums import Conclusion, Status
+from db.enums import Conclusion, Outcome, Status
 from db.replica import ReplicaRouter
 from db.repositories.repository_queries import known_repositories
 from db.runs.run_queries import list_runs
@@ -108,6 +108,13 @@ def filter_params(
     scope: ScopeDep,
     conclusion: Annotated[list[str] | None, Query(description="success, failure, …; repeatable")] = None,
     status: Annotated[list[str] | None, Query(description="queued, in_progress, completed, …; repeatable")] = None,
+    outcome: Annotated[
+        list[Outcome] | None, Query(description="Class of the conclusion, as counted in `runs`; repeatable")
+    ] = None,
+    runner: Annotated[
+        list[str] | None,
+        Query(description="Labels of a job, separated by a comma and a blank; repeatable", examples=["ubuntu-latest"]),
+    ] = None,
     since: Annotated[
         str | None, Query(description="Start: ISO 8601, or relative to now: 24h, 30d", examples=["7d"])
     ] = None,
@@ -116,7 +123,14 @@ def filter_params(
     conclusions, statuses = parse_list("conclusion", conclusion or []), parse_list("status", status or [])
     _check_enum_values(session, moment, "conclusion", conclusions, tuple(Conclusion))
     _check_enum_values(session, moment, "status", statuses, tuple(Status))
-    return Filter(replace(scope, conclusions=conclusions, statuses=statuses), window(since, until, moment))
+    narrowed = replace(
+        scope,
+        conclusions=conclusions,
+        statuses=statuses,
+        outcomes=parse_list("outcome", list(outcome or [])),
+        runners=parse_list("runner", runner or []),
+    )
+    return Filter(narrowed, window(since, until, moment))
 
 
 def window(since: str | None, until: str | None, moment: datetime) -> Window:

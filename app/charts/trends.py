@@ -1,6 +1,7 @@
 """Success rate, durations, outcomes and compute minutes over time. Frames have one row per time bucket, in order, with
 its position on the axis in `at`. `zone`: the time zone of the axis."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -154,14 +155,18 @@ def compute_minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = 
 
 
 def _bar(label: str, colour: str, outcome: Outcome) -> dict[str, Any]:
-    """A click on a bar opens the runs with the outcome."""
-    unfinished = (("status", name) for name in ("running", "queued"))
-    conclusions = (("conclusion", name) for name in conclusions_of(outcome))
+    """A click on a bar opens the runs with the outcome: by their conclusions or status, which are filters of the page;
+    other conclusions include those that this version does not know."""
+    query: Sequence[tuple[str, object]] = [("conclusion", name) for name in conclusions_of(outcome)]
+    if outcome is Outcome.IN_PROGRESS:
+        query = [("status", name) for name in ("running", "queued")]
+    elif outcome is Outcome.OTHER:
+        query = [("outcome", Outcome.OTHER)]
     return {
         "type": "bar",
         "name": label,
         "legendgroup": label,
-        "meta": trace_query(*(unfinished if outcome is Outcome.IN_PROGRESS else conclusions)),
+        "meta": trace_query(*query),
         "marker": {"color": colour, "line": {"width": 0}},
         "hovertemplate": f"%{{y:,}} {label.lower()}<extra></extra>",
     }

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.components.workflows import Query, workflow_link
+from app.frames.cost import runner_query
 from app.widgets import cells
 from app.widgets.cells import Cell
 from app.widgets.metric_cards import MetricCard
@@ -224,21 +225,21 @@ def wasted_export(wasted: WastedMinutes) -> tuple[Sequence[Column], list[Row]]:
     return _WASTED_COLUMNS, wasted_rows(wasted.items, ())
 
 
-def queue_table(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> None:
+def queue_table(runners: Sequence[RunnerQueue], zone: ZoneInfo, time: Query) -> None:
     long_table(
         "queues",
         _QUEUE_COLUMNS,
         runners,
-        lambda items: queue_rows(items, zone),
+        lambda items: queue_rows(items, zone, time),
         caption="Queue times by runner",
         noun="runners",
     )
 
 
-def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:
+def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo, time: Query) -> list[Row]:
     return [
         (
-            cells.text(runner.label or "no label"),
+            _runner(runner.label, time),
             cells.count(runner.jobs),
             cells.duration(runner.p50),
             cells.duration(runner.p95),
@@ -251,7 +252,7 @@ def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:
 
 
 def queue_export(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
-    return _QUEUE_COLUMNS, queue_rows(runners, zone)
+    return _QUEUE_COLUMNS, queue_rows(runners, zone, ())
 
 
 def truncation_note(spending: CostBreakdown) -> None:
@@ -266,8 +267,14 @@ def _where(item: CostGroup, time: Query) -> Cell:
         return workflow_link(item.repo or "", item.key or "", item.workflow_id, time)
     if item.repo is None and item.runs is not None and item.key:
         return cells.link(item.key, "", [("repo", item.key), *time])
-    shown = html(item.key or "no label")
-    return Cell(f'<span class="ph-clip" title="{shown}">{shown}</span>', item.key)
+    return _runner(item.key, time)
+
+
+def _runner(label: str | None, time: Query) -> Cell:
+    """Leads to the runs with a job on this runner."""
+    name, query = label or "no label", runner_query(label)
+    link = cells.anchor(name, "runs", [*query, *time], hover=name) if query else html(name)
+    return Cell(f'<span class="ph-clip" title="{html(name)}">{link}</span>', label)
 
 
 def _cost(item: CostGroup) -> Cell:

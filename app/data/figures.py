@@ -53,6 +53,7 @@ class FilterOptions:
     branches: list[str]
     events: list[str]
     actors: list[str]
+    runners: list[str]
 
 
 @serve_stale
@@ -66,6 +67,7 @@ def filter_options(scope: Scope, since: datetime, version: int) -> FilterOptions
             branches=repository_queries.list_branches(session, scope, since),
             events=repository_queries.frequent_values(session, "event", since),
             actors=repository_queries.frequent_values(session, "actor", since),
+            runners=capacity.runner_names(session, since),
         )
 
 

@@ -12,7 +12,7 @@ from app.filters import selection, url_state, view_state
 from app.filters.days import Dates
 from app.filters.url_state import PERIODS, RATES, STATUSES, selected
 from db.definitions.scope import Scope
-from db.enums import Conclusion
+from db.enums import Conclusion, Outcome
 from db.repositories.repository_queries import MAX_VALUES
 
 # The runs of this period provide the options of the filters.
@@ -40,7 +40,11 @@ def render(version: int, page: str, visible: Sequence[str]) -> None:
 def render_for_runs(version: int) -> None:
     """The additional filters of the Runs page."""
     url_state.sync_runs()
-    for key, allowed in (("status", tuple(STATUSES)), ("conclusion", tuple(Conclusion))):
+    for key, allowed in (
+        ("status", tuple(STATUSES)),
+        ("conclusion", tuple(Conclusion)),
+        ("outcome", tuple(Outcome)),
+    ):
         for value in selected(key):
             if value not in allowed:
                 view_state.report(f"{key}={value[:60]} is unknown (expected one of {', '.join(allowed)}).")
@@ -59,14 +63,21 @@ def render_for_runs(version: int) -> None:
         _multiselect("Conclusion", list(Conclusion), "conclusion", "All results", status_style.outcome_name)
         _multiselect("Event", options.events, "event", "All events", status_style.event_label)
         _multiselect("Actor", options.actors, "actor", "All actors")
+        _multiselect("Runner", options.runners, "runner", "All runners")
+        # Filters that only links select.
+        if outcomes := selection.run_scope().outcomes:
+            names = ", ".join(status_style.outcome_name(name) for name in outcomes)
+            _clear_button(f"Outcome: {names}", "outcome", [], "Show all outcomes")
         if hours := selection.selected_hours():
-            st.button(
-                str(hours), key="hours-clear", on_click=_clear_hours, icon=":material/close:", help="Show all hours"
-            )
+            _clear_button(str(hours), "hours", "", "Show all hours")
 
 
-def _clear_hours() -> None:
-    st.session_state["hours"] = ""
+def _clear_button(label: str, key: str, empty: str | list[str], help_text: str) -> None:
+    st.button(label, key=f"{key}-clear", on_click=_clear, args=(key, empty), icon=":material/close:", help=help_text)
+
+
+def _clear(key: str, empty: str | list[str]) -> None:
+    st.session_state[key] = empty
 
 
 def _time_controls(now: datetime) -> None:

@@ -25,11 +25,11 @@ from app.filters.url_state import (
     selected,
 )
 from db.definitions.scope import Scope, Window
-from db.enums import Conclusion, Interval
+from db.enums import Conclusion, Interval, Outcome
 from db.repositories.repository_queries import WorkflowRow
 from health.metrics.service import Trends
 
-_CONCLUSIONS = frozenset(Conclusion)
+_CONCLUSIONS, _OUTCOMES = frozenset(Conclusion), frozenset(Outcome)
 _MAX_HOURLY, _MAX_DAILY = timedelta(days=3), timedelta(days=120)
 
 
@@ -59,6 +59,8 @@ def run_scope() -> Scope:
         # Other values are reported (`controls.render_for_runs`) and ignored.
         conclusions=tuple(Conclusion(name) for name in selected("conclusion") if name in _CONCLUSIONS),
         statuses=tuple(status for name in selected("status") for status in STATUSES.get(name, ())),
+        outcomes=tuple(Outcome(name) for name in selected("outcome") if name in _OUTCOMES),
+        runners=selected("runner"),
     )
 
 

@@ -40,7 +40,7 @@ RATES = {
 DEFAULTS = {"period": DEFAULT_PERIOD, "rate": "run"}
 TIME_KEYS = ("period", "dates")
 SHARED_KEYS = ("repo", "branch", "workflow", *TIME_KEYS, "rate")
-RUN_KEYS = ("status", "conclusion", "event", "actor", "q", "hours")
+RUN_KEYS = ("status", "conclusion", "outcome", "event", "actor", "runner", "q", "hours")
 # The statuses of GitHub by their value in the URL.
 STATUSES = {
     "running": ("in_progress",),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -13,6 +14,7 @@ from core.formatting import pluralize
 from db.definitions.scope import Window
 from health.metrics.capacity import QueueCell
 from health.metrics.cost import CostPoint
+from health.metrics.definitions.usage import MAX_LABEL_LENGTH
 
 _MIN_SAMPLES = 5
 _NO_LABEL = "no label"
@@ -48,14 +50,20 @@ def runner_labels(names: Sequence[str | None]) -> list[str]:
     return [label or _NO_LABEL for label in names]
 
 
+def runner_query(label: str | None) -> list[tuple[str, str]]:
+    """The query that selects the runs with a job on this runner; empty where its labels are missing or truncated."""
+    return [("runner", label)] if label and len(label) < MAX_LABEL_LENGTH else []
+
+
 def queue_cells(cells: Sequence[QueueCell], labels: Sequence[str | None], shift: int, zone: str) -> pd.DataFrame:
     """Columns: label, hour (in the viewer's time zone), p95 (seconds; null for fewer than 5 jobs), hover, query (the
-    hour in UTC on the Runs page)."""
+    hour in UTC and the runner on the Runs page)."""
     rows = []
     for cell in cells:
         if cell.label not in labels:
             continue
         hour = (cell.hour + shift) % 24
+        query = [("hours", Hours(None, cell.hour, utc=True).query_value), *runner_query(cell.label)]
         prefix = f"{cell.label or _NO_LABEL}, {hour:02d}:00 {zone}: p95 {formatting.duration(cell.p95)}, median "
         rows.append(
             {
@@ -63,7 +71,7 @@ def queue_cells(cells: Sequence[QueueCell], labels: Sequence[str | None], shift:
                 "hour": hour,
                 "p95": cell.p95 if cell.jobs >= _MIN_SAMPLES else None,
                 "hover": f"{prefix}{formatting.duration(cell.p50)}, {pluralize(cell.jobs, 'job')}",
-                "query": f"hours={Hours(None, cell.hour, utc=True).query_value}",
+                "query": urlencode(query),
             }
         )
     return pd.DataFrame(rows, columns=["label", "hour", "p95", "hover", "query"])

@@ -73,4 +73,4 @@ with panel(
 with panel(
     "Runners", "most jobs first", export=("queues", lambda: cost.queue_export(usage.queues.runners, session.zone()))
 ):
-    cost.queue_table(usage.queues.runners, session.zone())
+    cost.queue_table(usage.queues.runners, session.zone(), time)

@@ -6,11 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 from db.enums import Interval
 
+# Between the labels of a job in the name of a runner.
+LABEL_SEPARATOR = ", "
+
 
 @dataclass(frozen=True)
 class Scope:
     """Filter of runs. Values of one field are combined with OR, fields with AND; an empty field does not filter. A
-    repository is owner/name; a workflow is its name or its id. `own_branches` excludes runs on a branch of another
+    repository is owner/name; a workflow is its name or its id; a runner is the labels of a job, joined by
+    LABEL_SEPARATOR, and selects the runs with such a job. `own_branches` excludes runs on a branch of another
     repository that has the name of the default branch, such as the `main` of a fork."""
 
     repos: tuple[str, ...] = ()
@@ -20,11 +24,14 @@ class Scope:
     actors: tuple[str, ...] = ()
     conclusions: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    runners: tuple[str, ...] = ()
     own_branches: bool = False
 
     def for_sequences(self) -> "Scope":
-        """The scope without conclusions and statuses, which would hide one half of a failure and its recovery."""
-        return replace(self, conclusions=(), statuses=())
+        """The scope without conclusions, statuses, outcomes and runners, which would hide one half of a failure and its
+        recovery."""
+        return replace(self, conclusions=(), statuses=(), outcomes=(), runners=())
 
 
 DEFAULT_SPAN = timedelta(days=30)

@@ -1,15 +1,17 @@
 """SQL conditions on runs for scopes and windows, and the busiest branches of a scope."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, cast, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
-from db.definitions.scope import Scope, Window
-from db.models import Repository, Run, Workflow
+from db.definitions.scope import LABEL_SEPARATOR, Scope, Window
+from db.enums import Conclusion
+from db.models import Job, Repository, Run, Workflow
 from db.sql import execute
 
 _MAX_ID = 2**63 - 1
@@ -52,10 +54,22 @@ def run_conditions(scope: Scope) -> list[ColumnElement[bool]]:
         (Run.actor, scope.actors),
         (Run.conclusion, scope.conclusions),
         (Run.status, scope.statuses),
+        (Run.outcome, scope.outcomes),
     ):
         if values:
             conditions.append(_equals_any(column, values))
-    return conditions
+    return [*conditions, *([_has_job_on(scope.runners)] if scope.runners else [])]
+
+
+def _has_job_on(runners: Sequence[str]) -> ColumnElement[bool]:
+    """Returns the condition that a job of the run, in any attempt, has the labels of one of these runners. Copies of
+    jobs, and check runs that reporters posted, ran on no runner."""
+    jobs = aliased(Job)
+    # Labels are stored as JSON, in the form that Python writes.
+    labels = [json.dumps(runner.split(LABEL_SEPARATOR)) for runner in runners]
+    of_run = (jobs.repository_id == Run.repository_id) & (jobs.run_id == Run.id)
+    own = ~jobs.copied, ~jobs.phantom, func.coalesce(jobs.conclusion, "") != Conclusion.SKIPPED
+    return select(jobs.id).where(of_run, _equals_any(cast(jobs.labels, Text), labels), *own).correlate(Run).exists()
 
 
 def _repository_conditions(session: Session, scope: Scope, column: Any) -> list[ColumnElement[bool]]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
 from db.definitions.time_buckets import SECONDS_PER_HOUR
+from db.repositories.repository_queries import MAX_VALUES
 from health.metrics.definitions.usage import SUMS, busiest_hours, peak_concurrency, runner_label, waits_by_hour
 from health.metrics.definitions.usage import waits_by_label as waits_of
 from health.metrics.queries import usage_queries as queries
@@ -88,6 +89,11 @@ def queues(session: Session, scope: Scope, window: Window) -> Queues:
         if wait.jobs
     ]
     return Queues(runners, cells, used.since)
+
+
+def runner_names(session: Session, since: datetime, *, limit: int = MAX_VALUES) -> list[str]:
+    """Returns the labels of the runners that jobs used since then, those with most jobs first."""
+    return queries.used_labels(session, since, limit)
 
 
 def waits_by_label(session: Session, scope: Scope, window: Window) -> list[LabelWaits]:

@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from db.definitions.records import RepositoryRecord, WorkflowRecord
+from db.definitions.records import RepositoryRecord, RunDetailsRecord, WorkflowRecord
+from db.engine import write_scope
+from db.jobs.job_writes import store_run_details
+from db.repositories.repository_writes import get_repository
 from tests.api.conftest import MakeClient, TestClient
-from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
+from tests.builders import NOON, REPO, WORKFLOW, add_repository, job, roll_up, run, store_runs
 
 _EXAMPLES = int(os.environ.get("FILTER_EXAMPLES", "25"))
 OTHER = RepositoryRecord(2, "acme/api", "main", True, False, "")
@@ -26,6 +29,8 @@ VALUES = {
     "actor": ["alice", "bob[bot]"],
     "conclusion": ["success", "failure", "timed_out", "skipped"],
     "status": ["completed", "queued"],
+    "outcome": ["success", "failure", "other", "skipped", "in_progress"],
+    "runner": ["ubuntu-latest", "self-hosted, linux"],
 }
 WORKFLOWS = {5: "CI", 6: "Deploy", 7: "CI"}
 DECIDED = {"success": "success", "failure": "failure", "timed_out": "failure"}
@@ -50,6 +55,8 @@ def rows_stored() -> list[Row]:
             "repo": repo, "workflow": WORKFLOWS[workflow], "branch": [*VALUES["branch"][:2], None][number % 3],
             "event": VALUES["event"][number // 3 % 2], "actor": [*VALUES["actor"], None][number // 5 % 3],
             "conclusion": conclusion, "status": "completed" if conclusion else "queued",
+            "outcome": DECIDED.get(conclusion, conclusion) if conclusion else "in_progress",
+            "runner": [*VALUES["runner"], None][number // 7 % 3],
         }  # fmt: skip
         # Several in the same second, and none in the order of their numbers.
         found.append(Row(1000 + number * 7 % 120, -(number * 37 % 60) * 60, values, workflow))
@@ -64,6 +71,14 @@ def asked(make_client: MakeClient, engine: Engine, rows_stored: list[Row]) -> Te
         store_runs(
             engine, *(_record(row) for row in rows_stored if row.values["repo"] == repo), repository_id=repository_id
         )
+        details = [
+            RunDetailsRecord(row.id, (), (job(row.id * 10, labels=tuple(row.values["runner"].split(", "))),), NOON)
+            for row in rows_stored
+            if row.values["repo"] == repo and row.values["runner"]
+        ]
+        with write_scope(engine) as session:
+            store_run_details(session, get_repository(session, repository_id), details)
+    roll_up(engine)
     return make_client(now=NOON + timedelta(hours=1), api_rate_limit="none")
 
 

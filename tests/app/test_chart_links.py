@@ -17,16 +17,22 @@ from app.charts import heatmap, timeline, trends, workflow
 from app.charts.links import ChartLinks, with_links
 from app.filters.days import BadDates, future_note, parse_dates
 from app.filters.hours import MAX_PARTS, BadHours, Hours, parse_hours
+from app.frames.cost import runner_query
 from app.logs.index import LogIndex
+from db.definitions.records import RunDetailsRecord
 from db.definitions.scope import Window
+from db.engine import write_scope
 from db.enums import Interval
+from db.jobs.job_writes import store_run_details
 from db.models import Run
+from db.repositories.repository_writes import get_repository
 from health.metrics.capacity import QueueCell
 from health.metrics.service import HourCell
 from tests.app.conftest import Open
-from tests.app.reading import charts, everything, html
-from tests.app.seeding import RERUN, RUNNING, Seeded
+from tests.app.reading import charts, everything, html, table
+from tests.app.seeding import RERUN, RUNNING, Seeded, job, run, store
 from tests.app.test_charts import SINCE, START, UNTIL, _job_row, _points
+from tests.builders import roll_up
 from tests.figures import fact, figures
 
 NOW = datetime(2026, 11, 30, 10, 19, tzinfo=UTC)
@@ -60,7 +66,7 @@ def test_a_bar_opens_the_runs_with_its_outcome() -> None:
     points = [replace(point, metrics=figures([fact("in_progress"), fact("other")])) for point in _points()]
     others = _queries(trends.outcomes(frames.series(points), SINCE, UNTIL))
     assert others["Running"] == "status=running&status=queued"
-    assert others["Other"] == "conclusion=neutral&conclusion=action_required&conclusion=stale"
+    assert others["Other"] == "outcome=other"
     buckets = frames.buckets(Window(START, START + timedelta(days=3)), Interval.DAY, START + timedelta(days=3))
     linked = with_links(figure, ChartLinks("runs?repo=acme%2Fapi", buckets))
     assert linked["layout"]["meta"]["address"] == "runs?repo=acme%2Fapi"
@@ -84,7 +90,8 @@ def test_a_cell_opens_the_runs_of_its_hours() -> None:
     assert (cells["customdata"][6][23], cells["meta"]["marks"]) == ("hours=Sun-23Z", True)
     queue = frames.queue_cells([QueueCell("linux", 13, 9, 5.0, 60.0)], ["linux"], 2, "Europe/Helsinki")
     (cells,) = heatmap.queues(queue, ["linux"])["data"]
-    assert cells["customdata"][0][15] == "hours=13Z"
+    assert cells["customdata"][0][15] == "hours=13Z&runner=linux"
+    assert [runner_query(label) for label in ("a, b", None, "x" * 200)] == [[("runner", "a, b")], [], []]
 
 
 def test_a_bar_of_the_timeline_opens_the_log_or_the_section_of_a_running_job() -> None:
@@ -204,6 +211,36 @@ def test_runs_of_an_hour_of_the_week(seeded: Seeded, open_page: Open) -> None:
     assert total
     assert "hours" not in page.query_params
     assert f"{expected} in the last 30d, " not in everything(page)
+
+
+def test_the_bar_of_other_outcomes_opens_exactly_the_runs_that_it_counts(seeded: Seeded, open_page: Open) -> None:
+    times = [seeded.now - timedelta(minutes=number) for number in range(1, 6)]
+    conclusions = (None, "neutral", "invented by GitHub", "success", "skipped")
+    others = [
+        run(7_000 + number, times[number], branch="others", conclusion=conclusion)
+        for number, conclusion in enumerate(conclusions)
+    ]
+    store(seeded.engine, 1, *others)
+    page = open_page("runs", branch="others", outcome="other")
+    assert "3 in the last 30d" in everything(page)
+    assert len(table(page, "runs")) == 3
+    page.button(key="outcome-clear").click().run()
+    assert "outcome" not in page.query_params
+    assert len(table(page, "runs")) == 5
+    unknown = open_page("runs", branch="others", outcome="nothing")
+    assert "outcome=nothing is unknown" in "\n".join(each.value.replace("\\", "") for each in unknown.warning)
+
+
+def test_runs_of_a_runner(seeded: Seeded, open_page: Open) -> None:
+    labels = ("self-hosted", "größe xl", "x64")
+    details = RunDetailsRecord(1_005, (), (job(77, "build", seeded.now, labels=labels),), seeded.now)
+    with write_scope(seeded.engine) as session:
+        store_run_details(session, get_repository(session, 1), [details])
+    roll_up(seeded.engine, seeded.now)
+    page = open_page("runs", period="90d", runner=", ".join(labels))
+    assert [row["Run"].links for row in table(page, "runs")] == [["run?run_id=1005"]]
+    assert page.multiselect(key="runner").options == ["ubuntu-latest", ", ".join(labels)]
+    assert "No matching runs" in everything(open_page("runs", period="90d", runner="self-hosted"))
 
 
 def test_invalid_hours_are_reported(seeded: Seeded, open_page: Open) -> None:

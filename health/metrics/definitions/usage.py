@@ -15,6 +15,7 @@ import numpy as np
 from db.definitions import job_times, time_buckets
 from db.definitions.attempts import WasteReason
 from db.definitions.prices import Pricing
+from db.definitions.scope import LABEL_SEPARATOR
 from db.enums import Dimension, Outcome, RollupLevel
 from health.metrics.definitions import histogram
 from health.metrics.definitions.percentiles import Floats, Ints, nan_to_none
@@ -39,7 +40,7 @@ SUMS = (
 )
 INTEGER_SUMS = ("jobs", "minutes", "unpriced_minutes", "never_started")
 HOURS_PER_DAY = 24
-_MAX_LABEL_LENGTH = 200
+MAX_LABEL_LENGTH = 200
 _FRACTIONS = (0.5, 0.95)
 # Reason of waste of a run with a single attempt, by its outcome.
 _DEFAULT_REASON = {Outcome.FAILURE: WasteReason.DEFECT, Outcome.CANCELLED: WasteReason.CANCELLED}
@@ -278,7 +279,7 @@ def runner_label(labels: str) -> str:
 @lru_cache(maxsize=10_000)
 def _parse_labels(text: str) -> tuple[str, tuple[str, ...]]:
     labels = tuple(str(label) for label in json.loads(text) or ())
-    return ", ".join(labels)[:_MAX_LABEL_LENGTH], labels
+    return LABEL_SEPARATOR.join(labels)[:MAX_LABEL_LENGTH], labels
 
 
 def busiest_hours(usage: UsageTable) -> dict[str, int]:

@@ -60,7 +60,8 @@ class _BranchBatch(NamedTuple):
 
 def branch_episodes(session: Session, scope: Scope, window: Window) -> list[Episode]:
     """Returns the episodes of the scope whose first failure was created in the window, in the order of these failures.
-    Events and actors of the scope apply to the first failure; conclusions and statuses do not count."""
+    Events and actors of the scope apply to the first failure; conclusions, statuses, outcomes and runners do not
+    count."""
     sequence = replace(scope.for_sequences(), events=(), actors=())
     starts = [_EpisodeStart(*row) for row in execute(session, _select_episode_starts(session, sequence, window)).all()]
     unknown = [_branch_of(start) for start in starts if start.previous_outcome is None]

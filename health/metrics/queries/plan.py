@@ -160,7 +160,7 @@ def rollup_state(session: Session) -> RollupStateRow | None:
 
 
 def _rollups_can_answer(scope: Scope, by: GroupBy | None) -> bool:
-    narrowed = scope.actors or scope.conclusions or scope.statuses or len(scope.branches) > 1
+    narrowed = scope.actors or len(scope.branches) > 1 or scope != scope.for_sequences()
     return by in _DIMENSIONS_OF_GROUP and not narrowed
 
 

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Text, case, cast, func, literal, select
 from sqlalchemy.orm import Session
 
+from db.definitions import time_buckets
 from db.definitions.prices import Pricing
 from db.definitions.scope import Scope, Window
-from db.enums import GroupBy, Interval
+from db.enums import GroupBy, Interval, RollupLevel
 from db.jobs.price_list import price_list
 from db.models import Base, Job, Run, UsageRollup
 from db.runs.rollup_invalidation import ALL_REPOSITORIES
@@ -71,6 +72,19 @@ def usage_by_bucket(session: Session, scope: Scope, window: Window, interval: In
     if interval is Interval.HOUR:
         return _read_usage(session, scope, window, None, interval, waits=False)
     return waits_by_bucket(session, scope, window)
+
+
+def used_labels(session: Session, since: datetime, limit: int) -> list[str]:
+    """Returns the labels of the roll-ups since then, those with most jobs first."""
+    first = time_buckets.bucket_id(time_buckets.COARSEST, int(since.timestamp()) // time_buckets.SECONDS_PER_HOUR)
+    query = (
+        select(_ROLLUPS.label)
+        .where(_ROLLUPS.level == RollupLevel.ALL, _ROLLUPS.bucket >= first, _ROLLUPS.label != "")
+        .group_by(_ROLLUPS.label)
+        .order_by(func.sum(_ROLLUPS.jobs).desc(), _ROLLUPS.label)
+        .limit(limit)
+    )
+    return list(session.scalars(query))
 
 
 def jobs_in_hours(session: Session, scope: Scope, hours: Sequence[datetime]) -> list[JobInterval]:
