@@ -98,10 +98,17 @@ def batches(connection: Connection, table: Table) -> Iterator[Sequence[Row[Any]]
 
 
 def last_sequence_value(connection: Connection, table: Table) -> int:
-    """The last id that the table's PostgreSQL sequence generated; 0 without a sequence. Its row may be deleted."""
+    """The last id that the table's sequence generated; 0 without a sequence. Its row may be deleted."""
     if connection.dialect.name != "postgresql":
-        return 0
+        query = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
+        return (connection.scalar(query, {"table": table.name}) or 0) if has_sqlite_sequence(table) else 0
     return connection.scalar(_LAST_SEQUENCE_VALUE, {"table": table.name, "column": primary_key_columns(table)}) or 0
+
+
+def has_sqlite_sequence(table: Table) -> bool:
+    """Whether SQLite never generates an id of the table again. It does so for other tables, whose ids are not part of
+    links."""
+    return bool(table.dialect_options["sqlite"]["autoincrement"])
 
 
 def primary_key_columns(table: Table) -> str:
@@ -145,8 +152,10 @@ def row_writer(connection: Connection, table: Table) -> RowWriter:
 
 
 def continue_sequence(connection: Connection, table: Table, last_id: int) -> None:
-    """Sets the table's PostgreSQL sequence to the highest stored id or to `last_id`, whichever is higher."""
+    """Sets the table's sequence to the highest stored id or to `last_id`, whichever is higher."""
     if connection.dialect.name != "postgresql":
+        if has_sqlite_sequence(table):
+            _continue_sqlite_sequence(connection, table, last_id)
         return
     key = primary_key_columns(table)
     sequence = connection.scalar(text("SELECT pg_get_serial_sequence(:table, :key)"), {"table": table.name, "key": key})
@@ -154,6 +163,14 @@ def continue_sequence(connection: Connection, table: Table, last_id: int) -> Non
         highest = connection.scalar(text(f"SELECT max({key}) FROM {table.name}"))  # noqa: S608
         if number := max(highest or 0, last_id):
             connection.execute(text("SELECT setval(:sequence, :number)"), {"sequence": sequence, "number": number})
+
+
+def _continue_sqlite_sequence(connection: Connection, table: Table, last_id: int) -> None:
+    """SQLite has set the sequence to the highest id, if there are rows."""
+    values = {"table": table.name, "number": last_id}
+    if connection.scalar(text("SELECT 1 FROM sqlite_sequence WHERE name = :table"), values) is None:
+        connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, 0)"), values)
+    connection.execute(text("UPDATE sqlite_sequence SET seq = max(seq, :number) WHERE name = :table"), values)
 
 
 def _prepare_sqlite(connection: Connection) -> None:

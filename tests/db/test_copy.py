@@ -14,6 +14,7 @@ from db.definitions.scope import Scope
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import NotMigrated, downgrade, upgrade
 from db.models import Alert, AlertRule, Attempt, Base, Job, JobLog, Run
+from db.saved_views import delete_view, save_view
 from health.metrics.service import snapshot
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.databases import with_name
@@ -73,6 +74,25 @@ def test_a_copy_is_migrated_whole_and_goes_on(
     if {engine.dialect.name, kind} == {"postgresql"}:
         with Session(there) as session:
             assert session.scalar(text("SELECT nextval('alert_rules_id_seq')")) == 41
+
+
+@pytest.mark.parametrize("deleted", [(4, 5), (1, 2, 3, 4, 5)], ids=["the newest", "all"])
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_copy_does_not_give_the_id_of_a_deleted_view_to_another(
+    engine: Engine, new: NewDatabase, kind: str, deleted: tuple[int, ...]
+) -> None:
+    """Links contain the ids of views."""
+    add_repository(engine)
+    with Session(engine) as session, session.begin():
+        for number in range(1, 6):
+            assert save_view(session, f"view {number}", "", "", "", owner=None, now=NOON) == number
+        for number in deleted:
+            delete_view(session, number, user=None)
+    there = new(kind)
+    copy_database(engine, there, unwatched)
+    with Session(there) as session, session.begin():
+        assert save_view(session, "next", "", "", "", owner=None, now=NOON) == 6
 
 
 def indexes_of_a_new_one(kind: str, request: pytest.FixtureRequest) -> set[str]:
