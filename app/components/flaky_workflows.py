@@ -9,6 +9,7 @@ from app.components import run_links
 from app.components.run_failure import attempt_text, failed_jobs
 from app.components.run_links import Repositories
 from app.components.workflows import Query, workflow_link
+from app.status_style import outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
 from app.widgets.metric_cards import MetricCard, summary_cards
@@ -17,8 +18,9 @@ from app.widgets.text import html
 from core import formatting
 from core.formatting import pluralize
 from db.runs.run_queries import FLAKY_FILTER, RunRow
+from health.insights.finding_queries import SAME_COMMIT_WINDOW
 from health.insights.flaky import FlakyWorkflow, FlakyWorkflows, summarize
-from health.insights.flaky_cases import FlakyCase, FlakyCases
+from health.insights.flaky_cases import AttemptEvidence, FlakyCase, FlakyCases, SameCommitCase, SameCommitCases
 from health.metrics.definitions.change import wilson
 
 _COLUMNS = (
@@ -52,7 +54,10 @@ _COLUMNS = (
     Column("Trend", help="Flaky runs per day", show="wide_only", in_files=False),
     Column("Flaky jobs", help="Click for every flaky run of the workflow", show="wide_only"),
     Column(
-        "Same commit", "right", "Commits from the last 14 days with both a failed and a successful run", "desk_only"
+        "Same commit",
+        "right",
+        "Commits from the last 14 days with both a failed and a successful run; click for all of them",
+        "desk_only",
     ),
     Column("Waste", "right", "Compute of the failed attempts", "desk_only", unit="min"),
     Column("Last", "right", unit="UTC"),
@@ -64,6 +69,14 @@ _CASES = (
     Column("Failed job", show="wide_only"),
     Column("Matched log line", width="34%", show="wide_only", help="The error line of the failed job"),
     Column("Created", "right", unit="UTC"),
+)
+_SAME_COMMIT = (
+    Column("Failed run", fluid=True),
+    Column("Passed run"),
+    Column("Commit", show="wide_only"),
+    Column("Failed job", show="wide_only"),
+    Column("Matched log line", width="34%", show="wide_only", help="The error line of the failed job"),
+    Column("Created", "right", "When the failed run was created", unit="UTC"),
 )
 _MAX_JOBS, _MAX_ATTEMPTS = 1, 4
 _PAGE_SIZE = 25
@@ -137,7 +150,7 @@ def flaky_rows(workflows: Sequence[FlakyWorkflow], now: datetime, time: Query) -
             _estimate(workflow),
             cells.by_day(workflow.by_day, f"Flaky runs per day of {workflow.workflow}"),
             _jobs(workflow, time),
-            cells.count(workflow.same_commit),
+            _same_commit(workflow, time),
             cells.minutes(workflow.wasted_seconds),
             _last_seen(workflow, now),
         )
@@ -170,23 +183,71 @@ def cases_text(cases: FlakyCases) -> str:
     return f"{pluralize(cases.total, 'flaky run')}, newest first"
 
 
+def same_commit_table(cases: SameCommitCases, zone: ZoneInfo, time: Query) -> None:
+    github = run_links.github_repositories()
+    long_table(
+        "same-commit",
+        _SAME_COMMIT,
+        cases.items,
+        lambda items: same_commit_rows(items, zone, time, github),
+        caption="Runs that failed although another run of the same commit passed, newest first",
+        noun="commits",
+        reset_key=time,
+        size=_PAGE_SIZE,
+    )
+
+
+def same_commit_export(cases: SameCommitCases, zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
+    return _SAME_COMMIT, same_commit_rows(cases.items, zone, (), {})
+
+
+def same_commit_text(cases: SameCommitCases) -> str:
+    """How many of the commits are listed."""
+    days = f"a failed and a successful run on the same commit, last {SAME_COMMIT_WINDOW.days} days of the period"
+    if len(cases.items) < cases.total:
+        return f"{days} · latest {formatting.count(len(cases.items))} of {pluralize(cases.total, 'commit')}"
+    return f"{days} · newest first"
+
+
+def same_commit_rows(items: Sequence[SameCommitCase], zone: ZoneInfo, time: Query, github: Repositories) -> list[Row]:
+    return [
+        (
+            _run_name(case.failed, _failed_lines(case.attempt, case.failed.id)),
+            _passed(case),
+            _commit(case.failed, github, time),
+            *_failed_jobs(case.attempt, case.failed.id),
+            cells.timestamp(case.failed.created_at, zone),
+        )
+        for case in items
+    ]
+
+
+def _passed(case: SameCommitCase) -> Cell:
+    """The run that passed, and the comparison of both."""
+    run = case.passed
+    hover = formatting.timestamp(run.created_at)
+    link = cells.anchor(f"#{run.run_number} {outcome_label('success')}", "run", [("run_id", run.id)], hover=hover)
+    both = cells.anchor("Compare", "compare", [("runs", f"{run.id},{case.failed.id}")])
+    shown = f'<span class="ph-two"><span class="ph-green">{link}</span><small>{both}</small></span>'
+    return Cell(shown, f"#{run.run_number}")
+
+
 def case_rows(items: Sequence[FlakyCase], zone: ZoneInfo, time: Query, github: Repositories) -> list[Row]:
     return [
         (
-            _case_name(case),
+            _run_name(case.run, _failed_lines(next(iter(case.attempts), None), case.run.id)),
             _case_attempts(case),
             _commit(case.run, github, time),
-            *_case_jobs(case),
+            *_failed_jobs(next((attempt for attempt in case.attempts if attempt.jobs), None), case.run.id),
             cells.timestamp(case.run.created_at, zone),
         )
         for case in items
     ]
 
 
-def _case_name(case: FlakyCase) -> Cell:
-    run = case.run
+def _run_name(run: RunRow, failed_lines: str) -> Cell:
     title = cells.anchor(run.headline or "(no title)", "run", [("run_id", run.id)], hover=run.headline)
-    lines = f'<small class="ph-narrow-only">{_failed_lines(case)}</small>'
+    lines = f'<small class="ph-narrow-only">{failed_lines}</small>'
     return Cell(
         f'<span class="ph-two"><span class="ph-clip">{title}</span>'
         f"<small>#{run.run_number} · {html(run.workflow)} · {html(run.repo)}</small>{lines}</span>",
@@ -206,13 +267,12 @@ def _case_attempts(case: FlakyCase) -> Cell:
     return Cell(f'<span class="ph-one">{links}{note}</span>', len(case.attempts))
 
 
-def _case_jobs(case: FlakyCase) -> tuple[Cell, Cell]:
-    """The job that failed in the first failed attempt, and its error line. Later failures are in the row's run."""
-    attempt = next((attempt for attempt in case.attempts if attempt.jobs), None)
-    if attempt is None:
+def _failed_jobs(attempt: AttemptEvidence | None, run_id: int) -> tuple[Cell, Cell]:
+    """The first job that failed in an attempt, and its error line. Later failures are in the row's run."""
+    if attempt is None or not attempt.jobs:
         unknown = Cell(f'<span class="ph-dim">{formatting.NO_DATA}</span>', None)
         return unknown, unknown
-    job, (name, line) = attempt.jobs[0], failed_jobs(attempt, case.run.id)[0]
+    job, (name, line) = attempt.jobs[0], failed_jobs(attempt, run_id)[0]
     others = len(attempt.jobs) - 1 + attempt.more_jobs
     more = f"<small>and {pluralize(others, 'more job')}</small>" if others else ""
     return (
@@ -221,12 +281,20 @@ def _case_jobs(case: FlakyCase) -> tuple[Cell, Cell]:
     )
 
 
-def _failed_lines(case: FlakyCase) -> str:
+def _failed_lines(attempt: AttemptEvidence | None, run_id: int) -> str:
     """The failed job and its error line, for the first column on phones."""
-    return " · ".join(
-        f"{name} {line}"
-        for name, line in (failed_jobs(attempt, case.run.id)[0] for attempt in case.attempts[:1] if attempt.jobs)
-    )
+    if attempt is None or not attempt.jobs:
+        return ""
+    name, line = failed_jobs(attempt, run_id)[0]
+    return f"{name} {line}"
+
+
+def _same_commit(workflow: FlakyWorkflow, time: Query) -> Cell:
+    """The number of commits, linked to them, which the same page lists."""
+    if not workflow.same_commit:
+        return cells.count(0)
+    query = [("repo", workflow.repo), ("workflow", workflow.workflow), *time]
+    return Cell(cells.anchor(formatting.count(workflow.same_commit), "flaky", query), workflow.same_commit)
 
 
 def _runs(workflow: FlakyWorkflow, time: Query) -> Cell:

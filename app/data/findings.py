@@ -96,6 +96,13 @@ def flaky_cases(scope: Scope, window: Window, version: int) -> evidence.FlakyCas
 
 @serve_stale
 @st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+def same_commit_cases(scope: Scope, window: Window, version: int) -> evidence.SameCommitCases:
+    with read_session() as session:
+        return evidence.same_commit_cases(session, scope, window)
+
+
+@serve_stale
+@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
 def flaky(scope: Scope, window: Window, version: int) -> flaky_workflows.FlakyWorkflows:
     with read_session() as session:
         return flaky_workflows.flaky_workflows(session, scope, window)

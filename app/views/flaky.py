@@ -39,3 +39,10 @@ if workflows:
     note = listed_note(len(cases.items), cases.total)
     with panel("Cases", flaky_workflows.cases_text(cases), export=rows, export_note=note):
         flaky_workflows.case_table(cases, session.zone(), selection.time_query())
+
+same_commit = findings.same_commit_cases(scope, window, status.version)
+if same_commit.items:
+    rows = "same-commit", lambda: flaky_workflows.same_commit_export(same_commit, session.zone())
+    note = listed_note(len(same_commit.items), same_commit.total)
+    with panel("Same commit", flaky_workflows.same_commit_text(same_commit), export=rows, export_note=note):
+        flaky_workflows.same_commit_table(same_commit, session.zone(), selection.time_query())

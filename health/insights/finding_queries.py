@@ -4,7 +4,7 @@ rows, or by both, unless its docstring says otherwise."""
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, and_, func, select, update
@@ -21,6 +21,8 @@ from db.runs.run_queries import RunRow, select_runs
 from health.insights.fingerprints import LENGTH, fingerprint
 
 Key = tuple[int, int]
+# The end of a window whose commits are compared.
+SAME_COMMIT_WINDOW = timedelta(days=14)
 # The job of a log. An index finds the jobs of a run, and the logs of jobs; there is none of the logs of a run.
 _LOGGED_JOB = aliased(Job)
 _OF_RUN = and_(_LOGGED_JOB.repository_id == Run.repository_id, _LOGGED_JOB.run_id == Run.id)

@@ -16,7 +16,7 @@ from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Interval, Outcome
 from health.completeness.service import PeriodCompleteness
 from health.insights import finding_queries
-from health.insights.finding_queries import Key
+from health.insights.finding_queries import SAME_COMMIT_WINDOW, Key
 from health.insights.flaky_queries import (
     FlakyCounts,
     count_first_failures,
@@ -66,7 +66,6 @@ def flakiness(flaky: int, rerun_failures: int, failed_first: int, decided: int) 
 
 # The days at the end of the window whose runs decide whether a workflow is flaky.
 CLASSIFICATION_WINDOW = timedelta(days=28)
-SAME_COMMIT_WINDOW = timedelta(days=14)
 MAX_RUNS_FOR_JOBS, _MAX_WORKFLOWS_FOR_JOBS = 1_000, 100
 # Runs of the last day may still be re-run: in simulated accounts, 84 % of their flaky runs were known within the day.
 RERUN_DELAY = timedelta(days=1)

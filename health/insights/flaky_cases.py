@@ -11,12 +11,13 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from core import terminal
-from db.definitions.attempts import FAILED_CONCLUSIONS
+from db.definitions.attempts import DECIDED, FAILED_CONCLUSIONS
 from db.definitions.scope import Scope, Window
-from db.enums import Conclusion
+from db.enums import Conclusion, Outcome
 from db.models import Attempt, Job, JobLog, Run
 from db.runs.run_filters import in_scope, in_window
 from db.runs.run_queries import RunRow, select_runs
+from health.insights.finding_queries import SAME_COMMIT_WINDOW
 
 # Failed jobs of one attempt that are listed: a matrix may have hundreds.
 _MAX_JOBS = 5
@@ -76,6 +77,60 @@ def flaky_cases(session: Session, scope: Scope, window: Window, *, limit: int = 
         total = session.scalar(select(func.count()).select_from(Run).where(*where)) or 0
     attempts = _attempts(session, runs.keys())
     return FlakyCases([FlakyCase(run, attempts.get(key, [])) for key, run in runs.items()], total)
+
+
+@dataclass(frozen=True)
+class SameCommitCase:
+    """Two runs of a workflow on the same commit: one that failed, and the next one that passed, or else the last one
+    that passed before. `attempt`: the last failed attempt of the failed run; null if its attempts are not stored."""
+
+    failed: RunRow
+    passed: RunRow
+    attempt: AttemptEvidence | None
+
+
+@dataclass(frozen=True)
+class SameCommitCases:
+    """The cases of the newest of `total` commits."""
+
+    items: list[SameCommitCase]
+    total: int
+
+
+def same_commit_cases(session: Session, scope: Scope, window: Window, *, limit: int = 100) -> SameCommitCases:
+    """The commits of the end of the window on which a run of a workflow failed and another one passed, as `flaky`
+    counts them, those with the newest runs first."""
+    recent = Window(max(window.since, window.until - SAME_COMMIT_WINDOW), window.until)
+    where = [*in_scope(session, scope), *in_window(recent), Run.outcome.in_(DECIDED)]
+    key = Run.repository_id, Run.workflow_id, Run.head_sha
+    commits = select(*key).where(*where).group_by(*key).having(func.count(Run.outcome.distinct()) > 1)
+    newest = commits.order_by(func.max(Run.created_at).desc(), func.max(Run.id).desc()).limit(limit)
+    listed: list[tuple[int, int, str]] = [(row[0], row[1], row[2]) for row in session.execute(newest)]
+    total = len(listed)
+    if total == limit:
+        total = session.scalar(select(func.count()).select_from(commits.subquery())) or 0
+    runs: dict[tuple[int, int, str], list[RunRow]] = defaultdict(list)
+    if listed:
+        query = select_runs(Run.repository_id).where(*where, Run.head_sha.in_({sha for _, _, sha in listed}))
+        for row in session.execute(query.order_by(Run.created_at, Run.id)):
+            run = RunRow(*row[:-1])
+            runs[row[-1], run.workflow_id, run.head_sha].append(run)
+    pairs = {commit: _last_pair(runs[commit]) for commit in listed}
+    attempts = _attempts(session, [(commit[0], failed.id) for commit, (failed, _) in pairs.items()])
+    items = []
+    for commit, (failed, passed) in pairs.items():
+        tries = attempts.get((commit[0], failed.id), [])
+        last = next((attempt for attempt in reversed(tries) if attempt.failed), None)
+        items.append(SameCommitCase(failed, passed, last))
+    return SameCommitCases(items, total)
+
+
+def _last_pair(runs: Sequence[RunRow]) -> tuple[RunRow, RunRow]:
+    """The last failed run of a commit, and the next one that passed, or else the last one that passed before. `runs`:
+    in the order of their creation."""
+    at = max(index for index, run in enumerate(runs) if run.outcome == Outcome.FAILURE)
+    later = next((run for run in runs[at:] if run.outcome == Outcome.SUCCESS), None)
+    return runs[at], later or next(run for run in reversed(runs[:at]) if run.outcome == Outcome.SUCCESS)
 
 
 def attempt_evidence(session: Session, run_id: int) -> list[AttemptEvidence]:

@@ -130,6 +130,46 @@ def test_flaky_runs_are_listed_with_job_line_and_commit(seeded: Seeded, open_pag
     assert table(open_page("flaky", repo=["acme/web"]), "flaky-cases") == []
 
 
+def test_a_commit_with_a_failed_and_a_passed_run_shows_both(seeded: Seeded, open_page: Open) -> None:
+    _make_flaky(seeded)
+    at, sha = seeded.now - timedelta(hours=4), "c0ffee01" * 5
+    conclusions = ("success", "failure", "failure", "success", "success")
+    store(
+        seeded.engine,
+        2,
+        *(
+            run(FLAKY + 10 + k, at + timedelta(minutes=k), repo=2, head_sha=sha, conclusion=conclusion)
+            for k, conclusion in enumerate(conclusions)
+        ),
+        # Only failures, and another workflow that passed.
+        run(FLAKY + 20, at, repo=2, head_sha="0" * 40, conclusion="failure"),
+        run(FLAKY + 21, at, repo=2, head_sha="0" * 40, workflow_id=21, workflow_name="Deploy"),
+    )
+    failed, passed = FLAKY + 12, FLAKY + 13
+    log = LogRecord(failed * 10, failed, LogState.EXPIRED, error_line="timeout <i>30s</i>", fingerprint="t")
+    with write_scope(seeded.engine) as session:
+        jobs = (job(failed * 10, "e2e <b>", at, conclusion="failure"),)
+        attempts = (AttemptRecord(1, "completed", "failure", at, at + timedelta(minutes=3), "alice"),)
+        store_run_details(session, get_repository(session, 2), [RunDetailsRecord(failed, attempts, jobs, seeded.now)])
+        store_log(session, 2, log, seeded.now)
+    roll_up(seeded.engine, seeded.now)
+    _refresh()
+    page = open_page("flaky")
+    (row,) = table(page, "same-commit")
+    assert row["Failed run"].links == [f"run?run_id={failed}", f"log?run_id={failed}&attempt=1&job_id={failed * 10}"]
+    assert row["Passed run"].links == [f"run?run_id={passed}", f"compare?runs={passed},{failed}".replace(",", "%2C")]
+    assert (row["Failed job"].text, row["Matched log line"].text) == ("e2e <b>", "timeout <i>30s</i>")
+    assert row["Commit"].value == sha
+    workflow = table(page, "flaky")[0]["Same commit"]
+    assert (workflow.value, workflow.links) == ("1", ["flaky?repo=acme%2Fapi&workflow=CI"])
+    assert "<i>30s" not in everything(page)
+    # The last run of the commit failed, so that the one before it is shown.
+    store(seeded.engine, 2, run(FLAKY + 15, at + timedelta(minutes=9), repo=2, head_sha=sha, conclusion="failure"))
+    _refresh()
+    (row,) = table(open_page("flaky"), "same-commit")
+    assert row["Passed run"].links[0] == f"run?run_id={FLAKY + 14}"
+
+
 def test_a_flaky_run_shows_what_each_attempt_did(seeded: Seeded, open_page: Open) -> None:
     _make_flaky(seeded)
     _refresh()

@@ -145,7 +145,7 @@ def test_cost_without_any_known_price_is_unknown() -> None:
 
 def test_busiest_hour_is_in_the_time_zone_of_the_viewer() -> None:
     runner = RunnerQueue("ubuntu-latest", 1, 4.0, 4.0, datetime(2026, 11, 26, tzinfo=UTC), 1, None)
-    ((_, _, _, _, hour, *_),) = queue_rows([runner], ZoneInfo("America/New_York"))
+    ((_, _, _, _, hour, *_),) = queue_rows([runner], ZoneInfo("America/New_York"), ())
     assert ">25 Nov, 19:00<" in hour.html
     assert "2026-11-26 00:00:00 UTC" in hour.html
 
