@@ -66,6 +66,7 @@ def job_table(breakdown: JobBreakdown) -> None:
         noun="jobs",
         size=_PAGE_SIZE,
     )
+    _omitted_note(breakdown.jobs.omitted, "job")
 
 
 def step_table(breakdown: JobBreakdown) -> None:
@@ -81,6 +82,7 @@ def step_table(breakdown: JobBreakdown) -> None:
         noun="steps",
         size=_PAGE_SIZE,
     )
+    _omitted_note(breakdown.steps.omitted, "step")
     if added:
         listed = added[:_MAX_ADDED_STEPS]
         more = f", the longest {len(listed)}" if len(listed) < len(added) else ""
@@ -91,6 +93,11 @@ def step_table(breakdown: JobBreakdown) -> None:
         name = "housekeeping-steps"
         section = section_html(name, summary, rows, is_open=view_state.is_open(name))
         st.html(f'<div class="ph-sections">{section}</div>')
+
+
+def _omitted_note(number: int, noun: str) -> None:
+    if number:
+        st.caption(f"{pluralize(number, f'more {noun}')} with less time not listed.")
 
 
 def split_steps(figures: Sequence[StepFigures]) -> tuple[list[StepFigures], list[StepFigures]]:
@@ -122,7 +129,7 @@ def _columns(columns: Sequence[Column], breakdown: JobBreakdown) -> Sequence[Col
 def job_rows(figures: Sequence[JobFigures], trends: DurationTrends) -> list[Row]:
     return [
         (
-            _clipped(job.name),
+            _name(job),
             cells.count(job.runs),
             cells.count(job.failed),
             cells.rate(job.failure_rate, tone="red", of=job.runs),
@@ -154,8 +161,12 @@ def step_rows(figures: Sequence[StepFigures], trends: DurationTrends) -> list[Ro
     ]
 
 
-def _clipped(name: str) -> Cell:
-    return Cell(f'<span class="ph-clip" title="{html(name)}"><b>{html(truncate(name))}</b></span>', name)
+def _name(job: JobFigures) -> Cell:
+    """The name, with the number of jobs of a matrix that have one row."""
+    name = f'<span class="ph-clip" title="{html(job.name)}"><b>{html(truncate(job.name))}</b></span>'
+    if job.jobs == 1:
+        return Cell(name, job.name)
+    return Cell(f'<span class="ph-two">{name}<small>{pluralize(job.jobs, "job")}</small></span>', job.name)
 
 
 def _job_cell(name: str, job: str) -> Cell:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from db.enums import Conclusion, Outcome, Status
@@ -19,6 +20,7 @@ DECIDED = (Outcome.SUCCESS, Outcome.FAILURE)
 FAILED_CONCLUSIONS = tuple(name for name, outcome in _BY_CONCLUSION.items() if outcome is Outcome.FAILURE)
 
 
+@lru_cache(maxsize=1_000)
 def outcome_of(status: str, conclusion: str | None) -> Outcome:
     """Outcome of a run or attempt. Unknown conclusions are OTHER: they are shown, but not part of a rate."""
     if status != Status.COMPLETED:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -43,6 +44,7 @@ from health.metrics.definitions.job_figures import (
     job_figures,
     step_figures,
 )
+from health.metrics.definitions.job_groups import row_names
 from health.metrics.definitions.percentiles import percentile, ratio
 from health.metrics.queries.executor import aggregates
 from health.metrics.queries.grouping import Key, MetricsQuery
@@ -93,28 +95,35 @@ class UsualDuration:
     runs: int
 
 
+# Rows of jobs or steps. Figures of a matrix of thousands of jobs are folded, so that only other names reach this limit.
+_MAX_ROWS = 2_000
 # Medians of the duration over the window, by job and step (empty for the job itself).
 DurationTrends = Mapping[tuple[str, str], list[float | None]]
 
 
 @dataclass(frozen=True)
 class Jobs:
-    """Figures of jobs, the most compute time first, of the newest `runs` runs of `total` in the window."""
+    """Figures of jobs, the most compute time first, of the newest `runs` runs of `total` in the window. `omitted` is
+    the number of rows beyond the limit of 2,000. With more than 300 names of jobs, the jobs of a matrix have one
+    row."""
 
     items: list[JobFigures]
     runs: int
     total: int
     trends: DurationTrends = field(default_factory=dict)
+    omitted: int = 0
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Figures of steps, the most time first, of the newest `runs` runs of `total` in the window."""
+    """Figures of steps, the most time first, of the newest `runs` runs of `total` in the window. `omitted` as in Jobs.
+    The steps of jobs that have one row have one row as well."""
 
     items: list[StepFigures]
     runs: int
     total: int
     trends: DurationTrends = field(default_factory=dict)
+    omitted: int = 0
 
 
 @dataclass(frozen=True)
@@ -173,6 +182,7 @@ def jobs(
         return Jobs([], 0, 0)
     facts, read = read_jobs(session, current)
     before, _ = read_jobs(session, previous)
+    row_name = row_names(fact.name for fact in facts)
     items = job_figures(
         facts,
         before,
@@ -180,9 +190,14 @@ def jobs(
         private=current.private,
         free_runs=current.free,
         prices=price_list(session),
+        row_name=row_name,
     )
-    trends = duration_trends(job_samples(facts, after_change=False), window)
-    return Jobs(items, read, _total(session, scope, window, len(current.ids), runs), trends)
+    listed = items[:_MAX_ROWS]
+    trends = duration_trends(
+        job_samples(facts, row_name, after_change=False), window, {(item.name, "") for item in listed}
+    )
+    total = _total(session, scope, window, len(current.ids), runs)
+    return Jobs(listed, read, total, trends, len(items) - len(listed))
 
 
 def steps(
@@ -196,8 +211,14 @@ def steps(
         return Steps([], 0, 0)
     facts, read = read_steps(session, current)
     before, _ = read_steps(session, previous)
-    trends = duration_trends(step_samples(facts, after_change=False), window)
-    return Steps(step_figures(facts, before), read, _total(session, scope, window, len(current.ids), runs), trends)
+    row_name = row_names(fact.name for fact in facts)
+    items = step_figures(facts, before, row_name)
+    listed = items[:_MAX_ROWS]
+    trends = duration_trends(
+        step_samples(facts, row_name, after_change=False), window, {(item.job, item.name) for item in listed}
+    )
+    total = _total(session, scope, window, len(current.ids), runs)
+    return Steps(listed, read, total, trends, len(items) - len(listed))
 
 
 def slowdown(
@@ -217,22 +238,23 @@ def slowdown(
         newest_runs(session, repo, scope, side, runs)
         for side in (Window(window.since, since), Window(since, window.until))
     ]
-    all_jobs: list[JobFact] = []
-    all_steps: list[StepFact] = []
-    jobs: list[DurationSample] = []
-    steps: list[DurationSample] = []
+    jobs: list[list[JobFact]] = [[], []]
+    steps: list[list[StepFact]] = [[], []]
     read = [0, 0]
-    # The newest runs first, as the figures expect them.
-    for index, side in reversed(list(enumerate(sides))):
+    for index, side in enumerate(sides):
         if side is not None:
-            step_facts, read[index] = read_steps(session, side)
+            steps[index], read[index] = read_steps(session, side)
             # Jobs of the same runs, so that jobs and steps are comparable.
-            job_facts, _ = read_jobs(session, replace(side, ids=side.ids[: read[index]]))
-            all_jobs += job_facts
-            all_steps += step_facts
-            jobs += job_samples(job_facts, after_change=bool(index))
-            steps += step_samples(step_facts, after_change=bool(index))
-    job_deltas, step_deltas = rank_duration_deltas(jobs, window), rank_duration_deltas(steps, window)
+            jobs[index], _ = read_jobs(session, replace(side, ids=side.ids[: read[index]]))
+    # The newest runs first, as the figures expect them.
+    all_jobs, all_steps = [*jobs[1], *jobs[0]], [*steps[1], *steps[0]]
+    row_name = row_names(fact.name for fact in all_jobs)
+    of_jobs: list[DurationSample] = []
+    of_steps: list[DurationSample] = []
+    for index in (1, 0):
+        of_jobs += job_samples(jobs[index], row_name, after_change=bool(index))
+        of_steps += step_samples(steps[index], row_name, after_change=bool(index))
+    job_deltas, step_deltas = rank_duration_deltas(of_jobs, window), rank_duration_deltas(of_steps, window)
     known = [side for side in sides if side is not None]
     figures = job_figures(
         all_jobs,
@@ -241,7 +263,10 @@ def slowdown(
         private=any(side.private for side in known),
         free_runs=frozenset().union(*(side.free for side in known)),
         prices=price_list(session),
+        row_name=row_name,
     )
+    job_rows, step_rows = _with_changes(figures, job_deltas), step_figures(all_steps, (), row_name)
+    step_rows = _with_step_changes(step_rows, step_deltas)
     total = service.count_runs(session, scope, window)
     return Slowdown(
         job_deltas,
@@ -249,9 +274,16 @@ def slowdown(
         since,
         read[0],
         read[1],
-        Jobs(_with_changes(figures, job_deltas), sum(read), total, _trends_of(job_deltas)),
-        Steps(_with_step_changes(step_figures(all_steps, ()), step_deltas), sum(read), total, _trends_of(step_deltas)),
+        _limited(Jobs(job_rows, sum(read), total, _trends_of(job_deltas))),
+        _limited(Steps(step_rows, sum(read), total, _trends_of(step_deltas))),
     )
+
+
+_Listed = TypeVar("_Listed", Jobs, Steps)
+
+
+def _limited(listed: _Listed) -> _Listed:
+    return replace(listed, items=listed.items[:_MAX_ROWS], omitted=max(len(listed.items) - _MAX_ROWS, 0))
 
 
 def _with_changes(figures: Sequence[JobFigures], deltas: Sequence[DurationDelta]) -> list[JobFigures]:

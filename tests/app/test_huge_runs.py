@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from tests.app.conftest import Open
 from tests.app.huge import ATTEMPTS, DISTINCT, FEWER, GREEN, JOBS, MATRIX, STEPS, huge_run, huge_runs
-from tests.app.reading import everything, html, octets, table
+from tests.app.reading import everything, html, markdown, octets, table
 from tests.app.seeding import add_repository, heartbeat
 from tests.kept import Kept
 
@@ -78,6 +78,20 @@ def test_comparison_of_thousands_of_jobs_is_paged(open_page: Open) -> None:
     assert all("result changed" in row["Job"].text for row in rows)
     assert "1 to 100 of 8,311 jobs" in everything(page)
     assert octets(page) < MOST
+
+
+@pytest.mark.usefixtures("huge")
+def test_page_of_a_workflow_has_one_row_for_a_matrix(open_page: Open) -> None:
+    page = open_page("workflow", id=10)
+    rows = table(page, "jobs")
+    assert len(rows) == 50
+    assert {row["Job"].value: row["Job"].text for row in rows[:5]} == {
+        name: f"{name}{number} jobs"
+        for name, number in {"build": 167, "test": 166, "lint": 166, "call / e2e": 166, "package": 166}.items()
+    }
+    # 5 rows of matrix jobs and 4,000 of other names.
+    assert "2,005 more jobs with less time not listed." in markdown(page)
+    assert octets(page) < 1_000_000
 
 
 @pytest.mark.usefixtures("huge")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from health.metrics.definitions.job_figures import JobFact, StepFact, job_figures, step_figures
+from health.metrics.definitions.job_figures import JobFact, StepFact, job_figures, step_figures, timed_steps
+from health.metrics.definitions.job_groups import MAX_JOB_NAMES, row_names
 from tests.builders import NOON
 
 
@@ -88,6 +89,24 @@ def test_the_share_of_critical_paths_is_of_decided_runs() -> None:
     assert (found["fast"].critical_share, found["fast"].exclusive_seconds) == (0.5, 2)
 
 
+def test_jobs_of_a_matrix_of_hundreds_have_one_row() -> None:
+    names = [f"build ({number})" for number in range(MAX_JOB_NAMES)]
+    assert row_names([*names, names[0]])("build (1)") == "build (1)"
+    folded = row_names([*names, "lint"])
+    assert (folded("build (1)"), folded("lint"), folded("test (a) / unit (b)")) == ("build", "lint", "test / unit")
+    facts = [fact(1, "build (1)", 10), fact(1, "build (2)", 50, conclusion="failure"), fact(1, "lint", 20)]
+    before = (fact(9, "build (7)", 60),)
+    rows = job_figures(facts, before, decided_runs={1}, private=True, row_name=folded)
+    build, lint = rows
+    assert (build.name, build.jobs, build.runs, build.failed, build.failure_rate) == ("build", 2, 1, 1, 0.5)
+    assert (build.p50, build.before_p50, build.compute_seconds) == (30, 60, 60)
+    assert (build.critical_share, build.exclusive_seconds, lint.critical_share) == (1.0, 30, 0.0)
+    told = step_figures(
+        [steps(1, ("Checkout", 4, "success"), name=name) for name in ("build (1)", "build (2)")], (), folded
+    )
+    assert [(row.job, row.name, row.runs, row.durations) for row in told] == [("build", "Checkout", 1, 2)]
+
+
 def test_standard_runners_of_public_repositories_cost_nothing() -> None:
     assert figures(fact(1), private=False)["test"].cost_usd == 0
 
@@ -100,7 +119,7 @@ def steps(run_id: int, *listed: tuple[str, float | None, str | None], **more: An
         for number, (name, seconds, conclusion) in enumerate(listed, 1)
     ]  # fmt: skip
     values = {"run_id": run_id, "attempt": 1, "name": "test", "status": "completed", "conclusion": "success",
-              "copied": False, "phantom": False, "steps": told}  # fmt: skip
+              "copied": False, "phantom": False, "steps": timed_steps(run_id, told)}  # fmt: skip
     return StepFact(**(values | more))  # type: ignore[arg-type]
 
 
@@ -122,6 +141,6 @@ def test_steps_are_told_apart_by_job_and_name() -> None:
 
 def test_steps_that_github_told_little_of_do_no_harm() -> None:
     (found,) = step_figures(
-        [StepFact(1, 1, "test", "completed", "success", False, False, [{"name": "Set up job"}])], ()
+        [StepFact(1, 1, "test", "completed", "success", False, False, timed_steps(1, [{"name": "Set up job"}]))], ()
     )
     assert (found.runs, found.failure_rate, found.p50) == (1, None, None)

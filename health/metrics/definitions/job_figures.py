@@ -1,14 +1,15 @@
 """Figures of the jobs and steps of some runs, by name. Pure."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from db.definitions.attempts import DECIDED, outcome_of
 from db.definitions.job_times import span_seconds
-from db.definitions.prices import EMPTY_PRICE_LIST, PriceList, Runner, bill
+from db.definitions.prices import EMPTY_PRICE_LIST, PriceList, Pricing, billed_minutes
 from db.enums import Outcome
 from health.metrics.definitions.critical_path import critical_path
 from health.metrics.definitions.percentiles import percentile_of_list, ratio
@@ -36,8 +37,20 @@ class JobFact(NamedTuple):
     labels: Sequence[str]
 
 
+class Sample(NamedTuple):
+    """One job, or one step with its `name`, `number` and `start`. `seconds` is its duration, null where it is not
+    known."""
+
+    run_id: int
+    outcome: Outcome
+    seconds: float | None
+    number: int = 0
+    name: str = ""
+    start: datetime | None = None
+
+
 class StepFact(NamedTuple):
-    """Columns of a stored job with its steps in the form of GitHub's API."""
+    """Columns of a stored job with its steps (timed_steps)."""
 
     run_id: int
     attempt: int
@@ -46,7 +59,7 @@ class StepFact(NamedTuple):
     conclusion: str | None
     copied: bool
     phantom: bool
-    steps: Sequence[Mapping[str, Any]]
+    steps: Sequence[Sample]
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,8 @@ class JobFigures:
     percentiles. `change` is p50 relative to `before_p50`, that of the previous period (0.25: a quarter slower). Cost
     and compute time are those of all attempts; `unpriced_minutes` have no known price and are not in the cost. The job
     is on the critical path of `critical_share` of the completed runs; `exclusive_seconds` is the median of its
-    exclusive time there. Both are null without critical paths."""
+    exclusive time there. Both are null without critical paths. `jobs` is the number of different names of jobs behind
+    these figures: more than 1 for the jobs of a matrix together."""
 
     name: str
     runs: int
@@ -75,6 +89,7 @@ class JobFigures:
     compute_seconds: float
     critical_share: float | None
     exclusive_seconds: float | None
+    jobs: int = 1
 
 
 @dataclass(frozen=True)
@@ -93,13 +108,6 @@ class StepFigures:
     p95: float | None
     before_p50: float | None
     change: float | None
-
-
-class _JobSample(NamedTuple):
-    run_id: int
-    outcome: Outcome
-    seconds: float | None
-    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,48 +135,61 @@ def job_figures(
     private: bool,
     free_runs: Collection[int] = (),
     prices: PriceList = EMPTY_PRICE_LIST,
+    row_name: Callable[[str], str] = str,
 ) -> list[JobFigures]:
     """Returns the figures by job name, the most compute time first. `before` are jobs of the previous period. Critical
-    paths are those of `decided_runs`. GitHub bills nothing for `free_runs`."""
+    paths are those of `decided_runs`. GitHub bills nothing for `free_runs`. `row_name` returns the name of the row of a
+    job (health.metrics.definitions.job_groups.row_names)."""
     own = _own_facts(facts)
-    all_attempts, previous = _by_name(own), _by_name(_latest_attempts(_own_facts(before)))
-    exclusive_times, paths = _critical_path_times(own, decided_runs)
+    all_attempts = _by_name(own, row_name)
+    previous = _by_name(_latest_attempts(_own_facts(before)), row_name)
+    exclusive_times, paths = _critical_path_times(own, decided_runs, row_name)
+    pricing = Pricing(prices)
     rows = []
-    for name, jobs in _by_name(_latest_attempts(own)).items():
+    for name, jobs in _by_name(_latest_attempts(own), row_name).items():
         common = _common_figures(_job_samples(jobs), _job_samples(previous.get(name, ())))
         queue_times = [fact.queue_seconds for fact in jobs if fact.has_started and fact.queue_seconds is not None]
         queue_p50, queue_p95 = _percentiles(queue_times)
         started = [fact for fact in all_attempts[name] if fact.has_started]
-        bills = [
-            bill(
-                fact.duration_seconds,
-                Runner(fact.labels, fact.runner, fact.runner_group),
-                private=private,
-                free=fact.run_id in free_runs,
-                prices=prices,
-            )
-            for fact in started
-        ]
+        cost, unpriced_minutes = _bill(started, pricing, private=private, free_runs=free_runs)
         figures = JobFigures(
             name=name,
             **vars(common),
             queue_p50=queue_p50,
             queue_p95=queue_p95,
             queue_times=len(queue_times),
-            cost_usd=sum(amount.usd for amount in bills),
-            unpriced_minutes=sum(amount.unpriced_minutes for amount in bills),
+            cost_usd=cost,
+            unpriced_minutes=unpriced_minutes,
             compute_seconds=sum(fact.duration_seconds or 0.0 for fact in started),
             critical_share=ratio(len(exclusive_times[name]), paths),
             exclusive_seconds=_percentiles(exclusive_times[name])[0],
+            jobs=len({fact.name for fact in jobs}),
         )
         rows.append(figures)
     return sorted(rows, key=lambda row: (-row.compute_seconds, row.name))
 
 
-def step_figures(facts: Iterable[StepFact], before: Iterable[StepFact]) -> list[StepFigures]:
+def _bill(
+    facts: Iterable[JobFact], pricing: Pricing, *, private: bool, free_runs: Collection[int]
+) -> tuple[float, int]:
+    """Returns US dollars, and the minutes without a known price (db.definitions.prices.bill)."""
+    cost, unpriced = 0.0, 0
+    for fact in facts:
+        minutes, billed = billed_minutes(fact.duration_seconds or 0.0), private and fact.run_id not in free_runs
+        usd = pricing.usd_per_minute(tuple(fact.labels), fact.runner, fact.runner_group, billed=billed)
+        if usd is None:
+            unpriced += minutes
+        else:
+            cost += minutes * usd
+    return cost, unpriced
+
+
+def step_figures(
+    facts: Iterable[StepFact], before: Iterable[StepFact], row_name: Callable[[str], str] = str
+) -> list[StepFigures]:
     """Returns the figures by job and step name, the most time first. `before` are jobs of the previous period; both
-    must have the newest runs first."""
-    current, previous = _samples_by_step(facts), _samples_by_step(before)
+    must have the newest runs first. `row_name` as in job_figures."""
+    current, previous = _samples_by_step(facts, row_name), _samples_by_step(before, row_name)
     rows = [
         StepFigures(job, name, samples[0].number, **vars(_common_figures(samples, previous.get((job, name), ()))))
         for (job, name), samples in current.items()
@@ -194,15 +215,17 @@ def _latest_attempts(own: Sequence[_Fact]) -> list[_Fact]:
     return [fact for fact in own if fact.attempt == last[fact.run_id, fact.name]]
 
 
-def _by_name(facts: Iterable[_Fact]) -> dict[str, list[_Fact]]:
+def _by_name(facts: Iterable[_Fact], row_name: Callable[[str], str]) -> dict[str, list[_Fact]]:
     by_name: dict[str, list[_Fact]] = defaultdict(list)
     for fact in facts:
-        by_name[fact.name].append(fact)
+        by_name[row_name(fact.name)].append(fact)
     return by_name
 
 
-def _critical_path_times(own: Iterable[JobFact], decided_runs: Collection[int]) -> tuple[dict[str, list[float]], int]:
-    """Returns, by job name, its exclusive times in seconds on critical paths, and the number of paths."""
+def _critical_path_times(
+    own: Iterable[JobFact], decided_runs: Collection[int], row_name: Callable[[str], str]
+) -> tuple[dict[str, list[float]], int]:
+    """Returns, by name of the row, the exclusive times in seconds on critical paths, and the number of paths."""
     by_run: dict[int, list[JobFact]] = defaultdict(list)
     selected = set(decided_runs)
     for fact in own:
@@ -212,45 +235,55 @@ def _critical_path_times(own: Iterable[JobFact], decided_runs: Collection[int]) 
     paths = 0
     for jobs in by_run.values():
         last = max(job.attempt for job in jobs)
-        path = {critical.name: critical for critical in critical_path(job for job in jobs if job.attempt == last)}
-        paths += bool(path)
-        for name, critical in path.items():
-            times[name].append(critical.exclusive_seconds)
+        seconds: dict[str, float] = defaultdict(float)
+        for critical in critical_path(job for job in jobs if job.attempt == last):
+            seconds[row_name(critical.name)] += critical.exclusive_seconds
+        paths += bool(seconds)
+        for name, exclusive in seconds.items():
+            times[name].append(exclusive)
     return times, paths
 
 
-def _job_samples(facts: Iterable[JobFact]) -> list[_JobSample]:
+def _job_samples(facts: Iterable[JobFact]) -> list[Sample]:
     return [
-        _JobSample(
+        Sample(
             fact.run_id, outcome_of(fact.status, fact.conclusion), fact.duration_seconds if fact.has_started else None
         )
         for fact in facts
     ]
 
 
-def _samples_by_step(facts: Iterable[StepFact]) -> dict[tuple[str, str], list[_JobSample]]:
-    by_step: dict[tuple[str, str], list[_JobSample]] = defaultdict(list)
+def _samples_by_step(facts: Iterable[StepFact], row_name: Callable[[str], str]) -> dict[tuple[str, str], list[Sample]]:
+    by_step: dict[tuple[str, str], list[Sample]] = defaultdict(list)
     for fact in _latest_attempts(_own_facts(facts)):
-        for sample, name in _step_samples(fact):
-            by_step[fact.name, name].append(sample)
+        job = row_name(fact.name)
+        for step in fact.steps:
+            if step.outcome not in _NEVER_RAN:
+                by_step[job, step.name].append(step)
     return by_step
 
 
-def _step_samples(fact: StepFact) -> Iterator[tuple[_JobSample, str]]:
-    for step in fact.steps:
+def timed_steps(run_id: int, steps: Iterable[Mapping[str, Any]]) -> list[Sample]:
+    """Parses steps of a run in the form of GitHub's API. They are parsed once: a run of thousands of jobs has a hundred
+    thousand of them."""
+    samples = []
+    for step in steps:
+        start, end = parse_time(step.get("started_at")), parse_time(step.get("completed_at"))
         outcome = outcome_of(step.get("status") or "", step.get("conclusion"))
-        if outcome not in _NEVER_RAN:
-            seconds = span_seconds(parse_time(step.get("started_at")), parse_time(step.get("completed_at")))
-            yield _JobSample(fact.run_id, outcome, seconds, step.get("number") or 0), str(step.get("name") or "")
+        name, number = str(step.get("name") or ""), step.get("number") or 0
+        samples.append(Sample(run_id, outcome, span_seconds(start, end), number, name, start))
+    return samples
 
 
+# The steps of a run begin and end in the same seconds.
+@lru_cache(maxsize=20_000)
 def parse_time(text: str | None) -> datetime | None:
     """Parses a time of GitHub's API; UTC where it has no zone."""
     time = datetime.fromisoformat(text) if text else None
     return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time
 
 
-def _common_figures(samples: Sequence[_JobSample], before: Sequence[_JobSample]) -> _CommonFigures:
+def _common_figures(samples: Sequence[Sample], before: Sequence[Sample]) -> _CommonFigures:
     outcomes = [sample.outcome for sample in samples]
     decided = sum(outcome in DECIDED for outcome in outcomes)
     failed = outcomes.count(Outcome.FAILURE)
@@ -262,7 +295,7 @@ def _common_figures(samples: Sequence[_JobSample], before: Sequence[_JobSample])
     return _CommonFigures(runs, failed, ratio(failed, decided), len(durations), p50, p95, earlier, change)
 
 
-def _decided_durations(samples: Iterable[_JobSample]) -> list[float]:
+def _decided_durations(samples: Iterable[Sample]) -> list[float]:
     return [sample.seconds for sample in samples if sample.outcome in DECIDED and sample.seconds is not None]
 
 

@@ -5,14 +5,17 @@ may have values in brackets (docs.github.com, "Running variations of jobs in a w
 configurations").
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic, Protocol, TypeVar
 
 from db.definitions.attempts import outcome_of
 from db.enums import Outcome
 
 _SEPARATOR = " / "
+# With more names, a table of the jobs of a workflow has one row for the jobs of a matrix.
+MAX_JOB_NAMES = 300
 _OUTCOME_ORDER = (Outcome.FAILURE, Outcome.IN_PROGRESS, Outcome.CANCELLED, Outcome.OTHER, Outcome.SUCCESS)
 _RANK: Mapping[str, int] = {outcome: rank for rank, outcome in enumerate(_OUTCOME_ORDER)}
 
@@ -68,6 +71,12 @@ def group_name(name: str) -> str:
             parts.append(name[position : start - 1])
             position = end
     return "".join([*parts, name[position:]]).strip() or name
+
+
+def row_names(names: Iterable[str]) -> Callable[[str], str]:
+    """Returns the function from the name of a job to the name of its row in a table of the jobs of a workflow: the name
+    itself, or its group name if there are more than MAX_JOB_NAMES different names."""
+    return str if len(set(names)) <= MAX_JOB_NAMES else cache(group_name)
 
 
 def sort_by_outcome(jobs: Sequence[JobT]) -> list[JobT]:

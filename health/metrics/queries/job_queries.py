@@ -17,7 +17,7 @@ from db.enums import Status
 from db.models import Job, Repository, Run
 from db.runs.run_filters import in_scope, in_window
 from db.sql import epoch_seconds
-from health.metrics.definitions.job_figures import JobFact, StepFact
+from health.metrics.definitions.job_figures import JobFact, StepFact, timed_steps
 from health.metrics.definitions.usage import runner_label
 
 # Runs a statement. Jobs are counted before they are read: a run has one job or ten thousand.
@@ -61,7 +61,7 @@ def read_jobs(session: Session, runs: NewestRuns) -> tuple[list[JobFact], int]:
 def read_steps(session: Session, runs: NewestRuns) -> tuple[list[StepFact], int]:
     """Returns jobs with steps, newest runs first, and the number of runs that were read."""
     rows, number = _read(session, runs, _STEPS, _MAX_JOBS_WITH_STEPS)
-    return [StepFact._make(row) for row in rows], number
+    return [StepFact._make((*row[:-1], timed_steps(row.run_id, row[-1]))) for row in rows], number
 
 
 def _read(session: Session, runs: NewestRuns, columns: Sequence[Any], min_jobs: int) -> tuple[list[Any], int]:
