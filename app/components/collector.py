@@ -10,7 +10,7 @@ from app.filters import view_state
 from app.status_style import completeness_colours, completeness_label
 from app.widgets import cells
 from app.widgets.cells import Cell
-from app.widgets.exports import ALSO_UNMATCHED
+from app.widgets.exports import SearchResult
 from app.widgets.panel import panel
 from app.widgets.table import Column, Row, long_table, table
 from app.widgets.text import html, markdown
@@ -51,9 +51,13 @@ def live_status() -> None:
             *incomplete_first(overview.repositories),
         ]
         rows = ("repositories", lambda: repositories_export(entries, overview.at))
+        view_state.sync_widget("find", _SEARCH_KEY, "", str)
+        search = str(st.session_state[_SEARCH_KEY]).strip()
+        listed = _matching(entries, search)
+        result = SearchResult(len(listed), lambda: repositories_export(listed, overview.at)) if search else None
         subtitle = "completeness · incomplete repositories first"
-        with panel("Repositories", subtitle, export=rows, export_note=ALSO_UNMATCHED):
-            repository_table(entries, overview.at)
+        with panel("Repositories", subtitle, export=rows, search=result):
+            _repository_table(listed, search, overview.at)
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
@@ -103,10 +107,16 @@ _REPOSITORY_COLUMNS = (
 _SEARCH_KEY = "collector-q"
 
 
-def repository_table(entries: Sequence[RepositoryCompleteness | TargetRow], now: datetime) -> None:
-    """All repositories, with search, order and pages."""
-    view_state.sync_widget("find", _SEARCH_KEY, "", str)
-    search = st.text_input(
+def _matching(
+    entries: Sequence[RepositoryCompleteness | TargetRow], search: str
+) -> list[RepositoryCompleteness | TargetRow]:
+    low = search.lower()
+    return [entry for entry in entries if low in f"{_name(entry)} {entry.error or ''}".lower()]
+
+
+def _repository_table(listed: Sequence[RepositoryCompleteness | TargetRow], search: str, now: datetime) -> None:
+    """The repositories that a search matches, with the search, order and pages."""
+    st.text_input(
         "Search repositories",
         key=_SEARCH_KEY,
         placeholder="Repository or error",
@@ -115,8 +125,6 @@ def repository_table(entries: Sequence[RepositoryCompleteness | TargetRow], now:
         max_chars=200,
         width=330,
     )
-    low = search.strip().lower()
-    listed = [entry for entry in entries if low in f"{_name(entry)} {entry.error or ''}".lower()]
     if not listed:
         st.caption("No repository matches the search.")
         return

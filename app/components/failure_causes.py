@@ -10,6 +10,7 @@ from app import session
 from app.components import run_links
 from app.components.page_head import Crumb, breadcrumb, set_title
 from app.components.workflows import Query, workflow_link
+from app.filters import view_state
 from app.status_style import outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell, Value
@@ -53,7 +54,7 @@ _VALUES: dict[str, Callable[[Cause], Value]] = {
     "first-seen": lambda cause: cause.first_at.isoformat(),
     "last-seen": lambda cause: cause.last_at.isoformat(),
 }
-_MAX_NAMES = 3
+_MAX_NAMES, _SEARCH_KEY = 3, "causes-q"
 
 
 def key_figures(causes: Causes, window: Window, trends: Trends, period: str, now: datetime) -> None:
@@ -90,19 +91,22 @@ def key_figures(causes: Causes, window: Window, trends: Trends, period: str, now
     metric_cards(trends.comparison, trends.points, period, now, selection, cards)
 
 
-def search_box() -> str:
+def search_text() -> str:
     """The text that error lines must contain, from the URL (`line`)."""
-    text = st.text_input(
+    view_state.sync_widget("line", _SEARCH_KEY, "", str)
+    return str(st.session_state[_SEARCH_KEY]).strip()
+
+
+def search_box() -> None:
+    st.text_input(
         "Search error lines",
-        key="line",
-        bind="query-params",
+        key=_SEARCH_KEY,
         placeholder="Error line, repository or workflow",
         icon=":material/search:",
         label_visibility="collapsed",
         max_chars=200,
         width=330,
     )
-    return str(text).strip()
 
 
 def matching(items: Sequence[Cause], search: str) -> list[Cause]:
@@ -128,8 +132,8 @@ def cause_table(items: Sequence[Cause], now: datetime, time: Query, search: str 
     )
 
 
-def causes_export(causes: Causes, now: datetime) -> tuple[Sequence[Column], list[Row]]:
-    return _COLUMNS, cause_rows(causes.items, now, ())
+def causes_export(items: Sequence[Cause], now: datetime) -> tuple[Sequence[Column], list[Row]]:
+    return _COLUMNS, cause_rows(items, now, ())
 
 
 def cause_rows(items: Sequence[Cause], now: datetime, time: Query) -> list[Row]:

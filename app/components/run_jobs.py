@@ -11,7 +11,8 @@ from app.filters import view_state
 from app.status_style import outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell, Value
-from app.widgets.exports import ExportBuilder
+from app.widgets.exports import ExportBuilder, SearchResult
+from app.widgets.panel import panel
 from app.widgets.table import Column, Row, long_table
 from app.widgets.text import html, truncate, url_key
 from core import formatting
@@ -59,10 +60,21 @@ _COUNT_LABELS = {
 
 
 @st.fragment
-def job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> None:
+def job_panel(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> None:
+    """The table of all jobs, with files."""
+    key = f"jobs-q-{run_id}"
+    view_state.sync_widget("find", key, "", str)
+    search = str(st.session_state[key]).strip()
+    listed = matching(jobs, search)
+    result = SearchResult(len(listed), lambda: (_COLUMNS, job_rows(listed, run_id, attempt, zone))) if search else None
+    subtitle = "failed jobs first · click a job to open its log"
+    with panel("All jobs", subtitle, export=_export(jobs, run_id, attempt, zone), search=result):
+        _job_list(jobs, run_id, attempt, zone)
+
+
+def _job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> None:
     groups = job_groups(jobs)
     failed = [job for job in jobs if _outcome(job) is Outcome.FAILURE]
-    view_state.sync_widget("find", f"jobs-q-{run_id}", "", str)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="job-filters"):
         search = st.text_input(
             "Search jobs",
@@ -158,7 +170,7 @@ def matching(jobs: Sequence[JobSummary], search: str) -> list[JobSummary]:
     return sort_by_outcome(matches)
 
 
-def jobs_export(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> tuple[str, ExportBuilder]:
+def _export(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> tuple[str, ExportBuilder]:
     """The name of the files and the rows of all jobs."""
     return "run-jobs", lambda: (_COLUMNS, job_rows(matching(jobs, ""), run_id, attempt, zone))
 

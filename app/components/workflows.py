@@ -94,9 +94,20 @@ def top_failing(workflows: WorkflowList, now: datetime, time: Query, limit: int 
         st.html(f'<div class="ph-more">{all_workflows}</div>')
 
 
+def search_text() -> str:
+    """The text in the URL that the table of all workflows is searched for."""
+    view_state.sync_widget(_SEARCH_PARAMETER, _SEARCH_KEY, "", str)
+    return str(st.session_state[_SEARCH_KEY])
+
+
+def matching(workflows: WorkflowList, search: str) -> list[WorkflowHealth]:
+    """The workflows whose repository and name contain the text, in any case."""
+    low = search.lower()
+    return [item for item in workflows.items if low in f"{item.repo} / {item.workflow}".lower()]
+
+
 def searchable_table(workflows: WorkflowList, now: datetime, time: Query) -> None:
     """All workflows, with search, order and pages."""
-    view_state.sync_widget(_SEARCH_PARAMETER, _SEARCH_KEY, "", str)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="workflow-filters"):
         search = st.text_input(
             "Search workflows",
@@ -108,9 +119,7 @@ def searchable_table(workflows: WorkflowList, now: datetime, time: Query) -> Non
             width=330,
         )
         st.html(order_choice(_TABLE, SORT_ORDERS, sort_order(_TABLE, _COLUMNS)))
-    listed = [
-        workflow for workflow in workflows.items if search.lower() in f"{workflow.repo} / {workflow.workflow}".lower()
-    ]
+    listed = matching(workflows, search)
     if not listed:
         st.caption("No workflow with runs in this period matches the search.")
         return
@@ -127,9 +136,11 @@ def searchable_table(workflows: WorkflowList, now: datetime, time: Query) -> Non
     )
 
 
-def workflows_export(workflows: WorkflowList, now: datetime) -> tuple[Sequence[Column], Sequence[Row]]:
-    """The columns and rows of the files of all workflows."""
-    return _COLUMNS, _rows(workflows.items, workflows, now, ())
+def workflows_export(
+    workflows: WorkflowList, now: datetime, search: str = ""
+) -> tuple[Sequence[Column], Sequence[Row]]:
+    """The columns and rows of the files of all workflows, or of those that a search matches."""
+    return _COLUMNS, _rows(matching(workflows, search), workflows, now, ())
 
 
 def workflow_link(repo: str, workflow: str, workflow_id: int, time: Query) -> Cell:

@@ -8,7 +8,7 @@ from app.components.freshness import completeness
 from app.data import figures, findings
 from app.data.status import load_status, window_end
 from app.filters import selection
-from app.widgets.exports import ALSO_UNMATCHED, listed_note
+from app.widgets.exports import SearchResult, listed_note
 from app.widgets.panel import panel
 from core.formatting import pluralize
 
@@ -39,11 +39,14 @@ if trends.comparison.current.runs.failure or causes.items:
     failure_causes.key_figures(causes, window, trends, selection.period_length(), now)
 subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
 subtitle += f" · {pluralize(causes.unnamed, 'failed run')} with no error extracted"
-export = "causes", lambda: failure_causes.causes_export(causes, now)
-with panel("Failure causes", subtitle, export=export, export_note=ALSO_UNMATCHED):
+export = "causes", lambda: failure_causes.causes_export(causes.items, now)
+search = failure_causes.search_text()
+listed = failure_causes.matching(causes.items, search)
+result = SearchResult(len(listed), lambda: failure_causes.causes_export(listed, now)) if search else None
+with panel("Failure causes", subtitle, export=export, search=result):
     if causes.items:
-        search = failure_causes.search_box()
-        if listed := failure_causes.matching(causes.items, search):
+        failure_causes.search_box()
+        if listed:
             failure_causes.cause_table(listed, now, time, search)
         else:
             st.caption("No failure causes in this period match the search.")

@@ -11,7 +11,6 @@ from app.data import figures, findings
 from app.data.connection import utc_now
 from app.data.runs import attempt_detail, changes_since_success, run_detail, run_logs, usual_duration
 from app.data.status import load_status, window_end
-from app.widgets.exports import ALSO_UNMATCHED
 from app.widgets.panel import figure, panel
 from db.definitions.scope import Scope
 
@@ -43,13 +42,7 @@ repo = Scope(repos=(newest.run.repo,))
 completeness(figures.completeness(repo, run.window_of(newest.run), status.version), newest.run.created_at, repo.repos)
 
 if run.has_many_jobs(detail.jobs):
-    with panel(
-        "All jobs",
-        "failed jobs first · click a job to open its log",
-        export=run_jobs.jobs_export(detail.jobs, run_id, attempt, session.zone()),
-        export_note=ALSO_UNMATCHED,
-    ):
-        run_jobs.job_list(detail.jobs, run_id, attempt, session.zone())
+    run_jobs.job_panel(detail.jobs, run_id, attempt, session.zone())
 jobs = frames.drawable(detail.jobs)
 frame = frames.timeline(detail.jobs, run.started_at(detail, attempt), utc_now(), run.MAX_BARS, run_id)
 with panel("Timeline" if run.has_many_jobs(detail.jobs) else "Jobs", run.timeline_subtitle(len(frame), len(jobs))):

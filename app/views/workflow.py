@@ -15,7 +15,7 @@ from app.data.connection import utc_now
 from app.data.runs import all_runs, branch_series, changes_since_success, run_page, run_scatter
 from app.data.status import load_status, repository_url, window_end
 from app.filters import selection
-from app.widgets.exports import ALSO_UNMATCHED
+from app.widgets.exports import SearchResult
 from app.widgets.metric_cards import metric_cards, secondary_metrics
 from app.widgets.panel import figure, panel
 from db.enums import Interval
@@ -33,7 +33,10 @@ if workflow_id is None:
     completeness(figures.completeness(chosen, window, status.version), window.since, chosen.repos)
     listed = figures.workflows(chosen, window, status.version)
     rows = "workflows", lambda: workflows.workflows_export(listed, now)
-    with panel("Workflows", selection.describe(), export=rows, export_note=ALSO_UNMATCHED):
+    text = workflows.search_text()
+    number = len(workflows.matching(listed, text))
+    result = SearchResult(number, lambda: workflows.workflows_export(listed, now, text)) if text else None
+    with panel("Workflows", selection.describe(), export=rows, search=result):
         workflows.searchable_table(listed, now, selection.time_query())
     st.stop()
 
@@ -126,9 +129,8 @@ with panel("Steps", f"{sample} · longest first", export=("steps", lambda: workf
 
 causes = findings.causes(scope, window, now, status.version)
 if causes.items:
-    with panel(
-        "Failure causes", "most frequent first", export=("causes", lambda: failure_causes.causes_export(causes, now))
-    ):
+    rows = "causes", lambda: failure_causes.causes_export(causes.items, now)
+    with panel("Failure causes", "most frequent first", export=rows):
         failure_causes.cause_table(causes.items, now, selection.time_query())
 
 order = run_order("latest-runs", lambda: run_page(scope, window, "", None, status.version)[1])

@@ -14,14 +14,13 @@ import streamlit as st
 from app.widgets.cells import Value
 from app.widgets.columns import Column, Row
 from core import formatting
+from core.formatting import pluralize
 from core.text import escape_formula
 
 ExportBuilder = Callable[[], tuple[Sequence[Column], Sequence[Row]]]
 # Of a share, a second, a minute and a dollar, so that files contain no digits of binary fractions.
 _DECIMALS = 4
 ALL_ROWS = "All rows and columns of this table"
-
-ALSO_UNMATCHED = "All rows and columns, including rows that the search does not match"
 
 
 def listed_note(listed: int, total: int) -> str:
@@ -127,21 +126,36 @@ FORMATS = (
 )
 
 
-def export_menu(name: str, build: ExportBuilder, note: str = ALL_ROWS) -> None:
+@dataclass(frozen=True)
+class SearchResult:
+    """The rows of a table that a search matches: their number, and a function that returns columns and rows."""
+
+    number: int
+    build: ExportBuilder
+
+
+def export_menu(name: str, build: ExportBuilder, note: str = ALL_ROWS, search: SearchResult | None = None) -> None:
     """A menu with a download button for each format. `build` runs only when one is clicked; `note` says what the files
-    contain."""
+    contain. `search`: files with the rows that the current search matches precede those with all rows."""
     with st.popover("Export", icon=":material/download:", type="tertiary", key=f"export-{name}"):
+        if search:
+            st.caption(f"The {pluralize(search.number, 'row')} that the search matches, all columns")
+            _download_buttons(f"{name}-matching", search.build)
         st.caption(note)
-        for file_format in FORMATS:
-            st.download_button(
-                file_format.label,
-                _deferred(file_format, build),
-                f"{name}.{file_format.extension}",
-                file_format.media_type,
-                key=f"{file_format.extension}-{name}",
-                on_click="ignore",
-                width="stretch",
-            )
+        _download_buttons(name, build)
+
+
+def _download_buttons(name: str, build: ExportBuilder) -> None:
+    for file_format in FORMATS:
+        st.download_button(
+            file_format.label,
+            _deferred(file_format, build),
+            f"{name}.{file_format.extension}",
+            file_format.media_type,
+            key=f"{file_format.extension}-{name}",
+            on_click="ignore",
+            width="stretch",
+        )
 
 
 def _deferred(file_format: Format, build: ExportBuilder) -> Callable[[], bytes]:

@@ -11,7 +11,7 @@ import streamlit as st
 from app.charts.links import ChartLinks, with_links
 from app.charts.theme import CONFIG
 from app.streamlit_patches.figure import UncheckedFigure
-from app.widgets.exports import ALL_ROWS, ExportBuilder, export_menu
+from app.widgets.exports import ALL_ROWS, ExportBuilder, SearchResult, export_menu
 from app.widgets.text import html
 
 _FILES = (
@@ -39,18 +39,19 @@ def panel(
     key: str | None = None,
     export: tuple[str, ExportBuilder] | None = None,
     export_note: str = ALL_ROWS,
+    search: SearchResult | None = None,
     stretch: bool = False,
 ) -> Iterator[None]:
     """A bordered container. `export`: the name of the files of its table without extension, and a function that returns
-    their columns and rows; `export_note` says what the files contain. `stretch`: as high as its neighbours in a grid.
-    """
+    their columns and rows; `export_note` says what the files contain; `search`: the rows that the current search
+    matches. `stretch`: as high as its neighbours in a grid."""
     with st.container(border=True, key=key, gap="small", height="stretch" if stretch else "content"):
         columns = '<button type="button" class="ph-columns" aria-haspopup="dialog">Columns</button>' if export else ""
         head = f'<div class="ph-panel"><h2>{html(title)}</h2><span>{html(subtitle)}</span>{columns}</div>'
         if export:
             with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
                 st.html(head, width="stretch")
-                export_menu(*export, export_note)
+                export_menu(*export, export_note, search)
         else:
             st.html(head)
         yield

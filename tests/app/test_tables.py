@@ -139,8 +139,15 @@ def test_json_and_parquet_have_the_same_values_with_types() -> None:
 
 
 def test_menus_say_which_rows_files_contain(seeded: Seeded, open_page: Open) -> None:
-    for name, query in (("workflow", {"find": "web"}), ("failures", {"line": "x"}), ("collector", {"find": "web"})):
-        assert "including rows that the search does not match" in markdown(open_page(name, **query))
+    for name, query, number in (
+        ("workflow", {"find": "API / dep"}, "1 row"),
+        ("failures", {"line": "nothing"}, "0 rows"),
+        ("collector", {"find": "ACME/"}, "2 rows"),
+    ):
+        page = open_page(name, **query)
+        assert f"The {number} that the search matches, all columns" in markdown(page)
+        assert [each.proto.label for each in page.get("download_button")] == ["CSV", "JSON", "Parquet"] * 2
+        assert "that the search matches" not in markdown(open_page(name))
     assert listed_note(500, 500) == "All rows and columns of this table"
     assert listed_note(500, 1_200) == "The latest 500 of 1,200 rows, all columns"
     assert "All rows and columns of this table" in markdown(open_page("failures", cause="f"))
