@@ -11,7 +11,7 @@ from app.access.sessions import SESSIONS, person_id
 UTC = ZoneInfo("UTC")
 # Values of the parameters of kiosk mode.
 KIOSK_VIEWS = ("overview", "failing", "alerts")
-ROTATION_SECONDS = (5, 3_600)
+ROTATION_SECONDS, DEFAULT_ROTATION = (5, 3_600), 30
 THEMES = ("system", "light", "dark")
 _PAGE_KEY, _SAME_PAGE_KEY = "page-shown", "page-is-update"
 
@@ -41,10 +41,21 @@ def kiosk_view() -> str:
 
 
 def kiosk_rotation() -> int:
-    """The seconds for which kiosk mode shows each view, `?rotate=30`; 0 for no rotation."""
+    """The seconds for which kiosk mode shows each view, `?rotate=30`; 0 for no rotation. Several saved views rotate
+    without the parameter as well."""
+    seconds = _rotation()
+    return seconds or (DEFAULT_ROTATION if len(kiosk_view_ids()) > 1 else 0)
+
+
+def _rotation() -> int:
     value = st.query_params.get("rotate", "")
     seconds = int(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0
     return seconds if ROTATION_SECONDS[0] <= seconds <= ROTATION_SECONDS[1] else 0
+
+
+def kiosk_view_ids() -> list[str]:
+    """The ids of the saved views that kiosk mode shows, `?view=3&view=7`, in their order."""
+    return list(dict.fromkeys(value for value in st.query_params.get_all("view") if value))
 
 
 def kiosk_problems() -> list[str]:
@@ -53,7 +64,7 @@ def kiosk_problems() -> list[str]:
     problems = []
     if value not in ("", "0", "1", *KIOSK_VIEWS):
         problems.append(f"wall={value} is invalid (expected 1, {', '.join(KIOSK_VIEWS)}): showing the Overview.")
-    if st.query_params.get("rotate", "") and not kiosk_rotation():
+    if st.query_params.get("rotate", "") and not _rotation():
         least, most = ROTATION_SECONDS
         problems.append(f"rotate={st.query_params['rotate']} is invalid (expected {least} to {most} seconds).")
     if theme not in ("", *THEMES):

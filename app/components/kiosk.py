@@ -1,7 +1,7 @@
 """Kiosk mode: the Overview for a wall screen, in views that the browser rotates and fits to the screen
 (`app/javascript/navigation/kiosk.js`)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,8 +35,8 @@ _ORDER = (WorkflowStatus.FAILING, WorkflowStatus.CATCHING_UP, WorkflowStatus.NO_
 
 @dataclass(frozen=True)
 class KioskHead:
-    """The first line of a wall screen. `subject`: the selected repositories, workflows and branches in words; `note`:
-    the completeness of the data, empty if it is unknown."""
+    """The first line of a wall screen. `subject`: the selected repositories, workflows and branches in words, or the
+    name of the saved view; `note`: the completeness of the data, empty if it is unknown."""
 
     now: datetime
     period: str
@@ -80,10 +80,19 @@ def kiosk_style() -> None:
 
 def kiosk_html(page: KioskPage, view: str, rotate: int) -> str:
     """One `view`, or all of them in turn, each for `rotate` seconds."""
-    sections = {"overview": _overview, "failing": _failing, "alerts": _alerts}
     names = [view] if view else list(_VIEWS) if rotate else ["overview"]
-    shown = "".join(_section(name, *sections[name](page), hidden=name != names[0]) for name in names)
+    shown = "".join(_section(name, page, name, is_first=name == names[0]) for name in names)
     return f'<div class="ph-wall" data-rotate="{rotate}">{_head(page.head)}{shown}{_FOOT}</div>'
+
+
+def saved_views_html(pages: Mapping[int, KioskPage], view: str, rotate: int) -> str:
+    """The same `view`, by default the Overview, with the filters of several saved views, by their id, in turn."""
+    first = next(iter(pages))
+    shown = "".join(
+        _section(f"saved-{number}", page, view or "overview", is_first=number == first)
+        for number, page in pages.items()
+    )
+    return f'<div class="ph-wall" data-rotate="{rotate}">{_head(pages[first].head)}{shown}{_FOOT}</div>'
 
 
 def kiosk_notice(head: KioskHead, text: str) -> str:
@@ -99,15 +108,24 @@ def _head(head: KioskHead) -> str:
         age = f"updated {formatting.relative(seconds) if seconds >= 60 else 'just now'}"
         synced = f' data-updated="{head.synced_at.timestamp():.0f}"'
     return (
-        f'<div class="ph-wall-head"><b>{html(head.subject or "All repositories")}</b><span>{html(head.period)}</span>'
-        f'<span>{html(head.note)}</span><span class="ph-wall-view"></span><span{synced}>{age}</span>'
+        f'<div class="ph-wall-head"><b data-head="subject">{html(_subject(head))}</b>'
+        f'<span data-head="period">{html(head.period)}</span><span data-head="note">{html(head.note)}</span>'
+        f'<span class="ph-wall-view"></span><span{synced}>{age}</span>'
         f'<time data-clock aria-label="Time"></time></div>'
     )
 
 
-def _section(name: str, content: str, is_empty: bool, *, hidden: bool) -> str:
+def _subject(head: KioskHead) -> str:
+    return head.subject or "All repositories"
+
+
+def _section(name: str, page: KioskPage, view: str, *, is_first: bool) -> str:
+    """`name`: identifies the section. The browser writes its head into the first line of the screen."""
+    content, is_empty = _CONTENTS[view](page)
+    head = page.head
     return (
-        f'<section data-view="{name}" aria-label="{_VIEWS[name]}"{" hidden" if hidden else ""}'
+        f'<section data-view="{name}" data-subject="{html(_subject(head))}" data-period="{html(head.period)}" '
+        f'data-note="{html(head.note)}" aria-label="{_VIEWS[view]}"{"" if is_first else " hidden"}'
         f"{' data-empty' if is_empty else ''}>{content}</section>"
     )
 
@@ -132,6 +150,9 @@ def _alerts(page: KioskPage) -> tuple[str, bool]:
     if rows:
         return f'<div class="ph-wall-list">{rows}{more}</div>', False
     return _calm("No firing alerts", page.caveat), True
+
+
+_CONTENTS = {"overview": _overview, "failing": _failing, "alerts": _alerts}
 
 
 def _note(text: str) -> str:

@@ -10,7 +10,8 @@ from app.data import alerts, figures, findings
 from app.data.connection import utc_now
 from app.data.outages import Unavailable
 from app.data.status import CollectionStatus, load_status, window_end
-from app.filters import problems, selection
+from app.filters import active_view, problems, selection
+from app.filters.view_filters import ViewFilters, view_filters
 
 _REFRESH_SECONDS = 5
 
@@ -37,15 +38,28 @@ def kiosk_content() -> str:
     status = load_status()
     if not status.has_runs:
         return kiosk.kiosk_notice(_head(status, ""), status.stale or status.syncing or "No workflow runs stored yet")
+    rotation, shown = session.kiosk_rotation(), active_view.kiosk_views()
+    if shown:
+        pages = {view.id: _page(status, view_filters(view), view.name) for view in shown}
+        return kiosk.saved_views_html(pages, session.kiosk_view(), rotation)
     unknown = problems.unknown_names(status.version)
     if unknown.none_known:
         return kiosk.kiosk_notice(_head(status, ""), page_states.unknown_names_title(unknown))
-    now, scope = window_end(status.version), selection.scope()
-    window = selection.window(now)
-    comparison = selection.trends(status.version).comparison
+    return kiosk.kiosk_html(_page(status), session.kiosk_view(), rotation)
+
+
+def _page(status: CollectionStatus, filters: ViewFilters | None = None, name: str = "") -> kiosk.KioskPage:
+    """A screen with the filters of the URL, or with those of the saved view `name`."""
+    now = window_end(status.version)
+    if filters:
+        scope, window = filters.scope(status.version), filters.window(now)
+        comparison = figures.trends(scope, window, filters.interval, status.version).comparison
+    else:
+        scope, window = selection.scope(), selection.window(now)
+        comparison = selection.trends(status.version).comparison
     open_alerts = alerts.open_alerts(scope)
-    page = kiosk.KioskPage(
-        head=_head(status, completeness_note(comparison.current.data, window.since, scope.repos)),
+    return kiosk.KioskPage(
+        head=_head(status, completeness_note(comparison.current.data, window.since, scope.repos), filters, name),
         comparison=comparison,
         workflows=figures.workflows(scope, window, status.version),
         attention=findings.attention(scope, now, status.version),
@@ -53,14 +67,14 @@ def kiosk_content() -> str:
         open_alerts=open_alerts.total,
         caveat=status.caveat,
     )
-    return kiosk.kiosk_html(page, session.kiosk_view(), session.kiosk_rotation())
 
 
-def _head(status: CollectionStatus, note: str) -> kiosk.KioskHead:
+def _head(status: CollectionStatus, note: str, filters: ViewFilters | None = None, name: str = "") -> kiosk.KioskHead:
+    period = filters.describe() if filters else selection.describe()
     return kiosk.KioskHead(
         now=utc_now(),
-        period=selection.describe().removeprefix("the "),
-        subject=" · ".join(page_head.selection_parts()),
+        period=period.removeprefix("the "),
+        subject=name or " · ".join(page_head.selection_parts()),
         note=note,
         synced_at=status.synced_at,
     )

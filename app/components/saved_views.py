@@ -8,8 +8,9 @@ import streamlit as st
 from app import session
 from app.data import views
 from app.data.outages import Unavailable
-from app.filters.active_view import active_view, current_query, is_modified
+from app.filters.active_view import MAX_KIOSK_VIEWS, active_view, current_query, is_modified
 from app.filters.url_state import VIEW_KEY
+from app.widgets.cells import anchor
 from app.widgets.table import paginate
 from app.widgets.text import html, markdown, truncate
 from db.saved_views import MAX_DESCRIPTION_LENGTH, MAX_NAME_LENGTH, InvalidView, ViewRow
@@ -85,6 +86,9 @@ def _dialog_content(page: str, title: str) -> None:
     st.html("<hr>")
     for view in paginate(items, "views", "views", size=_PAGE_SIZE):
         _row(view)
+    query = [("wall", 1), *(("view", view.id) for view in items[:MAX_KIOSK_VIEWS])]
+    some = f"the first {MAX_KIOSK_VIEWS} views" if len(items) > MAX_KIOSK_VIEWS else "these views"
+    st.html(f'<div class="ph-more">{anchor(f"Kiosk mode of {some}", "", query)}</div>')
 
 
 def _save_form(page: str, title: str) -> bool:

@@ -4,18 +4,44 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from app import session
 from app.data.views import load_views
 from app.filters.url_state import VIEW_KEY
 from db.saved_views import ViewRow
 
 # Parameters that are not part of a view: those of a screen, pages of tables, whose rows change, and open sections.
-_OTHER_KEYS = (VIEW_KEY, "wall", "rotate", "theme", "page", "open")
+_OTHER_KEYS = (VIEW_KEY, "wall", "rotate", "view", "theme", "page", "open")
 
 
 def active_view() -> ViewRow | None:
     """The view that the URL names; null if it names none, or one that does not exist."""
     view_id = st.query_params.get(VIEW_KEY, "")
     return next((view for view in load_views() if str(view.id) == view_id), None) if view_id else None
+
+
+# Views that a wall screen shows in turn: each of them is computed again with new data.
+MAX_KIOSK_VIEWS = 12
+
+
+def kiosk_views() -> list[ViewRow]:
+    """The saved views that the URL names for kiosk mode and that exist, at most MAX_KIOSK_VIEWS."""
+    ids = session.kiosk_view_ids()
+    by_id = {str(view.id): view for view in load_views()} if ids else {}
+    return [by_id[name] for name in ids if name in by_id][:MAX_KIOSK_VIEWS]
+
+
+def kiosk_view_problems() -> list[str]:
+    """A sentence for each view of kiosk mode that is not shown."""
+    ids = session.kiosk_view_ids()
+    known = {str(view.id) for view in load_views()} if ids else set()
+    problems = [
+        f"view={name[:40]} is ignored: this saved view does not exist or has been deleted."
+        for name in ids
+        if name not in known
+    ]
+    if len(ids) - len(problems) > MAX_KIOSK_VIEWS:
+        problems.append(f"Kiosk mode shows the first {MAX_KIOSK_VIEWS} of the {len(ids)} saved views.")
+    return problems
 
 
 def unknown_view() -> str | None:

@@ -8,7 +8,7 @@ import streamlit as st
 from app.data import figures
 from app.data.connection import utc_now
 from app.filters import selection
-from app.filters.active_view import unknown_view
+from app.filters.active_view import kiosk_view_problems, unknown_view
 from app.filters.days import BadDates, future_note
 from app.filters.hours import BadHours, parse_hours
 from app.filters.url_state import DEFAULT_PERIOD, PERIODS, RATES, bad_value, selected
@@ -51,6 +51,8 @@ def query_problems(version: int, page: str) -> list[str]:
     messages = unknown_names(version).messages if shows_names(page) else []
     if missing := unknown_view():
         messages.append(missing)
+    if page == OVERVIEW:
+        messages += kiosk_view_problems()
     if unusable := bad_value("period"):
         allowed = ", ".join(PERIODS)
         messages.append(f"period={unusable} is invalid (expected {allowed}): showing the last {DEFAULT_PERIOD}.")

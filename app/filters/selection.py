@@ -125,14 +125,24 @@ def trends(version: int) -> Trends:
 def window(until: datetime) -> Window:
     """The period that ends at `until`, or the selected dates up to `until`; empty for dates in the future."""
     dates = selected_dates()
-    return Window(until - PERIODS[period()], until) if dates is None else dates.window(until)
+    return window_of(dates, DEFAULT_PERIOD if dates else period(), until)
+
+
+def window_of(dates: Dates | None, length: str, until: datetime) -> Window:
+    """`length`: the period without dates, a key of PERIODS."""
+    return Window(until - PERIODS[length], until) if dates is None else dates.window(until)
 
 
 def interval() -> Interval:
     """The interval of the points of a time series."""
     dates = selected_dates()
+    return interval_of(dates, DEFAULT_PERIOD if dates else period())
+
+
+def interval_of(dates: Dates | None, length_name: str) -> Interval:
+    """`length_name`: the period without dates, a key of PERIODS."""
     if dates is None:
-        length = PERIODS[period()]
+        length = PERIODS[length_name]
     else:
         started = dates.started(today()) or dates
         length = started.until - started.since

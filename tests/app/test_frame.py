@@ -17,6 +17,7 @@ from app.streamlit_patches.document import document
 from db.engine import write_scope
 from db.enums import RuleKind
 from db.models import Alert
+from db.saved_views import save_view
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import AlertScope, open_alert
 from health.metrics.definitions.episodes import BranchStatus, WorkflowStatus
@@ -154,7 +155,7 @@ def _wall(page: AppTest) -> str:
 
 def test_kiosk_mode_shows_window_and_age_of_the_data(seeded: Seeded, open_page: Open) -> None:
     head = _wall(open_page(wall=1, repo="acme/web", period="7d")).partition("<section")[0]
-    assert "<b>acme/web</b><span>last 7d</span>" in head
+    assert '<b data-head="subject">acme/web</b><span data-head="period">last 7d</span>' in head
     assert re.search(r'data-updated="\d{10}">updated ', head)
     assert "data-clock" in head
 
@@ -169,6 +170,34 @@ def test_kiosk_mode_rotates_between_views(seeded: Seeded, open_page: Open) -> No
     failing = _wall(open_page(wall="failing"))
     assert re.findall(r'data-view="(\w+)"', failing) == ["failing"]
     assert "<b>✕ web</b><span>CI</span>" in failing
+
+
+def test_kiosk_mode_rotates_between_saved_views(seeded: Seeded, open_page: Open) -> None:
+    queries = ("repo=acme%2Fapi&period=7d", "repo=acme%2Fweb&branch=main&dates=2026-01-01..2099", "sort=jobs.runs")
+    with write_scope(seeded.engine) as session:
+        first, second, third = (
+            save_view(session, f"Team {number} <b>", "", page, query, owner=None, now=seeded.now)
+            for number, (page, query) in enumerate(zip(("", "failures", "cost"), queries, strict=True))
+        )
+    screen = _wall(open_page(wall=1, view=[second, first, 999]))
+    sections = re.findall(r'<section data-view="saved-(\d+)" data-subject="([^"]*)" data-period="([^"]*)"', screen)
+    assert sections == [
+        (str(second), "Team 1 &lt;b&gt;", "last 30d"),
+        (str(first), "Team 0 &lt;b&gt;", "last 7d"),
+    ]
+    assert 'data-rotate="30"' in screen
+    assert '<b data-head="subject">Team 1 &lt;b&gt;</b>' in screen
+    of_web, of_api = screen.split("<section ")[1:]
+    assert ("<b>✕ web</b>" in of_web, "<b>✓ api</b>" in of_api) == (True, True)
+    assert "api</b>" not in of_web
+    page = open_page(wall="failing", rotate=10, view=[first, 999])
+    assert "view=999 is ignored: this saved view does not exist" in markdown(page).replace("\\", "")
+    assert 'data-rotate="10"' in _wall(page)
+    assert "No failing workflows" in _wall(page)
+    assert 'data-rotate="0"' in _wall(open_page(wall=1, view=third))
+    menu = open_page()
+    menu.button(key="views-open").click().run()
+    assert f'href="./?wall=1&amp;view={first}&amp;view={second}&amp;view={third}"' in "\n".join(html(menu))
 
 
 @pytest.mark.parametrize(

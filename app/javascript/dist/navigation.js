@@ -937,7 +937,7 @@ var updatedText = (seconds) => {
 
 // navigation/kiosk.js
 var WALL = ".ph-wall";
-var PARAMETERS = ["wall", "rotate", "theme"];
+var PARAMETERS = ["wall", "rotate", "view", "theme"];
 var POINTER_MS = 3e3;
 var OLD_SECONDS = 900;
 var wall = () => document.querySelector(WALL);
@@ -962,6 +962,14 @@ var fit = (fields) => {
   rest.hidden = total <= shown;
   fit(fields);
 };
+var showHead = (root, section2) => {
+  for (
+    const part of
+    /** @type {NodeListOf<HTMLElement>} */
+    root.querySelectorAll("[data-head]")
+  )
+    setText(part, section2.dataset[part.dataset.head ?? ""] ?? "");
+};
 var showKiosk = () => {
   const root = wall();
   if (!root) return;
@@ -978,6 +986,7 @@ var showKiosk = () => {
       /** @type {HTMLElement} */
       fields
     ));
+    if (!section2.hidden) showHead(root, section2);
     const name = root.querySelector(".ph-wall-view");
     if (name && !section2.hidden && views.length > 1) setText(name, section2.ariaLabel ?? "");
   }

@@ -4,7 +4,7 @@ import { navigate } from "./router.js";
 
 const WALL = ".ph-wall";
 /** Parameters of kiosk mode, which leaving it removes. */
-const PARAMETERS = ["wall", "rotate", "theme"];
+const PARAMETERS = ["wall", "rotate", "view", "theme"];
 /** Time for which a moved pointer is visible. */
 const POINTER_MS = 3000;
 /** Data that is older than this is marked. */
@@ -36,6 +36,16 @@ const fit = (fields) => {
   fit(fields);
 };
 
+/**
+ * Writes the filters and the period of a view into the first line of the screen.
+ * @param {HTMLElement} root
+ * @param {HTMLElement} section
+ */
+const showHead = (root, section) => {
+  for (const part of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-head]")))
+    setText(part, section.dataset[part.dataset.head ?? ""] ?? "");
+};
+
 /** Shows the view of this moment, the time and the age of the data, and fits the fields to the screen. */
 export const showKiosk = () => {
   const root = wall();
@@ -47,6 +57,7 @@ export const showKiosk = () => {
   for (const section of sections) {
     section.hidden = section.dataset.view !== current;
     if (!section.hidden) section.querySelectorAll(".ph-wall-fields").forEach((fields) => fit(/** @type {HTMLElement} */ (fields)));
+    if (!section.hidden) showHead(root, section);
     const name = root.querySelector(".ph-wall-view");
     if (name && !section.hidden && views.length > 1) setText(name, section.ariaLabel ?? "");
   }

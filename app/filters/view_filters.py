@@ -1,0 +1,60 @@
+"""The filters of a saved view as scope, window and text, for screens that show several views."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qs
+
+from app import session
+from app.data.connection import utc_now
+from app.filters import selection
+from app.filters.days import BadDates, Dates, parse_dates
+from app.filters.url_state import DEFAULT_PERIOD, PERIODS
+from db.definitions.scope import Scope, Window
+from db.enums import Interval
+from db.saved_views import ViewRow
+
+
+@dataclass(frozen=True)
+class ViewFilters:
+    """`dates` precede the period; null without valid ones."""
+
+    repos: tuple[str, ...]
+    branches: tuple[str, ...]
+    workflows: tuple[str, ...]
+    period: str
+    dates: Dates | None
+
+    def scope(self, version: int) -> Scope:
+        repos = selection.stored_names(version, self.repos)
+        return Scope(repos=repos, branches=self.branches, workflows=self.workflows)
+
+    def window(self, until: datetime) -> Window:
+        return selection.window_of(self.dates, self.period, until)
+
+    @property
+    def interval(self) -> Interval:
+        return selection.interval_of(self.dates, self.period)
+
+    def describe(self) -> str:
+        """The period within a sentence, as `selection.describe`."""
+        if self.dates is None:
+            return f"the last {self.period}"
+        text = self.dates.text(session.zone())
+        return f"{text}, so far" if self.dates.includes(utc_now()) else text
+
+
+def view_filters(view: ViewRow) -> ViewFilters:
+    """The filters of a saved view; invalid ones count as not selected."""
+    query = parse_qs(view.query)
+    period, dates = query.get("period", [DEFAULT_PERIOD])[0], query.get("dates", [""])[0]
+    try:
+        selected = parse_dates(dates) if dates else None
+    except BadDates:
+        selected = None
+    return ViewFilters(
+        tuple(query.get("repo", ())),
+        tuple(query.get("branch", ())),
+        tuple(query.get("workflow", ())),
+        period if period in PERIODS else DEFAULT_PERIOD,
+        selected,
+    )
