@@ -1,4 +1,6 @@
-"""Alerts page: open and resolved alerts, rules, silences and channels."""
+"""Alerts page: open and resolved alerts, rules, silences and channels; with `?alert=`, one alert."""
+
+import streamlit as st
 
 from app import session
 from app.components import page_head
@@ -13,8 +15,11 @@ overview = alerts.alert_overview()
 dialogs.show_failure()
 alert = alert_list.requested_alert()
 if alert is not None:
-    sections.alert_panel(alert, overview.at, session.zone())
-elif not page_head.has_title():
+    sections.alert_panel(alert, overview.at)
+    completeness(figures.completeness(Scope(), None, status.version), None)
+    st.stop()
+
+if not page_head.has_title():
     page_head.default_head("Alerts")
 section = sections.section_choice(overview)
 completeness(figures.completeness(Scope(), None, status.version), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
@@ -17,6 +17,7 @@ from app.data.alerts import all_resolved
 from app.data.connection import reset_engine
 from db.engine import make_engine, write_scope
 from db.enums import RuleKind, Severity
+from db.models import Alert
 from health.alerts.evaluation import Evaluator
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
@@ -255,7 +256,7 @@ def test_history_and_undelivered_notifications(fired: Seeded, open_page: Open) -
         (claimed,) = claim_due_notifications(session, fired.now, ["email"])
         mark_failed(session, claimed, "550 <b>refused</b>", fired.now, permanent=True)
         resolve_alert(session, alert.id, alert.detail, fired.now + timedelta(minutes=30))
-    page = open_page("alerts", alert=alert.id)
+    page = open_page("alerts")
     assert "No firing alerts." in everything(page)
     (row,) = table(page, "alerts")
     assert (row["Alert"].text, row["Duration"].text) == (
@@ -264,8 +265,24 @@ def test_history_and_undelivered_notifications(fired: Seeded, open_page: Open) -
     )
     (dead,) = table(page, "dead")
     assert (dead["Notification"].text, dead["Error"].text) == (HOSTILE, "550 <b>refused</b>")
-    assert [each["Channel"].text for each in table(page, "messages")] == ["slack", "email"]
+    one = open_page("alerts", alert=alert.id)
+    assert [each["Channel"].text for each in table(one, "messages")] == ["slack", "email"]
+    # One alert, without the lists of all alerts, and without buttons as it is resolved.
+    assert "History" not in everything(one)
+    assert not [button.label for button in one.button if button.label in ("Acknowledge", "Silence")]
     assert not open_page("alerts", alert="nonsense").exception
+
+
+@pytest.mark.parametrize(("severity", "colour"), [("critical", "red"), ("warning", "orange"), ("info", "blue")])
+def test_firing_alerts_have_the_colour_of_their_severity(
+    fired: Seeded, open_page: Open, severity: str, colour: str
+) -> None:
+    with write_scope(fired.engine) as session:
+        session.execute(update(Alert).values(severity=severity))
+    (alert,) = alerts(fired.engine)
+    for page in (open_page("alerts"), open_page("alerts", alert=alert.id)):
+        assert f'<div class="ph-alert ph-{colour}">' in everything(page)
+        assert [button.label for button in page.button][:2] == ["Acknowledge", "Silence"]
 
 
 def test_silenced_alerts_remain_on_the_page(fired: Seeded, open_page: Open) -> None:

@@ -15,7 +15,7 @@ from app.widgets.cells import Cell
 from app.widgets.table import Column, Row, table
 from app.widgets.text import html
 from core import formatting
-from db.enums import AlertState, DeliveryState
+from db.enums import AlertState, DeliveryState, Severity
 from db.runs.run_queries import RunRow
 from health.alerts.notifications.text import SEVERITIES, headline, measurement_text, past_headline
 from health.alerts.rules.targets import Patterns
@@ -44,6 +44,12 @@ _SIGNS = {
     AlertState.SILENCED: ("⊘", "Silenced", "gray"),
     AlertState.RESOLVED: ("✓", "Resolved", "green"),
 }
+# A firing alert has the colour of its severity, as on the Overview.
+_FIRING_SIGNS: Mapping[str, tuple[str, str]] = {
+    Severity.CRITICAL: ("✕", "red"),
+    Severity.WARNING: ("!", "orange"),
+    Severity.INFO: ("i", "blue"),
+}
 _DELIVERY_LABELS = {
     DeliveryState.SENT: "sent",
     DeliveryState.PENDING: "pending",
@@ -71,28 +77,34 @@ _NOTIFICATION_COLUMNS = (
 def firing_list(alerts: Sequence[AlertRow], first_bad_runs: Mapping[int, RunRow], now: datetime) -> None:
     """Open alerts with buttons to acknowledge and silence them. `first_bad_runs`: by run ID."""
     for alert in alerts:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"alert-{alert.id}"):
-            st.html(alert_card(alert, now, first_bad_runs), width="stretch")
-            with st.container(horizontal=True, gap="small", width="content", key=f"do-{alert.id}"):
-                if alert.state != AlertState.ACKNOWLEDGED and st.button(
-                    "Acknowledge",
-                    key=f"ack-{alert.id}",
-                    icon=":material/check:",
-                    help="Stops reminders until the alert resolves",
-                ):
-                    acknowledge_dialog(alert.id, title(alert))
-                if alert.state != AlertState.SILENCED and st.button(
-                    "Silence",
-                    key=f"add-silence-{alert.id}",
-                    icon=":material/notifications_off:",
-                    help="Pauses notifications for a set time",
-                ):
-                    silence_dialog(alert, title(alert))
+        _alert_row(alert, first_bad_runs, now)
 
 
-def alert_detail(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
-    """One alert with its notifications."""
-    st.html(alert_card(alert, now))
+def _alert_row(alert: AlertRow, first_bad_runs: Mapping[int, RunRow], now: datetime) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"alert-{alert.id}"):
+        st.html(alert_card(alert, now, first_bad_runs), width="stretch")
+        if alert.state == AlertState.RESOLVED:
+            return
+        with st.container(horizontal=True, gap="small", width="content", key=f"do-{alert.id}"):
+            if alert.state != AlertState.ACKNOWLEDGED and st.button(
+                "Acknowledge",
+                key=f"ack-{alert.id}",
+                icon=":material/check:",
+                help="Stops reminders until the alert resolves",
+            ):
+                acknowledge_dialog(alert.id, title(alert))
+            if alert.state != AlertState.SILENCED and st.button(
+                "Silence",
+                key=f"add-silence-{alert.id}",
+                icon=":material/notifications_off:",
+                help="Pauses notifications for a set time",
+            ):
+                silence_dialog(alert, title(alert))
+
+
+def alert_detail(alert: AlertRow, first_bad_runs: Mapping[int, RunRow], now: datetime) -> None:
+    """One alert with its notifications and, while it is open, its buttons. `first_bad_runs`: by run ID."""
+    _alert_row(alert, first_bad_runs, now)
     if alert.deliveries:
         rows = [_delivery_row(delivery, now) for delivery in alert.deliveries]
         cut = alert.deliveries_total > len(rows)
@@ -133,6 +145,8 @@ def title(alert: AlertRow) -> str:
 
 def alert_card(alert: AlertRow, now: datetime, first_bad_runs: Mapping[int, RunRow] = _NONE) -> str:
     sign, word, colour = _SIGNS[AlertState(alert.state)]
+    if alert.state == AlertState.FIRING:
+        sign, colour = _FIRING_SIGNS.get(alert.severity, (sign, colour))
     since = _since(alert)
     parts = [_figures(alert), f"Rule: {_rule(alert)} (≥ {alert.threshold})", _delivery_summary(alert)]
     if alert.state == AlertState.SILENCED and alert.silenced_until:

@@ -63,12 +63,13 @@ def _on_section_change() -> None:
     st.query_params.from_dict({"show": str(st.session_state["show"])})
 
 
-def alert_panel(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
+def alert_panel(alert: AlertRow, now: datetime) -> None:
+    """One alert, without the lists of all alerts."""
     set_title(f"Alert #{alert.id}", alert_list.title(alert), "Alerts")
     crumbs = breadcrumb((Crumb("Alerts", "alerts"), Crumb(f"Alert #{alert.id}")))
     st.html(f'{crumbs}<h1 class="ph-title">{html(alert_list.title(alert))}</h1>')
     with panel(f"Alert #{alert.id}", "details and notifications"):
-        alert_list.alert_detail(alert, now, zone)
+        alert_list.alert_detail(alert, alerts_data.first_bad_run(alert.detail.first_bad_run), now)
 
 
 def alerts(overview: AlertOverview, zone: ZoneInfo, caveat: str | None = None) -> None:
@@ -208,7 +209,7 @@ def rules(overview: AlertOverview, now: datetime, zone: ZoneInfo, version: int) 
 
 
 def _rule_subtitle(rule: Rule) -> str:
-    return "defined by ALERT_THRESHOLD" if rule.built_in else ""
+    return "built-in rule; the setting ALERT_THRESHOLD defines its threshold" if rule.built_in else ""
 
 
 def _requested_rule(rules: Sequence[Rule]) -> Rule | None:
