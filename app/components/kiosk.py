@@ -225,10 +225,9 @@ def _repository_field(repo: str, entries: Sequence[tuple[WorkflowHealth, BranchS
     statuses = [status for _, status in entries]
     worst = min(statuses, key=_rank)
     failing = sum(_is_failing(status) for status in statuses)
-    total = pluralize(len(entries), "workflow")
     succeeded = sum(workflow.metrics.runs.success for workflow, _ in entries)
     decided = succeeded + sum(workflow.metrics.runs.failure for workflow, _ in entries)
-    detail = f"{failing} of {total} failing" if failing else total
+    detail = f"{failing} of {len(entries)} failing" if failing else pluralize(len(entries), "workflow")
     return KioskField(repo, detail, worst, succeeded / decided if decided else None, decided, None)
 
 
@@ -246,7 +245,8 @@ def field_grid(fields: Sequence[KioskField]) -> str:
         return ""
     # One owner needs no repetition; the name of the repository is what differs.
     owners = {field.repo.partition("/")[0] for field in fields}
-    shown = "".join(_field(field, with_owner=len(owners) > 1) for field in fields[:_MAX_FIELDS])
+    one_repo = len({field.repo for field in fields}) == 1
+    shown = "".join(_field(field, with_owner=len(owners) > 1, one_repo=one_repo) for field in fields[:_MAX_FIELDS])
     failing = sum(_is_failing(field.status) for field in fields)
     # The browser writes the line and shows it if there is no space for all fields.
     return (
@@ -255,12 +255,16 @@ def field_grid(fields: Sequence[KioskField]) -> str:
     )
 
 
-def _field(field: KioskField, *, with_owner: bool) -> str:
+def _field(field: KioskField, *, with_owner: bool, one_repo: bool) -> str:
     colour = workflow_status_colour(field.status.status)
     sign, _, word = workflow_status_label(field.status.status, field.status.branch).partition(" ")
     decided = field.status.status in (WorkflowStatus.PASSING, WorkflowStatus.FAILING)
     owner, _, name = field.repo.partition("/")
-    detail = _join([owner if with_owner else "", field.detail, "" if decided else word])
+    detail = field.detail
+    if one_repo and field.workflow_id:
+        # The head of the screen, or the list above, names the repository.
+        name, detail = field.detail, name
+    detail = _join([owner if with_owner else "", detail, "" if decided else word])
     page, query = ("workflow", [("id", field.workflow_id)]) if field.workflow_id else ("runs", [("repo", field.repo)])
     return (
         f'<a class="ph-field ph-{colour}" href="{html(address(page, query))}" target="_self" title="{html(word)}">'

@@ -37,7 +37,8 @@ def kiosk_content() -> str:
     """The wall screen of this moment as HTML; without runs, the reason instead of figures. Raises Unavailable."""
     status = load_status()
     if not status.has_runs:
-        return kiosk.kiosk_notice(_head(status, ""), status.stale or status.syncing or "No workflow runs stored yet")
+        empty = "No workflow runs stored yet" if status.repositories else "No repositories configured"
+        return kiosk.kiosk_notice(_head(status, ""), status.stale or status.syncing or empty)
     rotation, shown = session.kiosk_rotation(), active_view.kiosk_views()
     if shown:
         pages = {view.id: _page(status, view_filters(view), view.name) for view in shown}
