@@ -9,6 +9,8 @@ from app.charts.links import OWN_LINKS
 from app.charts.trends import duration_ticks
 
 _DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+# The space of the chart menu, below which the labels of the colours would be hidden.
+_TOP = 28
 
 
 def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
         "data": [trace],
         "layout": theme.layout(
             hovermode="closest",
-            margin=theme.margin(l=36, t=8, b=22),
+            margin=theme.margin(l=36, t=_TOP, b=22),
             xaxis=theme.axis(showgrid=False, range=[-0.5, 23.5], tickvals=list(range(0, 24, 3)), nticks=9),
             yaxis=theme.axis(showgrid=False, autorange="reversed", nticks=8),
         ),
@@ -97,7 +99,7 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
         "layout": theme.layout(
             height=max(60 + 30 * len(labels), theme.HEIGHT),
             hovermode="closest",
-            margin=theme.margin(l=0, t=8, b=22),
+            margin=theme.margin(l=0, t=_TOP, b=22),
             xaxis=theme.axis(showgrid=False, range=[-0.5, 23.5], tickvals=list(range(0, 24, 3)), nticks=9),
             yaxis=theme.axis(
                 showgrid=False, autorange="reversed", type="category", nticks=len(labels) + 1, automargin=True

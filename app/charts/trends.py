@@ -13,6 +13,9 @@ from app.status_style import CANCELLED, FAILURE, OTHER, RUNNING, SKIPPED, SUCCES
 from db.definitions.attempts import conclusions_of
 from db.enums import Outcome
 
+# Ticks of more minutes are abbreviated.
+_MAX_MINUTES_IN_FULL = 100_000
+
 
 def success_rate(
     frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC", markers: pd.DataFrame | None = None
@@ -145,7 +148,9 @@ def compute_minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = 
         )
     ]
     xaxis = theme.time_axis(since, until, f"%a %d %b %Y, %H:%M {zone}")
-    yaxis = theme.axis(ticksuffix=" min", tickformat=",")
+    # "150k min" instead of "150,000 min", which the margin would cut.
+    highest = float(frame[["used", "defect", "wasted"]].sum(axis=1).max())
+    yaxis = theme.axis(ticksuffix=" min", tickformat="," if highest < _MAX_MINUTES_IN_FULL else "~s")
     return {
         "data": [*traces, *partial_buckets.legend_entry(frame)],
         "layout": theme.layout(

@@ -10,7 +10,7 @@ from app.components.freshness import completeness
 from app.data import figures, findings
 from app.data.status import load_status, window_end
 from app.filters import controls, selection, view_state
-from app.widgets.metric_cards import health_cards, metric_cards, previous_period, secondary_metrics
+from app.widgets.metric_cards import health_cards, metric_cards, secondary_metrics
 from app.widgets.panel import figure, panel
 
 if session.is_kiosk():
@@ -51,10 +51,8 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     completeness(trend_data.comparison.current.data, window.since, scope.repos)
 
 with st.grid(2, min_column_width=320, gap="small"):
-    before = (
-        f" · grey: {previous_period(trend_data.comparison, selection.period_length())}" if trend_data.previous else ""
-    )
-    with panel("Success rate", f"share of completed runs, {bucket}{before} · ▼ regression", stretch=True):
+    # One line beside "Duration": the legend names the other lines.
+    with panel("Success rate", f"share of completed runs, {bucket}", stretch=True):
         marks = frames.markers(regressions, "success", window, clock)
         figure(
             trends.success_rate(series, since, until, zone=str(clock), markers=marks),

@@ -115,7 +115,7 @@ def change_title(delta: Change | None) -> str:
     return f"{samples}; 95% confidence interval {low} to {high}{unit}"
 
 
-def previous_period(comparison: Comparison, period: str) -> str:
+def _previous_period(comparison: Comparison, period: str) -> str:
     """The previous period in words, such as `30d, 5 weeks earlier`."""
     weeks = comparison.window.weeks_before
     return f"{period}, {weeks} {'week' if weeks == 1 else 'weeks'} earlier"
@@ -133,7 +133,7 @@ def _card(
     tone = _TONES[change.is_improvement if change else None]
     weeks = comparison.window.weeks_before
     earlier = f"{weeks} {'week' if weeks == 1 else 'weeks'} earlier"
-    against = f"vs {previous_period(comparison, period)}" if comparison.comparable else f"no complete data {earlier}"
+    against = f"vs {_previous_period(comparison, period)}" if comparison.comparable else f"no complete data {earlier}"
     if figure.name == STANDARDIZED_FIGURE and change and change.has_enough_runs:
         against += ", same workflows"
     return (

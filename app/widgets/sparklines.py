@@ -34,19 +34,25 @@ def sparkline(
         return ""
     top = max(known) if high is None else high
     span, step = (top - low) or 1.0, _WIDTH / max(len(values) - 1, 1)
-    commands, pen = [], "M"
+    parts: list[list[str]] = [[]]
     for index, value in enumerate(values):
         if value is None:
-            pen = "M"
+            parts.append([])
             continue
-        # A stroke of length 0 draws a value between two gaps as a dot.
-        commands.append(f"{pen}{index * step:.1f} {(_HEIGHT - 3) * (1 - (value - low) / span) + 1.5:.1f}h0")
-        pen = "L"
-    line = f'<path d="{"".join(commands)}" fill="none" stroke="{_LINE}" stroke-width="1.5" stroke-linecap="round"/>'
+        parts[-1].append(f"{index * step:.1f} {(_HEIGHT - 3) * (1 - (value - low) / span) + 1.5:.1f}")
+    lines = "".join(f"M{'L'.join(part)}" for part in parts if len(part) > 1)
+    # A stroke of length 0 draws a value between two gaps as a dot.
+    dots = "".join(f"M{part[0]}h0" for part in parts if len(part) == 1)
+    line = _stroke(lines, 1.5) + _stroke(dots, 3)
     if mark is not None:
         x = min(max(mark, 0.0), 1.0) * (_WIDTH - 1) + 0.5
         line += f'<path d="M{x:.1f} 0V{_HEIGHT}" stroke="{FAILURE}" stroke-dasharray="3 2"/>'
     return _data_uri(_WIDTH, line)
+
+
+def _stroke(commands: str, width: float) -> str:
+    path = f'<path d="{commands}" fill="none" stroke="{_LINE}" stroke-width="{width}" stroke-linecap="round"/>'
+    return path if commands else ""
 
 
 def column_sparkline(values: Sequence[float], colour: str = FAILURE) -> str:

@@ -103,6 +103,12 @@ def test_compute_minutes_include_the_current_bucket() -> None:
     assert (running["text"], running["name"]) == ([" · so far"], "Used")
 
 
+@pytest.mark.parametrize(("seconds", "ticks"), [(600.0, ","), (60.0 * 150_000, "~s")])
+def test_labels_of_compute_minutes_fit_beside_the_chart(seconds: float, ticks: str) -> None:
+    chart = trends.compute_minutes(frames.spending([CostPoint(START, False, seconds, 0.0, 0.0, 1.0)]), SINCE, UNTIL)
+    assert chart["layout"]["yaxis"]["tickformat"] == ticks
+
+
 def test_a_branch_has_no_line_across_days_without_runs() -> None:
     days = [START + timedelta(days=number) for number in range(4)]
     rates = [1.0, None, None, 0.5]

@@ -63,6 +63,12 @@ def test_the_strip_tells_failures_apart_without_colour() -> None:
 
 def test_sparkline_has_gaps_for_unknown_values() -> None:
     assert unquote(sparkline([1.0, None, 0.5])).count("M") == 2
+    # A value between two gaps is a dot, which is thicker than a line to be visible.
+    drawn = unquote(sparkline([1.0, 0.8, None, 0.5]))
+    assert re.findall(r'd="(M[^"]*)".*?stroke-width="([\d.]+)"', drawn) == [
+        ("M0.0 1.5L28.0 5.3", "1.5"),
+        ("M84.0 11.0h0", "3"),
+    ]
     assert sparkline([None, None]) == ""
 
 
