@@ -176,15 +176,17 @@ def log_differences(comparison: RunComparison, job: ComparedJob, version: int) -
 
 
 def _missing_logs(sides: Sequence[tuple[RunRow, JobLogRow | None]]) -> None:
+    """Which of the two logs are missing, with the button that requests them."""
     st.caption("Both logs are needed to compare them.")
     for run, row in sides:
         if row is None:
-            st.caption(f"Run #{run.run_number}: no log is stored for this job.")
+            st.caption(f"**#{run.run_number}** No log of this job is stored.")
         elif row.state == LogState.STORED:
-            st.caption(f"Run #{run.run_number}: the log is stored.")
+            st.caption(f"**#{run.run_number}** The log is stored.")
         else:
-            st.caption(f"Run #{run.run_number}:")
-            missing_log(row, run.id)
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.caption(f"**#{run.run_number}**", width="content")
+                missing_log(row, run.id)
 
 
 def _note(diff: LogDiff) -> str:

@@ -112,7 +112,7 @@ def _job_selector(selected: SelectedLog) -> None:
         index=list(names).index(selected.row.job_id),
         key=f"job-of-{selected.row.job_id}",
         width=260,
-        format_func=lambda job_id: markdown(names[job_id]),
+        format_func=lambda job_id: names[job_id],
         label_visibility="collapsed",
     )
     if chosen != selected.row.job_id:

@@ -26,6 +26,8 @@ def test_a_job_of_an_earlier_attempt_is_found_without_its_attempt(seeded: Seeded
 
 def test_another_job_of_the_attempt_can_be_chosen(seeded: Seeded, open_page: Open) -> None:
     page = open_page("log", run_id=RERUN, job_id=2, line="7")
+    # Options are plain text: escaped characters would be visible.
+    assert page.selectbox[0].options == ["✕ Failed · <b>test</b>", "✓ Success · lint"]
     page.selectbox[0].set_value(1).run()
     assert page.query_params["job_id"] == "1"
     assert "line" not in page.query_params
