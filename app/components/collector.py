@@ -82,8 +82,8 @@ def incomplete_first(repositories: Sequence[RepositoryCompleteness]) -> list[Rep
 
 
 _REPOSITORY_COLUMNS = (
-    Column("State", width="150px"),
-    Column("Repository", width="30%"),
+    Column("State", width="112px"),
+    Column("Repository"),
     Column("Complete since", show="wide_only", unit="UTC"),
     Column("Last sync", "right", "Last time the newest runs were fetched", "wide_only", unit="UTC"),
     Column(
@@ -162,9 +162,11 @@ def _target_row(entry: TargetRow) -> Row:
 def _repository_row(entry: RepositoryCompleteness, now: datetime) -> Row:
     since = entry.complete_since
     day = formatting.NO_DATA if since is None else f"{since:%d %b %Y}"
+    hover = f"Show the details of {entry.repo}"
+    details = cells.anchor(entry.repo, "collector", [("of", entry.repo)], hover=hover)
     return (
         _state(entry.state),
-        cells.link(entry.repo, "collector", [("of", entry.repo)], hover="Show the details of this repository"),
+        Cell(f'<span class="ph-clip">{details}</span>', entry.repo),
         Cell(f'<span class="ph-one">{day}</span>', since.isoformat() if since else None),
         cells.ago(entry.synced_at, now),
         cells.ago(entry.rescanned_deep_at, now),

@@ -1,6 +1,7 @@
 """The table of runs, with check boxes that select runs for a comparison, and its export."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -69,15 +70,19 @@ def run_table(
     zone: ZoneInfo,
     *,
     selectable: bool = False,
+    of_workflow: bool = False,
     time: Query = (),
     total: int | None = None,
 ) -> None:
-    """`time`: the query parameters of the selected period, which links to other runs keep. `total`: the number of runs
-    of the list of which `runs` are a page; the database sorts it by the columns of `run_order`."""
+    """`of_workflow`: all runs are of one workflow, whose column is hidden by default. `time`: the query parameters of
+    the selected period, which links to other runs keep. `total`: the number of runs of the list of which `runs` are a
+    page; the database sorts it by the columns of `run_order`."""
     rows = run_rows(runs, now, zone, time, run_links.github_repositories())
     is_partial = total is not None and total > len(runs)
     keys = () if not is_partial else tuple(_ORDERS) if (total or 0) <= MAX_SORTED else ("created",)
     columns: Sequence[Column] = _COLUMNS
+    if of_workflow:
+        columns = [replace(column, show="off") if column.key == "workflow" else column for column in _COLUMNS]
     if selectable:
         columns = _SELECT_COLUMN, *_COLUMNS
         rows = [(_checkbox(run), *row) for run, row in zip(runs, rows, strict=True)]

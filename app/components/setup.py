@@ -25,12 +25,13 @@ _ENTRY = re.compile(r"!?[A-Za-z0-9][A-Za-z0-9_-]{0,98}/(?:[A-Za-z0-9._-]{1,100}|
 _SIGNS = {True: ("✓", "green", "ok"), False: ("✕", "red", "failed"), None: ("–", "gray", "not checked")}
 _TOKEN_URL = "https://github.com/settings/personal-access-tokens/new"  # noqa: S105 - a page, not a token
 _COMMAND = ".venv/bin/python -m collector setup"
-_START = "make run                # or: docker compose up -d"
+_START = "make run  # or: docker compose up -d"
 
 
 def setup_page(status: CollectionStatus) -> None:
-    page_head.default_head("Set up")
-    st.markdown("## Set up your repositories")
+    page_head.set_title("Set up")
+    crumbs = page_head.breadcrumb((page_head.Crumb("Collector", "collector"), page_head.Crumb("Set up")))
+    st.html(f'{crumbs}<h1 class="ph-title">Set up your repositories</h1>')
     if status.repositories and not status.demo:
         st.markdown(f"{_count(len(status.repositories))} monitored. To change them, edit `GITHUB_REPOS` and restart.")
     setup_steps()

@@ -180,7 +180,7 @@ def alert_by_id(alert_id: int) -> AlertRow | None:
 @serve_stale
 @st.cache_data(ttl=300, max_entries=64, show_spinner=False)
 def first_bad_run(run_id: int | None) -> dict[int, RunRow]:
-    """As in AlertOverview, of one alert; empty if it names no run or the run is deleted."""
+    """As in AlertList, of one alert; empty if it names no run or the run is deleted."""
     if run_id is None:
         return {}
     with read_session() as session:

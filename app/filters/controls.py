@@ -148,9 +148,7 @@ def repository_control(names: Sequence[str]) -> str:
     """The repository whose details the Collector page shows: `of` in the URL, else the first."""
     view_state.sync_widget("of", "of", names[0], str)
     options = dict.fromkeys([*names, str(st.session_state["of"])])
-    return st.selectbox(
-        "Details for", list(options), key="of", width=420, help="Completeness of one repository in detail"
-    )
+    return st.selectbox("Repository", list(options), key="of", width=420, label_visibility="collapsed")
 
 
 def _options(version: int) -> figures.FilterOptions:

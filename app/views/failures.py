@@ -20,13 +20,15 @@ if not status.has_runs:
 now = window_end(status.version)
 scope, window, time = selection.scope(), selection.window(now), selection.time_query()
 fingerprint = st.query_params.get("cause", "")
-completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
+data = figures.completeness(scope, window, status.version)
 if fingerprint:
     cause_runs = findings.cause_runs(fingerprint[:64], scope, window, now, status.version)
     if cause_runs is None:
+        completeness(data, window.since, scope.repos)
         failure_causes.unknown_cause(selection.describe())
         st.stop()
     failure_causes.cause_head(cause_runs, time)
+    completeness(data, window.since, scope.repos)
     rows = ("cause-runs", lambda: failure_causes.runs_export(cause_runs, session.zone()))
     note = listed_note(len(cause_runs.runs), cause_runs.cause.runs)
     with panel("Runs", f"newest first · {session.zone()}", export=rows, export_note=note):
@@ -37,6 +39,7 @@ causes = findings.causes(scope, window, now, status.version)
 trends = selection.trends(status.version)
 if trends.comparison.current.runs.failure or causes.items:
     failure_causes.key_figures(causes, window, trends, selection.period_length(), now)
+completeness(data, window.since, scope.repos)
 subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
 subtitle += f" · {pluralize(causes.unnamed, 'failed run')} with no error extracted"
 export = "causes", lambda: failure_causes.causes_export(causes.items, now)

@@ -21,9 +21,9 @@ now = window_end(status.version)
 scope, window = selection.scope(), selection.window(now)
 listing = findings.flaky(scope, window, status.version)
 workflows = listing.items
-completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
 if workflows:
     flaky_workflows.key_figures(listing)
+completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
 subtitle = f"failed, then passed on re-run with no code change, in {selection.describe()} · highest confidence first"
 with panel("Flaky workflows", subtitle, export=("flaky", lambda: flaky_workflows.flaky_export(workflows, now))):
     if workflows:

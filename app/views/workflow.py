@@ -142,4 +142,5 @@ with panel(
     export_note=export_note(total, order),
 ):
     shown = page.items[:15]
-    run_table("latest-runs", shown, utc_now(), session.zone(), time=selection.time_query(), total=total)
+    time = selection.time_query()
+    run_table("latest-runs", shown, utc_now(), session.zone(), of_workflow=True, time=time, total=total)

@@ -86,6 +86,9 @@ def long_table(
     column; without it, an order needs the rows of all items."""
     order = sort_order(name, columns)
     key = None if order is None else str(order), reset_key
+    if not items:
+        st.caption(f"No {noun} are stored for this selection.")
+        return
     if len(items) <= size:
         table(name, columns, rows(items), caption=caption)
         return

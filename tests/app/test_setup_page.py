@@ -26,7 +26,7 @@ def test_an_empty_installation_says_what_to_set_and_how_to_check_it(empty: Engin
     assert [block.value for block in page.code] == [
         ".venv/bin/python -m collector setup",
         "GITHUB_REPOS=owner/name\nGITHUB_TOKEN=PASTE_THE_TOKEN_HERE",
-        "make run                # or: docker compose up -d",
+        "make run  # or: docker compose up -d",
     ]
 
 
