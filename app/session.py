@@ -13,7 +13,7 @@ UTC = ZoneInfo("UTC")
 KIOSK_VIEWS = ("overview", "failing", "alerts")
 ROTATION_SECONDS, DEFAULT_ROTATION = (5, 3_600), 30
 THEMES = ("system", "light", "dark")
-_PAGE_KEY, _SAME_PAGE_KEY = "page-shown", "page-is-update"
+_PAGE_KEY, _SAME_PAGE_KEY, _DIALOG_KEY = "page-shown", "page-is-update", "dialog-is-open"
 
 
 def zone() -> ZoneInfo:
@@ -81,6 +81,16 @@ def record_page(page: str) -> None:
     """Called at the start of every run of a page."""
     st.session_state[_SAME_PAGE_KEY] = st.session_state.get(_PAGE_KEY) == page
     st.session_state[_PAGE_KEY] = page
+    st.session_state[_DIALOG_KEY] = False
+
+
+def record_dialog() -> None:
+    """Called by a dialog, which a run of the page would close. Its `on_dismiss` must be `rerun`."""
+    st.session_state[_DIALOG_KEY] = True
+
+
+def has_dialog() -> bool:
+    return bool(st.session_state.get(_DIALOG_KEY))
 
 
 def current_user() -> User | AccessDenied | None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import streamlit as st
 
+from app import session
 from app.data.connection import utc_now
 from app.data.outages import Unavailable
 from app.data.status import load_status
@@ -23,14 +24,16 @@ _PENDING_KINDS, _UNREADABLE_KIND = ("history", "jobs"), "unreadable"
 @st.fragment(run_every=_REFRESH_SECONDS)
 def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> None:
     """The age of the data, refreshed every few seconds. If the stored data has changed, the page reruns: after
-    `prepare` has computed and cached the new figures, so that the page does not fade meanwhile."""
+    `prepare` has computed and cached the new figures, so that the page does not fade meanwhile. While a dialog is open,
+    the page does not rerun: the dialog would close, and the text that was typed into it would be lost."""
     try:
         status = load_status()
-        if status.version != seen_version and prepare:
+        is_outdated = status.version != seen_version and not session.has_dialog()
+        if is_outdated and prepare:
             prepare(status.version)
     except Unavailable:
         st.rerun()
-    if status.version != seen_version:
+    if is_outdated:
         st.rerun()
     if status.syncing and status.progress:
         done, total = status.progress

@@ -8,7 +8,7 @@ import streamlit as st
 from app import session
 from app.data import views
 from app.data.outages import Unavailable
-from app.filters.active_view import MAX_KIOSK_VIEWS, active_view, current_query, is_modified
+from app.filters.active_view import MAX_KIOSK_VIEWS, active_view, current_query, is_modified, unknown_view
 from app.filters.url_state import VIEW_KEY
 from app.widgets.cells import anchor
 from app.widgets.table import paginate
@@ -19,6 +19,8 @@ _PAGE_SIZE = 15
 _MAX_LABEL = 28
 # Ids of the views whose row is a form, and a question; the reason why the last change failed.
 _EDITED_KEY, _DELETED_KEY, _FAILURE_KEY = "view-edited", "view-deleted", "view-failure"
+# The id of a view that was saved as the default of the browser.
+_DEFAULT_KEY = "view-new-default"
 
 
 def tools(page: str, title: str, *, has_views: bool) -> None:
@@ -51,7 +53,12 @@ def _menu(page: str, title: str) -> None:
         if active:
             # The browser whose default view it is shows the star, and takes over the address as it is now.
             marker = f'<span class="ph-view" hidden data-view="{active.id}" data-address="{html(active.link)}"'
+            if st.session_state.pop(_DEFAULT_KEY, None) == active.id:
+                marker += f' data-new-default="{html(active.name)}"'
             st.html(f'{marker} title="Default view of this browser">★</span>', width="content")
+        elif unknown_view():
+            # The browser whose default view it was no longer opens it.
+            st.html(f'<span hidden data-deleted-view="{html(st.query_params[VIEW_KEY])}"></span>', width="content")
 
 
 def _reset() -> None:
@@ -59,8 +66,9 @@ def _reset() -> None:
         st.session_state.pop(key, None)
 
 
-@st.dialog("Saved views", icon=":material/bookmark:", width="medium")
+@st.dialog("Saved views", icon=":material/bookmark:", width="medium", on_dismiss="rerun")
 def _dialog(page: str, title: str) -> None:
+    session.record_dialog()
     # An action in the dialog runs without the page, which reports errors otherwise.
     try:
         _dialog_content(page, title)
@@ -96,6 +104,7 @@ def _save_form(page: str, title: str) -> bool:
         st.caption(f"Save the current page: {_summary(title, current_query())}")
         st.text_input("Name", key="view-name", max_chars=MAX_NAME_LENGTH)
         st.text_input("Description (optional)", key="view-description", max_chars=MAX_DESCRIPTION_LENGTH)
+        st.checkbox("Open by default in this browser", key="view-default")
         return st.form_submit_button(
             "Save view", type="primary", key="view-save-send", on_click=_save, args=(page, current_query())
         )
@@ -156,6 +165,8 @@ def _save(page: str, query: str) -> None:
     def save() -> None:
         view_id = views.save_view(_field("view-name"), _field("view-description"), page, query)
         st.query_params[VIEW_KEY] = str(view_id)
+        if st.session_state.get("view-default"):
+            st.session_state[_DEFAULT_KEY] = view_id
         st.session_state["view-name"] = st.session_state["view-description"] = ""
 
     _run(save)

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from db.engine import session_scope
 from db.saved_views import list_views
-from tests.app.seeding import HOSTILE_BRANCH, RERUN, Seeded
+from tests.app.seeding import HOSTILE_BRANCH, RERUN, Seeded, heartbeat
 from tests.e2e.conftest import Tab
 
 
@@ -57,14 +57,22 @@ def test_a_view_is_saved_opened_by_default_and_deleted(wide: Tab, seeded: Seeded
     wide.page.keyboard.press("Enter")
     dialog = wide.page.get_by_role("dialog", name="Saved views")
     dialog.get_by_label("Name", exact=True).fill("API week")
-    wide.page.keyboard.press("Enter")
+    heartbeat(seeded.engine, seeded.now)
+    # Longer than the interval after which a page without a dialog reruns with new data.
+    wide.page.wait_for_timeout(6_000)
+    expect(dialog.get_by_label("Name", exact=True)).to_have_value("API week")
+    dialog.get_by_text("Open by default in this browser").click()
+    dialog.get_by_role("button", name="Save view").click()
     wide.page.wait_for_url(re.compile(r"/runs\?.*saved=\d+"))
+    expect(wide.page.locator(".ph-view")).to_be_visible()
     wide.page.reload()
     wide.settle()
     wide.page.get_by_role("button", name="API week").click()
     star = dialog.get_by_role("button", name="Default view: API week")
-    star.click()
     expect(star).to_have_attribute("aria-pressed", "true")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "false")
+    star.click()
     wide.go("/")
     wide.page.wait_for_url(re.compile(r"/runs\?period=7d&repo=acme%2Fapi&saved=\d+"))
     view = wide.page.url.rpartition("=")[2]
@@ -88,6 +96,21 @@ def test_a_view_is_saved_opened_by_default_and_deleted(wide: Tab, seeded: Seeded
     dialog.get_by_text("No saved views yet.").wait_for()
     with session_scope(seeded.engine) as session:
         assert list_views(session) == []
+
+
+def test_a_deleted_view_is_no_longer_the_default(wide: Tab) -> None:
+    wide.go("/runs?period=7d")
+    key = wide.page.evaluate("Object.keys(localStorage).length")
+    wide.page.evaluate(
+        """localStorage.setItem("pipeline_health_default_view /",
+           JSON.stringify({ id: "999", name: "Old", address: "runs?period=7d&saved=999" }))"""
+    )
+    wide.go("/")
+    wide.page.wait_for_url("**/runs?period=7d&saved=999")
+    wide.see("The saved view 999 does not exist")
+    wide.page.wait_for_function(f"Object.keys(localStorage).length <= {key}")
+    wide.go("/")
+    assert wide.page.url == f"{wide.address}/"
 
 
 def test_a_filter_with_several_values_is_readable_and_takes_what_is_typed(tab: Tab) -> None:

@@ -44,8 +44,9 @@ def recorded_name(name: str) -> str:
     return tidy or "anonymous"
 
 
-@st.dialog("Acknowledge", icon=":material/check:")
+@st.dialog("Acknowledge", icon=":material/check:", on_dismiss="rerun")
 def acknowledge_dialog(alert_id: int, title: str) -> None:
+    session.record_dialog()
     st.markdown(f"**{markdown(title)}**")
     st.caption("Stops reminders until the alert resolves. The resolution is still notified.")
     with st.form("acknowledge", border=False):
@@ -65,9 +66,10 @@ def _acknowledge(alert_id: int) -> None:
         note_failure(str(error))
 
 
-@st.dialog("Silence", icon=":material/notifications_off:")
+@st.dialog("Silence", icon=":material/notifications_off:", on_dismiss="rerun")
 def silence_dialog(alert: AlertRow, title: str) -> None:
     """Silences exactly the scope of the alert, for its rule or for all rules."""
+    session.record_dialog()
     st.markdown(f"**{markdown(title)}**")
     st.caption("No notifications until the silence ends. An alert that is still firing then is notified.")
     with st.form("silence", border=False):

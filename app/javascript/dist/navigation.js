@@ -775,6 +775,8 @@ var installColumns = () => {
 var KEY2 = "pipeline_health_default_view ";
 var BUTTONS = "button[data-default-view]";
 var MENU = ".st-key-views-active";
+var DELETED = "[data-deleted-view]";
+var applied = /* @__PURE__ */ new Set();
 var storageKey = () => KEY2 + basePath(location.pathname, state.pages);
 var parseDefaultView = (text) => {
   try {
@@ -806,8 +808,14 @@ var showDefaultView = () => {
     document.querySelectorAll(BUTTONS)
   );
   const shown = document.querySelector(`${MENU} [data-view]`);
-  if (!buttons.length && !shown) return;
+  const deleted = (
+    /** @type {HTMLElement | null} */
+    document.querySelector(DELETED)
+  );
+  if (!buttons.length && !shown && !deleted) return;
+  applyNewDefault(shown);
   const view = defaultView();
+  if (deleted && deleted.dataset.deletedView === view?.id) setDefaultView(null);
   for (const button of buttons) {
     const isDefault2 = button.dataset.defaultView === view?.id;
     if (button.getAttribute("aria-pressed") === String(isDefault2)) continue;
@@ -820,6 +828,13 @@ var showDefaultView = () => {
   if (shown.hidden === isDefault) shown.hidden = !isDefault;
   const address = shown.dataset.address ?? "";
   if (view && isDefault && address && address !== view.address) setDefaultView({ ...view, address });
+};
+var applyNewDefault = (shown) => {
+  if (!(shown instanceof HTMLElement)) return;
+  const { view: id = "", newDefault: name, address = "" } = shown.dataset;
+  if (name === void 0 || applied.has(id)) return;
+  applied.add(id);
+  setDefaultView({ id, name, address });
 };
 var onClick3 = (event) => {
   const button = closestTarget(event, BUTTONS);

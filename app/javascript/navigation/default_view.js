@@ -12,6 +12,9 @@ import { state } from "./state.js";
 const KEY = "pipeline_health_default_view ";
 const BUTTONS = "button[data-default-view]";
 const MENU = ".st-key-views-active";
+const DELETED = "[data-deleted-view]";
+/** Views that were saved as the default since the page was loaded: the user may clear it again. @type {Set<string>} */
+const applied = new Set();
 
 const storageKey = () => KEY + basePath(location.pathname, state.pages);
 
@@ -54,8 +57,11 @@ export const setDefaultView = (view) => {
 export const showDefaultView = () => {
   const buttons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(BUTTONS));
   const shown = document.querySelector(`${MENU} [data-view]`);
-  if (!buttons.length && !shown) return;
+  const deleted = /** @type {HTMLElement | null} */ (document.querySelector(DELETED));
+  if (!buttons.length && !shown && !deleted) return;
+  applyNewDefault(shown);
   const view = defaultView();
+  if (deleted && deleted.dataset.deletedView === view?.id) setDefaultView(null);
   for (const button of buttons) {
     const isDefault = button.dataset.defaultView === view?.id;
     if (button.getAttribute("aria-pressed") === String(isDefault)) continue;
@@ -69,6 +75,15 @@ export const showDefaultView = () => {
   const address = shown.dataset.address ?? "";
   // Its owner has changed the view since.
   if (view && isDefault && address && address !== view.address) setDefaultView({ ...view, address });
+};
+
+/** @param {Element | null} shown the view of the page */
+const applyNewDefault = (shown) => {
+  if (!(shown instanceof HTMLElement)) return;
+  const { view: id = "", newDefault: name, address = "" } = shown.dataset;
+  if (name === undefined || applied.has(id)) return;
+  applied.add(id);
+  setDefaultView({ id, name, address });
 };
 
 /** @param {MouseEvent} event */
