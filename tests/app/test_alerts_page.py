@@ -236,6 +236,14 @@ def test_order_page_and_filters_of_alerts_are_in_the_url(many: Seeded, open_page
         assert value.partition(".a")[0] in warning.value.replace("\\", "")
 
 
+def test_a_listed_alert_leads_to_its_own_page(many: Seeded, open_page: Open) -> None:
+    for text, colour, sign in (("b114", "red", "✕"), ("b112", "blue", "i")):
+        (card,) = [block for block in html(open_page("alerts", find=text)) if 'class="ph-alert' in block]
+        assert f'class="ph-alert ph-{colour}"><b aria-hidden="true">{sign}</b>' in card
+        (link,) = re.findall(r'href="alerts\?alert=(\d+)"', card)
+        assert f"Alert #{link}" in everything(open_page("alerts", alert=link))
+
+
 def test_history_pages_and_files_contain_all_matching_alerts(many: Seeded, open_page: Open) -> None:
     page = open_page("alerts")
     first = [row["Alert"].value for row in table(page, "alerts")]

@@ -152,7 +152,8 @@ def alert_card(alert: AlertRow, now: datetime, first_bad_runs: Mapping[int, RunR
     if alert.state == AlertState.SILENCED and alert.silenced_until:
         left = (alert.silenced_until - now).total_seconds()
         parts.append(f"silenced for {formatting.duration(max(left, 0))} more")
-    facts = " · ".join(html(part) for part in parts if part)
+    details = cells.anchor(f"Alert #{alert.id}", "alerts", [("alert", alert.id)], hover="Details and notifications")
+    facts = " · ".join([*(html(part) for part in parts if part), details])
     return (
         f'<div class="ph-alert ph-{colour}"><b aria-hidden="true">{sign}</b><div><div>{_link(alert)} '
         f'<span class="ph-pill ph-{colour}">{word}</span> {_severity(alert)}</div>'

@@ -87,7 +87,7 @@ def _filters() -> tuple[str, str]:
     """(the text to search for, the selected severity; empty for all)"""
     view_state.sync_widget("find", _SEARCH_KEY, "", str)
     view_state.sync_widget("severity", _SEVERITY_KEY, "", lambda value: value if value in SEVERITIES else None)
-    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="alert-filters"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="search-alerts"):
         text = st.text_input(
             "Search alerts",
             key=_SEARCH_KEY,
