@@ -2,9 +2,11 @@
 longer than most of what tests ask of them."""
 
 import atexit
+import gc
 import importlib
 import json
 import os
+import resource
 import runpy
 import signal
 import subprocess
@@ -19,6 +21,12 @@ from typing import IO, Any
 
 ROOT = Path(__file__).parents[1]
 _ONE_AFTER_THE_OTHER = threading.Lock()
+# What programs import only after their start. Nothing of app: Streamlit's caches need its runtime.
+_LATER = {
+    "streamlit": ("pandas", "pyarrow", "httptools", "uvicorn.main", "db.migrate", "health.completeness.service",
+                  "health.metrics.service"),
+    "uvicorn": ("api.main", "httptools"),
+}  # fmt: skip
 
 
 class Program:
@@ -53,6 +61,13 @@ class Program:
         """At once, without a farewell: kill -9."""
         self.send_signal(signal.SIGKILL)
 
+    def close(self) -> None:
+        """Ends it, and forgets what it printed."""
+        self.kill()
+        self.wait(10)
+        for file in self._outputs:
+            file.close()
+
     def printed(self) -> str:
         """What stands on its stdout until now."""
         return os.pread(self._outputs[0].fileno(), 1_000_000, 0).decode()
@@ -70,15 +85,15 @@ class Program:
 
 def start(
     module: str, *arguments: str, environment: Mapping[str, str], log: IO[str] | None = None, folder: Path = ROOT,
-    alarm: int = 0,
+    alarm: int = 0, descriptors: int = 0,
 ) -> Program:  # fmt: skip
     """`python -m MODULE ARGUMENTS` with no more variables than these. With `log` both outputs go there; with `alarm`
-    it is ended after so many seconds."""
+    it is ended after so many seconds; with `descriptors` it may have so many files open."""
     # Its Program closes them.
     own = () if log else (tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+"))  # noqa: SIM115
     files = [f"/proc/{os.getpid()}/fd/{each.fileno()}" for each in (own or (log, log)) if each]
     pid = _ask(module=module, arguments=arguments, environment=clean(environment), files=files, folder=str(folder),
-               alarm=alarm)  # fmt: skip
+               alarm=alarm, descriptors=descriptors)  # fmt: skip
     return Program(pid, own)
 
 
@@ -134,12 +149,20 @@ def _serve() -> None:
 def _load(module: str) -> None:
     is_package = hasattr(importlib.import_module(module), "__path__")
     importlib.import_module(f"{module}.__main__" if is_package else module)
+    for later in _LATER.get(module, ()):
+        importlib.import_module(later)
+    # The garbage collector of a program would go through all of it, and copy its pages.
+    gc.collect()
+    gc.freeze()
 
 
 def _become(
-    module: str, arguments: list[str], environment: dict[str, str], files: list[str], folder: str, alarm: int
-) -> None:
+    module: str, arguments: list[str], environment: dict[str, str], files: list[str], folder: str, alarm: int,
+    descriptors: int,
+) -> None:  # fmt: skip
     signal.alarm(alarm)
+    if descriptors:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     for number, path in enumerate([os.devnull, *files]):
         os.dup2(os.open(path, os.O_RDWR | os.O_APPEND), number)
     os.chdir(folder)

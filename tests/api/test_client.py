@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -20,8 +19,8 @@ from db.engine import make_engine, write_scope
 from db.logs.log_writes import store_log
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.notify.servers import free_port
+from tests.programs import start
 
-ROOT = Path(__file__).parents[2]
 WINDOW = {"since": "2026-11-01T00:00:00Z", "until": "2026-11-20T00:00:00Z"}
 
 
@@ -37,10 +36,7 @@ def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         store_log(session, 1, LogRecord(20, 2, "stored", "boom", error_line="boom", fingerprint="f"), NOON)
     engine.dispose()
     port = free_port()
-    program = subprocess.Popen(
-        [sys.executable, "-m", "api"], cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url, "API_PORT": str(port), "API_KEYS": "one"},
-    )  # fmt: skip
+    program = start("api", environment={"DATABASE_URL": database_url, "API_PORT": str(port), "API_KEYS": "one"})
     url = f"http://127.0.0.1:{port}"
     with requests.Session() as session:
         for _ in range(1200):
@@ -53,6 +49,7 @@ def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     yield url
     program.terminate()
     program.wait(15)
+    program.close()
 
 
 @pytest.fixture(scope="module")

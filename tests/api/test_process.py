@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from tests.notify.servers import free_port
+from tests.programs import ROOT, Program, start
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -35,13 +35,22 @@ def running(*command: str, **environment: str) -> Iterator[subprocess.Popen[str]
         process.communicate()
 
 
-def ends(*command: str, **environment: str) -> tuple[int, str]:
-    with running(*command, **environment) as process:
+@contextmanager
+def forked(*command: str, **environment: str) -> Iterator[Program]:
+    process = start(*command, environment=environment)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+def ends(*command: str, **environment: str) -> tuple[int | None, str]:
+    with forked(*command, **environment) as process:
         _, err = process.communicate(timeout=30)
         return process.returncode, err
 
 
-def wait_for(url: str, process: subprocess.Popen[str]) -> httpx.Response:
+def wait_for(url: str, process: subprocess.Popen[str] | Program) -> httpx.Response:
     # Reading the certificates for each try takes longer than most programs take to start.
     with httpx.Client(verify=False) as client:
         for _ in range(800):
@@ -65,7 +74,7 @@ def test_it_starts_answers_and_stops_when_asked(database_url: str) -> None:
 
 
 def test_help_starts_nothing(database_url: str) -> None:
-    with running("api", "--help", DATABASE_URL="::") as process:
+    with forked("api", "--help", DATABASE_URL="::") as process:
         out, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "API_HOST and API_PORT" in " ".join(out.split())
@@ -81,7 +90,7 @@ def test_uvicorn_s_own_command_starts_it_too(database_url: str) -> None:
 
 def test_it_starts_without_a_migrated_database_and_says_so_once(database_url: str, tmp_path: Path) -> None:
     port = free_port()
-    with running("api", DATABASE_URL=f"sqlite:///{tmp_path / 'new.db'}", API_PORT=str(port)) as process:
+    with forked("api", DATABASE_URL=f"sqlite:///{tmp_path / 'new.db'}", API_PORT=str(port)) as process:
         assert wait_for(f"http://127.0.0.1:{port}/health", process).status_code == 503
         for _ in range(3):
             assert httpx.get(f"http://127.0.0.1:{port}/api/runs").status_code == 503
@@ -111,7 +120,7 @@ def test_in_production_a_public_address_wants_keys(database_url: str) -> None:
 def test_in_production_every_line_of_the_log_is_json(database_url: str, command: tuple[str, ...]) -> None:
     port = free_port()
     last = [str(port)] if len(command) > 1 else []
-    with running(
+    with forked(
         *command, *last, DATABASE_URL=database_url, BACKEND_ENV="prod", API_PORT=str(port), API_KEYS="s3cr3t-key"
     ) as process:
         wait_for(f"http://127.0.0.1:{port}/health", process)

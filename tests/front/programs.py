@@ -1,9 +1,6 @@
 """API and dashboard as processes of their own, and requests to them byte by byte."""
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,17 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.notify.servers import free_port
+from tests.programs import ROOT, Program, start
 
-ROOT = Path(__file__).parents[2]
-API = ("-m", "api")
-DASHBOARD = ("-m", "streamlit", "run", "app/main.py", "--server.port", "{port}", "--server.address", "127.0.0.1")
+__all__ = ["ROOT"]
+API = ("api",)
+DASHBOARD = ("streamlit", "run", "app/main.py", "--server.port", "{port}", "--server.address", "127.0.0.1")
 
 
 @dataclass
 class Server:
     port: int
-    process: "subprocess.Popen[bytes]"
+    process: Program
     log: Path
+    module: str
 
     @property
     def most_memory(self) -> int:
@@ -44,20 +43,18 @@ class Answer:
 @contextmanager
 def serving(command: tuple[str, ...], folder: Path, *, descriptors: int = 1024, **environment: str) -> Iterator[Server]:
     port = free_port()
-    words = [each.format(port=port) for each in command]
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPYCACHEPREFIX") if name in os.environ}
-    variables = {**kept, "PYTHONPATH": str(ROOT), "API_PORT": str(port), **environment}
+    module, *words = (each.format(port=port) for each in command)
     log = folder / f"server-{port}.log"
-    limited = ["prlimit", f"--nofile={descriptors}", sys.executable, *words]
-    with log.open("w") as out, subprocess.Popen(
-        limited, cwd=ROOT, env=variables, stdout=out, stderr=out
-    ) as process:  # fmt: skip
-        found = Server(port, process, log)
+    with log.open("w") as out:
+        process = start(
+            module, *words, environment={"API_PORT": str(port), **environment}, log=out, descriptors=descriptors
+        )
+        found = Server(port, process, log, module)
         try:
             _wait(found)
             yield found
         finally:
-            process.kill()
+            process.close()
 
 
 def _wait(server: Server) -> None:

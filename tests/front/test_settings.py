@@ -1,8 +1,5 @@
 """Who is let in, by the settings: one rule for both programs."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,10 +9,11 @@ from app.settings import AccessSettings
 from core.http.settings import require_protection
 from core.settings import ConfigError
 from tests.front.conftest import LOGIN
-from tests.front.programs import ROOT, ask, serving
+from tests.front.programs import ask, serving
 from tests.notify.servers import free_port
+from tests.programs import start
 
-UVICORN = ("-m", "uvicorn", "--factory", "api.main:create_app", "--port", "{port}")
+UVICORN = ("uvicorn", "--factory", "api.main:create_app", "--port", "{port}")
 
 
 @pytest.mark.parametrize("variable", ["ALLOWED_HOSTS", "ACCESS_BY_PROXY"])
@@ -77,15 +75,12 @@ def test_nobody_starts_open_to_others(
             require_protection(settings, listening, guarded=guarded)
 
 
-def refused(*words: str, **environment: str) -> str:
+def refused(module: str, *words: str, **environment: str) -> str:
     """The one line with which a program ends."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    done = subprocess.run(
-        [sys.executable, *words], cwd=ROOT, env={**kept, "PYTHONPATH": str(ROOT), **environment}, capture_output=True,
-        text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stderr
-    [line] = done.stderr.strip().splitlines()
+    program = start(module, *words, environment=environment, alarm=60)
+    _, said = program.communicate()
+    assert program.returncode == 2, said
+    [line] = said.strip().splitlines()
     return line
 
 
@@ -93,12 +88,12 @@ def test_programs_that_would_be_open_end_with_one_line(stored: str) -> None:
     known = {"DATABASE_URL": stored, "BACKEND_ENV": "dev"}
     port = str(free_port())
     anywhere = ("--server.port", port, "--server.address", "0.0.0.0")
-    dashboard = ("-m", "streamlit", "run", "app/main.py")
-    line = refused("-m", "api", API_HOST="0.0.0.0", API_PORT=port, **known)
+    dashboard = ("streamlit", "run", "app/main.py")
+    line = refused("api", API_HOST="0.0.0.0", API_PORT=port, **known)
     assert line.startswith(
         "API_KEYS: API_HOST=0.0.0.0 accepts connections from other machines and no key is set; set API_KEYS, or "
     )
-    assert refused("-m", "api", API_PUBLISH="3000", API_PORT=port, **known).startswith("API_KEYS: API_PUBLISH=3000")
+    assert refused("api", API_PUBLISH="3000", API_PORT=port, **known).startswith("API_KEYS: API_PUBLISH=3000")
     words = [each.format(port=port) for each in UVICORN]
     line = refused(*words, "--host", "0.0.0.0", **known)
     assert line.startswith("API_KEYS: --host=0.0.0.0 accepts connections from other machines")
@@ -111,18 +106,16 @@ def test_programs_that_would_be_open_end_with_one_line(stored: str) -> None:
 
 
 def test_containers_start_as_compose_publishes_them(stored: str, folder: Path) -> None:
-    inside = ("-m", "streamlit", "run", "app/main.py", "--server.port", "{port}", "--server.address", "0.0.0.0")
+    inside = ("streamlit", "run", "app/main.py", "--server.port", "{port}", "--server.address", "0.0.0.0")
     with serving(inside, folder, DATABASE_URL=stored, APP_PUBLISH="127.0.0.1:8501") as server:
         assert ask(server, "GET", "/").status == 200
-    with serving(("-m", "api"), folder, DATABASE_URL=stored, API_HOST="0.0.0.0", API_PUBLISH="127.0.0.1:3000",
+    with serving(("api",), folder, DATABASE_URL=stored, API_HOST="0.0.0.0", API_PUBLISH="127.0.0.1:3000",
                  ALLOWED_HOSTS="api,", ACCESS_BY_PROXY="", FORWARDED_ALLOW_IPS="") as api:  # fmt: skip
         assert ask(api, "GET", "/api/runs", {"Host": "api:3000"}).status == 200
 
 
 def test_streamlit_s_own_command_listens_on_this_machine_alone(stored: str, folder: Path) -> None:
-    with serving(
-        ("-m", "streamlit", "run", "app/main.py", "--server.port", "{port}"), folder, DATABASE_URL=stored
-    ) as own:
+    with serving(("streamlit", "run", "app/main.py", "--server.port", "{port}"), folder, DATABASE_URL=stored) as own:
         listening = Path(f"/proc/{own.process.pid}/net/tcp").read_text().splitlines()[1:]
         local = [line.split()[1] for line in listening if line.split()[3] == "0A"]
         assert [each for each in local if each.endswith(f":{own.port:04X}")] == [f"0100007F:{own.port:04X}"]
@@ -133,7 +126,7 @@ def test_streamlit_s_own_command_listens_on_this_machine_alone(stored: str, fold
     [("", "10.0.0.{}", {401, 429}), ("127.0.0.1", "10.0.0.{}", {401}), ("127.0.0.1", "a client named {}", {401, 429}),
      ("192.0.2.0/24", "10.0.0.{}", {401, 429})],
 )  # fmt: skip
-@pytest.mark.parametrize("command", [("-m", "api"), UVICORN])
+@pytest.mark.parametrize("command", [("api",), UVICORN])
 def test_an_address_counts_that_a_known_proxy_names(
     stored: str, folder: Path, command: tuple[str, ...], trusted: str, sent: str, codes: set[int]
 ) -> None:
@@ -146,7 +139,7 @@ def test_an_address_counts_that_a_known_proxy_names(
 
 
 def test_no_escape_sequence_gets_from_a_stranger_to_the_terminal(stored: str, folder: Path) -> None:
-    dashboard = ("-m", "streamlit", "run", "app/main.py", "--server.port", "{port}")
+    dashboard = ("streamlit", "run", "app/main.py", "--server.port", "{port}")
     with serving(dashboard, folder, DATABASE_URL=stored, BACKEND_ENV="dev", **LOGIN) as server:
         host = {"Host": "health.example.com"}
         ask(server, "GET", "/oauth2callback?error=%1b%5D0;OWNED%07&error_description=%1b%5B2J", host)
