@@ -15,7 +15,7 @@ from db.repositories.repository_queries import heartbeat
 from db.runs.run_queries import RunRow
 from health.alerts.channels.base import Message
 from health.alerts.measurement import backtest as backtests
-from health.alerts.measurement.backtest import Backtest
+from health.alerts.measurement.backtest import Backtest, BacktestData
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns, Silence
 from health.alerts.storage import alert_writes, outbox, silences, stored_rules
@@ -187,11 +187,30 @@ def first_bad_run(run_id: int | None) -> dict[int, RunRow]:
         return {run.id: run for run in list_runs_by_id(session, [run_id])}
 
 
+def backtest(rule: Rule, now: datetime, *, with_others: bool = False) -> Backtest:
+    """Cached by what a backtest depends on, so that a new name or channel needs no new one. `with_others`: backtests of
+    other rules at this time follow."""
+    return _backtest(Rule("", rule.kind, rule.open_at, **{name: getattr(rule, name) for name in _CONDITION}), now,
+                     _with_others=with_others)  # fmt: skip
+
+
+# The fields of a rule, apart from its kind and threshold, on which its measurements depend.
+_CONDITION = ("close_at", "window_seconds", "minimum", "objective", "per", "scope")
+
+
 @serve_stale
-@st.cache_data(ttl=3600, max_entries=128, show_spinner=False)
-def backtest(rule: Rule, now: datetime) -> Backtest:
+@st.cache_data(ttl=3600, max_entries=1_000, show_spinner=False)
+def _backtest(rule: Rule, now: datetime, *, _with_others: bool) -> Backtest:
+    data = _backtest_data(now) if _with_others else None
     with read_session() as session:
-        return backtests.backtest(session, rule, now)
+        return backtests.backtest(session, rule, now, data=data)
+
+
+@serve_stale
+@st.cache_resource(ttl=60, max_entries=1, show_spinner=False)
+def _backtest_data(now: datetime) -> BacktestData:
+    with read_session() as session:
+        return backtests.backtest_data(session, now)
 
 
 @serve_stale

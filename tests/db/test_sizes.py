@@ -14,9 +14,14 @@ from db.collection.sync_state import sync_state
 from db.definitions.records import WorkflowRecord
 from db.definitions.scope import Scope, Window
 from db.engine import make_engine, write_scope
-from db.enums import Outcome
+from db.enums import Outcome, RuleKind
 from db.models import Job, JobLog, Run
 from db.runs.rollup_invalidation import invalidate_all
+from health.alerts.measurement import backtest as backtests
+from health.alerts.measurement.backtest import backtest, backtest_data
+from health.alerts.rules.rules import Rule
+from health.alerts.rules.targets import Patterns
+from health.alerts.rules.types import RULE_TYPES
 from health.insights.finding_queries import failures_without_cause, list_failed_jobs
 from health.metrics.branch_status import failing_streaks
 from health.metrics.queries.job_queries import newest_runs, read_steps
@@ -97,6 +102,27 @@ def test_all_failing_workflows_are_read_by_one_statement(pair: tuple[Engine, Eng
         efforts.append(of_streaks)
     assert [len(_queries(of_streaks)) for of_streaks in efforts] == [1, 1]
     assert efforts[1].steps <= 5 * efforts[0].steps
+
+
+def test_backtests_of_several_rules_read_the_runs_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(engine, 3, 300, failed=20)
+    kinds = RuleKind.FAILURE_RATE, RuleKind.CONSECUTIVE_FAILURES, RuleKind.SUCCESS_REGRESSION, RuleKind.ERROR_BUDGET
+    scopes = Patterns(), Patterns(("acme/*",), ("W2",)), Patterns(("acme/other",))
+    rules = [
+        Rule("Rule", kind, RULE_TYPES[kind].default_threshold, minimum=1, scope=scope)
+        for kind in kinds for scope in scopes
+    ]  # fmt: skip
+    with Session(engine) as session:
+        one_by_one = [backtest(session, rule, NOON) for rule in rules]
+        data = backtest_data(session, NOON)
+        with effort() as of_rules:
+            assert [backtest(session, rule, NOON, data=data) for rule in rules] == one_by_one
+        assert not of_rules.statements
+        assert {replay.fired for replay in one_by_one} == {0, 1, 3}
+        monkeypatch.setattr(backtests, "_MAX_SHARED_RUNS", 500)
+        few = backtest_data(session, NOON)
+        assert few.runs_by_repository is None
+        assert backtest(session, rules[0], NOON, data=few) == one_by_one[0]
 
 
 def _queries(counted: Effort) -> list[str]:

@@ -63,7 +63,8 @@ def rule_rows(rules: Sequence[Rule], now: datetime, max_runs: int | None = None)
     """`max_runs`: after replays that read this many runs, the other rules are not replayed; null: all are."""
     rows, runs = [], 0
     for rule in rules:
-        replay = alerts.backtest(rule, now) if max_runs is None or runs < max_runs else None
+        is_replayed = max_runs is None or runs < max_runs
+        replay = alerts.backtest(rule, now, with_others=len(rules) > 1) if is_replayed else None
         runs += replay.runs if replay else 0
         rows.append(_row(rule, replay))
     return rows

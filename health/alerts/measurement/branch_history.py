@@ -15,7 +15,7 @@ from db.enums import Outcome, Status
 from db.models import Repository, Run, Workflow
 from db.runs.run_filters import in_scope
 from db.runs.run_queries import RunRow, select_runs
-from db.sql import epoch_seconds
+from db.sql import epoch_seconds, execute
 from health.alerts.rules.history import HistoricalRun
 from health.alerts.rules.targets import matches
 from health.metrics.branch_status import LOOK_BACK, Streak, inactive_workflows
@@ -136,8 +136,9 @@ def run_history(
     if default_branch:
         where.append(Run.on_default_branch)
     query = select(*columns).where(*where)
-    query = query.order_by(Run.created_at.desc()).limit(limit + 1).execution_options(yield_per=20_000)
-    runs = [HistoricalRun(*row) for row in session.execute(query)]
+    query = query.order_by(Run.created_at.desc()).limit(limit + 1)
+    # Without the unit of work: a backtest reads thousands of rows.
+    runs = [HistoricalRun(*row) for row in execute(session, query.execution_options(yield_per=20_000))]
     complete = len(runs) <= limit
     start = since if complete else datetime.fromtimestamp(runs[-1].created_at, since.tzinfo)
     return RunHistory(runs[:limit], start, complete)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from core.text import CONTROL_CHARACTERS
 from db.enums import RuleKind, RuleScope, Severity
@@ -28,7 +29,7 @@ class InvalidRule(ValueError):
 class Rule:
     """Times are seconds, shares 0 to 1. `id` is null until the rule is stored. Without `channels` all configured ones
     are used; without `repeat_seconds` an alert is notified once. Other fields that are null have the default of the
-    rule type."""
+    rule type. Properties that a backtest reads for each run are cached."""
 
     name: str
     kind: RuleKind
@@ -47,28 +48,28 @@ class Rule:
     id: int | None = None
     updated_at: datetime | None = None
 
-    @property
+    @cached_property
     def rule_type(self) -> RuleType:
         return RULE_TYPES[self.kind]
 
-    @property
+    @cached_property
     def resolve_threshold(self) -> float:
         """An alert goes on firing while the value is at least this."""
         if self.kind is RuleKind.CONSECUTIVE_FAILURES:
             return 1.0
         return self.close_at if self.close_at is not None else self.open_at * self.rule_type.resolve_ratio
 
-    @property
+    @cached_property
     def effective_window(self) -> float:
         """Seconds; 0 for a rule type without a window."""
         return self.window_seconds or self.rule_type.window or 0.0
 
-    @property
+    @cached_property
     def min_samples(self) -> int:
         """The smallest sample that may open an alert."""
         return self.minimum if self.minimum is not None else self.rule_type.default_min_samples or 0
 
-    @property
+    @cached_property
     def budget(self) -> float:
         """The error budget: the share of completed runs that may fail."""
         return 1 - (self.objective or self.rule_type.objective or 0.0)
