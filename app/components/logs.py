@@ -28,6 +28,7 @@ from db.runs.run_queries import RunRow
 
 # The limit of the list in the browser. The Run page has a table of all jobs.
 _MAX_CHOICES = 300
+_MAX_SEARCH = 200
 
 
 @dataclass(frozen=True)
@@ -197,9 +198,10 @@ _viewer = st.components.v2.component(
 )
 
 
-def log_viewer(run_id: int, job_id: int, name: str, *, embedded: bool, line: str = "") -> None:
+def log_viewer(run_id: int, job_id: int, name: str, *, embedded: bool, line: str = "", find: str = "") -> None:
     """The viewer of one log. `embedded`: of limited height and scrolled to the failure cause; otherwise as high as the
-    window, with the selected lines in the URL. `line`: the first visible line or range, such as 12 or 12-20."""
+    window, with the selected lines in the URL. `line`: the first visible line or range, such as 12 or 12-20; `find`:
+    the text to search for."""
     data = {
         "script": log_viewer_path(),
         "base": f"logs/{run_id}/{job_id}",
@@ -207,5 +209,6 @@ def log_viewer(run_id: int, job_id: int, name: str, *, embedded: bool, line: str
         "name": name,
         "embedded": embedded,
         "line": line,
+        "find": find[:_MAX_SEARCH],
     }
     _viewer(data=data, key=f"log-viewer-{job_id}")

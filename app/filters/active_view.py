@@ -9,8 +9,9 @@ from app.data.views import load_views
 from app.filters.url_state import VIEW_KEY
 from db.saved_views import ViewRow
 
-# Parameters that are not part of a view: those of a screen, pages of tables, whose rows change, and open sections.
-_OTHER_KEYS = (VIEW_KEY, "wall", "rotate", "view", "theme", "page", "open")
+# Parameters that are not part of a view: those of a screen, pages of tables and selected runs, as rows change, and open
+# sections.
+_OTHER_KEYS = (VIEW_KEY, "wall", "rotate", "view", "theme", "page", "open", "selected")
 
 
 def active_view() -> ViewRow | None:

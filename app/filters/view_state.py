@@ -18,6 +18,8 @@ SORT, PAGE, COLUMNS = "sort", "page", "columns"
 HIDDEN = "hidden"
 # The sections that differ from their default: open ones, and closed ones with a minus.
 OPEN = "open"
+# The runs that are selected for a comparison, separated by commas.
+SELECTED = "selected"
 _MAX_LENGTH = 300
 _MAX_SHOWN = 60
 _NAMED_VALUE = re.compile(r"[a-z0-9-]+\.")
@@ -108,6 +110,9 @@ def begin_problems(show: Callable[[Sequence[str]], None]) -> None:
             if not _NAMED_VALUE.match(value):
                 expected = f"the name of a {owner}, a dot and a value"
                 report(f"{parameter}={value[:_MAX_SHOWN]} is invalid and ignored (expected {expected}).")
+    for run_id in filter(None, st.query_params.get(SELECTED, "").split(",")):
+        if not (run_id.isascii() and run_id.isdigit()):
+            report(f"{SELECTED}={run_id[:_MAX_SHOWN]} is invalid and ignored (expected IDs of runs).")
     for item in _sections():
         if not _SECTION.fullmatch(item):
             report(f"{OPEN}={item[:_MAX_SHOWN]} is invalid and ignored (expected the name of a section).")

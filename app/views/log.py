@@ -28,7 +28,12 @@ if selected is None:
 logs.header(newest.run, selected, session.zone())
 if selected.row.state == LogState.STORED:
     log_viewer(
-        run_id, selected.row.job_id, selected.row.name, embedded=False, line=logs.requested_line(run_id, selected)
+        run_id,
+        selected.row.job_id,
+        selected.row.name,
+        embedded=False,
+        line=logs.requested_line(run_id, selected),
+        find=st.query_params.get("find", ""),
     )
 else:
     missing_log(selected.row, run_id)

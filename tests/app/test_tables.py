@@ -219,6 +219,7 @@ def test_search_in_the_url_filters_workflows(seeded: Seeded, open_page: Open) ->
         ({"columns": "all-workflows.runs.-nothing"}, "unknown column nothing"),
         ({"sort": "runs"}, "sort=runs is invalid and ignored"),
         ({"hidden": "Failed"}, "hidden=Failed is invalid and ignored (expected the name of a chart"),
+        ({"selected": "12,x"}, "selected=x is invalid and ignored (expected IDs of runs)"),
         ({"open": "job-1.Job"}, "open=Job is invalid and ignored"),
         ({"page": "all-workflows.x"}, "page=all-workflows.x is invalid (expected 1 to 20): showing page 1."),
     ],

@@ -132,6 +132,12 @@ def test_search_sees_the_whole_log(log: Tab) -> None:
     log.page.keyboard.press("Escape")
     log.page.get_by_label("Search the whole log").fill("nowhere in it")
     log.page.get_by_text("Not found").wait_for()
+    assert log.page.url.endswith("&find=nowhere+in+it")
+    # A link contains the search.
+    log.go(f"{LOG}&find=LINE+7777")
+    log.page.get_by_text("of 11 lines").wait_for()
+    assert log.page.get_by_label("Search the whole log").input_value() == "LINE 7777"
+    assert "find=LINE+7777" in log.page.url
 
 
 def test_lines_are_linked(log: Tab) -> None:

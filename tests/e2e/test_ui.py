@@ -119,11 +119,16 @@ def test_selected_runs_are_compared(desktop: "sync_api.BrowserContext", address:
         boxes.nth(3).check()
         # The link takes the place of the hint: nothing moves below the pointer.
         assert boxes.nth(3).bounding_box() == place
+        assert tab.page.url.count("selected=") == 1
+        tab.page.reload()
+        tab.settle()
+        assert [boxes.nth(index).is_checked() for index in range(5)] == [False, True, False, True, False]
         tab.page.get_by_role("link", name="Compare 2 runs").click()
         tab.see("Compare runs")
         tab.page.locator("[data-table=compared] tbody tr").first.wait_for()
         tab.settle()
         assert tab.page.locator("[data-table=compared] tbody tr").count() == 1
+        assert "selected" not in tab.page.url
 
 
 def test_keyboard_shortcuts_change_pages_and_focus_search(desktop: "sync_api.BrowserContext", address: str) -> None:

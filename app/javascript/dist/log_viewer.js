@@ -269,10 +269,12 @@ var SearchBar = class {
   /**
    * @param {LineSource} source
    * @param {Viewport} viewport
+   * @param {() => void} onSearch is called when another text is searched for
    */
-  constructor(source, viewport) {
+  constructor(source, viewport, onSearch) {
     this.source = source;
     this.viewport = viewport;
+    this.onSearch = onSearch;
     this.input = createElement("input", "ph-lv-search");
     Object.assign(this.input, { type: "search", placeholder: PLACEHOLDER, maxLength: 200, spellcheck: false });
     this.input.setAttribute("aria-label", PLACEHOLDER);
@@ -314,6 +316,7 @@ var SearchBar = class {
     this.#timer = void 0;
     this.#request?.abort();
     const text = this.input.value;
+    this.onSearch();
     this.#result = null;
     this.buttons.hidden = true;
     this.status.textContent = "";
@@ -334,6 +337,14 @@ var SearchBar = class {
     this.viewport.highlight(text.toLowerCase());
     this.buttons.hidden = !result.count;
     this.#show(firstMatchFrom(result.lines, this.viewport.topLine()));
+  }
+  /**
+   * Searches for a text as if it had been typed.
+   * @param {string} text
+   */
+  async open(text) {
+    this.input.value = text;
+    await this.search();
   }
   next() {
     this.#show(this.#index + 1);
@@ -1022,7 +1033,7 @@ var LogViewer = class {
       source: this.source,
       onNumberClick: (line, extend) => this.onNumberClick(line, extend)
     });
-    this.search = new SearchBar(this.source, this.viewport);
+    this.search = new SearchBar(this.source, this.viewport, () => this.updateAddress());
     this.toolbar = new Toolbar(this);
     this.footer = createElement("div", "ph-lv-foot", "Loading the log …");
     root.classList.toggle("ph-lv-embedded", data.embedded);
@@ -1060,6 +1071,7 @@ var LogViewer = class {
       this.viewport.reset();
       this.select(range.from, range.to);
     } else this.viewport.showInitialLine();
+    if (this.data.find) void this.search.open(this.data.find);
   }
   /** The text of the footer. */
   summary() {
@@ -1114,15 +1126,17 @@ var LogViewer = class {
     this.viewport.redraw();
     this.updateAddress();
   }
-  /** On the log's own page, the address names the selected lines. */
+  /** On the log's own page, the address names the selected lines and the text that is searched for. */
   updateAddress() {
     if (!this.data.embedded) history.replaceState(history.state, "", this.address());
   }
-  /** The address of the log's own page with the selected lines. */
+  /** The address of the log's own page with the selected lines and the text that is searched for. */
   address() {
     const url = new URL(this.data.page, document.baseURI);
     const { selection } = this.viewport;
     if (selection) url.searchParams.set("line", formatLineRange(selection.from, selection.to));
+    const text = this.search.input.value;
+    if (text) url.searchParams.set("find", text);
     return url.href;
   }
   /** @param {1 | -1} direction */

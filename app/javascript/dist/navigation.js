@@ -33,6 +33,7 @@ var initialState = () => ({
   modifierPressed: false,
   followsStreamlitLink: false,
   selectedRuns: /* @__PURE__ */ new Set(),
+  writtenRuns: "",
   section: null,
   clickTimer: void 0,
   replacedDates: []
@@ -63,7 +64,7 @@ var showSection = () => {
 };
 
 // navigation/url_state.js
-var BROWSER_PARAMETERS = ["sort", "columns", "open", "hidden"];
+var BROWSER_PARAMETERS = ["sort", "columns", "open", "hidden", "selected"];
 var tableValue = (search, parameter, table) => namedValues(search, parameter, table)[0] ?? "";
 var withTableValue = (search, parameter, table, value) => withNamedValues(search, parameter, table, value ? [value] : []);
 var namedValues = (search, parameter, name) => new URLSearchParams(search).getAll(parameter).filter((item) => item.startsWith(`${name}.`)).map((item) => item.slice(name.length + 1));
@@ -72,6 +73,16 @@ var withNamedValues = (search, parameter, name, values) => {
   const others = parameters.getAll(parameter).filter((item) => !item.startsWith(`${name}.`));
   parameters.delete(parameter);
   for (const item of [...others, ...values.map((value) => `${name}.${value}`)]) parameters.append(parameter, item);
+  const text = parameters.toString();
+  return text && `?${text}`;
+};
+var RUNS_PARAMETER = "selected";
+var parseRunSelection = (search, limit) => (new URLSearchParams(search).get(RUNS_PARAMETER) ?? "").split(",").filter((id) => /^[1-9]\d{0,18}$/.test(id)).slice(0, limit);
+var withRunSelection = (search, ids) => {
+  if ((new URLSearchParams(search).get(RUNS_PARAMETER) ?? "") === ids.join()) return search;
+  const parameters = new URLSearchParams(search);
+  if (ids.length) parameters.set(RUNS_PARAMETER, ids.join());
+  else parameters.delete(RUNS_PARAMETER);
   const text = parameters.toString();
   return text && `?${text}`;
 };
@@ -1371,7 +1382,14 @@ var installPrint = () => {
 // navigation/run_selection.js
 var MAX_RUNS = 5;
 var showRunSelection = () => {
+  const isList = currentPage(location.pathname, state.pages) === "runs" && document.querySelector(".ph-picked") !== null;
+  const inUrl = parseRunSelection(location.search, MAX_RUNS);
+  if (isList && inUrl.length > 0 && inUrl.join() !== state.writtenRuns) state.selectedRuns = new Set(inUrl);
   const { selectedRuns } = state;
+  if (isList) {
+    state.writtenRuns = [...selectedRuns].join();
+    replaceSearch(withRunSelection(location.search, [...selectedRuns]));
+  }
   for (
     const box of
     /** @type {NodeListOf<HTMLInputElement>} */

@@ -23,10 +23,12 @@ export class SearchBar {
   /**
    * @param {LineSource} source
    * @param {Viewport} viewport
+   * @param {() => void} onSearch is called when another text is searched for
    */
-  constructor(source, viewport) {
+  constructor(source, viewport, onSearch) {
     this.source = source;
     this.viewport = viewport;
+    this.onSearch = onSearch;
     this.input = createElement("input", "ph-lv-search");
     Object.assign(this.input, { type: "search", placeholder: PLACEHOLDER, maxLength: 200, spellcheck: false });
     this.input.setAttribute("aria-label", PLACEHOLDER);
@@ -71,6 +73,7 @@ export class SearchBar {
     this.#timer = undefined;
     this.#request?.abort();
     const text = this.input.value;
+    this.onSearch();
     this.#result = null;
     this.buttons.hidden = true;
     this.status.textContent = "";
@@ -92,6 +95,15 @@ export class SearchBar {
     this.viewport.highlight(text.toLowerCase());
     this.buttons.hidden = !result.count;
     this.#show(firstMatchFrom(result.lines, this.viewport.topLine()));
+  }
+
+  /**
+   * Searches for a text as if it had been typed.
+   * @param {string} text
+   */
+  async open(text) {
+    this.input.value = text;
+    await this.search();
   }
 
   next() {

@@ -83,6 +83,8 @@ export interface ViewerData {
   embedded: boolean;
   /** Lines to select, as `12` or `12-20`, or empty. */
   line: string;
+  /** the text to search for, empty for none */
+  find: string;
 }
 
 export interface StreamlitComponent {

@@ -28,7 +28,7 @@ export class LogViewer {
       source: this.source,
       onNumberClick: (line, extend) => this.onNumberClick(line, extend),
     });
-    this.search = new SearchBar(this.source, this.viewport);
+    this.search = new SearchBar(this.source, this.viewport, () => this.updateAddress());
     this.toolbar = new Toolbar(this);
     this.footer = createElement("div", "ph-lv-foot", "Loading the log …");
     root.classList.toggle("ph-lv-embedded", data.embedded);
@@ -69,6 +69,7 @@ export class LogViewer {
       this.viewport.reset();
       this.select(range.from, range.to);
     } else this.viewport.showInitialLine();
+    if (this.data.find) void this.search.open(this.data.find);
   }
 
   /** The text of the footer. */
@@ -130,16 +131,18 @@ export class LogViewer {
     this.updateAddress();
   }
 
-  /** On the log's own page, the address names the selected lines. */
+  /** On the log's own page, the address names the selected lines and the text that is searched for. */
   updateAddress() {
     if (!this.data.embedded) history.replaceState(history.state, "", this.address());
   }
 
-  /** The address of the log's own page with the selected lines. */
+  /** The address of the log's own page with the selected lines and the text that is searched for. */
   address() {
     const url = new URL(this.data.page, document.baseURI);
     const { selection } = this.viewport;
     if (selection) url.searchParams.set("line", formatLineRange(selection.from, selection.to));
+    const text = this.search.input.value;
+    if (text) url.searchParams.set("find", text);
     return url.href;
   }
 

@@ -17,6 +17,7 @@
  * @property {boolean} modifierPressed whether the last click had a modifier key
  * @property {boolean} followsStreamlitLink whether the next address is that of one of Streamlit's own links
  * @property {Set<string>} selectedRuns ids of the runs to compare
+ * @property {string} writtenRuns the selected runs that the URL of the list has
  * @property {{ name: string, until: number } | null} section the section to scroll to, and the time in milliseconds
  *   until which it may appear
  * @property {ReturnType<typeof setTimeout> | undefined} clickTimer the click on a mark that may become a double click
@@ -38,6 +39,7 @@ const initialState = () => ({
   modifierPressed: false,
   followsStreamlitLink: false,
   selectedRuns: new Set(),
+  writtenRuns: "",
   section: null,
   clickTimer: undefined,
   replacedDates: [],

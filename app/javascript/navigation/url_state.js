@@ -1,9 +1,9 @@
 /**
- * The parameters that the browser writes: the order and the columns of tables, open sections, and hidden series of
- * charts. Streamlit's server writes all others; it may write them from an older address, so that these are taken from
+ * The parameters that the browser writes: the order and the columns of tables, open sections, hidden series of charts,
+ * and runs selected for a comparison. Streamlit's server writes all others; it may write them from an older address, so that these are taken from
  * the current one.
  */
-const BROWSER_PARAMETERS = ["sort", "columns", "open", "hidden"];
+const BROWSER_PARAMETERS = ["sort", "columns", "open", "hidden", "selected"];
 
 /**
  * The value of a table in a query string; empty without one. `sort=causes.-runs`: the table `causes` has `-runs`.
@@ -47,6 +47,33 @@ export const withNamedValues = (search, parameter, name, values) => {
   const others = parameters.getAll(parameter).filter((item) => !item.startsWith(`${name}.`));
   parameters.delete(parameter);
   for (const item of [...others, ...values.map((value) => `${name}.${value}`)]) parameters.append(parameter, item);
+  const text = parameters.toString();
+  return text && `?${text}`;
+};
+
+const RUNS_PARAMETER = "selected";
+
+/**
+ * The ids of the runs that the URL selects for a comparison, `selected=12,15`.
+ * @param {string} search
+ * @param {number} limit
+ */
+export const parseRunSelection = (search, limit) =>
+  (new URLSearchParams(search).get(RUNS_PARAMETER) ?? "")
+    .split(",")
+    .filter((id) => /^[1-9]\d{0,18}$/.test(id))
+    .slice(0, limit);
+
+/**
+ * The query string with other selected runs; without any it has no parameter.
+ * @param {string} search
+ * @param {string[]} ids
+ */
+export const withRunSelection = (search, ids) => {
+  if ((new URLSearchParams(search).get(RUNS_PARAMETER) ?? "") === ids.join()) return search;
+  const parameters = new URLSearchParams(search);
+  if (ids.length) parameters.set(RUNS_PARAMETER, ids.join());
+  else parameters.delete(RUNS_PARAMETER);
   const text = parameters.toString();
   return text && `?${text}`;
 };

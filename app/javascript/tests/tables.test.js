@@ -4,7 +4,14 @@ import { describe, test } from "node:test";
 import { activeChoice, columnRules, formatChoice, knownColumns, parseChoice } from "../navigation/column_choice.js";
 import { compareValues, formatSortOrder, nextSortOrder, parseSortOrder, sortByValue } from "../navigation/sort_order.js";
 import {
-  keepBrowserParameters, namedValues, tableValue, withNamedValues, withTableValue, withToggledSection,
+  keepBrowserParameters,
+  namedValues,
+  parseRunSelection,
+  tableValue,
+  withNamedValues,
+  withRunSelection,
+  withTableValue,
+  withToggledSection,
 } from "../navigation/url_state.js";
 
 describe("sorting of tables", () => {
@@ -75,6 +82,14 @@ describe("the state of tables in the URL", () => {
     assert.deepEqual(namedValues(search, "hidden", "branch-rates"), ["release/1.2", "a b&c"]);
     assert.deepEqual(namedValues(search, "hidden", "branch"), []);
     assert.equal(withNamedValues("?hidden=outcomes.Failed", "hidden", "outcomes", []), "");
+  });
+
+  test("runs that are selected for a comparison are in the URL", () => {
+    const search = withRunSelection("?period=7d&selected=1", ["12", "15"]);
+    assert.deepEqual(parseRunSelection(search, 5), ["12", "15"]);
+    assert.equal(withRunSelection(search, []), "?period=7d");
+    assert.equal(withRunSelection("?a=b%2Fc", []), "?a=b%2Fc");
+    assert.deepEqual(parseRunSelection("?selected=1,x,-2,03,4,5,6", 3), ["1", "4", "5"]);
   });
 
   test("the second change of a section removes it from the URL", () => {
