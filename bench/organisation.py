@@ -21,7 +21,7 @@ from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.rules.types import RULE_TYPES
 from health.alerts.storage.stored_rules import add_rule
-from health.insights.fingerprints import fingerprint
+from health.insights.causes.identity import fingerprint
 
 # Jobs of the large runs. The comparison is of several runs of the same size.
 LARGE_RUNS, COMPARED_RUNS = (831, 1_500, 8_311), 5

@@ -13,7 +13,7 @@ from collector.logs.fetch import names_cause
 from db.definitions.prices import PriceList
 from db.engine import write_scope
 from db.jobs.job_writes import resume_repricing, store_prices
-from health.insights.finding_queries import refresh_fingerprints
+from health.insights.causes.refresh import refresh_fingerprints
 from health.metrics.rollups.refresh import refresh_rollups
 
 log = logging.getLogger(__name__)

@@ -78,6 +78,11 @@ def rendered_line(line: str) -> str:
     return visible_fragment(line)
 
 
+def erases_line(fragment: str) -> bool:
+    """Whether a fragment of a line erases what was written before it."""
+    return _ERASE_SEQUENCE.search(fragment) is not None
+
+
 def overwritten_indices(fragments: Sequence[str], step: Callable[[], None] | None = None) -> set[int]:
     """Indices of the fragments that later output overwrites: those that end with a carriage return and are followed by
     text or by an erasure of the line. Each fragment includes the line break that ends it. `step` is called before each

@@ -13,7 +13,7 @@ from db.models import Job
 from db.sql import insert_ignore
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import AlertScope, open_alert
-from health.insights.fingerprints import fingerprint
+from health.insights.causes.identity import fingerprint
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
 
 DAY = 24 * 60

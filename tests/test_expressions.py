@@ -15,7 +15,8 @@ from tests.programs import clean
 _MOST_SECONDS = 300
 # Parts of expressions that modules hold, and the secrets of the settings, which are literals side by side.
 _MADE = {
-    "collector/logs/patterns.py: '|'.join(anywhere)", "collector/logs/patterns.py: '|'.join(at_start)",
+    "health/insights/causes/model.py: pattern", "health/insights/causes/model.py: item",
+    "health/insights/causes/model.py: requires",
     "health/insights/fingerprints.py: pattern", "core/text.py: '|'.join(words)",
     "core/text.py: pattern",
 }  # fmt: skip
@@ -37,7 +38,7 @@ def test_every_expression_is_read(measured: list[dict[str, Any]]) -> None:
     assert set(measured[0]["unread"]) == _MADE
     places = "\n".join(each["place"] for each in measured if "place" in each)
     for part in (
-        "collector.logs.cause_line.CAUSE_RULES[", "core.text._PATTERNS[", "health/insights/fingerprints.py:",
+        "health.insights.causes.recognition.RULES[", "core.text._PATTERNS[", "health/insights/fingerprints.py:",
         "app/logs/ansi.py:", "api/", "core/http/origins.py:", "health/alerts/channels/slack.py:",
     ):  # fmt: skip
         assert part in places

@@ -15,8 +15,8 @@ from collector.github.errors import Forbidden, Gone, InvalidResponse, NotFound, 
 from collector.github.pagination import pages
 from collector.github.payloads import AnnotationPayload
 from collector.logs.archive import InvalidArchive, LogArchive
+from collector.logs.budget import CPU_BUDGET, CpuBudget, CpuBudgetExceeded
 from collector.logs.buffer import LogBuffer, compress
-from collector.logs.cause_line import CPU_BUDGET, CpuBudget, CpuBudgetExceeded
 from collector.logs.excerpt import LogExcerpt, excerpt_text, is_canceled, is_closing
 from core import terminal
 from core.http.client import ResponseLimitExceeded
@@ -24,7 +24,7 @@ from core.work import report_progress
 from db.definitions.records import LogRecord
 from db.enums import LogState
 from db.logs.pending_logs import PendingLog
-from health.insights.fingerprints import fingerprint
+from health.insights.causes.identity import fingerprint, fingerprint_of
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def log_from_buffer(client: GitHubClient, repo: str, log: PendingLog, buffer: Lo
                 log.job_id,
                 CPU_BUDGET,
             )
-            excerpt = LogExcerpt(1, (), None)
+            excerpt = LogExcerpt(1, ())
         content = compress(text)
         del text
     error_line = _cause_line(client, repo, log, excerpt) if log.failed else None
@@ -124,7 +124,7 @@ def log_from_buffer(client: GitHubClient, repo: str, log: PendingLog, buffer: Lo
         excerpt_first_line=excerpt.first_line,
         excerpt=excerpt.lines,
         error_line=error_line,
-        fingerprint=_fingerprint(error_line),
+        fingerprint=_fingerprint_in_log(error_line, excerpt),
     )
     return FetchedLog(record, content)
 
@@ -181,6 +181,13 @@ def names_cause(line: str) -> bool:
     """Whether a line names a cause that two failures can share. Lines that only report an end or a cancellation do
     not."""
     return not is_closing(line) and not is_canceled(line)
+
+
+def _fingerprint_in_log(line: str | None, excerpt: LogExcerpt) -> str | None:
+    """The fingerprint of the cause; of one in the log, with what the lines around it name."""
+    if line is not None and excerpt.cause is not None and excerpt.cause.line == line and names_cause(line):
+        return fingerprint_of(excerpt.cause)
+    return _fingerprint(line)
 
 
 def _fingerprint(line: str | None) -> str | None:

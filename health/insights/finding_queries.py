@@ -1,24 +1,21 @@
-"""Queries of the detectors, and the renewal of stored fingerprints. Every query is limited by a window, by a number of
+"""Queries of the detectors. Every query is limited by a window, by a number of
 rows, or by both, unless its docstring says otherwise."""
 
-import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, and_, func, select, update
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased
 
 from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
-from db.engine import write_scope
 from db.enums import Outcome, Status
 from db.jobs.decisive_failures import in_failed_attempt
 from db.models import Job, JobLog, Run
 from db.runs.run_filters import in_scope, in_window
 from db.runs.run_queries import RunRow, select_runs
-from health.insights.fingerprints import LENGTH, fingerprint
 
 Key = tuple[int, int]
 # The end of a window whose commits are compared.
@@ -208,35 +205,3 @@ def list_unfinished(session: Session, scope: Scope, window: Window, *, limit: in
         started_at >= window.since,
     )
     return [RunRow(*row) for row in session.execute(query.order_by(Run.created_at, Run.id).limit(limit))]
-
-
-_BATCH, _PAUSE_SECONDS = 500, 0.02
-
-
-def refresh_fingerprints(engine: Engine, is_cause: Callable[[str], bool]) -> Iterator[int]:
-    """Recomputes fingerprints of earlier rules from the stored error lines; yields the number of updated rows, batch by
-    batch. A line for which `is_cause` is false loses its fingerprint. May be interrupted and repeated at any time."""
-    position = ""
-    while True:
-        with write_scope(engine) as session:
-            query = (
-                select(JobLog.repository_id, JobLog.job_id, JobLog.error_line, JobLog.fingerprint)
-                .where(JobLog.fingerprint >= position, func.length(JobLog.fingerprint) != LENGTH)
-                .order_by(JobLog.fingerprint)
-                .limit(_BATCH)
-            )
-            rows = session.execute(query).all()
-            if rows:
-                position = rows[-1].fingerprint or ""
-                session.execute(update(JobLog), [_refreshed_values(*row[:3], is_cause) for row in rows])
-        if not rows:
-            return
-        yield len(rows)
-        time.sleep(_PAUSE_SECONDS)
-
-
-def _refreshed_values(
-    repository_id: int, job_id: int, line: str | None, is_cause: Callable[[str], bool]
-) -> dict[str, int | str | None]:
-    refreshed = fingerprint(line) if line and is_cause(line) else None
-    return {"repository_id": repository_id, "job_id": job_id, "fingerprint": refreshed}

@@ -1,4 +1,4 @@
-"""Fingerprints of error lines, which identify a failure cause across runs, and clusters of similar lines. Pure.
+"""Masked error lines, by which causes without a subject are compared, and clusters of similar lines. Pure.
 
 Values that differ from run to run are masked: times, numbers, hashes, directories. Names are kept: of a test, a quoted
 identifier, the name after "No module named", the code of an error. A different name is a different cause.
@@ -76,9 +76,8 @@ def _similarity_reached(tokens: Sequence[str], others: Sequence[str]) -> bool:
     return equal >= _MIN_SIMILARITY * len(tokens)
 
 
-# The length identifies the version of the rules. Fingerprints of earlier rules, which did not distinguish some names,
-# have 16 characters.
-LENGTH = 20
+# The length of fingerprints that were made from the masked line alone, before causes had a class, tool and subject.
+EARLIER_LENGTH = 20
 # Joins the words of a name, so that the name is one token.
 WORD_JOINER = "\u00a0"
 # Lines of excerpts are shorter; annotations of the runner have no limit.
@@ -138,14 +137,9 @@ _CODE = re.compile(r"^[A-Z]{1,10}[-_]?\d{2,6}$|(?i:test)|[a-z][A-Z]")
 _NUMBERED_NAME = re.compile(r"^(?P<stem>[A-Za-z]+(?:_[A-Za-z]+)*_)\d+$")
 
 
-def fingerprint(line: str | None) -> str | None:
-    """The fingerprint of an error line; null without a line."""
-    return hashlib.sha256(normalize(line).encode()).hexdigest()[:LENGTH] if line else None
-
-
-def is_current(fingerprint: str) -> bool:
-    """Whether a fingerprint was made by the current rules."""
-    return len(fingerprint) == LENGTH
+def earlier_fingerprint(line: str) -> str:
+    """The fingerprint that earlier rules made from an error line, and that old links contain."""
+    return hashlib.sha256(normalize(line).encode()).hexdigest()[:EARLIER_LENGTH]
 
 
 @lru_cache(maxsize=65_536)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.logs import buffer, cause_line
+from collector.logs import budget, buffer
 from db.engine import session_scope, write_scope
 from db.logs.log_queries import list_logs
 from db.logs.log_writes import request_logs
@@ -120,7 +120,7 @@ def test_when_the_runner_died_the_cause_comes_from_the_annotations(
 def test_beyond_its_cpu_time_a_log_has_no_excerpt_and_is_stored(
     engine: Engine, github: GitHub, failed_run: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(cause_line, "CPU_BUDGET", 0.0)
+    monkeypatch.setattr(budget, "CPU_BUDGET", 0.0)
     fetch_logs(engine, github.url, clock=github.clock)
     with session_scope(engine) as session:
         row = next(each for each in list_logs(session, failed_run, 1) if each.state == "stored")

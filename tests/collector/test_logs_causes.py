@@ -8,7 +8,7 @@ import pytest
 from collector.github.client import GitHubClient
 from collector.logs.fetch import FetchedLog, fetch_log
 from db.logs.pending_logs import PendingLog
-from health.insights.fingerprints import fingerprint
+from health.insights.causes.identity import fingerprint
 from tests.collector.servers import Asked, Reply, StandIn, as_json
 
 STEP = "##[group]Run ./ci.sh\n##[endgroup]\n"

@@ -8,15 +8,13 @@ import pytest
 from collector.logs.excerpt import (
     LINES_AFTER,
     LINES_BEFORE,
-    MAX_LINE_LENGTH,
-    SEARCHED_LINES,
     excerpt_lines,
     excerpt_text,
     is_closing,
-    plain_line,
 )
-from collector.logs.patterns import Pattern
-from health.insights.fingerprints import fingerprint, normalize
+from health.insights.causes.identity import fingerprint
+from health.insights.causes.identity import line_identity as normalize
+from health.insights.causes.lines import MAX_LINE_LENGTH, plain_line
 from tests.collector.recordings import FOLDER, MISSING
 from tests.growth import SUBQUADRATIC, growth
 
@@ -149,18 +147,11 @@ def test_without_a_rule_the_last_word_of_the_step_is_the_cause(lines: list[str],
     assert excerpt_lines(lines).error_line == expected
 
 
-def test_the_alternatives_of_a_pattern_are_told_apart() -> None:
-    pattern = Pattern(r"^a|b(?:c|^d)[|)]e|^\||[]|]x|^[^]|]y")
-    assert [pattern.search(line) for line in ("ax", "xa", "-bc|e", "||", "x|", "|x", "-]x", "zy", "-zy")] == [
-        True, False, True, True, False, True, True, True, False,
-    ]  # fmt: skip
-
-
 def test_the_time_to_read_lines_grows_with_their_number_and_their_length() -> None:
     def lines(count: int, times: int) -> list[str]:
         return [*(f"{k} " + "at some.package.name.Error of a-b/c.d:12 (x) " * times for k in range(count)), END]
 
-    assert excerpt_lines(lines(SEARCHED_LINES, 4)).is_fallback
+    assert excerpt_lines(lines(4_000, 4)).is_fallback
     assert growth(excerpt_lines, lambda size: lines(size, 10), 100) < SUBQUADRATIC
     assert growth(excerpt_lines, lambda size: lines(100, size), 10) < SUBQUADRATIC
 
@@ -250,9 +241,10 @@ def test_lines_of_megabytes_are_cut_for_display() -> None:
         assert len(found.error_line) == 500
 
 
-def test_what_lies_far_before_the_end_is_not_searched() -> None:
-    assert excerpt_lines(["error: long ago"] + ["fine"] * SEARCHED_LINES + [END]).error_line == "fine"
-    assert excerpt_lines(["error: long ago"] + ["fine"] * (SEARCHED_LINES - 2) + [END]).error_line == "error: long ago"
+def test_a_cause_far_before_the_end_of_the_step_is_the_cause() -> None:
+    found = excerpt_lines(["--- FAIL: TestStore (0.1s)"] + ["fine"] * 10_770 + [END])
+    assert found.error_line == "--- FAIL: TestStore (0.1s)"
+    assert found.lines[0] == found.error_line
 
 
 def test_only_words_that_give_no_reason_are_called_closing() -> None:

@@ -6,8 +6,8 @@ from time import thread_time
 
 import pytest
 
+from collector.logs.budget import CPU_BUDGET, CpuBudget, CpuBudgetExceeded
 from collector.logs.buffer import LogBuffer
-from collector.logs.cause_line import CPU_BUDGET, CpuBudget, CpuBudgetExceeded
 from collector.logs.excerpt import excerpt_text
 
 SIZE = 2_000_000

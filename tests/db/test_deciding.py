@@ -11,8 +11,8 @@ from db.jobs.decisive_failures import jobs_allowed_to_fail
 from db.logs.log_queries import failure_cause, list_logs
 from db.logs.log_writes import store_log
 from db.runs.run_queries import list_runs
+from health.insights.causes.identity import fingerprint
 from health.insights.causes.queries import cause_of_run, cause_runs, causes
-from health.insights.fingerprints import fingerprint
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
 
 BAD, CUT = {"conclusion": "failure"}, {"conclusion": "cancelled"}

@@ -11,7 +11,8 @@ from db.engine import session_scope
 from db.models import JobLog
 from health.alerts.attention import attention
 from health.insights.causes.queries import cause_runs, causes
-from health.insights.finding_queries import refresh_fingerprints
+from health.insights.causes.refresh import refresh_fingerprints
+from health.insights.fingerprints import earlier_fingerprint
 from health.insights.regressions import regressions
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.findings import CAUSE, DAY, LINE, OTHER_CAUSE, fill, name_cause, named
@@ -96,6 +97,19 @@ def test_fingerprints_of_earlier_rules_are_made_anew(filled: Engine) -> None:
     }  # fmt: skip
     with session_scope(filled) as session:
         assert session.scalars(select(JobLog.fingerprint).where(JobLog.run_id == 45)).one() is None
+
+
+def test_a_link_with_a_fingerprint_of_earlier_rules_leads_to_its_cause(filled: Engine) -> None:
+    """Before and after the collector has rewritten it."""
+    line = "FAILED tests/test_shop.py::test_a - assert 1 == 2"
+    store_runs(filled, run(46, minutes=-46, branch="feature", conclusion="failure"))
+    name_cause(filled, 46, earlier_fingerprint(line), line)
+    for refreshed in (0, 1):
+        with session_scope(filled) as session:
+            one = cause_runs(session, earlier_fingerprint(line), Scope(), MONTH, NOW)
+        assert one is not None
+        assert (one.cause.fingerprint, one.cause.line) == (named(line), line)
+        assert sum(refresh_fingerprints(filled, lambda line: True)) == 1 - refreshed
 
 
 def test_a_limit_leaves_causes_out_and_counts_them(filled: Engine) -> None:

@@ -14,9 +14,10 @@ from db.logs.log_queries import failure_cause
 from db.runs.run_queries import RunRow
 from health.completeness.service import PeriodCompleteness
 from health.insights import finding_queries
+from health.insights.causes.identity import fingerprint as make_fingerprint
+from health.insights.causes.identity import has_subject, is_current, line_identity
 from health.insights.finding_queries import FailedJob
-from health.insights.fingerprints import clusters, is_current, normalize
-from health.insights.fingerprints import fingerprint as make_fingerprint
+from health.insights.fingerprints import EARLIER_LENGTH, clusters, earlier_fingerprint
 from health.metrics.branch_status import failing_streaks
 from health.metrics.queries.names import Names
 from health.metrics.service import was_collected
@@ -158,11 +159,7 @@ def cause_runs(
     failed_jobs, truncated = _failed_jobs(session, scope, window)
     grouped = _group_by_cluster(failed_jobs)
     key = next(
-        (
-            key
-            for key, jobs in grouped.items()
-            if any(fingerprint in (job.fingerprint, job.stored_fingerprint) for job in jobs)
-        ),
+        (key for key, jobs in grouped.items() if any(_has_fingerprint(job, fingerprint) for job in jobs)),
         None,
     )
     if key is None:
@@ -189,11 +186,24 @@ def _with_current_fingerprint(job: FailedJob) -> FailedJob:
     return replace(job, fingerprint=current, stored_fingerprint=job.fingerprint) if current else job
 
 
+def _has_fingerprint(job: FailedJob, fingerprint: str) -> bool:
+    """Whether a job has a fingerprint, which may be one of earlier rules: those are in old links."""
+    if len(fingerprint) == EARLIER_LENGTH:
+        return fingerprint == job.stored_fingerprint or earlier_fingerprint(job.line) == fingerprint
+    return fingerprint in (job.fingerprint, job.stored_fingerprint)
+
+
+def _compared_text(fingerprint: str, line: str) -> str:
+    """The text by which a cause is compared with others; one with a subject equals only itself."""
+    return fingerprint if has_subject(line) else line_identity(line)
+
+
 def _group_by_cluster(failed_jobs: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:
     """The jobs, newest first, by the most frequent fingerprint of their cluster."""
     counted = Counter(job.fingerprint for job in failed_jobs)
     lines = {job.fingerprint: job.line for job in reversed(failed_jobs)}
-    ranked = [(key, normalize(lines[key])) for key, _ in sorted(counted.items(), key=lambda item: (-item[1], item[0]))]
+    most_frequent_first = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    ranked = [(key, _compared_text(key, lines[key])) for key, _ in most_frequent_first]
     name_of = {key: cluster.fingerprints[0] for cluster in clusters(ranked) for key in cluster.fingerprints}
     grouped: dict[str, list[FailedJob]] = defaultdict(list)
     for job in failed_jobs:

@@ -1,0 +1,219 @@
+"""Extraction of failure causes from a log: the lines that name them, with class, tool and subject. Pure.
+
+The log is read once. Lines that may report a failure are recognised by the rules of the families; the rank of a rule
+decides among them. Work and memory are bounded for any log."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from health.insights.causes.families import generic
+from health.insights.causes.lines import display_line, is_ignored, unprefixed
+from health.insights.causes.model import NAMING_GROUPS, CauseClass, FailureCause, Heading, Rank
+from health.insights.causes.recognition import HEADINGS, Hit, Recogniser
+from health.insights.causes.scan import Region, Scan, StepSpan, scan
+from health.insights.causes.subjects import message_of, subject_of
+
+# The version of the rules. Causes that were extracted by an earlier version can be extracted again.
+VERSION = 1
+MAX_CAUSES = 50
+# The announcement of a retry follows the failure within this number of lines.
+_RETRY_LINES = 2
+# Items follow a heading within this number of lines.
+_ITEM_LINES = 7
+# Every heading contains one of these.
+_HEADING_WORDS = (
+    "====", "Oh no", "failing", "Fail", "fail", "Error", "error", "ERROR", "BUILD FAILED", "went wrong", "violations",
+    "There w", "Problem 1", "FILE: ", "In ", "Summar", "FAILED", "# ", "fmt", "format", "Resource handler",
+    "Unresolved", "flaky",
+)  # fmt: skip
+# Exceptions and reports: the last one ended the step.
+_LAST_COUNTS = frozenset({Rank.EXCEPTION, Rank.WORDS, Rank.LOGGED, Rank.WRAPPER})
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """`causes`: the most important first; empty if no line is plausible. `end_number`: the last line of the failed
+    step, from 1; 0 for an empty log. `closing`: the runner's last line of the step; null if there is none."""
+
+    causes: tuple[FailureCause, ...]
+    end_number: int
+    closing: str | None
+    is_cancelled: bool = False
+
+
+def extract(
+    lines: Iterable[str], step: StepSpan | None = None, *, check: Callable[[], None] | None = None
+) -> Extraction:
+    """The causes of a log, whose lines include their line breaks. `check` is called for each line that is read and may
+    raise to interrupt the work."""
+    check = check or _no_check
+    scanned = scan(lines, step, check)
+    if scanned is None:
+        return Extraction((), 0, None)
+    closing = display_line(scanned.closing) if generic.CLOSING.match(scanned.closing) else None
+    is_cancelled = generic.CANCELED.match(scanned.closing) is not None
+    causes = _causes(scanned, check, is_cancelled=is_cancelled)
+    return Extraction(tuple(causes), scanned.end_number, closing, is_cancelled)
+
+
+def cause_of_line(line: str) -> FailureCause:
+    """The cause that a line on its own, such as a stored line or an annotation, names."""
+    hit = Recogniser().recognise(1, line)
+    if hit is None:
+        shown = display_line(line)
+        return FailureCause(CauseClass.UNKNOWN, "", None, shown, shown, 1, is_fallback=True)
+    return _cause(hit, ())
+
+
+def _no_check() -> None:
+    pass
+
+
+def _causes(scanned: Scan, check: Callable[[], None], *, is_cancelled: bool) -> list[FailureCause]:
+    """In this order: what a rule names; the output of a script before it exits; a relayed failure; the notice of a
+    cancellation; the last plausible line; a wrapper; a line before a step without output."""
+    region, end = scanned.region, scanned.end_number
+    lines = _Lines(region, end, check)
+    hits = lines.hits()
+    best = _best([hit for hit in hits if hit.rank < Rank.LOGGED])
+    if best and best[0].rank < Rank.RELAYED:
+        return lines.causes(best, is_fallback=is_cancelled and best[0].rank > Rank.RUNNER)
+    if region.printed is not None:
+        return [_plain_cause(*region.printed, is_fallback=False)]
+    if best and (best[0].rank == Rank.RELAYED or not is_cancelled):
+        return lines.causes(best, is_fallback=is_cancelled or best[0].rank != Rank.RELAYED)
+    if is_cancelled:
+        shown = display_line(scanned.closing)
+        return [FailureCause(CauseClass.CANCELLED, "runner", None, shown, shown, end, is_fallback=True)]
+    fallback = _fallback(lines, hits, scanned)
+    if fallback is None and scanned.before is not None and scanned.is_closed and not region.has_output:
+        before = _Lines(scanned.before, end, check)
+        named = [hit for hit in before.hits() if hit.rank < Rank.RELAYED]
+        return before.causes(_best(named), is_fallback=True)
+    return [fallback] if fallback is not None else []
+
+
+def _fallback(lines: "_Lines", hits: Sequence[Hit], scanned: Scan) -> FailureCause | None:
+    logged = [hit for hit in hits if hit.rank == Rank.LOGGED]
+    wrappers = [hit for hit in hits if hit.rank == Rank.WRAPPER]
+    weak = {hit.number for hit in (*logged, *wrappers)}
+    for number, line in reversed(scanned.region.last):
+        text = unprefixed(line)
+        is_plausible = scanned.is_closed or generic.FAILURE_WORD.search(text)
+        if number > scanned.end_number or number in weak or is_ignored(text) or not is_plausible:
+            continue
+        if not generic.IMPLAUSIBLE.match(text) and not lines.was_retried(number):
+            return _plain_cause(number, line, is_fallback=True)
+    for hit in (*reversed(logged), *wrappers):
+        return replace(_cause(hit, ()), is_fallback=True)
+    return None
+
+
+def _plain_cause(number: int, line: str, *, is_fallback: bool) -> FailureCause:
+    shown = display_line(line)
+    return FailureCause(CauseClass.UNKNOWN, "", None, shown, shown, number, is_fallback)
+
+
+class _Lines:
+    """The candidate lines of a region by number."""
+
+    def __init__(self, region: Region, end: int, check: Callable[[], None]) -> None:
+        # The text of an error of the runner can have several lines.
+        self._lines = dict(region.candidates(end + 1))
+        self._numbers = list(self._lines)
+        self._check = check
+
+    def hits(self) -> list[Hit]:
+        recogniser = Recogniser([unprefixed(line) for line in self._lines.values()])
+        hits = []
+        seen: dict[str, int] = {}
+        listed = self._listed()
+        for number in self._numbers:
+            self._check()
+            line = self._lines[number]
+            if seen.get(line, 0) >= 3:
+                continue
+            seen[line] = seen.get(line, 0) + 1
+            hit = recogniser.recognise(number, line)
+            item = listed.get(number)
+            if item is not None and (hit is None or item.rank < hit.rank):
+                hit = item
+            if hit is None:
+                continue
+            if hit.rank < Rank.LOGGED and hit.rank != Rank.RUNNER and self.was_retried(number):
+                hit = replace(hit, rank=Rank.LOGGED)
+            hits.append(hit)
+        return hits
+
+    def was_retried(self, number: int) -> bool:
+        following = (self._lines.get(number + offset) for offset in range(_RETRY_LINES + 1))
+        return any(line is not None and generic.RETRY.search(line) for line in following)
+
+    def _listed(self) -> dict[int, Hit]:
+        """Items of lists that a heading announces, by number."""
+        items: dict[int, Hit] = {}
+        for number in self._numbers:
+            text = unprefixed(self._lines[number])
+            if any(word in text for word in _HEADING_WORDS):
+                heading = next((heading for heading in HEADINGS if heading.pattern.search(text)), None)
+                item = self._first_item(number, heading) if heading else None
+                if item is not None:
+                    items.setdefault(item.number, item)
+        return items
+
+    def _first_item(self, number: int, heading: Heading) -> Hit | None:
+        for following in range(number + 1, number + 1 + _ITEM_LINES):
+            line = self._lines.get(following)
+            text = unprefixed(line) if line is not None else ""
+            match = heading.item.match(text)
+            if line is not None and match and not generic.is_wrapper(text):
+                groups = {name: value for name, value in match.groupdict().items() if value}
+                return Hit(following, line, heading.rank, heading.tool, heading.kind, groups, heading.is_titled)
+        return None
+
+    def causes(self, hits: Sequence[Hit], *, is_fallback: bool) -> list[FailureCause]:
+        """The distinct causes of hits of one rank, those with the most frequent message first."""
+        causes: dict[tuple[str, str | None, str], FailureCause] = {}
+        for hit in hits:
+            cause = replace(_cause(hit, self._context(hit)), is_fallback=is_fallback)
+            causes.setdefault((cause.tool, cause.subject, "" if cause.subject else cause.line), cause)
+            if len(causes) >= MAX_CAUSES:
+                break
+        named = [message_of(cause.message) for cause in causes.values() if cause.message != cause.line]
+        counts = Counter(named)
+        if len(counts) == len(named):
+            return list(causes.values())
+        return sorted(causes.values(), key=lambda cause: -counts[message_of(cause.message)])
+
+    def _context(self, hit: Hit) -> tuple[str, ...]:
+        """Further names of the subject: the title of a test in the lines below, or the file in a line above."""
+        if hit.is_titled:
+            title: list[str] = []
+            for following in range(hit.number + 1, hit.number + 7):
+                line = self._lines.get(following, "").strip()
+                if not line or line.endswith(":"):
+                    return (*title, line.removesuffix(":")) if line else tuple(title)
+                title.append(line)
+            return ()
+        if hit.file_above:
+            for number in range(hit.number - 1, max(hit.number - 400, 0), -1):
+                line = self._lines.get(number, "")
+                if line and not line.startswith((" ", "\t", "-", "F")) and "." in line and " " not in line.strip():
+                    return (line.strip(),)
+        return ()
+
+
+def _best(hits: Sequence[Hit]) -> list[Hit]:
+    """The hits of the best rank, the decisive one first."""
+    rank = min((hit.rank for hit in hits), default=None)
+    best = [hit for hit in hits if hit.rank == rank]
+    return best[::-1] if rank in _LAST_COUNTS else best
+
+
+def _cause(hit: Hit, context: Sequence[str]) -> FailureCause:
+    shown = display_line(hit.line)
+    message = hit.groups.get("message", "").strip() or shown
+    parts = hit.subject_parts
+    subject = subject_of(parts, context) if context or any(name in NAMING_GROUPS for name, _ in parts) else None
+    return FailureCause(hit.kind, hit.tool, subject, message, shown, hit.number, has_code="code" in hit.groups)

@@ -1,0 +1,94 @@
+"""Recognition of single lines: which rule matches, how precisely, and what failed. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from health.insights.causes.families import generic, go_rust, infrastructure, javascript, jvm, native, python, web
+from health.insights.causes.lines import ERROR_MARK, is_ignored, unprefixed
+from health.insights.causes.model import SUBJECT_GROUPS, CauseClass, Heading, Rank, Rule
+
+_FAMILIES = (python, javascript, jvm, go_rust, native, web, infrastructure)
+# Rules in the order in which they are tried.
+RULES: tuple[Rule, ...] = tuple(
+    sorted((*(rule for family in _FAMILIES for rule in family.RULES), *generic.RULES), key=lambda rule: rule.rank)
+)
+HEADINGS: tuple[Heading, ...] = tuple(heading for family in _FAMILIES for heading in family.HEADINGS)
+_ALWAYS = tuple(index for index, rule in enumerate(RULES) if not rule.triggers)
+_BY_TRIGGER = tuple(
+    (trigger, tuple(index for index, rule in enumerate(RULES) if trigger in rule.triggers))
+    for trigger in sorted({trigger for rule in RULES for trigger in rule.triggers})
+)
+_UNRANKED_TOOLS = frozenset({"generic", "network", "system", "java"})
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A recognised line. `groups`: the named groups of the pattern that matched."""
+
+    number: int
+    line: str
+    rank: Rank
+    tool: str
+    kind: CauseClass
+    groups: dict[str, str]
+    is_titled: bool = False
+    file_above: bool = False
+
+    @property
+    def subject_parts(self) -> tuple[tuple[str, str], ...]:
+        """The names of what failed, as pairs of group and text."""
+        return tuple((name, self.groups[name]) for name in SUBJECT_GROUPS if self.groups.get(name))
+
+
+class Recogniser:
+    """Recognises the lines of one step. `texts`: its lines, among which a rule may require one; null if unknown, which
+    meets all requirements."""
+
+    def __init__(self, texts: Sequence[str] | None = None) -> None:
+        self._texts = texts
+        self._met: dict[re.Pattern[str], bool] = {}
+
+    def recognise(self, number: int, line: str) -> Hit | None:
+        """The hit of a plain line; null if it reports no failure."""
+        text = unprefixed(line)
+        annotated = line.startswith(ERROR_MARK)
+        if not text.strip() or generic.CLOSING.match(line) or (is_ignored(text) and not annotated):
+            return None
+        if generic.is_relayed(text):
+            return Hit(number, line, Rank.RELAYED, "generic", CauseClass.UNKNOWN, {})
+        if generic.is_wrapper(text):
+            return Hit(number, line, Rank.WRAPPER, "generic", CauseClass.UNKNOWN, {})
+        for index in _candidates(text):
+            match = RULES[index].pattern.search(text)
+            if match and self._is_met(RULES[index].requires):
+                return _hit(number, line, text, RULES[index], match, annotated=annotated)
+        if annotated:
+            return Hit(number, line, Rank.ANNOTATED, "runner", CauseClass.UNKNOWN, {"message": text})
+        return None
+
+    def _is_met(self, pattern: re.Pattern[str] | None) -> bool:
+        if pattern is None or self._texts is None:
+            return True
+        if pattern not in self._met:
+            self._met[pattern] = any(pattern.search(text) for text in self._texts)
+        return self._met[pattern]
+
+
+def _candidates(text: str) -> list[int]:
+    """Indices of the rules of which a trigger is in the text, in their order."""
+    indices = set(_ALWAYS)
+    for trigger, rules in _BY_TRIGGER:
+        if trigger in text:
+            indices.update(rules)
+    return sorted(indices)
+
+
+def _hit(number: int, line: str, text: str, rule: Rule, match: re.Match[str], *, annotated: bool) -> Hit:
+    rank = rule.rank
+    if rule.tool in _UNRANKED_TOOLS and not annotated and generic.LOGGED.match(text):
+        rank = max(rank, Rank.LOGGED)
+    if annotated and rank > Rank.ANNOTATED:
+        rank = Rank.ANNOTATED
+    groups = {name: value for name, value in match.groupdict().items() if value}
+    return Hit(number, line, rank, rule.tool, rule.kind, groups, rule.is_titled, rule.file_above)
