@@ -22,7 +22,7 @@ _PREFIX = re.compile(
 _IGNORED_START = re.compile(
     r"##\[(?:warning|notice|debug|command|group|endgroup|section|add-mask|start-action|end-action)|\++ |\s*(?:hint|"
     r"note|warning|info|help|debug|notice): |\[?WARN(?:ING)?\b|\[(?:INFO|info|DEBUG)\] (?!.*\*\*\*)|"
-    r"\[warn\] (?!\S+$)|\s*(?:✓|✔|√|☑|✅|\u2713|\u2714|◇|ok \d|PASS\b|PASSED\b|--- PASS|--- SKIP|=== |ok\s|"
+    r"\[warn\] (?!\S+$)|\s*(?:✓|✔|√|☑|✅|􁁛|\u2713|\u2714|◇|ok \d|PASS\b|PASSED\b|--- PASS|--- SKIP|=== |ok\s|"
     r"\[       OK \]|\[  PASSED  \]|\[  SKIPPED \]|\. |⚠|↓|○|◌)|\[ERROR\]\s*(?:$|OpenJDK .* warning|Picked up )|"
     r"not ok \d{1,7} [^#]*+# (?:TODO|SKIP)|\s*(?:if-no-files-found|continue-on-error|fail-fast|timeout-minutes|"
     r"fail_ci_if_error)\s*:|\s*(?:Downloading|Downloaded|Installing|Compiling|Collecting|Requirement already|"

@@ -27,13 +27,13 @@ _RUN = "##[group]Run "
 _NEXT_STEP = ("##[group]Run ", "Post job cleanup.", "Cleaning up orphan processes")
 # A line without any of these, in lower case, and without a position or a number of a list, is no candidate.
 _WORDS = (
-    "err", "fail", "fatal", "excep", "panic", "kill", "denied", "cannot", "can't", "could", "unable", "not found",
-    "no such", "missing", "invalid", "timed out", "timeout", "time out", "unexpected", "unknown", "undefined",
-    "unresolved", "unsupported", "mismatch", "refus", "not ok", "reset", "abort", "terminat", "segment", "would ",
-    "should", "conflict", "reject", "exceed", "limit", "memory", "space left", "quota", "warning", "violation",
-    "format", "went wrong", "require", "returning 124", "diff in", "lint for", "signal", "exit", "rule", "leak",
-    "coverage", "assert", "expected", "incorrect", "threshold", "✖", "×", "✕", "✗", "✘", "●", "•", "⨯", "❌", "[x]",
-    "==>", "┃", "│", "#", "__", ">>", "!", "∙", "━", "|", "npm ",
+    "err", "fail", "fatal", "excep", "panic", "kill", "denied", "cannot", "can't", "could", "unable",
+    "not found", "no such", "missing", "invalid", "timed out", "timeout", "time out", "unexpected", "unknown",
+    "undefined", "unresolved", "unsupported", "mismatch", "refus", "not ok", "reset", "abort", "terminat",
+    "segment", "would ", "should", "conflict", "reject", "exceed", "limit", "memory", "space left", "quota",
+    "warning", "violation", "format", "went wrong", "require", "returning 124", "diff in", "lint for", "signal",
+    "exit", "rule", "leak", "coverage", "assert", "expected", "incorrect", "threshold", "✖", "×", "✕", "✗", "✘",
+    "􀢄", "●", "•", "⨯", "❌", "[x]", "==>", "┃", "│", "#", "__", ">>", "!", "∙", "━", "|", "npm ",
 )  # fmt: skip
 _PLACE = re.compile(r"[:(\[]\d+[:,)\]]|:\d+\s|^\s*\d+[).]\s|^\s*\d+ - |^\s*\d+:\d+\s|\.\w{1,6}$")
 _EXIT = re.compile(r"^\++ exit [1-9]")

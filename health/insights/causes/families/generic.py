@@ -38,7 +38,7 @@ RULES: tuple[Rule, ...] = (
         r"(?::\d++(?:-\d++)?)?+:?+ ?+(?:\[(?P<code>E\w{1,40})\] )?(?!\s{0,40}(?:\[?(?:warning|note|info|debug)\b|"
         r"in\s|\w+(?:Error|Exception|Interrupt|Exit)$))(?P<message>\S.*\s.*)", ":"),
     rule("generic", CauseClass.LINT, Rank.POSITION,
-        r"^(?P<file>[^\s:(]+\.\w+)\(\d+(?:,\d+)?\):? (?!warning|note|info)(?P<message>\S.*\s.*)", "("),
+        r"^(?P<file>[^\s:(]+\.\w+)\(\d+(?:,\d+)?\):? {1,3}(?!warning|note|info)(?P<message>\S.*\s.*)", "("),
     rule("generic", CauseClass.LINT, Rank.POSITION, r"^(?P<file>[^\s:]+\.\w+):\d+(?::\d+)? - (?P<message>\S.*)",
         " - "),
     rule("generic", CauseClass.LINT, Rank.SOURCE, r"^\s{0,40}(?:Error|E) \((?P<code>\w+)\) (?P<message>\S.*)", "("),

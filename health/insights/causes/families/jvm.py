@@ -92,6 +92,8 @@ RULES: tuple[Rule, ...] = (
         r"^\[ERROR\] (?:Incompatibility detected|There is at least one incompatibility|java\.(?:method|class|"
         r"field)\.\w+:)", "[ERROR]"),
     # Maven
+    rule("enforcer", _DEPENDENCY, Rank.TOOL, r"^Dependency convergence error for (?P<package>\S+)",
+        "convergence error"),
     rule("enforcer", CauseClass.CONFIGURATION, Rank.TOOL,
         r"^\[(?:WARNING|ERROR)\] Rule \d+: (?P<code>\S+) failed with message:?(?P<message>.*)",
         " failed with message"),
@@ -110,9 +112,9 @@ RULES: tuple[Rule, ...] = (
         r"Plugin \S+ or one of its dependencies|Could not find the selected project|The project \S+ has \d+ error|"
         r"Child module).*)", "[ERROR] ", "[FATAL] "),
     rule("maven", _LINT, Rank.TOOL,
-        r"^\[ERROR\] Failed to execute goal (?P<package>[\w.:-]*(?:checkstyle|pmd|spotbugs|findbugs|spotless|"
-        r"fmt-maven|formatter|license|rat-plugin|ktlint|editorconfig|impsort|sortpom|javadoc|"
-        r"rewrite)[\w.:-]*)(?: \([\w-]+\))? on project (?P<symbol>[^\s:]+): (?P<message>.+)",
+        r"^\[ERROR\] Failed to execute goal (?P<package>[\w.:-]{0,120}?(?:checkstyle|pmd|spotbugs|findbugs|"
+        r"spotless|fmt-maven|formatter|license|rat-plugin|ktlint|editorconfig|impsort|sortpom|javadoc|"
+        r"rewrite)[\w.:-]{0,120})(?: \([\w-]+\))? on project (?P<symbol>[^\s:]+): (?P<message>.+)",
         "Failed to execute goal"),
     rule("maven", CauseClass.UNKNOWN, Rank.TOOL,
         r"^\[ERROR\] Failed to execute goal (?P<package>[\w.:-]+)(?: \([\w.-]+\))? on project (?P<symbol>[^\s:]+): "
@@ -133,7 +135,7 @@ RULES: tuple[Rule, ...] = (
     rule("ant", CauseClass.UNKNOWN, Rank.REPORT,
         r"^(?P<file>\S+\.xml):\d+: (?!The following error occurred|Compile failed|Java returned|"
         r"exec returned)(?P<message>\S.*)", ".xml:", requires=r"^BUILD FAILED"),
-    rule("ivy", _DEPENDENCY, Rank.TOOL, r"^\s{0,40}:: (?P<package>\S+#\S+): (?:not found|java)", ":: "),
+    rule("ivy", _DEPENDENCY, Rank.TOOL, r"^\s{0,40}:: (?P<package>[\w.-]++#[\w.;-]++): (?:not found|java)", ":: "),
     # the virtual machine
     rule("java", CauseClass.RESOURCES, Rank.TEST, r"^.*(?P<code>java\.lang\.OutOfMemoryError)\b:? ?(?P<message>.*)",
         "OutOfMemoryError", requires=r"BUILD FAIL|OutOfMemoryError.*(?:Metaspace|heap)"),

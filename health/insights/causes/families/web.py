@@ -72,6 +72,7 @@ RULES: tuple[Rule, ...] = (
     rule("infection", _TEST, Rank.TOOL,
         r"^\s{0,40}\[ERROR\] The minimum required (?P<code>MSI|Covered Code MSI) percentage", "minimum required"),
     rule("symfony", _TEST, Rank.TOOL, r"^Remaining (?P<code>\w+) deprecation notices \(\d+\)", "deprecation notices"),
+    rule("testdox", _TEST, Rank.LISTED, r"^\s{0,8}[✘✗] (?P<test>\S.*)", "✘", "✗"),
     # .NET
     rule("dotnet", _TEST, Rank.TEST, r"^\s{0,40}(?:\[xUnit\.net [\d:.]+\]\s{1,40})?(?P<test>\S.*) \[FAIL\]$",
         "[FAIL]"),
