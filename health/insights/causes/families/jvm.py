@@ -32,7 +32,7 @@ RULES: tuple[Rule, ...] = (
     rule("ant", _TEST, Rank.TEST,
         r"^Testcase: (?P<test>[^\s(]+(?:\([^)]*\))?)(?: took [\d.]+ sec)?:?\s{1,8}(?:FAILED|Caused an ERROR)\b",
         "Testcase: "),
-    rule("ant", _TEST, Rank.LISTED, r"^Test (?P<test>[\w$.]+) FAILED(?: \(.*\))?$", " FAILED"),
+    rule("ant", _TEST, Rank.LISTED, r"^(?:Test|TEST) (?P<test>[\w$.]+) FAILED(?: \(.*\))?$", " FAILED"),
     rule("ant", _TEST, Rank.LISTED, r"^\S+\.xml:\d+: Test (?P<test>\S+) failed$", " failed"),
     rule("junit", _TEST, Rank.TEST, r"^[\s│├└─╷'|+-]{0,60}(?P<test>\S.*?) \[X\] ", "[X]"),
     rule("junit", _TEST, Rank.TEST, r"^\d+\) (?P<test>[\w \[\]=,.-]+\([\w.$]+\))$", ") "),
@@ -133,8 +133,8 @@ RULES: tuple[Rule, ...] = (
         r"^\[error\] (?P<message>(?:Not a valid (?:command|key|project ID)|Expected |Reference to undefined|"
         r"java\.lang\.\w+Error).*)", "[error]"),
     rule("ant", CauseClass.UNKNOWN, Rank.REPORT,
-        r"^(?P<file>\S+\.xml):\d+: (?!The following error occurred|Compile failed|Java returned|"
-        r"exec returned)(?P<message>\S.*)", ".xml:", requires=r"^BUILD FAILED"),
+        r"^(?P<file>\S+\.xml):\d+: (?!The following error occurred|Compile failed|Java returned|exec returned|"
+        r".{0,40}[Tt]ests? (?:failed|FAILED))(?P<message>\S.*)", ".xml:", requires=r"^BUILD FAILED"),
     rule("ivy", _DEPENDENCY, Rank.TOOL, r"^\s{0,40}:: (?P<package>[\w.-]++#[\w.;-]++): (?:not found|java)", ":: "),
     # the virtual machine
     rule("java", CauseClass.RESOURCES, Rank.TEST, r"^.*(?P<code>java\.lang\.OutOfMemoryError)\b:? ?(?P<message>.*)",
@@ -159,7 +159,7 @@ HEADINGS: tuple[Heading, ...] = (
         r"Compilation (?:failed|error)|A failure occurred|Process '|Multiple (?:task|build)|Task |"
         r"\d+: )(?P<message>\S.*)"),
     heading("ant", CauseClass.UNKNOWN, Rank.REPORT, r"^BUILD FAILED$",
-        r"^\S+\.xml:\d+: (?!The following error occurred|Compile failed|Java returned|"
-        r"exec returned)(?P<message>\S.*)"),
+        r"^\S+\.xml:\d+: (?!The following error occurred|Compile failed|Java returned|exec returned|"
+        r".{0,40}[Tt]ests? (?:failed|FAILED))(?P<message>\S.*)"),
     heading("sbt", _TEST, Rank.LISTED, r"^\[error\] Failed tests:", r"^\[error\]\s{1,40}(?P<test>[\w.$]+)$"),
 )  # fmt: skip
