@@ -44,13 +44,20 @@ _FIRST_CHARTS_DRAWN = f"""charts => {{
 }}"""
 
 # Runs before the scripts of the document: layout shifts without user input (cumulative layout shift: the largest window
-# of shifts with gaps below 1 s, at most 5 s long), and the time of the last change of the page.
+# of shifts with gaps below 1 s, at most 5 s long) with the elements that moved, and the times of the last change of the
+# page and of its charts.
 LOAD_SCRIPT = """(() => {
-    const load = window.benchLoad = {shift: 0, last: 0}
+    const load = window.benchLoad = {shift: 0, last: 0, chart: 0, moved: []}
     let size = 0, first = 0, previous = -2000
+    const nameOf = node => {
+        const element = node?.nodeType == 1 ? node : node?.parentElement
+        return `${element?.closest('[class*=st-key-]')?.className ?? ''} "${element?.innerText?.slice(0, 40) ?? ''}"`
+    }
     new PerformanceObserver(list => {
-        for (const {startTime, value, hadRecentInput} of list.getEntries()) {
+        for (const {startTime, value, hadRecentInput, sources} of list.getEntries()) {
             if (hadRecentInput) continue
+            for (const {node, previousRect: {y: from}, currentRect: {y: to}} of sources)
+                load.moved.push(`${value.toFixed(3)} ${Math.round(from)} to ${Math.round(to)}: ${nameOf(node)}`)
             const isNew = startTime - previous > 1000 || startTime - first > 5000
             if (isNew) [size, first] = [0, startTime]
             size += value
@@ -61,7 +68,9 @@ LOAD_SCRIPT = """(() => {
     new MutationObserver(changes => {
         const elementOf = ({target}) => (target.nodeType == 1 ? target : target.parentElement)
         const inMain = change => elementOf(change)?.closest('[data-testid=stMain]')
+        const inChart = change => elementOf(change)?.closest('.js-plotly-plot')
         if (changes.some(inMain)) load.last = performance.now()
+        if (changes.some(inChart)) load.chart = performance.now()
     }).observe(document, {subtree: true, childList: true, attributes: true, characterData: true})
 })()"""
 _LOADED = f"""quiet => {_SCRIPT_FINISHED} && window.benchLoad.last > 0
@@ -84,10 +93,11 @@ class PageTimings:
 
 @dataclass(frozen=True)
 class PageLoad:
-    """A load of a page: first contentful paint and last change in milliseconds, and the cumulative layout shift, of
-    which web.dev calls at most 0.1 good."""
+    """A load of a page: first contentful paint, last change of a chart (0 without charts) and last change of the page
+    in milliseconds, and the cumulative layout shift, of which web.dev calls at most 0.1 good."""
 
     first_paint: float
+    last_chart: float
     last_change: float
     layout_shift: float
 
@@ -103,8 +113,8 @@ def chromium() -> Iterator[Browser]:
 class Tab:
     """A page in a separate browser context with an empty cache."""
 
-    def __init__(self, browser: Browser, url: str) -> None:
-        self._context = browser.new_context(viewport={"width": 1440, "height": 900})
+    def __init__(self, browser: Browser, url: str, width: int = 1440) -> None:
+        self._context = browser.new_context(viewport={"width": width, "height": 900})
         self.page: Page = self._context.new_page()
         self.page.set_default_timeout(_TIMEOUT_MS)
         self._url, self._bytes = url, 0
@@ -123,7 +133,7 @@ class Tab:
         page.goto(self._url + path, wait_until="commit", timeout=_TIMEOUT_MS)
         result = page.wait_for_function(_LOADED, arg=_QUIET_MS, polling=50, timeout=_TIMEOUT_MS).json_value()
         page.close()
-        return PageLoad(result["paint"], result["last"], result["shift"])
+        return PageLoad(result["paint"], result["chart"], result["last"], result["shift"])
 
     def open(self, path: str = "/") -> None:
         self.page.goto(self._url + path)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from bench.browser import CHROMIUM, PageLoad, PageTimings, Tab, TookTooLong, chromium
+from bench.browser import CHROMIUM, PageTimings, Tab, TookTooLong, chromium
 from bench.dashboard import ServerProcess, dashboard, plain_page
 from bench.dataset import JOBS, REPOSITORIES, WORKFLOWS
 from bench.organisation import LARGE_RUNS, Size, build_organisation, large_run_id
+from bench.page_loads import loads
 from bench.sessions import first_runs, rerun_sessions
 from db.engine import make_engine
 from db.migrate import upgrade
@@ -27,7 +28,6 @@ PERIODS = ("7d", "90d", "24h", "30d")
 VISIT_RATIO, FILTER_MS, PAGE_MS, RERUN_MS, SESSION_MB, SESSIONS = 1.3, 500, 800, 300, 5, 20
 # Limits of the first visit of a run with thousands of jobs.
 LARGE_RUN_MS, LARGE_RUN_KB = 1_500, 1_024
-MAX_SHIFT = 0.1
 
 
 def main() -> int:
@@ -110,32 +110,6 @@ def _charts(browser: Browser, url: str, path: str = "/") -> int:
     charts = tab.charts
     tab.close()
     return charts
-
-
-def loads(browser: Browser, served: ServerProcess, times: int) -> None:
-    """Loads pages in a new browser context ("cold": scripts are read and compiled) and again in it ("warm")."""
-    tab = Tab(browser, served.url)
-    tab.open("/runs")
-    run = tab.page.locator("[data-table=runs] a[href^='run?']").first.get_attribute("href")
-    tab.open("/workflow")
-    workflow = tab.page.locator("a[href^='workflow?id=']").first.get_attribute("href")
-    tab.close()
-    for title, path in {"Overview": "/", "Workflow": f"/{workflow}", "Runs": "/runs", "Run": f"/{run}"}.items():
-        measured: dict[str, list[PageLoad]] = {"cold": [], "warm": []}
-        for _ in range(times):
-            tab = Tab(browser, served.url)
-            for results in measured.values():
-                results.append(tab.load(path))
-            tab.close()
-        for kind, results in measured.items():
-            for label, values in (
-                ("first paint", [load.first_paint for load in results]),
-                ("last change", [load.last_change for load in results]),
-            ):
-                print_result(f"load: {title}, {label}", kind, PageTimings(values, [0.0]), "")
-            shifts = sorted(load.layout_shift for load in results)
-            line = f"{statistics.median(shifts):8.3f} {shifts[-1]:8.3f} {'':7}  {MAX_SHIFT}"
-            print(f"{f'load: {title}, layout shift (median, largest)':44} {kind:7} {line}", flush=True)
 
 
 def filters(browser: Browser, served: ServerProcess, times: int) -> None:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime, timedelta
+from zlib import crc32
 
 import streamlit as st
 
@@ -33,16 +34,21 @@ def attention(items: Sequence[Attention], now: datetime, *, caveat: str | None =
 
 def reserved_area(selection: Hashable, *, is_update: bool) -> Callable[[str], None]:
     """Reserves a place for a list that is computed after what follows it, and returns the function that shows the list.
-    The place has the height of the last list of this selection in any session, else that of a full list. `is_update`:
-    the browser shows the previous list, which stays until then."""
-    slot = st.container()
+    The place has the height of the last list of this selection in any session, else that of a full list; the first
+    elements of a document wait for a list of unknown height. `is_update`: the browser shows the previous list, which
+    stays until then. The list keeps its height when it changes."""
+    slot = st.container(key="attention")
     if not is_update:
         slot = slot.empty()
-        content = (_last_lists.get(selection) or _placeholder_rows()).replace(' role="alert"', "")
-        slot.html(f'<div class="ph-reserved" aria-hidden="true">{content}</div>')
+        last = _last_lists.get(selection)
+        content = (last or _placeholder_rows()).replace(' role="alert"', "")
+        unknown = "" if last else " ph-unknown-height"
+        slot.html(f'<div class="ph-reserved{unknown}" aria-hidden="true">{content}</div>')
+
+    mark = f"{crc32(repr(selection).encode(errors='replace')):x}"
 
     def show(content: str) -> None:
-        slot.html(content)
+        slot.html(content.replace('class="ph-attention"', f'class="ph-attention" data-selection="{mark}"', 1))
         remember_list(selection, content)
 
     return show

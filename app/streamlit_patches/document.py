@@ -21,7 +21,19 @@ from app.routes import CHART_PAGES, NAMES, PAGES
 STREAMLIT = Path(st.__file__).parent / "static"
 _SCRIPTS = STREAMLIT / "static" / "js"
 # Streamlit's scripts by the beginnings of their names: those of every page, and the one that draws charts.
-COMMON_COMPONENTS = ("BidiComponent", "Html", "ButtonGroup", "Multiselect", "DownloadButton", "LinkButton")
+COMMON_COMPONENTS = (
+    "BidiComponent",
+    "Html",
+    "ButtonGroup",
+    "Multiselect",
+    "DownloadButton",
+    "LinkButton",
+    "Button",
+    "TextInput",
+    "Pagination",
+    "Selectbox",
+    "PageLink",
+)
 CHART_COMPONENTS = ("PlotlyChart",)
 # A script begins with its imports.
 _HEAD_BYTES = 20_000
@@ -55,8 +67,8 @@ _CONNECT_SCRIPT = """(() => {
   } catch {}
 })()"""
 # Marks the document until its first elements have their final size: when the script of the page has finished, or 600 ms
-# after its first elements, but not while an element that is no chart is still a placeholder (at most 3 s); the size of
-# charts is fixed.
+# after its first elements. Up to 20 s, it waits for elements that are still placeholders (not for charts, whose size is
+# fixed), for a list of unknown height, and for the fields of a wall screen, which a script fits to the screen.
 _REVEAL_SCRIPT = """
 {
   const marks = document.documentElement.classList, now = () => performance.now()
@@ -69,8 +81,9 @@ _REVEAL_SCRIPT = """
     const hasContent = main?.querySelector(isFinished ? ".stElementContainer" : ".st-key-head")
     if (!hasContent) return now() > 8000
     first ||= now()
-    const placeholders = [...main.querySelectorAll("[data-testid=stSkeleton]")]
-    if (placeholders.some((element) => !element.closest(".stPrintGraphic"))) return now() - first > 3000
+    const placeholders = [...main.querySelectorAll("[data-testid=stSkeleton], .ph-unknown-height")]
+    const isFitting = main.querySelector(".ph-wall section:not([hidden]) .ph-wall-fields:not([style])")
+    if (isFitting || placeholders.some((element) => !element.closest(".stPrintGraphic"))) return now() - first > 20000
     return isFinished || now() - first > 600
   }
   const timer = setInterval(() => {

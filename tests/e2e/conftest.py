@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import pytest
 from sqlalchemy import Engine
 
+from bench.browser import LOAD_SCRIPT
 from db.engine import make_engine
 from tests.app.seeding import Seeded, seed
 from tests.programs import Program, start
@@ -21,6 +22,8 @@ from tests.programs import Program, start
 if TYPE_CHECKING:
     from playwright import sync_api
 
+# https://web.dev/articles/cls calls at most this good.
+MAX_SHIFT = 0.1
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 # Nothing on the page changed for a third of a second, or it goes on for four.
 _QUIET = """() => new Promise(done => {
@@ -92,7 +95,8 @@ class Tab:
         self.settle()
 
     def settle(self) -> None:
-        self.page.locator("[data-testid=stMainBlockContainer]").wait_for(timeout=30_000)
+        # A page is shown when its scripts are compiled, of which a busy machine needs many seconds for those of charts.
+        self.page.locator("[data-testid=stMainBlockContainer]").wait_for(timeout=60_000)
         self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=30_000)
         # What answers clicks and keys is a script that a busy machine may load after the page was drawn.
         self.page.wait_for_function("window.__pipelineHealth?.listening", timeout=30_000)
@@ -109,6 +113,16 @@ class Tab:
     def overflow(self) -> int:
         widths = "[document.documentElement, ...document.querySelectorAll('[data-testid=stMain]')]"
         return int(self.page.evaluate(f"Math.max(...{widths}.map(e => e.scrollWidth - e.clientWidth))"))
+
+    @property
+    def shift(self) -> float:
+        """The cumulative layout shift of the document so far."""
+        return float(self.page.evaluate("window.benchLoad.shift"))
+
+    @property
+    def moved(self) -> list[str]:
+        """What has moved, for the message of a failed test."""
+        return list(self.page.evaluate("window.benchLoad.moved"))
 
     @property
     def cut(self) -> list[str]:
@@ -164,6 +178,7 @@ def opened(context: "sync_api.BrowserContext", address: str, *, alone: bool = Fa
 def desktop(browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
     """One for all tests: in a new one ten megabytes of scripts are read and compiled again."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    context.add_init_script(LOAD_SCRIPT)
     yield context
     context.close()
 
@@ -171,6 +186,7 @@ def desktop(browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
 @pytest.fixture(scope="package")
 def phone(browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
     context = browser.new_context(viewport={"width": 420, "height": 900}, color_scheme="dark")
+    context.add_init_script(LOAD_SCRIPT)
     yield context
     context.close()
 

@@ -41,3 +41,13 @@ class SlowLine:
         for message in self._held:
             self._browser.send(message)
         self._held.clear()
+
+    def trickle(self, pause_ms: int) -> None:
+        """Lets messages through one by one, with a pause after each, until none came for a second."""
+        until, silent_since = time.monotonic() + 60, float("inf")
+        while time.monotonic() < until and time.monotonic() - silent_since < 1:
+            self._page.wait_for_timeout(pause_ms)
+            if self._held:
+                self._browser.send(self._held.pop(0))
+                silent_since = time.monotonic()
+        self.release()

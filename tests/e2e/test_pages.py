@@ -1,9 +1,10 @@
-"""Every page in a real browser: no errors, nothing wider than the screen, no accessibility violations."""
+"""Every page in a real browser: no errors, nothing that moves while it loads or is wider than the screen, no
+accessibility violations."""
 
 import pytest
 
 from tests.app.seeding import RERUN, SECRET_LINE
-from tests.e2e.conftest import Tab
+from tests.e2e.conftest import MAX_SHIFT, Tab
 
 PAGES = {
     "/": "Failure rate by hour",
@@ -19,6 +20,9 @@ PAGES = {
     "/flaky": "failed, then passed on re-run with no code change",
     "/cost": "Spend by repository",
     "/alerts": "Firing now",
+    "/alerts?show=rules&rule=new": "Create rule",
+    "/alerts?show=silences": "New silence",
+    "/setup": "Set up your repositories",
     "/collector": "Every run created since",
 }
 STATES = {
@@ -27,7 +31,10 @@ STATES = {
     "/?branch=nope": "No matching runs",
 }
 # What Streamlit draws itself and leaves no way to change.
-_NOT_OURS = "[data-testid=stSidebarHeader], [data-testid=stToolbar], [data-testid=stDataFrame], .vega-embed"
+_NOT_OURS = (
+    "[data-testid=stSidebarHeader], [data-testid=stToolbar], [data-testid=stCode], [data-testid=stDataFrame], "
+    ".vega-embed"
+)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -43,6 +50,7 @@ def test_empty_state_is_shown(wide: Tab, path: str) -> None:
 def _look(tab: Tab, path: str, text: str) -> None:
     tab.go(path)
     tab.see(text)
+    assert tab.shift <= MAX_SHIFT, tab.moved
     assert tab.overflow <= 0
     assert tab.cut == []
     assert "Pipeline Health" in tab.page.title()

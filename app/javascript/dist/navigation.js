@@ -625,6 +625,85 @@ var prepareCharts = () => {
   }
 };
 
+// navigation/attention_rest.js
+var TOLERANCE = 1;
+var restLabel = (titles, content, height) => {
+  if (content <= height + TOLERANCE) return "";
+  const hidden = titles.filter((bottom) => bottom > height + TOLERANCE).length;
+  return hidden ? `Show ${hidden} more` : "Show more";
+};
+
+// navigation/attention.js
+var BOX = ".st-key-attention";
+var LIST = ".ph-attention[data-selection]";
+var REST = "ph-attention-rest";
+var HEIGHT = "--ph-attention-height";
+var measured = null;
+var observedBox = null;
+var measure = (box, list) => {
+  const { style } = document.documentElement;
+  style.removeProperty(HEIGHT);
+  measured = { list, selection: list.dataset.selection, width: box.clientWidth };
+  style.setProperty(HEIGHT, `${box.getBoundingClientRect().height}px`);
+};
+var showRest = (list) => {
+  const items = [...list.children].filter((child) => !child.classList.contains(REST));
+  const top = list.getBoundingClientRect().top + list.clientTop;
+  const titles = items.map((item) => (item.querySelector("a, summary") ?? item).getBoundingClientRect().bottom - top);
+  const end = items.at(-1)?.getBoundingClientRect().bottom ?? top;
+  const label = restLabel(titles, end - top, list.clientHeight);
+  const button = list.querySelector(`.${REST}`) ?? document.createElement("button");
+  if (!label) {
+    button.remove();
+    return;
+  }
+  if (button.textContent !== label) button.textContent = label;
+  if (button.isConnected) return;
+  button.className = REST;
+  button.setAttribute("type", "button");
+  list.append(button);
+};
+var keepAttentionHeight = () => {
+  const box = (
+    /** @type {HTMLElement | null} */
+    document.querySelector(BOX)
+  );
+  const list = (
+    /** @type {HTMLElement | null | undefined} */
+    box?.querySelector(LIST)
+  );
+  if (!box) {
+    measured = null;
+    document.documentElement.style.removeProperty(HEIGHT);
+  }
+  if (!box || !list || list.closest(".ph-reserved")) return;
+  if (measured?.list === list && measured.width === box.clientWidth) return;
+  if (observedBox !== box) {
+    sizes.disconnect();
+    sizes.observe(box);
+    observedBox = box;
+  }
+  const isSame = measured?.selection === list.dataset.selection && measured?.width === box.clientWidth;
+  const isUnseen = document.hidden || box.getBoundingClientRect().bottom <= 0;
+  if (measured && isSame && !isUnseen) measured.list = list;
+  else measure(box, list);
+  showRest(list);
+};
+var sizes = new ResizeObserver(keepAttentionHeight);
+var onClick2 = (event) => {
+  const list = closestTarget(event, `${BOX} ${LIST}`);
+  const box = (
+    /** @type {HTMLElement | null | undefined} */
+    list?.closest(BOX)
+  );
+  if (!list || !box || !closestTarget(event, `summary, .${REST}`)) return;
+  setTimeout(() => {
+    measure(box, list);
+    showRest(list);
+  });
+};
+var installAttention = () => document.addEventListener("click", onClick2);
+
 // navigation/column_choice.js
 var VIEW_PARAMETER2 = "saved";
 var KEY = /^-?[a-z0-9-]{1,60}$/;
@@ -771,13 +850,13 @@ var showMenu = (table, button) => {
   menu.style.setProperty("top", `${Math.max(Math.min(bottom + 4, innerHeight - menu.offsetHeight - 8), 8)}px`);
   menu.querySelector("input")?.focus();
 };
-var onClick2 = (event) => {
+var onClick3 = (event) => {
   const button = closestTarget(event, "button.ph-columns");
   const table = button && tablesOfPanel(button)[0];
   if (button && table) showMenu(table, button);
 };
 var installColumns = () => {
-  document.addEventListener("click", onClick2);
+  document.addEventListener("click", onClick3);
   addEventListener("popstate", () => applyColumns(document.querySelectorAll("table.ph-table")));
   addEventListener("storage", () => choices = null);
 };
@@ -847,13 +926,13 @@ var applyNewDefault = (shown) => {
   applied.add(id);
   setDefaultView({ id, name, address });
 };
-var onClick3 = (event) => {
+var onClick4 = (event) => {
   const button = closestTarget(event, BUTTONS);
   if (!button) return;
   const { defaultView: id = "", name = "", address = "" } = button.dataset;
   setDefaultView(button.getAttribute("aria-pressed") === "true" ? null : { id, name, address });
 };
-var installDefaultView = () => document.addEventListener("click", onClick3);
+var installDefaultView = () => document.addEventListener("click", onClick4);
 
 // navigation/focus.js
 var LINKS = "[data-testid=stMain] a[href]";
@@ -912,14 +991,14 @@ var markHeading = () => {
   heading.id = CONTENT_ID;
   heading.setAttribute("tabindex", "-1");
 };
-var onClick4 = (event) => {
+var onClick5 = (event) => {
   if (!closestTarget(event, "a.ph-skip")) return;
   event.preventDefault();
   const heading = document.getElementById(CONTENT_ID);
   heading?.scrollIntoView({ block: "center" });
   heading?.focus();
 };
-var installSkipLink = () => document.addEventListener("click", onClick4, true);
+var installSkipLink = () => document.addEventListener("click", onClick5, true);
 
 // navigation/kiosk_layout.js
 var MIN_WIDTH = 8.2;
@@ -1067,7 +1146,7 @@ var sectionOf = (event) => {
   const details = event.target instanceof Element ? event.target.closest("details") : null;
   return details instanceof HTMLDetailsElement && details.matches(SECTIONS) ? details : null;
 };
-var onClick5 = (event) => {
+var onClick6 = (event) => {
   const details = event.target instanceof Element && event.target.closest("summary") ? sectionOf(event) : null;
   if (details) clicked.add(details);
 };
@@ -1078,7 +1157,7 @@ var onToggle = (event) => {
   if (name) replaceSearch(withToggledSection(location.search, name, details.open));
 };
 var installOpenSections = () => {
-  document.addEventListener("click", onClick5, true);
+  document.addEventListener("click", onClick6, true);
   document.addEventListener("toggle", onToggle, true);
 };
 
@@ -1216,11 +1295,11 @@ var chooseTheme = (theme) => {
   showTheme();
   setTimeout(runPage, APPLY_MS);
 };
-var onClick6 = (event) => {
+var onClick7 = (event) => {
   const theme = parseTheme(closestTarget(event, BUTTONS2)?.dataset.theme);
   if (theme) chooseTheme(theme);
 };
-var installThemeSwitch = () => document.addEventListener("click", onClick6);
+var installThemeSwitch = () => document.addEventListener("click", onClick7);
 
 // navigation/palette.js
 var IS_MAC = /^(Mac|iP)/.test(navigator.platform);
@@ -1408,7 +1487,7 @@ var showRunSelection = () => {
     if (link.textContent !== label) link.textContent = label;
   }
 };
-var onClick7 = (event) => {
+var onClick8 = (event) => {
   const box = closestTarget(event, "input.ph-pick");
   if (box instanceof HTMLInputElement) {
     if (box.checked) state.selectedRuns.add(box.value);
@@ -1418,7 +1497,7 @@ var onClick7 = (event) => {
   } else return;
   showRunSelection();
 };
-var installRunSelection = () => document.addEventListener("click", onClick7);
+var installRunSelection = () => document.addEventListener("click", onClick8);
 
 // navigation/sort_order.js
 var compareValues = (a, b, isNumeric) => {
@@ -1465,7 +1544,7 @@ var applySortOrder = (table) => {
     head.setAttribute("aria-sort", order && head === heads[index] ? direction : "none");
   }
 };
-var onClick8 = (event) => {
+var onClick9 = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
@@ -1498,7 +1577,7 @@ var onChange = (event) => {
   replaceSearch(withTableValue(search, "page", name, ""), { rerun: true });
 };
 var installTableSort = () => {
-  document.addEventListener("click", onClick8);
+  document.addEventListener("click", onClick9);
   document.addEventListener("click", onPageClick);
   document.addEventListener("change", onChange);
 };
@@ -1678,6 +1757,8 @@ var onMutation = () => {
       document.querySelectorAll("table.ph-table")
     );
     const steps = [
+      // Before the page is painted with the new list.
+      keepAttentionHeight,
       () => tables.forEach(applySortOrder),
       () => applyColumns(tables),
       showColumnButtons,
@@ -1711,6 +1792,7 @@ function navigation({ data }) {
   installShortcuts();
   installPalette();
   installDefaultView();
+  installAttention();
   installTableSort();
   installFocus();
   installColumns();

@@ -1,4 +1,5 @@
 import { installTimeSelection, prepareCharts } from "../charts/index.js";
+import { installAttention, keepAttentionHeight } from "./attention.js";
 import { applyColumns, installColumns, showColumnButtons } from "./columns.js";
 import { installDefaultView, showDefaultView } from "./default_view.js";
 import { installFocus, restoreFocus } from "./focus.js";
@@ -26,6 +27,8 @@ const onMutation = () => {
     isScheduled = false;
     const tables = /** @type {NodeListOf<HTMLTableElement>} */ (document.querySelectorAll("table.ph-table"));
     const steps = [
+      // Before the page is painted with the new list.
+      keepAttentionHeight,
       () => tables.forEach(applySortOrder),
       () => applyColumns(tables),
       showColumnButtons,
@@ -66,6 +69,7 @@ export default function navigation({ data }) {
   installShortcuts();
   installPalette();
   installDefaultView();
+  installAttention();
   installTableSort();
   installFocus();
   installColumns();

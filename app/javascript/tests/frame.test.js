@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { restLabel } from "../navigation/attention_rest.js";
 import { fieldGrid, isKiosk, restText, updatedText, viewAt } from "../navigation/kiosk_layout.js";
 import { currentPage } from "../navigation/pages.js";
 import { helpSections } from "../navigation/shortcut_list.js";
@@ -18,6 +19,13 @@ test("the help lists every shortcut", () => {
   assert.deepEqual(sections[0], ["Go to", [["g r", "Runs"]]]);
   const keys = sections.flatMap(([, rows]) => rows.map(([key]) => key));
   for (const key of ["/", "?", "Esc", "n", "p"]) assert.ok(keys.includes(key), key);
+});
+
+test("a list of fixed height names the number of items without space", () => {
+  assert.equal(restLabel([], 0, 37), "");
+  assert.equal(restLabel([28, 80], 100.5, 100), "");
+  assert.equal(restLabel([28], 55, 37), "Show more");
+  assert.equal(restLabel([28, 83, 138], 165, 37), "Show 2 more");
 });
 
 describe("theme", () => {
