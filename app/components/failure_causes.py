@@ -54,7 +54,8 @@ _VALUES: dict[str, Callable[[Cause], Value]] = {
     "first-seen": lambda cause: cause.first_at.isoformat(),
     "last-seen": lambda cause: cause.last_at.isoformat(),
 }
-_MAX_NAMES, _SEARCH_KEY = 3, "causes-q"
+# Names of repositories in a cell, and in its tooltip: a cause may occur in thousands of repositories.
+_MAX_NAMES, _MAX_HOVER_NAMES, _SEARCH_KEY = 3, 20, "causes-q"
 
 
 def key_figures(causes: Causes, window: Window, trends: Trends, period: str, now: datetime) -> None:
@@ -258,4 +259,8 @@ def _workflows(cause: Cause) -> Cell:
 
 def _more_names(names: Sequence[str], listed: int = _MAX_NAMES) -> str:
     rest = names[listed:]
-    return f' <span class="ph-dim" title="{html(", ".join(rest))}">+ {len(rest)}</span>' if rest else ""
+    if not rest:
+        return ""
+    omitted = len(rest) - _MAX_HOVER_NAMES
+    hover = ", ".join(rest[:_MAX_HOVER_NAMES]) + (f" and {formatting.count(omitted)} more" if omitted > 0 else "")
+    return f' <span class="ph-dim" title="{html(hover)}">+ {len(rest)}</span>'

@@ -46,8 +46,14 @@ class WorkflowList:
         return _histories(self.scope, self.window, tuple(item.path for item in items), self.version)
 
 
+# The options of the filters by repository and by workflow.
+MAX_NAMES = 2_000
+
+
 @dataclass(frozen=True)
 class FilterOptions:
+    """At most MAX_NAMES repositories and workflows, and the values of the latest runs."""
+
     repos: list[str]
     workflows: list[str]
     branches: list[str]
@@ -62,8 +68,8 @@ def filter_options(scope: Scope, since: datetime, version: int) -> FilterOptions
     """Options of the filters. Branches and workflows are those of the selected repositories."""
     with read_session() as session:
         return FilterOptions(
-            repos=[row.repo for row in repository_queries.list_repositories(session)],
-            workflows=sorted({row.name for row in repository_queries.list_workflows(session, scope)}, key=str.lower),
+            repos=[row.repo for row in repository_queries.list_repositories(session)][:MAX_NAMES],
+            workflows=sorted(repository_queries.workflow_names(session, scope), key=str.lower)[:MAX_NAMES],
             branches=repository_queries.list_branches(session, scope, since),
             events=repository_queries.frequent_values(session, "event", since),
             actors=repository_queries.frequent_values(session, "actor", since),

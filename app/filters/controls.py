@@ -17,8 +17,9 @@ from db.repositories.repository_queries import MAX_VALUES
 
 # The runs of this period provide the options of the filters.
 OPTIONS_PERIOD = PERIODS["90d"]
-# Filters whose options are limited to the values of the latest runs.
-_TRUNCATED_KEYS = ("branch", "event", "actor")
+# The limit of the options of a filter. Browsers receive all of them with each page.
+_MAX_OPTIONS = {"branch": MAX_VALUES, "event": MAX_VALUES, "actor": MAX_VALUES}
+_MAX_OPTIONS |= {"repo": figures.MAX_NAMES, "workflow": figures.MAX_NAMES}
 # The period control while days are selected: it has no selection, and each option leads back to a period.
 _OTHER_PERIOD_KEY = "period-instead"
 
@@ -159,8 +160,8 @@ def _options(version: int) -> figures.FilterOptions:
 def _multiselect(
     label: str, values: list[str], key: str, placeholder: str, format_value: Callable[[str], str] = str
 ) -> None:
-    """If the options are only the latest values, the user can type any other."""
-    is_truncated = key in _TRUNCATED_KEYS and len(values) >= MAX_VALUES
+    """If the options are only the latest values, or the first ones, the user can type any other."""
+    is_truncated = len(values) >= _MAX_OPTIONS.get(key, len(values) + 1)
     # A selected value that is not an option, such as an old branch in a shared link, remains selected.
     options = list(dict.fromkeys([*values, *selected(key)]))
     st.multiselect(

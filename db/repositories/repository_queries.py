@@ -133,6 +133,12 @@ def list_workflows(session: Session, scope: Scope) -> list[WorkflowRow]:
     return [WorkflowRow(*row) for row in session.execute(query)]
 
 
+def workflow_names(session: Session, scope: Scope) -> list[str]:
+    """The different names of the workflows of the scope's repositories."""
+    query = select(Workflow.name).where(Workflow.repository_id.in_(repository_ids(scope))).distinct()
+    return list(execute(session, query).scalars())
+
+
 def list_targets(session: Session) -> list[TargetRow]:
     """Names of GITHUB_REPOS whose last check failed."""
     return [TargetRow(*row) for row in execute(session, _UNRESOLVED_TARGETS)]

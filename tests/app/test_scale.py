@@ -6,14 +6,17 @@ import pytest
 from sqlalchemy import Engine, insert
 
 from app.components.alerts.rule_list import rule_rows
+from app.components.failure_causes import cause_rows
+from app.data.figures import MAX_NAMES
 from db.engine import write_scope
 from db.enums import AlertState, RuleKind
-from db.models import Alert
+from db.models import Alert, Repository, Workflow
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.rules.types import RULE_TYPES
 from health.alerts.storage.silences import add_silence
 from health.alerts.storage.stored_rules import add_rule
+from health.insights.causes.queries import Cause
 from tests.app.conftest import Open
 from tests.app.crowd import crowd, fail_differently
 from tests.app.reading import html, markdown, octets, table
@@ -95,6 +98,40 @@ def test_a_branch_that_is_not_listed_can_be_typed(empty: Engine, moment: datetim
     assert choice.placeholder == "All branches, or type one"
     assert not page.multiselect(key="actor").proto.accept_new_options
     assert len(table(page, "runs")) == 1
+
+
+def test_options_of_thousands_of_repositories_and_workflows_are_limited(
+    empty: Engine, moment: datetime, open_page: Open
+) -> None:
+    add_repository(empty, 1, "acme/web", moment)
+    store(empty, 1, run(1, moment))
+    heartbeat(empty, moment)
+    numbers = range(1_000, 1_000 + MAX_NAMES)
+    with write_scope(empty) as session:
+        session.execute(insert(Repository.__table__), [
+            {"id": number, "full_name": f"acme/z-{number}", "default_branch": "main", "private": True,
+             "archived": False, "html_url": "", "monitored": True} for number in numbers
+        ])  # fmt: skip
+        session.execute(insert(Workflow.__table__), [
+            {"repository_id": number, "id": number, "name": f"Workflow {number}", "path": "", "state": "active"}
+            for number in numbers
+        ])  # fmt: skip
+    page = open_page("runs", repo="acme/z-2999")
+    choice = page.multiselect(key="repo")
+    assert (len(choice.options), choice.value) == (MAX_NAMES + 1, ["acme/z-2999"])
+    assert choice.proto.accept_new_options
+    assert choice.placeholder == "All repositories, or type one"
+    workflows = open_page("runs").multiselect(key="workflow")
+    assert (len(workflows.options), workflows.proto.accept_new_options) == (MAX_NAMES, True)
+
+
+def test_tooltip_of_a_cause_in_hundreds_of_repositories_is_short(moment: datetime) -> None:
+    repos = [f"acme/service-{number}" for number in range(500)]
+    workflows = [(repo, "CI", number) for number, repo in enumerate(repos)]
+    cause = Cause("f", "Error: no space left", 500, 500, repos, workflows, moment, moment, 1, 1, [500], open=False)
+    (row,) = cause_rows([cause], moment, ())
+    assert "acme/service-20 and 479 more" in row[4].html
+    assert len(row[4].html) < 1_000
 
 
 def test_every_alert_that_fires_can_be_reached(empty: Engine, moment: datetime, open_page: Open) -> None:
