@@ -1,7 +1,7 @@
 """What the marks of charts open: runs of their time bucket with the filters of the page, and the comparison of jobs and
 steps before and after a regression."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from app.filters.days import Dates
 from app.frames.trends import UTC, marked
 from app.widgets.cells import address
 from db.definitions.scope import Window
-from db.enums import Interval
+from db.enums import Interval, Outcome
 from db.repositories.repository_queries import WorkflowRow
 from health.insights.regressions import Regression
 
@@ -41,6 +41,18 @@ def over_time(
 def runs() -> ChartLinks:
     """Each mark opens runs of the period with a query of its own."""
     return ChartLinks(address("runs", [*_scope_query(None, set()), *selection.time_query()]))
+
+
+def of_figures(workflow: WorkflowRow | None = None) -> Mapping[str, str]:
+    """The addresses of the runs behind key figures, by figure: all runs, failed ones, or the highest values first."""
+    query = [*_scope_query(workflow, set()), *selection.time_query()]
+    own: dict[str, list[tuple[str, object]]] = {
+        "runs": [],
+        "failures": [("outcome", Outcome.FAILURE)],
+        "success_duration_p50": [("outcome", Outcome.SUCCESS), ("sort", "runs.-duration")],
+        "queue_p95": [("sort", "runs.-queue")],
+    }
+    return {figure: address("runs", [*query, *extra]) for figure, extra in own.items()}
 
 
 def of_points(

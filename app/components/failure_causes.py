@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app import session
-from app.components import run_links
+from app.components import chart_links, run_links
 from app.components.page_head import Crumb, breadcrumb, set_title
 from app.components.workflows import Query, workflow_link
 from app.filters import view_state
@@ -89,7 +89,7 @@ def key_figures(causes: Causes, window: Window, trends: Trends, period: str, now
         ),
     )
     selection = (("failures", wide_bar_sparkline), ("failure_rate", wide_line_sparkline))
-    metric_cards(trends.comparison, trends.points, period, now, selection, cards)
+    metric_cards(trends.comparison, trends.points, period, now, selection, cards, chart_links.of_figures())
 
 
 def search_text() -> str:

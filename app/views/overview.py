@@ -45,6 +45,7 @@ metric_cards(
     selection.period_length(),
     now,
     health_cards(selection.success_rate().figure),
+    links=chart_links.of_figures(),
 )
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
     secondary_metrics(trend_data.comparison, now)

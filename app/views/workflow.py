@@ -59,7 +59,7 @@ if workflow_head.no_runs(trends, selection.describe()):
 
 clock = frames.bucket_zone(selection.interval(), session.zone())
 series = frames.series(trends.points, trends.previous, clock, window=window, now=now)
-metric_cards(trends.comparison, trends.points, selection.period_length(), now)
+metric_cards(trends.comparison, trends.points, selection.period_length(), now, links=chart_links.of_figures(workflow))
 secondary_metrics(trends.comparison, now)
 completeness(trends.comparison.current.data, window.since, scope.repos)
 

@@ -1,8 +1,9 @@
 """Cards of key figures with their trend and the change from the previous period."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 import streamlit as st
 
@@ -64,11 +65,12 @@ def metric_cards(
     now: datetime,
     selection: Sequence[CardSpec] = HEALTH_CARDS,
     extra_cards: Sequence[MetricCard] = (),
+    links: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Cards as one piece of HTML: Streamlit's metrics would load a charting library for their trends. Trends omit
-    partial time buckets, or each would end in a drop."""
+    partial time buckets, or each would end in a drop. `links`: the addresses to which the values of figures lead."""
     shown = [point.metrics for point in points if not point.partial] or [point.metrics for point in points]
-    cards = [_card(comparison, shown, period, now, FIGURES[name], draw) for name, draw in selection]
+    cards = [_card(comparison, shown, period, now, FIGURES[name], draw, links.get(name)) for name, draw in selection]
     cards += [_plain_card(card) for card in extra_cards]
     st.html(f'<div class="ph-tiles">{"".join(cards)}</div>')
 
@@ -128,6 +130,7 @@ def _card(
     now: datetime,
     figure: Figure,
     draw: Callable[[Sequence[float | None], str], str],
+    link: str | None,
 ) -> str:
     change = comparison.change(figure.name)
     tone = _TONES[change.is_improvement if change else None]
@@ -136,9 +139,12 @@ def _card(
     against = f"vs {_previous_period(comparison, period)}" if comparison.comparable else f"no complete data {earlier}"
     if figure.name == STANDARDIZED_FIGURE and change and change.has_enough_runs:
         against += ", same workflows"
+    value = html(figure.format(figure.value(comparison.current)))
+    if link:
+        value = f'<a href="{html(link)}" target="_self">{value}</a>'
     return (
         f'<div class="ph-tile" data-figure="{figure.name}"><span class="ph-label" title="{html(figure.description)}">'
-        f"{html(figure.label)}</span><b>{html(figure.format(figure.value(comparison.current)))}</b>"
+        f"{html(figure.label)}</span><b>{value}</b>"
         f"{_note(figure, comparison.current, comparison, now)}"
         f'<span class="ph-change"><span class="ph-chip ph-{tone}" title="{html(change_title(change))}">'
         f"{html(change.text if change else formatting.NO_DATA)}</span> {html(against)}</span>"

@@ -36,7 +36,7 @@ def tiles(page: AppTest) -> dict[str, tuple[str, str]]:
     """The value and the change of every metric card, by figure."""
     body = next((block for block in html(page) if 'class="ph-tiles"' in block), "")
     found = re.findall(r'data-figure="(\w+)".*?<b>(.*?)</b>.*?ph-chip[^>]*>(.*?)</span>', body)
-    return {name: (unescape(value), unescape(change)) for name, value, change in found}
+    return {name: (unescape(re.sub("<[^>]+>", "", value)), unescape(change)) for name, value, change in found}
 
 
 def facts(page: AppTest) -> dict[str, str]:

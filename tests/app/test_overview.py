@@ -1,5 +1,7 @@
 import re
 from datetime import timedelta
+from html import unescape
+from urllib.parse import parse_qs
 
 from app.data.connection import reset_engine
 from app.data.status import load_status, window_end
@@ -10,7 +12,7 @@ from db.engine import session_scope, write_scope
 from health.metrics import service
 from health.metrics.definitions.catalogue import display
 from tests.app.conftest import Open
-from tests.app.reading import html, markdown, table, tiles
+from tests.app.reading import everything, html, markdown, table, tiles
 from tests.app.seeding import Seeded
 
 _SHOWN = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p95")
@@ -26,6 +28,18 @@ def _written(seeded: Seeded, scope: Scope, span: timedelta) -> list[str]:
 def test_cards_show_the_strings_of_the_catalogue(seeded: Seeded, open_page: Open) -> None:
     page = open_page()
     assert [value for value, _ in tiles(page).values()] == _written(seeded, Scope(), timedelta(days=30))
+
+
+def test_figures_lead_to_the_runs_that_they_count(seeded: Seeded, open_page: Open) -> None:
+    page = open_page(repo=["acme/web"], period="7d")
+    body = next(block for block in html(page) if 'class="ph-tiles"' in block)
+    links = dict(re.findall(r'data-figure="(\w+)"><span[^>]*>[^<]*</span><b><a href="runs\?(.*?)"', body))
+    assert set(links) == {"runs", "failures", "success_duration_p50", "queue_p95"}
+    for figure in ("runs", "failures"):
+        runs = open_page("runs", **parse_qs(unescape(links[figure])))
+        assert f"{tiles(page)[figure][0]} in the last 7d" in everything(runs)
+    slowest = open_page("runs", **parse_qs(unescape(links["success_duration_p50"])))
+    assert "longest first" in everything(slowest)
 
 
 def test_url_filters_apply_to_the_figures(seeded: Seeded, open_page: Open) -> None:
