@@ -7,9 +7,11 @@ import streamlit as st
 
 from app import session, status_style
 from app.data import figures
+from app.data.connection import utc_now
 from app.data.status import window_end
 from app.filters import selection, url_state, view_state
-from app.filters.days import Dates
+from app.filters.days import BadDates, Dates
+from app.filters.time_text import EXAMPLES, parse_time_text
 from app.filters.url_state import PERIODS, RATES, STATUSES, selected
 from db.definitions.scope import Scope
 from db.enums import Conclusion, Outcome
@@ -22,6 +24,7 @@ _MAX_OPTIONS = {"branch": MAX_VALUES, "event": MAX_VALUES, "actor": MAX_VALUES}
 _MAX_OPTIONS |= {"repo": figures.MAX_NAMES, "workflow": figures.MAX_NAMES}
 # The period control while days are selected: it has no selection, and each option leads back to a period.
 _OTHER_PERIOD_KEY = "period-instead"
+_TEXT_KEY, _BAD_TEXT_KEY = "dates-text", "dates-text-invalid"
 
 
 def render(version: int, page: str, visible: Sequence[str]) -> None:
@@ -60,8 +63,8 @@ def render_for_runs(version: int) -> None:
             max_chars=200,
             width=330,
         )
-        _multiselect("Status", list(STATUSES), "status", "Any status", str.capitalize)
         _multiselect("Conclusion", list(Conclusion), "conclusion", "All results", status_style.outcome_name)
+        _multiselect("Status", list(STATUSES), "status", "Running or finished", str.capitalize)
         _multiselect("Event", options.events, "event", "All events", status_style.event_label)
         _multiselect("Actor", options.actors, "actor", "All actors")
         _multiselect("Runner", options.runners, "runner", "All runners")
@@ -98,6 +101,16 @@ def _time_controls(now: datetime) -> None:
         )
     label = dates.text(session.zone()) if dates else "Custom"
     with st.popover(label, icon=":material/date_range:", key="dates-popover", type="primary" if dates else "secondary"):
+        st.text_input(
+            f"Day and time ({session.zone()})",
+            key=_TEXT_KEY,
+            placeholder="yesterday 14-16",
+            max_chars=60,
+            on_change=_on_text_change,
+            help=f"Examples: {EXAMPLES}",
+        )
+        if message := st.session_state.pop(_BAD_TEXT_KEY, None):
+            st.text(message)
         today = selection.today()
         started = dates.started(today) if dates else None
         shown: list[date | datetime | str | None] = [started.first, started.last] if started else []
@@ -118,6 +131,17 @@ def _on_days_change() -> None:
     days = st.session_state.get("days")
     if isinstance(days, tuple) and len(days) == 2:
         st.session_state["dates"] = Dates.days(*days).query_value
+
+
+def _on_text_change() -> None:
+    text = str(st.session_state.get(_TEXT_KEY) or "").strip()
+    if not text:
+        return
+    try:
+        st.session_state["dates"] = parse_time_text(text, utc_now(), session.zone()).query_value
+        st.session_state[_TEXT_KEY] = ""
+    except BadDates as error:
+        st.session_state[_BAD_TEXT_KEY] = str(error)
 
 
 def rate_control() -> None:

@@ -37,10 +37,12 @@ class Dates:
         return self.text(UTC)
 
     def text(self, zone: tzinfo) -> str:
-        """`1 Nov – 9 Nov` for whole days, with years if they differ. Times are in `zone`: `3 Nov 10:00 – 14:00`."""
+        """`1 Nov – 9 Nov` or `1 Nov` for whole days, with years if they differ. Times are in `zone`:
+        `3 Nov 10:00 – 14:00`."""
         if self.whole_days:
             year = "" if self.first.year == self.last.year else " %Y"
-            return f"{self.first:%d %b{year}} – {self.last:%d %b{year}}"
+            first, last = f"{self.first:%d %b{year}}", f"{self.last:%d %b{year}}"
+            return first if first == last else f"{first} – {last}"
         begin, end = self.since.astimezone(zone), self.until.astimezone(zone)
         shown = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%d %b %H:%M}"
         return f"{begin:%d %b %H:%M} – {shown}"
