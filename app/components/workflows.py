@@ -1,6 +1,7 @@
 """The table of workflows, failing ones first, and its export."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import streamlit as st
@@ -155,6 +156,13 @@ def _rows(items: Sequence[WorkflowHealth], workflows: WorkflowList, now: datetim
     return [_row(item, histories.get(item.path, NO_HISTORY), workflows, now, time) for item in items]
 
 
+def _recent(item: WorkflowHealth, history: WorkflowHistory, time: Query) -> Cell:
+    """The outcomes of the last runs, linked to the runs of the workflow."""
+    strip = cells.outcomes([outcome for _, outcome in history.recent_outcomes])
+    url = cells.address("runs", [("repo", item.repo), ("workflow", item.workflow), *time])
+    return replace(strip, html=f'<a href="{html(url)}" target="_self">{strip.html}</a>')
+
+
 def _row(item: WorkflowHealth, history: WorkflowHistory, workflows: WorkflowList, now: datetime, time: Query) -> Row:
     figures, past = item.metrics, history.previous
     branch_status = workflows.default_branch_status(item.repo, item.workflow_id)
@@ -165,7 +173,7 @@ def _row(item: WorkflowHealth, history: WorkflowHistory, workflows: WorkflowList
         Cell(f'<span class="ph-{workflow_status_colour(branch_status.status)}">{word}</span>', branch_status.status),
         cells.rate(figures.success_rate, of=figures.runs.decided),
         cells.change_cell(change(FIGURES["success_rate"], figures, past) if past else None),
-        cells.outcomes([outcome for _, outcome in history.recent_outcomes]),
+        _recent(item, history, time),
         cells.trend(history.trend, f"Success rate of {item.workflow} over the period"),
         cells.count(figures.runs.total),
         cells.count(figures.runs.failure),

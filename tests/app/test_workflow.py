@@ -23,6 +23,7 @@ from tests.app.seeding import Seeded, add_repository, run, slow_down, store
 def test_all_workflows_are_listed_searched_and_ordered(seeded: Seeded, open_page: Open) -> None:
     page = open_page("workflow", period="90d")
     assert next(row["Workflow"].value for row in table(page, "all-workflows")) == "acme/web / CI"
+    assert table(page, "all-workflows")[0]["Last 20 runs"].links == ["runs?repo=acme%2Fweb&workflow=CI&period=90d"]
     page.text_input(key="workflow-q").set_value("API / dep").run()
     assert [row["Workflow"].value for row in table(page, "all-workflows")] == ["acme/api / Deploy"]
     page.text_input(key="workflow-q").set_value("").run()
