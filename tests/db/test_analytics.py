@@ -207,9 +207,7 @@ def test_a_commit_passed_when_all_of_its_runs_in_the_window_did(engine: Engine) 
         assert {point.metrics.success_rate_by_commit for point in points} == {None}
 
 
-@pytest.mark.parametrize("days", [7, 28])
-def test_the_change_of_durations_is_of_all_runs_of_both_periods(engine: Engine, days: int) -> None:
-    """Whole days are in roll-ups, the hours at the ends of a window in rows: those alone take half as long again."""
+def hourly_runs(engine: Engine) -> None:
     add_repository(engine)
     edge = timedelta(hours=12)
     records = [
@@ -220,6 +218,12 @@ def test_the_change_of_durations_is_of_all_runs_of_both_periods(engine: Engine, 
     with write_scope(engine) as opened:
         state = sync_state(opened, 1)
         state.synced_at, state.complete_since = NOON, NOON - timedelta(days=65)
+
+
+@pytest.mark.parametrize("days", [7, 28])
+def test_the_change_of_durations_is_of_all_runs_of_both_periods(engine: Engine, kept: Kept, days: int) -> None:
+    """Whole days are in roll-ups, the hours at the ends of a window in rows: those alone take half as long again."""
+    kept.fill(engine, hourly_runs)
     window = Window(NOON - timedelta(days=days, minutes=17), NOON + timedelta(minutes=43))
     with Session(engine) as opened:
         changed = service.compare(opened, Scope(), window).duration_change
