@@ -58,7 +58,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first: it would be waited for at the end."""
-    first = ("tests/e2e", "tests/chaos", "tests/collector")
+    first = ("tests/e2e", "tests/chaos", "tests/oracle", "tests/test_expressions.py", "tests/collector")
     items.sort(key=lambda item: [not item.nodeid.startswith(each) for each in first])
 
 
