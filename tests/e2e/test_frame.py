@@ -233,5 +233,10 @@ def test_print_has_no_controls_and_nothing_is_cut(wide: Tab) -> None:
             ".every(e => e.getBoundingClientRect().right <= innerWidth)"
         )
         assert wide.overflow <= 0
+        logs = "[...document.querySelectorAll('.ph-lv-view')]"
+        assert wide.page.evaluate(f"{logs}.length") == (1 if "/run?" in path else 0)
+        assert wide.page.evaluate(f"{logs}.every(e => e.scrollHeight <= e.clientHeight + 1)")
+        wrap = "[...document.querySelectorAll('.ph-lv-text')].every(e => getComputedStyle(e).whiteSpace === 'pre-wrap')"
+        assert wide.page.evaluate(wrap)
         wide.page.emulate_media(media="screen", color_scheme="light")
         wide.page.set_viewport_size({"width": 1440, "height": 900})

@@ -81,6 +81,15 @@ var viewer_default = `.ph-lv { display: flex; flex-direction: column; gap: 6px; 
   .ph-lv-n { flex-basis: 48px; } .ph-lv-sign { flex-basis: 18px; } .ph-lv-row { padding-right: 8px; }
   .ph-lv-gap { padding-left: 50px; } .ph-lv-time { flex-basis: 92px; }
 }
+
+/* On paper nothing scrolls: the rendered lines are wrapped and as high as they are. */
+@media print {
+  .ph-lv .ph-lv-view { overflow: visible; max-height: none !important; contain: none; }
+  .ph-lv .ph-lv-space { height: auto !important; min-width: 0 !important; }
+  .ph-lv .ph-lv-rows { position: static; width: 100%; min-width: 0; transform: none !important; }
+  .ph-lv .ph-lv-row { break-inside: avoid; }
+  .ph-lv .ph-lv-text { white-space: pre-wrap; overflow-wrap: anywhere; min-width: 0; }
+}
 `;
 
 // log_viewer/dom.js
@@ -832,6 +841,7 @@ var Viewport = class {
     this.element.style.maxHeight = `${Math.round(Math.max(innerHeight - top - 48, innerHeight * 0.6, 320))}px`;
   }
   #onResize() {
+    if (matchMedia("print").matches) return;
     this.fit();
     if (this.isOpen && this.wrap && this.width !== this.element.clientWidth) this.#relayout(() => {
     });
@@ -897,7 +907,7 @@ var Viewport = class {
     this.#pin(row, Math.max(distance, 0));
   }
   render() {
-    if (!this.isOpen) return;
+    if (!this.isOpen || matchMedia("print").matches) return;
     const { element, heights, layout } = this;
     element.classList.toggle("ph-lv-wrap", this.wrap);
     this.#setHeight();

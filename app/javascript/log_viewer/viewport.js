@@ -122,6 +122,7 @@ export class Viewport {
   }
 
   #onResize() {
+    if (matchMedia("print").matches) return;
     this.fit();
     if (this.isOpen && this.wrap && this.width !== this.element.clientWidth) this.#relayout(() => {});
     else this.scheduleRender();
@@ -195,7 +196,8 @@ export class Viewport {
   }
 
   render() {
-    if (!this.isOpen) return;
+    // On paper the view is as high as its rows: it would render more and more of them.
+    if (!this.isOpen || matchMedia("print").matches) return;
     const { element, heights, layout } = this;
     element.classList.toggle("ph-lv-wrap", this.wrap);
     this.#setHeight();
