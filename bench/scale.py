@@ -24,7 +24,7 @@ import requests
 from sqlalchemy.orm import Session
 
 from bench.collect import free_port
-from bench.dataset import build, frames
+from bench.dataset import REPOSITORIES, WORKFLOWS, build, frames
 from bench.load import load
 from db.collection.sync_state import bump_data_version
 from db.definitions.scope import Scope, Window
@@ -172,7 +172,9 @@ def pages(database: str) -> None:
         "compare with the previous period": lambda session, window: service.compare(session, scope, window),
         "series by day": lambda session, window: service.series(session, scope, window, Interval.DAY),
         "hours of the week": lambda session, window: service.weekday_hours(session, scope, window),
-        "table of workflows": lambda session, window: workflow_table(session, scope, window),
+        f"table of {REPOSITORIES * WORKFLOWS} workflows": lambda session, window: workflow_table(
+            session, scope, window
+        ),
         "broken now": lambda session, window: service.failing_streaks(session, scope, window.until),
         "page of runs and their number": lambda session, window: (
             list_runs(session, scope, window),
