@@ -3,7 +3,6 @@
 import errno
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,24 +14,21 @@ from sqlalchemy import create_engine
 from collector.__main__ import main
 from collector.claims import CollectorAlreadyRunning, acquire_file_lock
 from db.engine import make_engine
+from tests import programs
 from tests.notify.servers import free_port
+from tests.programs import Program
 
-ROOT = Path(__file__).parents[2]
 
-
-def start(file: Path, *arguments: str) -> "subprocess.Popen[str]":
+def start(file: Path, *arguments: str) -> Program:
     """A collector whose GitHub nobody answers for."""
     environment = {
-        "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DATABASE_URL": f"sqlite:///{file}",
-        "GITHUB_REPOS": "acme/web", "GITHUB_API_URL": f"http://127.0.0.1:{free_port()}",
+        "DATABASE_URL": f"sqlite:///{file}", "GITHUB_REPOS": "acme/web",
+        "GITHUB_API_URL": f"http://127.0.0.1:{free_port()}",
     }  # fmt: skip
-    return subprocess.Popen(
-        [sys.executable, "-m", "collector", *arguments], env=environment, stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE, text=True, cwd=file.parent,
-    )  # fmt: skip
+    return programs.start("collector", *arguments, environment=environment, folder=file.parent)
 
 
-def wait_for_lock(file: Path, process: "subprocess.Popen[str]") -> None:
+def wait_for_lock(file: Path, process: Program) -> None:
     lock = Path(f"{file}-collector")
     for _ in range(600):
         if lock.exists() and f"process {process.pid} " in lock.read_text(encoding="utf-8"):
@@ -60,8 +56,8 @@ def test_a_second_collector_says_which_one_has_the_file_and_ends(tmp_path: Path,
         assert "already has a collector" not in once.communicate(timeout=60)[1]
         assert first.poll() is None
         # However it ends, the next one starts at once.
-        first.send_signal(signal.SIGKILL)
-        first.communicate()
+        first.kill()
+        first.wait(10)
         third = start(file)
         try:
             wait_for_lock(file, third)
@@ -69,9 +65,7 @@ def test_a_second_collector_says_which_one_has_the_file_and_ends(tmp_path: Path,
             third.terminate()
             third.communicate(timeout=30)
     finally:
-        if first.poll() is None:
-            first.kill()
-            first.communicate()
+        first.close()
 
 
 def test_the_lock_is_for_its_owner_alone_and_for_files(tmp_path: Path) -> None:
