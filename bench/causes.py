@@ -6,11 +6,13 @@ does. "In excerpt": a line of the excerpt matches `gold`. With `--hostile SIZE_M
 built to be slow."""
 
 import argparse
+import itertools
 import json
+import os
 import re
+import resource
 import sys
 import time
-import tracemalloc
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.logs.excerpt import excerpt_text
+from health.insights.causes.extraction import extract
 
 
 @dataclass(frozen=True)
@@ -97,28 +100,36 @@ def _print_row(name: str, results: list[Result]) -> None:
 
 
 _STAMP = "2026-11-18T12:00:00.0000000Z "
-_EXIT = f"\n{_STAMP}##[error]Process completed with exit code 1.\n"
-HOSTILE: dict[str, Callable[[int], str]] = {
-    "one line": lambda size: _STAMP + "error: at a.b.C:12: (x) [y] 'z' FAILED " * (size // 40) + _EXIT,
-    "a million lines": lambda size: f"{_STAMP}Error: at a.b:1 failed\n" * (size // 52) + _EXIT,
-    "different lines": lambda size: "".join(f"{_STAMP}Error {k}: FAILED a::b{k}\n" for k in range(size // 56)) + _EXIT,
-    "nested brackets": lambda size: (f"{_STAMP}" + "([{<" * 1_000 + "error\n") * (size // 4_034) + _EXIT,
-    "escape sequences": lambda size: (f"{_STAMP}" + "\x1b[31mE\x1b[0m" * 100 + "\n") * (size // 1_030) + _EXIT,
-    "groups": lambda size: f"{_STAMP}##[group]Run error:\n" * (size // 49) + _EXIT,
+_EXIT = f"{_STAMP}##[error]Process completed with exit code 1.\n"
+_RUN = f"{_STAMP}##[group]Run error:\n"
+# Lines of logs that are built to be slow, by the size in bytes.
+HOSTILE: dict[str, Callable[[int], Iterator[str]]] = {
+    "one line": lambda size: iter([_STAMP + "error: at a.b.C:12: (x) [y] 'z' FAILED " * (size // 40) + "\n"]),
+    "a million equal lines": lambda size: (f"{_STAMP}Error: at a.b:1 failed\n" for _ in range(size // 52)),
+    "a million different lines": lambda size: (f"{_STAMP}Error {k}: FAILED a::b{k}\n" for k in range(size // 56)),
+    "a million plain lines": lambda size: (
+        f"{_STAMP}the value {k} is stored in the table\n" for k in range(size // 66)
+    ),
+    "nested brackets": lambda size: (_STAMP + "([{<" * 1_000 + f"error {k}\n" for k in range(size // 4_040)),
+    "escape sequences": lambda size: (_STAMP + "\x1b[31mE\x1b[0m" * 100 + f"{k}\n" for k in range(size // 1_036)),
+    "groups": lambda size: (_RUN for _ in range(size // 49)),
+    "stack frames": lambda size: (f"{_STAMP}\tat a.b.C.d{k}(C.java:{k})\n" for k in range(size // 56)),
 }
 
 
 def report_hostile(size: int) -> None:
-    """Prints CPU time and additional memory of each kind of slow log."""
+    """Prints CPU time and additional memory of each kind of slow log, each in a process of its own."""
     for name, build in HOSTILE.items():
-        text = build(size).encode()
-        tracemalloc.start()
-        excerpt_text(text[: min(size, 4_000_000)], None)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        start = time.thread_time()
-        excerpt_text(text, None)
-        print(f"{name:<18} {len(text) / 1e6:6.1f} MB  {time.thread_time() - start:6.2f} s CPU  {peak / 1e6:6.1f} MB")
+        child = os.fork()
+        if not child:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            start = time.thread_time()
+            extract(itertools.chain(build(size), [_EXIT]))
+            seconds = time.thread_time() - start
+            memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1_000
+            print(f"{name:<26} {size / 1e6:6.0f} MB  {seconds:6.1f} s CPU  {memory:6.0f} MB memory", flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
 
 
 if __name__ == "__main__":

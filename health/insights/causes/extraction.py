@@ -122,6 +122,7 @@ class _Lines:
         # The text of an error of the runner can have several lines.
         self._lines = dict(region.candidates(end + 1))
         self._numbers = list(self._lines)
+        self._context_numbers = region.context
         self._check = check
 
     def hits(self) -> list[Hit]:
@@ -135,7 +136,7 @@ class _Lines:
             if seen.get(line, 0) >= 3:
                 continue
             seen[line] = seen.get(line, 0) + 1
-            hit = recogniser.recognise(number, line)
+            hit = recogniser.recognise(number, line) if number not in self._context_numbers else None
             item = listed.get(number)
             if item is not None and (hit is None or item.rank < hit.rank):
                 hit = item

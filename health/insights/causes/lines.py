@@ -30,12 +30,28 @@ _IGNORED_START = re.compile(
     r"Resolving|Checking out|Updating) |(?:GET|POST|PUT|DELETE|PATCH|HEAD) /|\(node:\d+\) |\s*(?:export |"
     r"declare -x |[A-Z][A-Z_]{2,}=)"
 )
-_IGNORED_ANYWHERE = re.compile(
-    r"\b(?:0|no|zero|No) (?:tests? |of them |known )?(?:failed|failures?|errors?|timeouts?)\b|\b(?i:fail(?:ed|ures?|"
-    r"ing)?|errors?|timeouts?)(?: \w{1,30})?\s{0,40}[:=]?\s{1,40}0\b(?![.,:]\d)|\b(?i:fail(?:ed|ures?|ing)?|errors?|"
-    r"timeouts?)[:=] ?0\b(?![.,:]\d)|\b(?:PASSED|SKIPPED|XFAIL|XPASS)\b(?: \(|\s*\[ {0,3}\d{1,3}%\]|\s*$| \[\d)|"
-    r"\.\.\. (?:ok|ignored|skipped)\b|:\d{1,7}: \w{0,30}Warning: |\blevel=(?:\"?)(?:warning|info|debug)\b|"
+_COUNT_OF_NONE = re.compile(
+    r"\b(?:0|no|zero|No) (?:tests? |of them |known )?(?:failed|failures?|errors?|timeouts?)\b|"
+    r"\b(?i:fail(?:ed|ures?|ing)?|errors?|timeouts?)(?: \w{1,30})?\s{0,40}[:=]?\s{1,40}0\b(?![.,:]\d)|"
+    r"\b(?i:fail(?:ed|ures?|ing)?|errors?|timeouts?)[:=] ?0\b(?![.,:]\d)"
+)
+_NONE = (" 0", "0 ", ":0", "=0", "no ", "No ", "zero ")
+_PASSED = re.compile(
+    r"\b(?:PASSED|SKIPPED|XFAIL|XPASS)\b(?: \(|\s*\[ {0,3}\d{1,3}%\]|\s*$| \[\d)|\.\.\. (?:ok|ignored|skipped)\b|"
+    r":\d{1,7}: \w{0,30}Warning: |\blevel=(?:\"?)(?:warning|info|debug)\b|"
     r"\bTest [Cc]ase .{1,300} (?:passed|skipped)\b|\ballowed to fail\b"
+)
+_PASS_WORDS = (
+    "PASSED",
+    "SKIPPED",
+    "XFAIL",
+    "XPASS",
+    "... ",
+    "Warning: ",
+    "level=",
+    " passed",
+    " skipped",
+    "allowed to",
 )
 
 
@@ -64,7 +80,11 @@ def unprefixed(line: str) -> str:
 
 def is_ignored(line: str) -> bool:
     """Whether a plain line without prefixes reports no failure although it may contain a word of failure."""
-    return bool(_IGNORED_START.match(line) or _IGNORED_ANYWHERE.search(line))
+    if _IGNORED_START.match(line):
+        return True
+    if any(word in line for word in _PASS_WORDS) and _PASSED.search(line):
+        return True
+    return any(word in line for word in _NONE) and _COUNT_OF_NONE.search(line) is not None
 
 
 def display_line(line: str) -> str:

@@ -1,6 +1,7 @@
 """Failure causes and the rules that recognise them. Pure."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -45,7 +46,8 @@ class Rule:
     """A recogniser of one format of line. The named groups of the pattern, in the order of SUBJECT_GROUPS, are the
     subject; a group `message` is the message. `triggers`: the line must contain one of them, which is tested first.
     `requires`: the rule applies only if a line of the step matches this pattern. `is_titled`: the lines that follow, up
-    to one that ends with a colon, continue the name of the test. `file_above`: the file is named by a line above."""
+    to one that ends with a colon, continue the name of the test. `file_above`: the file is named by a line above.
+    `is_anchored`: the pattern matches at the start of a line only."""
 
     tool: str
     kind: CauseClass
@@ -55,6 +57,11 @@ class Rule:
     requires: re.Pattern[str] | None = None
     is_titled: bool = False
     file_above: bool = False
+    is_anchored: bool = False
+
+    def match(self, text: str) -> re.Match[str] | None:
+        """The match of a line. Expressions that begin with `^` are tried at its start only."""
+        return self.pattern.match(text) if self.is_anchored else self.pattern.search(text)
 
 
 SUBJECT_GROUPS = ("test", "file", "code", "symbol", "package", "host", "status")
@@ -74,7 +81,30 @@ def rule(
 ) -> Rule:
     """A rule; the pattern is compiled."""
     needed = re.compile(requires) if requires else None
-    return Rule(tool, kind, rank, re.compile(pattern), triggers, needed, is_titled, file_above)
+    anchored = all(part.removeprefix("(?i)").startswith("^") for part in _alternatives(pattern))
+    return Rule(tool, kind, rank, re.compile(pattern), triggers, needed, is_titled, file_above, anchored)
+
+
+def _alternatives(expression: str) -> Iterator[str]:
+    """The parts of an expression between the bars outside of groups and character sets."""
+    depth, start, index, in_set = 0, 0, 0, False
+    while index < len(expression):
+        character = expression[index]
+        if character == "\\":
+            index += 1
+        elif in_set:
+            in_set = character != "]"
+        elif character == "[":
+            # A bracket at the start of a set is one of its characters.
+            in_set = True
+            index += expression[index + 1 : index + 2] == "]" or 2 * (expression[index + 1 : index + 3] == "^]")
+        elif character in "()":
+            depth += 1 if character == "(" else -1
+        elif character == "|" and not depth:
+            yield expression[start:index]
+            start = index + 1
+        index += 1
+    yield expression[start:]
 
 
 @dataclass(frozen=True)

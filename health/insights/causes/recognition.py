@@ -1,6 +1,8 @@
 """Recognition of single lines: which rule matches, how precisely, and what failed. Pure."""
 
+import itertools
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,10 +17,17 @@ RULES: tuple[Rule, ...] = tuple(
 )
 HEADINGS: tuple[Heading, ...] = tuple(heading for family in _FAMILIES for heading in family.HEADINGS)
 _ALWAYS = tuple(index for index, rule in enumerate(RULES) if not rule.triggers)
-_BY_TRIGGER = tuple(
-    (trigger, tuple(index for index, rule in enumerate(RULES) if trigger in rule.triggers))
-    for trigger in sorted({trigger for rule in RULES for trigger in rule.triggers})
-)
+# Rules by trigger, and triggers by three of their characters, so that a line is compared with few of them.
+_BY_TRIGGER: dict[str, list[int]] = defaultdict(list)
+for _index, _rule in enumerate(RULES):
+    for _trigger in _rule.triggers:
+        _BY_TRIGGER[_trigger].append(_index)
+_KEY_LENGTH = 3
+_BY_KEY: dict[str, list[str]] = defaultdict(list)
+for _trigger in _BY_TRIGGER:
+    _BY_KEY[_trigger[-_KEY_LENGTH:]].append(_trigger)
+_KEYS = frozenset(key for key in _BY_KEY if len(key) == _KEY_LENGTH)
+_SHORT_TRIGGERS = tuple(trigger for trigger in _BY_TRIGGER if len(trigger) < _KEY_LENGTH)
 _UNRANKED_TOOLS = frozenset({"generic", "network", "system", "java"})
 
 
@@ -60,7 +69,7 @@ class Recogniser:
         if generic.is_wrapper(text):
             return Hit(number, line, Rank.WRAPPER, "generic", CauseClass.UNKNOWN, {})
         for index in _candidates(text):
-            match = RULES[index].pattern.search(text)
+            match = RULES[index].match(text)
             if match and self._is_met(RULES[index].requires):
                 return _hit(number, line, text, RULES[index], match, annotated=annotated)
         if annotated:
@@ -78,9 +87,10 @@ class Recogniser:
 def _candidates(text: str) -> list[int]:
     """Indices of the rules of which a trigger is in the text, in their order."""
     indices = set(_ALWAYS)
-    for trigger, rules in _BY_TRIGGER:
+    keys = _KEYS.intersection(map("".join, zip(text, text[1:], text[2:], strict=False)))
+    for trigger in itertools.chain(_SHORT_TRIGGERS, *(_BY_KEY[key] for key in keys)):
         if trigger in text:
-            indices.update(rules)
+            indices.update(_BY_TRIGGER[trigger])
     return sorted(indices)
 
 

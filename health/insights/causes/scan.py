@@ -15,7 +15,7 @@ from health.insights.causes.lines import ERROR_MARK, clean_line
 # Start and end of the failed step, in ISO 8601, UTC, to the second.
 StepSpan = tuple[str, str]
 # Retained candidate lines of a step, from its start and from its end, and their characters.
-_HEAD_LINES, _TAIL_LINES = 30_000, 10_000
+_HEAD_LINES, _TAIL_LINES = 14_000, 6_000
 _HEAD_CHARS, _TAIL_CHARS = 3_000_000, 2_000_000
 # Lines after a candidate that are retained with it: a test's title, a heading's items, the announcement of a retry.
 _LINES_AFTER = 7
@@ -32,10 +32,14 @@ _WORDS = (
     "undefined", "unresolved", "unsupported", "mismatch", "refus", "not ok", "reset", "abort", "terminat",
     "segment", "would ", "should", "conflict", "reject", "exceed", "limit", "memory", "space left", "quota",
     "warning", "violation", "format", "went wrong", "require", "returning 124", "diff in", "lint for", "signal",
-    "exit", "rule", "leak", "coverage", "assert", "expected", "incorrect", "threshold", "✖", "×", "✕", "✗", "✘",
-    "􀢄", "●", "•", "⨯", "❌", "[x]", "==>", "┃", "│", "#", "__", ">>", "!", "∙", "━", "|", "npm ",
+    "exit", "rule", "leak", "coverage", "assert", "expected", "incorrect", "threshold", "deprecation notices",
+    "✖", "×", "✕", "✗", "✘", "􀢄", "●", "⨯", "❌", "[x]", "==>", "┃", "━", "npm ", "___", ">> issue", "! ",
+    "[-] ", " » ", " › ", "::", "***",
 )  # fmt: skip
-_PLACE = re.compile(r"[:(\[]\d+[:,)\]]|:\d+\s|^\s*\d+[).]\s|^\s*\d+ - |^\s*\d+:\d+\s|\.\w{1,6}$")
+_PLACE = re.compile(
+    r"[A-Za-z_)\]\"']:\d+(?:[:,)\]\s]|$)|:[(\[]\d+[,)\]]|[A-Za-z][(\[]\d+[,)\]]|^\s*\d+[).]\s|^\s*\d+ - |^\s*\d+:\d+\s|"
+    r"^# |^In \S++ line \d|^[A-Z]{1,5}\d{3,4}\b|\.\w{1,6}$"
+)
 _EXIT = re.compile(r"^\++ exit [1-9]")
 _ECHO = re.compile(r"^\++ echo ")
 _WORD = re.compile(r"\w")
@@ -45,7 +49,7 @@ _WORD = re.compile(r"\w")
 class Region:
     """The output of one step, or of one part of a composite step: candidate lines as (number, plain line), numbered
     from 1. `error_number`: the last line with the runner's error mark. `printed`: output of a script before it
-    exited."""
+    exited. `context`: numbers of the lines that are retained only because they follow a candidate."""
 
     first_number: int
     head: list[tuple[int, str]] = field(default_factory=list)
@@ -55,6 +59,7 @@ class Region:
     error_line: str = ""
     end_number: int = 0
     printed: tuple[int, str] | None = None
+    context: set[int] = field(default_factory=set)
     has_output: bool = False
     _head_chars: int = 0
     _tail_chars: int = 0
@@ -67,7 +72,9 @@ class Region:
         self.tail.append((number, line))
         self._tail_chars += len(line)
         while len(self.tail) > _TAIL_LINES or self._tail_chars > _TAIL_CHARS:
-            self._tail_chars -= len(self.tail.popleft()[1])
+            dropped, text = self.tail.popleft()
+            self._tail_chars -= len(text)
+            self.context.discard(dropped)
 
     def drop(self, number: int) -> None:
         """Removes a line that was overwritten, if it is one of the newest."""
@@ -213,6 +220,7 @@ class _Scanner:
             region.add(number, line)
         elif self._after:
             self._after -= 1
+            region.context.add(number)
             region.add(number, line)
         return False
 

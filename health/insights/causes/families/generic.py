@@ -137,14 +137,15 @@ _WRAPPER_ANYWHERE = re.compile(
     r"\bexited with code \d+|\bsee (?:the )?(?:console|build|log)(?: log| output)?\b|\btests? (?:passed|"
     r"failed)(?: out of|,)|There were failing tests"
 )
+_WRAPPER_WORDS = ("ELIFECYCLE", "Lifecycle", "originates from", " exited ", "see ", "test", "There were failing")
 # Lines that a step prints whether it fails or not, stack frames, and quoted source: not used as the last line where no
 # rule matches.
 IMPLAUSIBLE = re.compile(
-    r"^(?:[^A-Za-z]*$|\s{0,40}>?\s{0,40}\d+ \| |\s{0,40}\|\s|\s{0,40}(?:at |from |File \".*\", line \d|\d+: 0x|"
-    r"#\d+ 0x)|(?:real|user|sys)\s{1,40}\d|##\[|\s{0,40}(?:Total time|Total Test time|Finished|Done in|Done\b|Time:|"
-    r"Duration|Elapsed|Took |Ran \d|coverage:|ok\s|added \d+ packages?|Downloading|Downloaded|Successfully|"
-    r"Cleaning up|For more information|See https?:|https?:|Run `|Run with|Learn more|Use --|Try `|\* (?:Try|"
-    r"Get more)|Post job|Uploading|Saving|Stopping|Removing|Aborting on|Deprecated Gradle|You can use '|"
+    r"^(?:[^A-Za-z]*$|\s{0,8}--> |\s{0,40}>?\s{0,40}\d+ \| |\s{0,40}\|\s|\s{0,40}(?:at |from |File \".*\", line \d|"
+    r"\d+: 0x|#\d+ 0x)|(?:real|user|sys)\s{1,40}\d|##\[|\s{0,40}(?:Total time|Total Test time|Finished|Done in|"
+    r"Done\b|Time:|Duration|Elapsed|Took |Ran \d|coverage:|ok\s|added \d+ packages?|Downloading|Downloaded|"
+    r"Successfully|Cleaning up|For more information|See https?:|https?:|Run `|Run with|Learn more|Use --|Try `|"
+    r"\* (?:Try|Get more)|Post job|Uploading|Saving|Stopping|Removing|Aborting on|Deprecated Gradle|You can use '|"
     r"View (?:test )?report|- (?:hook id|exit code|files were)|Statements|Branches|Functions|Lines|All files|"
     r"Snapshots:|info |note:|help:|Randomized with|Coverage report)\b|\d+ actionable tasks|[=─━═*-]{5,}|"
     r".{0,80}[=─━═*-]{12,}$|\s{0,40}(?:All done|Skipped \d|Summary|Report|Generated|Wrote|Created|Passed|PASS|"
@@ -154,7 +155,9 @@ IMPLAUSIBLE = re.compile(
 
 def is_wrapper(text: str) -> bool:
     """Whether a line only reports that a called program, or a number of tests, failed."""
-    return bool(WRAPPER.match(text.lstrip()) or _WRAPPER_ANYWHERE.search(text))
+    if WRAPPER.match(text.lstrip()):
+        return True
+    return any(word in text for word in _WRAPPER_WORDS) and _WRAPPER_ANYWHERE.search(text) is not None
 
 
 def is_relayed(text: str) -> bool:
