@@ -38,7 +38,7 @@ def test_every_expression_is_read(measured: list[dict[str, Any]]) -> None:
     assert set(measured[0]["unread"]) == _MADE
     places = "\n".join(each["place"] for each in measured if "place" in each)
     for part in (
-        "health.insights.causes.recognition.RULES[", "core.text._PATTERNS[", "health/insights/fingerprints.py:",
+        "health.insights.causes.families.python.RULES[", "core.text._PATTERNS[", "health/insights/fingerprints.py:",
         "app/logs/ansi.py:", "api/", "core/http/origins.py:", "health/alerts/channels/slack.py:",
     ):  # fmt: skip
         assert part in places
