@@ -179,13 +179,15 @@ def waste_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricCa
         ("cancelled", wasted.cancelled_seconds),
         ("superseded", wasted.superseded_seconds),
     )
-    note = " · ".join(f"{name} {formatting.minutes(seconds)}" for name, seconds in parts)
-    price = f" · ≈ {formatting.money(wasted.wasted_usd)}" if wasted.wasted_usd else ""
+    price = [f"≈ {formatting.money(wasted.wasted_usd)}"] if wasted.wasted_usd else []
+    reasons = [f"{name} {formatting.minutes(seconds)}" for name, seconds in parts if seconds]
+    # Breaks between the parts of the note only.
+    note = " · ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in (*price, *reasons))
     return MetricCard(
         "waste",
         "Waste",
         formatting.minutes(wasted.wasted_seconds),
-        f"{formatting.percent(share)} of compute{price} · {note}",
+        " · ".join(part for part in (f"{formatting.percent(share)} of compute", note) if part),
         "Compute of flaky, cancelled and superseded attempts, and its share of all compute. "
         "The amount is an estimate: the cost of each runner in proportion to the wasted part of its compute.",
         trend,
@@ -194,7 +196,9 @@ def waste_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricCa
 
 def defect_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricCard:
     """`trend`: minutes per time bucket."""
-    never = f"never started: {pluralize(wasted.never_started, 'job')}" if wasted.never_started else "not waste"
+    never = (
+        f"never started: {pluralize(wasted.never_started, 'job')}" if wasted.never_started else "not counted as waste"
+    )
     return MetricCard(
         "defects",
         "Genuine failures",

@@ -6,8 +6,10 @@ from html import unescape
 
 import pytest
 
+from app.components.cost import waste_card
 from app.widgets import cells, metric_cards
 from db.definitions.scope import Window
+from health.metrics.cost import WastedMinutes
 from health.metrics.definitions.catalogue import FIGURES
 from health.metrics.definitions.change import change
 from health.metrics.definitions.formulas import Metrics, is_provisional
@@ -100,3 +102,10 @@ def test_a_median_of_few_is_muted() -> None:
     assert "ph-dim" in cells.median(few).html
     assert "only 19 runs" in cells.median(few).html
     assert "ph-dim" not in cells.median(_metrics(20).success_duration_seconds).html
+
+
+def test_the_note_of_waste_names_its_reasons_and_breaks_between_them() -> None:
+    wasted = WastedMinutes([], 600.0, 0.0, 120.0, 720.0, 0.0, 0.0, 7200.0, 0, [], None)
+    assert waste_card(wasted, ()).note == "10.0% of compute · flaky\xa010\xa0min · superseded\xa02\xa0min"
+    none = WastedMinutes([], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 7200.0, 0, [], None)
+    assert waste_card(none, ()).note == "0.0% of compute"
