@@ -1,5 +1,6 @@
 """Heat maps: failure rate by weekday and hour, and queue time by runner and hour of the day."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -65,9 +66,10 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
     columns = (frame[name] for name in ("label", "hour", "p95", "hover", "query"))
     for label, hour, p95, hover, query in zip(*columns, strict=True):
         row = labels.index(label)
-        waits[row][hour] = None if pd.isna(p95) else float(p95)
+        # A linear scale of colours would show nothing but the longest queue time.
+        waits[row][hour] = None if pd.isna(p95) else math.sqrt(p95)
         hovers[row][hour], queries[row][hour] = theme.escape_label(hover), query
-    highest = max((value for row in waits for value in row if value is not None), default=60.0)
+    highest = float(frame["p95"].max())
     ticks, tick_labels = duration_ticks(highest)
     colours = theme.HEAT_DARK if dark else theme.HEAT
     trace = {
@@ -77,7 +79,7 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
         "y": [theme.escape_label(label[:40]) for label in labels],
         "colorscale": [[index / (len(colours) - 1), colour] for index, colour in enumerate(colours)],
         "zmin": 0,
-        "zmax": highest or 1.0,
+        "zmax": math.sqrt(highest) or 1.0,
         "xgap": 2,
         "ygap": 2,
         "text": hovers,
@@ -88,7 +90,7 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
         "colorbar": {
             "thickness": 8,
             "outlinewidth": 0,
-            "tickvals": ticks,
+            "tickvals": [math.sqrt(seconds) for seconds in ticks],
             "ticktext": tick_labels,
             "len": 1,
             "x": 1.01,
