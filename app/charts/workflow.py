@@ -9,6 +9,8 @@ from app.charts.links import OWN_LINKS, trace_query
 from app.charts.trends import change_markers, duration_ticks
 from app.status_style import CANCELLED, FAILURE, OTHER, SUCCESS
 
+# Two names beside each other on phones: with one a line, the legend would take the space of the chart.
+_MAX_LEGEND = 20
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
@@ -52,12 +54,16 @@ def _lines(
     }
 
 
+def _legend_name(branch: str) -> str:
+    return branch if len(branch) <= _MAX_LEGEND else f"{branch[: _MAX_LEGEND - 1]}…"
+
+
 def _line(name: str, part: pd.DataFrame, column: str, index: int, *, dark: bool) -> dict[str, Any]:
     colours = theme.SERIES[dark]
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": theme.escape_label(name[:28]),
+        "name": theme.escape_label(_legend_name(name)),
         "line": {"color": colours[index % len(colours)], "width": 2, "dash": _DASHES[index % len(_DASHES)]},
         "marker": {"size": 5},
         "meta": trace_query(("branch", name)),

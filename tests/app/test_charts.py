@@ -16,6 +16,7 @@ from app.status_style import OTHER, outcome_colour
 from db.definitions.scope import Window
 from db.enums import Interval
 from db.runs.job_queries import JobRow
+from health.metrics.capacity import QueueCell
 from health.metrics.cost import CostPoint
 from health.metrics.definitions.formulas import Metrics
 from health.metrics.service import HourCell, Point
@@ -269,3 +270,21 @@ def test_the_scale_of_shares_begins_at_zero_even_for_a_single_cell() -> None:
     assert (trace["zmin"], trace["zmax"]) == (0, 0.25)
     (trace,) = heatmap.failure_rate(frames.heatmap([HourCell(1, 1, 8, 0, 0.0)]))["data"]
     assert (trace["zmin"], trace["zmax"]) == (0, 1.0)
+
+
+def test_the_legend_shortens_long_names_of_branches() -> None:
+    points, now = [BranchPoint(START, 2, 0.5, 60.0)], START + timedelta(days=2)
+    names = "b" * 20, "dependabot/npm_and_yarn/x"
+    series = [BranchSeries(name, False, 2, 0.5, points) for name in names]
+    chart = workflow.rates(frames.by_branch(series, Window(START, now), now), SINCE, UNTIL)
+    assert {trace["name"] for trace in chart["data"]} == {"b" * 20, "dependabot/npm_and_…"}
+
+
+def test_one_long_queue_time_does_not_hide_the_others() -> None:
+    hours = [QueueCell("linux", 9, 9, 5.0, 36.0), QueueCell("linux", 10, 9, 5.0, 3600.0)]
+    (trace,) = heatmap.queues(frames.queue_cells(hours, ["linux"], 0, "UTC"), ["linux"])["data"]
+    short, long = trace["z"][0][9], trace["z"][0][10]
+    # A tenth of the colours, not a hundredth; the labels of the scale are at the same places.
+    assert short / long == pytest.approx(0.1)
+    assert (trace["zmax"], trace["colorbar"]["ticktext"][-1]) == (long, "1h")
+    assert trace["colorbar"]["tickvals"][-1] == pytest.approx(long)
