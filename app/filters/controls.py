@@ -64,7 +64,7 @@ def render_for_runs(version: int) -> None:
             width=330,
         )
         _multiselect("Conclusion", list(Conclusion), "conclusion", "All results", status_style.outcome_name)
-        _multiselect("Status", list(STATUSES), "status", "Running or finished", str.capitalize)
+        _multiselect("Status", list(STATUSES), "status", "Any state", str.capitalize)
         _multiselect("Event", options.events, "event", "All events", status_style.event_label)
         _multiselect("Actor", options.actors, "actor", "All actors")
         _multiselect("Runner", options.runners, "runner", "All runners")

@@ -1,5 +1,6 @@
 """From what needs attention to its cause, counted in clicks, in a real browser."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,3 +75,31 @@ def test_three_clicks_lead_from_what_needs_attention_to_the_commit_and_to_the_jo
         assert "+7m 00s" in step.inner_text()
         assert clicks <= 3
         assert tab.page.evaluate("window.sameDocument")
+
+
+def test_four_clicks_lead_to_the_failed_runs_of_an_afternoon_and_three_to_their_file(
+    desktop: "sync_api.BrowserContext", slowed: str
+) -> None:
+    with opened(desktop, slowed) as tab:
+        tab.go("/")
+        failures = tab.page.locator("[data-figure=failures] b a")
+        failed = failures.inner_text()
+        clicks = _click(tab, failures)
+        tab.page.wait_for_url("**/runs?*outcome=failure*")
+        tab.see(f"{failed} in the last 30d")
+        clicks += _click(tab, tab.page.get_by_role("button", name="Custom"))
+        clicks += _click(tab, tab.page.get_by_role("textbox", name="Day and time"))
+        tab.page.keyboard.type("yesterday 14-16")
+        tab.page.keyboard.press("Enter")
+        tab.page.wait_for_url(re.compile(r"/runs\?(?=.*outcome=failure).*dates="))
+        assert clicks + 1 <= 4
+
+        tab.go("/")
+        clicks = _click(tab, failures)
+        tab.see(f"{failed} in the last 30d")
+        clicks += _click(tab, tab.page.get_by_role("button", name="Export"))
+        with tab.page.expect_download() as download:
+            clicks += _click(tab, tab.page.get_by_role("button", name="CSV"))
+        lines = Path(download.value.path()).read_text().splitlines()
+        assert len(lines) - 1 == int(failed)
+        assert clicks <= 3
