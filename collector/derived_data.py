@@ -1,4 +1,4 @@
-"""Data that is computed from stored runs: costs, roll-ups and fingerprints of failure causes."""
+"""Data that is computed from stored runs: costs, roll-ups, fingerprints of failure causes, the search index of logs."""
 
 import logging
 import threading
@@ -14,10 +14,13 @@ from db.definitions.prices import PriceList
 from db.engine import write_scope
 from db.jobs.job_writes import resume_repricing, store_prices
 from health.insights.causes.refresh import refresh_fingerprints
+from health.log_search.index import index_logs
 from health.metrics.rollups.refresh import refresh_rollups
 
 log = logging.getLogger(__name__)
 _REPRICE_SECONDS = 1.0
+# How long one pass adds logs to the search index: in the service, and at the end of `sync`.
+_INDEX_SECONDS, _SYNC_INDEX_SECONDS = 0.5, 20.0
 
 
 class PriceRecalculator:
@@ -65,15 +68,17 @@ class DerivedData:
         while self._refresh_fingerprints() and not self._context.stop.is_set():
             pass
         self.refresh_rollups()
+        index_logs(self._context.engine, seconds=_SYNC_INDEX_SECONDS)
 
     def refresh(self) -> None:
-        """Recomputes roll-ups and one batch of fingerprints, in at most a third of the time: a first sync changes the
-        same days again and again."""
+        """Recomputes roll-ups and one batch of fingerprints, and indexes new logs, in at most a third of the time: a
+        first sync changes the same days again and again."""
         start = time.monotonic()
         if start < self._next_refresh:
             return
         self._refresh_fingerprints()
         self.refresh_rollups()
+        index_logs(self._context.engine, seconds=_INDEX_SECONDS)
         end = time.monotonic()
         self._next_refresh = end + 2 * (end - start)
 

@@ -16,6 +16,7 @@ from db.collection.sync_state import prune_heartbeats
 from db.engine import describe_failure, session_scope, write_scope
 from db.storage import pending_deletion, runs_and_logs
 from db.webhook_inbox import RETENTION, prune_inbox
+from health.log_search.index import remove_outdated_segments
 from health.metrics.rollups.refresh import prune_hours
 from health.retention import prune, prune_logs
 
@@ -124,6 +125,7 @@ class RetentionTask:
         """The numbers of deleted runs and logs."""
         logs = self._run_batches(prune_logs(self._engine, now - self._log_retention))
         runs = self._run_batches(prune(self._engine, now - self._retention, now))
+        self._run_batches(remove_outdated_segments(self._engine))
         prune_hours(self._engine, now)
         while self._prune_inbox(now):
             pass

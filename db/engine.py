@@ -25,6 +25,7 @@ DISTRIBUTED_TABLES = (
     "attempts",
     "jobs",
     "job_logs",
+    "log_search_entries",
     "rollups",
     "usage_rollups",
     "rollup_marks",

@@ -70,7 +70,7 @@ def _sanitize_value(value: Any) -> Any:
 
 # Rows in a batch. The smaller size is for tables whose rows hold complete logs or deliveries.
 _BATCH, _LARGE_BATCH = 5_000, 16
-_LARGE_TABLES = frozenset({"job_logs", "inbox"})
+_LARGE_TABLES = frozenset({"job_logs", "inbox", "log_search_entries", "log_search_segments"})
 
 
 @contextmanager

@@ -4,11 +4,12 @@ import zlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db.definitions.records import LogRecord
 from db.enums import LogState
-from db.models import JobLog
+from db.models import JobLog, LogSearchEntry, Run
 from db.sql import insert_ignore
 
 # A log counts as missing after this many tries; they span over an hour.
@@ -37,6 +38,8 @@ def store_log(
     row.size_bytes, row.truncated = record.size_bytes, record.truncated
     row.excerpt_first_line, row.excerpt = record.excerpt_first_line, list(record.excerpt)
     _set_cause(row, record.error_line, record.fingerprint)
+    if record.state == LogState.STORED:
+        _queue_for_search(session, repository_id, record, now)
     session.flush()
 
 
@@ -93,6 +96,21 @@ def _insert_pending(session: Session, repository_id: int, job_id: int, run_id: i
     return (
         insert_ignore(session, JobLog, [{**row, "state": str(LogState.PENDING), "tries": 0, "truncated": False}]) == 1
     )
+
+
+def _queue_for_search(session: Session, repository_id: int, record: LogRecord, now: datetime) -> None:
+    """Makes the text searchable: until the collector adds it to the index, a search reads it. Of a replaced text the
+    trigrams are removed."""
+    of_run = (Run.repository_id == repository_id) & (Run.id == record.run_id)
+    row = {
+        "repository_id": repository_id,
+        "job_id": record.job_id,
+        "created_at": session.scalar(select(Run.created_at).where(of_run)) or now,
+        "fetched_at": now,
+    }
+    if not insert_ignore(session, LogSearchEntry, [row]):
+        is_entry = (LogSearchEntry.repository_id == repository_id) & (LogSearchEntry.job_id == record.job_id)
+        session.execute(update(LogSearchEntry).where(is_entry).values(fetched_at=now, trigrams=None))
 
 
 def _set_cause(row: JobLog, error_line: str | None, fingerprint: str | None) -> None:

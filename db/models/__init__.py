@@ -19,6 +19,7 @@ from db.models.collection import (
     SyncState,
     Target,
 )
+from db.models.log_search import LogSearchEntry, LogSearchPosting, LogSearchSegment
 from db.models.rollups import FailureEpisode, Rollup, RollupInvalidation, RollupState, UsageRollup
 from db.models.runs import Attempt, Job, JobLog, Repository, Run, Workflow, WorkflowSchedule
 
@@ -37,6 +38,9 @@ __all__ = [
     "InstallationKey",
     "Job",
     "JobLog",
+    "LogSearchEntry",
+    "LogSearchPosting",
+    "LogSearchSegment",
     "Notification",
     "Repository",
     "Rollup",

@@ -1,0 +1,1 @@
+"""Search over all stored logs: an index of trigrams, literal texts and regular expressions."""

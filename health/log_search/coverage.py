@@ -1,0 +1,98 @@
+"""What a search could cover: stored logs, and failed jobs whose logs are not stored, by reason."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, case, func, literal_column, or_, select
+from sqlalchemy.orm import Session
+
+from db.definitions.attempts import FAILED_CONCLUSIONS
+from db.definitions.scope import Scope, Window
+from db.enums import LogState
+from db.logs.pending_logs import LOG_RETENTION
+from db.models import Job, JobLog, Run
+from db.runs.run_filters import in_scope, in_window
+from db.sql import execute
+from db.time_limit import TimeLimitExceeded, time_limit
+from health.metrics.definitions.job_groups import group_name
+
+# Seconds for both queries together.
+_TIME_LIMIT = 3.0
+_NOT_REQUESTED = "not_requested"
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Logs that match the filters. `stored` are searched. Without a stored log are failed jobs: `expired` (GitHub
+    deleted it), `pruned` (deleted because of its age), `missing` (GitHub has none), `pending` (will be fetched), and
+    `not_requested` (no collector has asked for it)."""
+
+    stored: int
+    expired: int = 0
+    pruned: int = 0
+    missing: int = 0
+    pending: int = 0
+    not_requested: int = 0
+
+    @property
+    def without_log(self) -> int:
+        return self.expired + self.pruned + self.missing + self.pending + self.not_requested
+
+
+def log_coverage(
+    session: Session, scope: Scope, window: Window, jobs: tuple[str, ...], now: datetime
+) -> Coverage | None:
+    """`jobs` as in LogSearchRequest. Null if counting takes too long."""
+    try:
+        with time_limit(session, _TIME_LIMIT / 2):
+            stored = _stored(session, scope, window, jobs)
+        with time_limit(session, _TIME_LIMIT / 2):
+            absent = _absent(session, scope, window, jobs, now)
+    except TimeLimitExceeded:
+        return None
+    return Coverage(
+        stored, *(absent.get(name, 0) for name in ("expired", "pruned", "missing", "pending", _NOT_REQUESTED))
+    )
+
+
+def _stored(session: Session, scope: Scope, window: Window, jobs: tuple[str, ...]) -> int:
+    of_run = and_(Run.repository_id == JobLog.repository_id, Run.id == JobLog.run_id)
+    where = [*in_scope(session, scope), *in_window(window), JobLog.state == LogState.STORED]
+    if not jobs:
+        query = select(func.count()).select_from(JobLog).join(Run, of_run).where(*where)
+        return int(execute(session, query).scalar_one())
+    of_job = and_(Job.repository_id == JobLog.repository_id, Job.id == JobLog.job_id)
+    named = select(Job.name, func.count()).select_from(JobLog).join(Run, of_run).join(Job, of_job).where(*where)
+    return sum(count for name, count in execute(session, named.group_by(Job.name)) if _is_named(name, jobs))
+
+
+def _absent(session: Session, scope: Scope, window: Window, jobs: tuple[str, ...], now: datetime) -> dict[str, int]:
+    """Numbers of failed jobs by the state of their log. A log that was never requested is expired after GitHub's
+    default retention."""
+    unrequested = case(
+        (Run.created_at < now - LOG_RETENTION, literal_column(f"'{LogState.EXPIRED}'")),
+        else_=literal_column(f"'{_NOT_REQUESTED}'"),
+    )
+    state = func.coalesce(JobLog.state, unrequested)
+    of_run = and_(Run.repository_id == Job.repository_id, Run.id == Job.run_id)
+    of_job = and_(JobLog.repository_id == Job.repository_id, JobLog.job_id == Job.id)
+    query = (
+        select(state, Job.name, func.count())
+        .select_from(Run)
+        .join(Job, of_run)
+        .join(JobLog, of_job, isouter=True)
+        .where(
+            *in_scope(session, scope), *in_window(window), or_(JobLog.state.is_(None), JobLog.state != LogState.STORED)
+        )
+        .where(Job.conclusion.in_(FAILED_CONCLUSIONS), ~Job.copied, ~Job.phantom)
+        .group_by(state, Job.name)
+    )
+    counts: dict[str, int] = {}
+    for name, job, count in execute(session, query):
+        if not jobs or _is_named(job, jobs):
+            counts[str(name)] = counts.get(str(name), 0) + count
+    return counts
+
+
+def _is_named(name: str, jobs: tuple[str, ...]) -> bool:
+    return name in jobs or group_name(name) in jobs

@@ -1,0 +1,209 @@
+"""Search over all stored logs, newest run first: limited by time, by the number of results and by filters of runs."""
+
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy.orm import Session
+
+from db.definitions.scope import Scope, Window
+from db.enums import LogState
+from db.models import Job, JobLog, Repository, Run
+from db.runs.cursors import decode_cursor, encode_cursor
+from db.runs.run_filters import in_scope, in_window, repository_ids
+from db.runs.run_queries import run_title
+from db.sql import execute, key_table
+from health.log_search.candidates import Candidates, Limits, Position, find_candidates
+from health.log_search.index import from_microseconds, microseconds
+from health.log_search.query import LogQuery, Matches
+from health.metrics.definitions.job_groups import group_name
+
+# The time that a search reads logs, in seconds; what is left then, a request with the cursor continues.
+TIME_LIMIT = 2.5
+# Logs that are read from the database at once: few at first, so that the first result comes soon.
+_FIRST_BATCH, _LARGEST_BATCH = 16, 512
+_NOT_MONITORED = select(Repository.id).where(~Repository.monitored)
+
+
+@dataclass(frozen=True)
+class LogSearchRequest:
+    """`jobs`: names of jobs, or of groups of jobs without the values of the matrix; empty for all. `limit`: number of
+    logs with matches. `lines`: matching lines of each log, with `context` lines around each."""
+
+    query: LogQuery
+    scope: Scope
+    window: Window
+    jobs: tuple[str, ...] = ()
+    limit: int = 20
+    lines: int = 3
+    context: int = 1
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class LogMatch:
+    """A log with matches, its job, and the run of the job. `attempt` is that of the job; `conclusion` is that of the
+    run."""
+
+    repo: str
+    run_id: int
+    workflow: str
+    workflow_id: int
+    run_number: int
+    attempt: int
+    latest_attempt: int
+    title: str
+    branch: str | None
+    event: str
+    conclusion: str | None
+    created_at: datetime
+    job_id: int
+    job: str
+    job_conclusion: str | None
+    matches: Matches
+
+
+class LogSearch:
+    """One page of a search. After `results` is exhausted: `read` logs were read; at most `unread` further logs can
+    match; `next` continues with them, null if there are none; `is_partial`: the time was up. `excluded`: logs that the
+    index excludes without reading them. `unindexed`: logs that the index does not cover yet, which are read."""
+
+    def __init__(self, session: Session, request: LogSearchRequest, *, seconds: float = TIME_LIMIT) -> None:
+        """Raises InvalidCursor."""
+        self._session, self.request = session, request
+        self._deadline = time.monotonic() + seconds
+        self._before: Position | None = None
+        if request.cursor is not None:
+            moment, job_id = decode_cursor(request.cursor, datetime, int)
+            self._before = microseconds(moment), job_id
+        self.read = self.unread = self.excluded = self.unindexed = 0
+        self.is_partial = False
+        self.next: str | None = None
+
+    def results(self) -> Iterator[LogMatch]:
+        candidates = self._find_candidates()
+        documents = candidates.documents
+        total, position, batch, matched = len(documents.job_ids), 0, _FIRST_BATCH, 0
+        where = self._conditions()
+        while position < total:
+            end = min(position + batch, total)
+            keys = list(
+                zip(
+                    documents.repository_ids[position:end].tolist(),
+                    documents.job_ids[position:end].tolist(),
+                    strict=True,
+                )
+            )
+            rows = {(row.repository_id, row.job_id): row for row in self._read(where, keys)}
+            for key in keys:
+                # A request reads at least one log, so that repeated requests come to an end.
+                if position and time.monotonic() >= self._deadline:
+                    self._stop(candidates, position, is_partial=True)
+                    return
+                row = rows.get(key)
+                match = self._match(row) if row is not None and self._has_job_name(row.job) else None
+                position += 1
+                if match is None and row is not None and time.monotonic() >= self._deadline:
+                    # The log may not have been read to its end. The first one of a request is not read again.
+                    self._stop(candidates, max(position - 1, 1), is_partial=True)
+                    return
+                if match is not None:
+                    yield match
+                    matched += 1
+                    if matched == self.request.limit:
+                        self._stop(candidates, position, is_partial=False)
+                        return
+            # Filters of runs exclude many candidates cheaply.
+            batch = min(2 * batch, _LARGEST_BATCH if len(rows) * 4 < len(keys) else 4 * _FIRST_BATCH)
+
+    def _stop(self, candidates: Candidates, position: int, *, is_partial: bool) -> None:
+        documents = candidates.documents
+        self.unread = len(documents.job_ids) - position
+        self.is_partial = is_partial
+        if position:
+            created = from_microseconds(int(documents.created[position - 1]))
+            self.next = encode_cursor(created, int(documents.job_ids[position - 1])) if self.unread else None
+        elif self.unread:
+            self.next = self.request.cursor or encode_cursor(self.request.window.until, 0)
+
+    def _find_candidates(self) -> Candidates:
+        scope = self.request.scope
+        named = frozenset(self._session.scalars(repository_ids(scope))) if scope.repos else None
+        excluded = frozenset() if scope.repos else frozenset(self._session.scalars(_NOT_MONITORED))
+        limits = Limits(self.request.window, named, excluded, self._before)
+        candidates = find_candidates(self._session, self.request.query.alternatives, limits)
+        self.excluded, self.unindexed = candidates.excluded, candidates.unindexed
+        return candidates
+
+    def _conditions(self) -> list[ColumnElement[bool]]:
+        request = self.request
+        stored = JobLog.state == LogState.STORED
+        return [*in_scope(self._session, request.scope), *in_window(request.window), stored, ~Job.copied, ~Job.phantom]
+
+    def _read(self, where: Sequence[ColumnElement[bool]], keys: Sequence[tuple[int, int]]) -> Sequence[Row[Any]]:
+        wanted = key_table(keys)
+        query = (
+            select(
+                JobLog.repository_id,
+                JobLog.job_id,
+                Repository.full_name.label("repo"),
+                Run.id.label("run_id"),
+                Run.workflow_name,
+                Run.workflow_id,
+                Run.run_number,
+                Run.attempt.label("latest_attempt"),
+                Run.title,
+                Run.commit_message,
+                Run.branch,
+                Run.event,
+                Run.conclusion,
+                Run.created_at,
+                Job.attempt,
+                Job.name.label("job"),
+                Job.conclusion.label("job_conclusion"),
+                JobLog.content,
+            )
+            .select_from(JobLog)
+            .join(Job, (Job.repository_id == JobLog.repository_id) & (Job.id == JobLog.job_id))
+            .join(Run, (Run.repository_id == JobLog.repository_id) & (Run.id == JobLog.run_id))
+            .join(Repository, Repository.id == JobLog.repository_id)
+            .join(wanted, (JobLog.repository_id == wanted.c.repository_id) & (JobLog.job_id == wanted.c.id))
+            .where(*where)
+        )
+        return execute(self._session, query).all()
+
+    def _has_job_name(self, name: str) -> bool:
+        jobs = self.request.jobs
+        return not jobs or name in jobs or group_name(name) in jobs
+
+    def _match(self, row: Row[Any]) -> LogMatch | None:
+        if row.content is None:
+            return None
+        request = self.request
+        text = zlib.decompress(row.content).decode("utf-8", "replace")
+        matches = request.query.matches(text, lines=request.lines, context=request.context, deadline=self._deadline)
+        self.read += 1
+        if not matches.count:
+            return None
+        return LogMatch(
+            repo=row.repo,
+            run_id=row.run_id,
+            workflow=row.workflow_name,
+            workflow_id=row.workflow_id,
+            run_number=row.run_number,
+            attempt=row.attempt,
+            latest_attempt=row.latest_attempt,
+            title=run_title(row.title, row.workflow_name, row.commit_message),
+            branch=row.branch,
+            event=row.event,
+            conclusion=row.conclusion,
+            created_at=row.created_at,
+            job_id=row.job_id,
+            job=row.job,
+            job_conclusion=row.job_conclusion,
+            matches=matches,
+        )
