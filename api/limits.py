@@ -104,12 +104,14 @@ class ConcurrencyLimits:
         sends = WorkPool("test messages", 2, retry_seconds=5)
         figures = WorkPool("long queries", 16, retry_seconds=2)
         exports = WorkPool("exports", 4, retry_seconds=10)
+        searches = WorkPool("searches of logs", 3, retry_seconds=2)
         self._write = RequestCost(self.writes, 1)
         self._costs = {
             ("POST", "/api/alerts/test"): RequestCost(sends, 1),
             ("POST", "/api/alerts/rules/replay"): RequestCost(figures, 8),
             ("GET", "/api/metrics/groups"): RequestCost(figures, 4),
             ("GET", "/api/metrics/series"): RequestCost(figures, 2),
+            ("GET", "/api/logs/search"): RequestCost(searches, 1, until_sent=True),
             ("GET", "/api/export/runs"): RequestCost(exports, 1, until_sent=True),
         }
 

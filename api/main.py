@@ -39,6 +39,7 @@ from api.routes import (
     export,
     health,
     insights,
+    log_search,
     logs,
     metrics,
     prometheus,
@@ -68,8 +69,10 @@ log = logging.getLogger(__name__)
 
 def _all_routes() -> APIRouter:
     router = APIRouter()
-    # /api/alerts/{alert_id} also matches /api/alerts/rules and /api/alerts/silences, which therefore come first.
-    for routes in (runs, metrics, insights, logs, repositories, alert_rules, silences, alerts, views, export):
+    # /api/alerts/{alert_id} also matches /api/alerts/rules and /api/alerts/silences, which therefore come first, and
+    # /api/logs/{run_id} also matches /api/logs/search.
+    filtered = (runs, metrics, insights, log_search, logs, repositories, export)
+    for routes in (*filtered, alert_rules, silences, alerts, views):
         router.include_router(routes.router, dependencies=[Depends(require_key)], responses=UNAUTHORIZED_RESPONSES)
     router.include_router(badges.router, responses=PROBLEM_RESPONSES)
     for routes in (webhooks, health, prometheus):

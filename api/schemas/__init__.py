@@ -4,6 +4,7 @@ from api.schemas.alerts import Acknowledgement, Alert, Alerts, TestFailed, TestR
 from api.schemas.base import ProblemDocument, Schema
 from api.schemas.health import Check, Health, LivenessResponse, Received, Workflows
 from api.schemas.insights import AttentionList, Cause, FailedRun, Failure, Failures, Flaky, Regressions
+from api.schemas.log_search import SearchMatch, SearchPage, SearchSummary
 from api.schemas.metrics import ComparedMetrics, Groups, MetricsAnswer, Series
 from api.schemas.repositories import Repositories
 from api.schemas.rules import Replay, Rule, RuleBody, Rules, Silence, SilenceBody, Silences
@@ -42,6 +43,9 @@ __all__ = [
     "RunDetail",
     "RunPage",
     "Schema",
+    "SearchMatch",
+    "SearchPage",
+    "SearchSummary",
     "Series",
     "Silence",
     "SilenceBody",

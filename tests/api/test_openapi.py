@@ -70,7 +70,7 @@ def test_the_endpoints_are_those_of_the_contract(client: TestClient, engine: Eng
     assert paths >= {
         "/api/runs", "/api/runs/{run_id}", "/api/runs/{run_id}/jobs",
         "/api/metrics", "/api/metrics/series", "/api/metrics/groups",
-        "/api/logs/{run_id}", "/api/export/runs", "/api/badge/{owner}/{name}.svg",
+        "/api/logs/{run_id}", "/api/logs/search", "/api/export/runs", "/api/badge/{owner}/{name}.svg",
         "/api/repositories", "/api/workflows", "/api/alerts", "/api/alerts/test", "/health",
         "/api/alerts/{alert_id}", "/api/alerts/{alert_id}/acknowledge", "/api/alerts/silences", "/api/alerts/rules",
         "/api/alerts/silences/{silence_id}", "/api/alerts/rules/{rule_id}", "/api/alerts/rules/replay",
