@@ -6,13 +6,14 @@ from urllib.parse import urlsplit
 
 OVERVIEW, WORKFLOW, RUNS, RUN, LOG, COMPARE = "", "workflow", "runs", "run", "log", "compare"
 FAILURES, FLAKY, COST, ALERTS, COLLECTOR = "failures", "flaky", "cost", "alerts", "collector"
-SETUP = "setup"
+SEARCH, SETUP = "search", "setup"
 # By path, in the order of the menu; pages with a parent are not in the menu.
 NAMES: Mapping[str, str] = {
     OVERVIEW: "Overview",
     WORKFLOW: "Workflows",
     RUNS: "Runs",
     FAILURES: "Failures",
+    SEARCH: "Search logs",
     FLAKY: "Flaky",
     COST: "Cost & capacity",
     ALERTS: "Alerts",
@@ -26,7 +27,7 @@ PAGES = tuple(NAMES)
 # The page of the menu that a page without an entry belongs to.
 PARENTS: Mapping[str, str] = {RUN: RUNS, LOG: RUNS, COMPARE: RUNS, SETUP: COLLECTOR}
 # Pages with the filters for time, repository, workflow and branch.
-FILTERED = (OVERVIEW, WORKFLOW, RUNS, FAILURES, FLAKY, COST)
+FILTERED = (OVERVIEW, WORKFLOW, RUNS, FAILURES, SEARCH, FLAKY, COST)
 # Pages with charts. Plotly is larger than all other scripts together, so other pages do not load it.
 CHART_PAGES = (OVERVIEW, WORKFLOW, COST, RUN)
 # The parameters with which a page shows one workflow, failure cause or alert.

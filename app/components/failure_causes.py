@@ -56,6 +56,8 @@ _VALUES: dict[str, Callable[[Cause], Value]] = {
 }
 # Names of repositories in a cell, and in its tooltip: a cause may occur in thousands of repositories.
 _MAX_NAMES, _MAX_HOVER_NAMES, _SEARCH_KEY = 3, 20, "causes-q"
+# Of a line that is searched for in all logs.
+_MAX_SEARCH = 200
 
 
 def key_figures(causes: Causes, window: Window, trends: Trends, period: str, now: datetime) -> None:
@@ -110,6 +112,12 @@ def search_box() -> None:
     )
 
 
+def log_search_link(text: str, time: Query) -> None:
+    """Leads from the search over error lines to the search over all lines."""
+    link = cells.anchor("Search the whole text of all logs", "search", [("text", text), *time])
+    st.html(f'<span class="ph-meta">{link}</span>')
+
+
 def matching(items: Sequence[Cause], search: str) -> list[Cause]:
     """The causes whose line, repositories or workflows contain the text, in any case."""
     low = search.lower()
@@ -162,9 +170,15 @@ def cause_head(cause_runs: CauseRuns, time: Query) -> None:
         f"<span>{pluralize(cause.runs, 'run')}, {pluralize(cause.jobs, 'job')}</span>"
         f"<span>{html(', '.join(cause.repos[:_MAX_NAMES]))}{_more_names(cause.repos)}</span>"
         f"<span>first seen {cells.stamp(cause.first_at, session.zone())}</span>"
+        f"<span>{_search_link(cause.line, time)}</span>"
         f'<span><img class="ph-image" src="{column_sparkline(cause.by_day)}" alt="Runs per day in this period"></span>'
         "</div>"
     )
+
+
+def _search_link(line: str, time: Query) -> str:
+    text = line.strip()[:_MAX_SEARCH]
+    return cells.anchor("Search all logs", "search", [("text", text), *time], hover="Logs with this line")
 
 
 def run_list(cause_runs: CauseRuns, zone: ZoneInfo) -> None:

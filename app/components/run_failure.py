@@ -29,6 +29,8 @@ from health.metrics.workflows import ChangesSinceGreen
 
 _MAX_CAUSES, _MAX_ATTEMPTS = 20, 12
 _MAX_LINE = 500
+# Of a line that is searched for in all logs.
+_MAX_SEARCH = 200
 
 
 def why_failed(
@@ -117,9 +119,11 @@ def _cause(row: JobLogRow, run_id: int, attempt: int, same_cause_jobs: int) -> s
     """`same_cause_jobs`: the number of other jobs that failed with the same line."""
     log = anchor(truncate(row.name), "log", [("run_id", run_id), ("attempt", attempt), ("job_id", row.job_id)])
     more = f' <span class="ph-dim">and {pluralize(same_cause_jobs, "more job")}</span>' if same_cause_jobs > 0 else ""
+    line = row.error_line or ""
+    search = anchor("Search all logs", "search", [("text", line.strip()[:_MAX_SEARCH])], hover="Logs with this line")
     return (
         f'<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>{log}{more}'
-        f'<div class="ph-why"><code>{html(truncate(row.error_line or "", _MAX_LINE))}</code></div></div></div>'
+        f'<div class="ph-why"><code>{html(truncate(line, _MAX_LINE))}</code> {search}</div></div></div>'
     )
 
 

@@ -53,5 +53,7 @@ with panel("Failure causes", subtitle, export=export, search=result):
             failure_causes.cause_table(listed, now, time, search)
         else:
             st.caption("No failure causes in this period match the search.")
+        if search:
+            failure_causes.log_search_link(search, time)
     else:
         st.caption("No error was extracted from the logs of failed jobs in this period.")

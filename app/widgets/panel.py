@@ -23,6 +23,7 @@ _FILES = (
     "charts.css",
     "filters.css",
     "views.css",
+    "search.css",
     "frame.css",
     "kiosk.css",
     "print.css",

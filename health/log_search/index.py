@@ -99,16 +99,16 @@ def _index_batch(engine: Engine) -> int:
             return 0
         query = _select_stored([(row[0], row[1]) for row in entries], JobLog.content)
         contents = {(row[0], row[1]): row[2] for row in execute(session, query)}
-    found, gone = [], []
+    indexed, gone = [], []
     for repository_id, job_id, fetched_at in entries:
         key = {"repository": repository_id, "job": job_id, "fetched": fetched_at}
         content = contents.get((repository_id, job_id))
         if content is None:
             gone.append(key)
         else:
-            found.append({**key, "packed": log_trigrams(content)})
+            indexed.append({**key, "packed": log_trigrams(content)})
     with write_scope(engine) as session:
-        for statement, rows in ((_SET_TRIGRAMS, found), (_DELETE_ENTRY, gone)):
+        for statement, rows in ((_SET_TRIGRAMS, indexed), (_DELETE_ENTRY, gone)):
             if rows:
                 session.connection().execute(statement, rows)
     return len(entries)

@@ -76,15 +76,15 @@ class LogQuery:
         """The first `lines` matching lines of a log, with `context` lines around each. Ends at `deadline`, a time of
         time.monotonic()."""
         log = _SearchedLog(searchable_text(text))
-        found: list[MatchingLine] = []
+        shown: list[MatchingLine] = []
         count = 0
         for number, spans in self._matching_lines(log, deadline):
             if number < 0 or count == MAX_LINES:
-                return Matches(count, tuple(found), is_complete=False)
+                return Matches(count, tuple(shown), is_complete=False)
             count += 1
             if count <= lines:
-                found.append(log.line(number, spans, context))
-        return Matches(count, tuple(found), is_complete=True)
+                shown.append(log.line(number, spans, context))
+        return Matches(count, tuple(shown), is_complete=True)
 
     def _matching_lines(self, log: "_SearchedLog", deadline: float) -> Iterator[tuple[int, list[tuple[int, int]]]]:
         """Index and spans of each matching line; the index -1 where the time is up."""

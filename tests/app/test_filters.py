@@ -67,7 +67,7 @@ def test_days_that_begin_today_are_today_up_to_now(seeded: Seeded, open_page: Op
     assert ("includes future days" in _warned(page)) == bool(ahead)
 
 
-@pytest.mark.parametrize("page", ["", "runs", "workflow", "failures", "flaky", "cost"])
+@pytest.mark.parametrize("page", ["", "runs", "workflow", "failures", "search", "flaky", "cost"])
 def test_future_dates_show_no_runs_and_no_error(seeded: Seeded, open_page: Open, page: str) -> None:
     first = (seeded.now + timedelta(days=5)).date()
     found = open_page(page, dates=f"{first}..{first + timedelta(days=1)}")
@@ -142,7 +142,7 @@ def test_period_without_runs_shows_empty_state(seeded: Seeded, open_page: Open) 
     assert "No matching runs" in markdown(open_page(dates="2020-01-01..2020-01-02"))
 
 
-NAMED_PAGES = ["", "workflow", "runs", "failures", "flaky", "cost"]
+NAMED_PAGES = ["", "workflow", "runs", "failures", "search", "flaky", "cost"]
 
 
 @pytest.mark.parametrize("page", NAMED_PAGES)

@@ -45,6 +45,7 @@ SUBJECTS = {
     ("compare", (("runs", "8001,8002"),)): "Compare #8001, #8002 · acme/web · CI",
     ("failures", ()): "Failures",
     ("failures", (("cause", "f"),)): f"{SECRET_LINE} · Failures",
+    ("search", ()): "Search logs",
     ("flaky", ()): "Flaky",
     ("cost", ()): "Cost & capacity",
     ("alerts", ()): "Alerts",

@@ -206,7 +206,7 @@ def test_repositories_without_runs_are_named_with_the_period(empty: Engine, open
     assert "No workflow runs found in acme/web for the last 30 days" in markdown(open_page()).replace("\\", "")
 
 
-@pytest.mark.parametrize("page", ["", "workflow", "runs", "failures", "flaky", "cost"])
+@pytest.mark.parametrize("page", ["", "workflow", "runs", "failures", "search", "flaky", "cost"])
 def test_failing_collector_gets_no_configuration_hint(
     empty: Engine, open_page: Open, moment: datetime, page: str
 ) -> None:

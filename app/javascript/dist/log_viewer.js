@@ -13,6 +13,7 @@ var viewer_default = `.ph-lv { display: flex; flex-direction: column; gap: 6px; 
 .ph-lv-bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; }
 .ph-lv-bar > span { display: flex; flex-wrap: wrap; gap: 4px; align-items: center; }
 .ph-lv-find { flex: 1 1 260px; min-width: 0; }
+.ph-lv-everywhere { white-space: nowrap; font-size: 12.5px; }
 .ph-lv-search { flex: 0 1 260px; min-width: 110px; height: 28px; padding: 0 9px; border-radius: 6px;
   background: var(--ph-lv-ground); border: 1px solid var(--ph-lv-edge); }
 .ph-lv-search::placeholder { color: var(--ph-lv-muted); opacity: 1; }
@@ -298,8 +299,10 @@ var SearchBar = class {
       createButton("", "↓", "Next match (Enter)", () => this.next())
     );
     this.buttons.hidden = true;
+    this.everywhere = createElement("a", "ph-lv-everywhere", "Search all logs");
+    Object.assign(this.everywhere, { target: "_self", title: "Search all stored logs for this text", hidden: true });
     this.element = createElement("span", "ph-lv-find");
-    this.element.append(this.input, this.buttons, this.status);
+    this.element.append(this.input, this.buttons, this.status, this.everywhere);
   }
   /** @param {KeyboardEvent} event */
   #onKey(event) {
@@ -329,6 +332,8 @@ var SearchBar = class {
     this.#result = null;
     this.buttons.hidden = true;
     this.status.textContent = "";
+    this.everywhere.hidden = !text.trim();
+    this.everywhere.href = `search?${new URLSearchParams({ text })}`;
     if (!text) {
       this.viewport.highlight("");
       return;

@@ -1189,7 +1189,7 @@ var SECTIONS2 = [
     "All pages",
     [
       ["Ctrl K", "Open the command palette (macOS: ⌘ K)"],
-      ["/", "Search the page"],
+      ["/", "Search the page; on a page without search, search all logs"],
       ["?", "Show keyboard shortcuts"],
       ["Tab", "Next link, button or field; in tables, arrow keys move between explanations"],
       ["Esc", "Close a dialog or an explanation; leave kiosk mode"]
@@ -1214,12 +1214,22 @@ var helpSections = ({ keys, pages: pages2 }) => [
 // navigation/shortcuts.js
 var SEQUENCE_MS = 1500;
 var TITLE2 = "Keyboard shortcuts";
-var PALETTE_EVENT = "ph:palette";
+var SEARCH_PAGE = "search";
+var [POLL_MS, MAX_POLLS] = [100, 50];
 var SEARCH_INPUTS = "[data-testid=stMain] input[type=text], [data-testid=stMain] input[type=search]";
 var searchInput = () => [.../** @type {NodeListOf<HTMLInputElement>} */
 document.querySelectorAll(SEARCH_INPUTS)].find(
   (input) => input.offsetParent !== null && !input.closest("[data-baseweb=select], [role=combobox]")
 );
+var openLogSearch = () => {
+  navigate(pageUrl(SEARCH_PAGE));
+  let polls = 0;
+  const timer = setInterval(() => {
+    const input = location.pathname.endsWith(`/${SEARCH_PAGE}`) ? searchInput() : void 0;
+    if (input && !isTextInput(document.activeElement)) input.focus();
+    if (input || ++polls === MAX_POLLS) clearInterval(timer);
+  }, POLL_MS);
+};
 var section = (title, rows) => {
   const element2 = document.createElement("section");
   const list = document.createElement("dl");
@@ -1260,7 +1270,7 @@ var onKey = (event) => {
     const input = searchInput();
     event.preventDefault();
     if (input) input.focus();
-    else document.dispatchEvent(new CustomEvent(PALETTE_EVENT, { bubbles: true }));
+    else openLogSearch();
   } else if (event.key === "?") {
     event.preventDefault();
     showHelp();
@@ -1422,7 +1432,6 @@ var showPaletteKey = () => {
 var installPalette = () => {
   document.addEventListener("keydown", onKey2, true);
   document.addEventListener("click", (event) => closestTarget(event, BUTTONS3) && togglePalette());
-  document.addEventListener("ph:palette", togglePalette);
   const load = () => void loadPalette().catch(() => {
   });
   if ("requestIdleCallback" in globalThis) requestIdleCallback(load, { timeout: 5e3 });

@@ -163,6 +163,11 @@ var placeOf = (sorted, ranked) => {
   }
   return low;
 };
+var logSearchEntry = (text) => {
+  const query = text.trim();
+  if (!query) return null;
+  return { kind: "action", label: `Search logs for “${query}”`, address: `search?${new URLSearchParams({ text: query })}` };
+};
 var splitLabel = (label, ranges) => {
   const parts = [];
   let end = 0;
@@ -237,6 +242,8 @@ var PaletteDialog = class {
   #shown = [];
   /** @type {Entry[]} */
   #names = [];
+  /** The number of shown entries without the search over all logs. */
+  #results = 0;
   #active = 0;
   #opensFirst = false;
   /** @param {Context} context */
@@ -358,6 +365,9 @@ var PaletteDialog = class {
   #draw() {
     const active = this.#active > 0 ? this.#shown[this.#active]?.entry : void 0;
     this.#shown = rankEntries(this.#candidates(), this.input.value, MAX_SHOWN);
+    this.#results = this.#shown.length;
+    const search = logSearchEntry(this.input.value);
+    if (search) this.#shown.push({ entry: search, score: 0, ranges: [] });
     const again = this.#shown.findIndex(({ entry }) => entry.address === active?.address && entry.label === active?.label);
     this.#active = active && again > 0 ? again : 0;
     this.list.replaceChildren(...this.#shown.map((ranked, index) => this.#option(ranked, index)));
@@ -436,7 +446,7 @@ var PaletteDialog = class {
   }
   /** @param {string} message an error; empty for the number of results */
   #setStatus(message) {
-    const count = this.#shown.length;
+    const count = this.#results;
     const results = count === 1 ? "1 result" : `${count} results`;
     const empty = this.search.isPending ? "Searching…" : "No results. Abbreviations work: svc13 matches service-13.";
     this.status.textContent = message || (count ? results : empty);

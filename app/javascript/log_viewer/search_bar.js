@@ -43,8 +43,10 @@ export class SearchBar {
       createButton("", "↓", "Next match (Enter)", () => this.next()),
     );
     this.buttons.hidden = true;
+    this.everywhere = createElement("a", "ph-lv-everywhere", "Search all logs");
+    Object.assign(this.everywhere, { target: "_self", title: "Search all stored logs for this text", hidden: true });
     this.element = createElement("span", "ph-lv-find");
-    this.element.append(this.input, this.buttons, this.status);
+    this.element.append(this.input, this.buttons, this.status, this.everywhere);
   }
 
   /** @param {KeyboardEvent} event */
@@ -77,6 +79,8 @@ export class SearchBar {
     this.#result = null;
     this.buttons.hidden = true;
     this.status.textContent = "";
+    this.everywhere.hidden = !text.trim();
+    this.everywhere.href = `search?${new URLSearchParams({ text })}`;
     if (!text) {
       this.viewport.highlight("");
       return;

@@ -141,7 +141,6 @@ export const installPalette = () => {
   document.addEventListener("keydown", onKey, true);
   document.addEventListener("click", (event) => closestTarget(event, BUTTONS) && togglePalette());
   // Other shortcuts open it as well.
-  document.addEventListener("ph:palette", togglePalette);
   // What is typed right after the shortcut belongs to the palette, so it is loaded before.
   const load = () => void loadPalette().catch(() => {});
   if ("requestIdleCallback" in globalThis) requestIdleCallback(load, { timeout: 5_000 });

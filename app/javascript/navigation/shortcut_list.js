@@ -9,7 +9,7 @@ const SECTIONS = [
     "All pages",
     [
       ["Ctrl K", "Open the command palette (macOS: ⌘ K)"],
-      ["/", "Search the page"],
+      ["/", "Search the page; on a page without search, search all logs"],
       ["?", "Show keyboard shortcuts"],
       ["Tab", "Next link, button or field; in tables, arrow keys move between explanations"],
       ["Esc", "Close a dialog or an explanation; leave kiosk mode"],

@@ -6,8 +6,9 @@ import { state } from "./state.js";
 /** Time for the second key of a sequence. */
 const SEQUENCE_MS = 1500;
 const TITLE = "Keyboard shortcuts";
-/** Sent to open the command palette, which may be absent. */
-const PALETTE_EVENT = "ph:palette";
+/** The page that searches all logs, and how often and how long its field is awaited. */
+const SEARCH_PAGE = "search";
+const [POLL_MS, MAX_POLLS] = [100, 50];
 const SEARCH_INPUTS = "[data-testid=stMain] input[type=text], [data-testid=stMain] input[type=search]";
 
 /** The first visible search field of the page. Text fields of select boxes are none. */
@@ -15,6 +16,17 @@ const searchInput = () =>
   [.../** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll(SEARCH_INPUTS))].find(
     (input) => input.offsetParent !== null && !input.closest("[data-baseweb=select], [role=combobox]"),
   );
+
+/** Opens the search over all logs and moves the focus to its field. */
+const openLogSearch = () => {
+  navigate(pageUrl(SEARCH_PAGE));
+  let polls = 0;
+  const timer = setInterval(() => {
+    const input = location.pathname.endsWith(`/${SEARCH_PAGE}`) ? searchInput() : undefined;
+    if (input && !isTextInput(document.activeElement)) input.focus();
+    if (input || ++polls === MAX_POLLS) clearInterval(timer);
+  }, POLL_MS);
+};
 
 /**
  * @param {string} title
@@ -65,7 +77,7 @@ const onKey = (event) => {
     const input = searchInput();
     event.preventDefault();
     if (input) input.focus();
-    else document.dispatchEvent(new CustomEvent(PALETTE_EVENT, { bubbles: true }));
+    else openLogSearch();
   } else if (event.key === "?") {
     event.preventDefault();
     showHelp();

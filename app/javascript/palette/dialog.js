@@ -1,5 +1,5 @@
 import { createElement } from "../log_viewer/dom.js";
-import { KINDS, rankEntries, splitLabel } from "./entries.js";
+import { KINDS, logSearchEntry, rankEntries, splitLabel } from "./entries.js";
 import { NameSearch } from "./names.js";
 
 /**
@@ -23,6 +23,8 @@ export class PaletteDialog {
   #shown = [];
   /** @type {Entry[]} */
   #names = [];
+  /** The number of shown entries without the search over all logs. */
+  #results = 0;
   #active = 0;
   #opensFirst = false;
 
@@ -148,6 +150,9 @@ export class PaletteDialog {
   #draw() {
     const active = this.#active > 0 ? this.#shown[this.#active]?.entry : undefined;
     this.#shown = rankEntries(this.#candidates(), this.input.value, MAX_SHOWN);
+    this.#results = this.#shown.length;
+    const search = logSearchEntry(this.input.value);
+    if (search) this.#shown.push({ entry: search, score: 0, ranges: [] });
     const again = this.#shown.findIndex(({ entry }) => entry.address === active?.address && entry.label === active?.label);
     this.#active = active && again > 0 ? again : 0;
     this.list.replaceChildren(...this.#shown.map((ranked, index) => this.#option(ranked, index)));
@@ -234,7 +239,7 @@ export class PaletteDialog {
 
   /** @param {string} message an error; empty for the number of results */
   #setStatus(message) {
-    const count = this.#shown.length;
+    const count = this.#results;
     const results = count === 1 ? "1 result" : `${count} results`;
     const empty = this.search.isPending ? "Searching…" : "No results. Abbreviations work: svc13 matches service-13.";
     this.status.textContent = message || (count ? results : empty);

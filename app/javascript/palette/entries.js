@@ -97,6 +97,17 @@ const placeOf = (sorted, ranked) => {
 };
 
 /**
+ * The search over all logs for a text; null without a text.
+ * @param {string} text
+ * @returns {Entry | null}
+ */
+export const logSearchEntry = (text) => {
+  const query = text.trim();
+  if (!query) return null;
+  return { kind: "action", label: `Search logs for “${query}”`, address: `search?${new URLSearchParams({ text: query })}` };
+};
+
+/**
  * A label in parts, of which every second one is matched.
  * @param {string} label
  * @param {Range[]} ranges sorted

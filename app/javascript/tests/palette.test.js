@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { rankEntries, splitLabel } from "../palette/entries.js";
+import { logSearchEntry, rankEntries, splitLabel } from "../palette/entries.js";
 import { parseQuery, prepareText, scoreText } from "../palette/score.js";
 
 /** @import { Entry } from "../palette/entries.js" */
@@ -109,5 +109,14 @@ describe("cost", () => {
     const names = [...Array(20_000).keys()].map((number) => `acme/service-${number} / Build and test`);
     const letters = names.reduce((sum, name) => sum + name.length, 0);
     assert.ok(names.reduce((sum, name) => sum + reads("svc13 build", name), 0) < 10 * letters);
+  });
+});
+
+test("a text can be searched for in all logs", () => {
+  assert.equal(logSearchEntry("  "), null);
+  assert.deepEqual(logSearchEntry(" exit code 1 & more "), {
+    kind: "action",
+    label: "Search logs for “exit code 1 & more”",
+    address: "search?text=exit+code+1+%26+more",
   });
 });

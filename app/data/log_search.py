@@ -1,0 +1,69 @@
+"""Search over all stored logs, and what it covers. Results are cached for a minute, whatever data arrives: a search
+takes up to seconds, and pages are rendered again with every new data."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from threading import BoundedSemaphore
+
+import streamlit as st
+
+from app.data.connection import read_session
+from app.data.outages import Unavailable, serve_stale
+from db.definitions.scope import Scope, Window
+from health.log_search.coverage import Coverage, log_coverage
+from health.log_search.query import LogQuery
+from health.log_search.search import LogMatch, LogSearch, LogSearchRequest
+
+_TTL_SECONDS = 60
+# Searches use the processor, which all pages share.
+_MAX_SEARCHES, _MAX_WAIT_SECONDS = 2, 6.0
+_slots = BoundedSemaphore(_MAX_SEARCHES)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is searched for. `text` is a literal text, or a regular expression if `regex` is set."""
+
+    text: str
+    regex: bool
+    case: bool
+
+
+@dataclass(frozen=True)
+class ResultPage:
+    """The fields of LogSearch after its results."""
+
+    items: list[LogMatch]
+    next: str | None
+    is_partial: bool
+    read: int
+    unread: int
+    excluded: int
+    unindexed: int
+
+
+@serve_stale
+@st.cache_resource(ttl=_TTL_SECONDS, max_entries=64, show_spinner=False)
+def search_logs(terms: Terms, scope: Scope, window: Window, jobs: tuple[str, ...], cursor: str | None) -> ResultPage:
+    """Raises InvalidQuery, InvalidCursor, and Unavailable if too many searches are in progress."""
+    query = LogQuery(terms.text, is_expression=terms.regex, case_sensitive=terms.case)
+    request = LogSearchRequest(query, scope, window, jobs, cursor=cursor)
+    if not _slots.acquire(timeout=_MAX_WAIT_SECONDS):
+        raise Unavailable("Too many searches are in progress; try again in a moment.")
+    try:
+        with read_session() as session:
+            search = LogSearch(session, request)
+            items = list(search.results())
+    finally:
+        _slots.release()
+    return ResultPage(
+        items, search.next, search.is_partial, search.read, search.unread, search.excluded, search.unindexed
+    )
+
+
+@serve_stale
+@st.cache_resource(ttl=_TTL_SECONDS, max_entries=64, show_spinner=False)
+def coverage(scope: Scope, window: Window, jobs: tuple[str, ...], now: datetime) -> Coverage | None:
+    """Null if counting takes too long."""
+    with read_session() as session:
+        return log_coverage(session, scope, window, jobs, now)
