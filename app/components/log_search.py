@@ -174,7 +174,7 @@ def _at_most(number: int) -> str:
 
 def empty_form() -> None:
     with st.container(border=True, key="state-log-search"):
-        st.markdown("# :material/manage_search: Search all stored logs")
+        st.markdown("## :material/manage_search: Search all stored logs")
         st.markdown(
             "Enter a text that a line contains. Times at the start of lines and colours are not searched. "
             "The filters above apply to the runs of the logs."
