@@ -5,12 +5,22 @@ Unknown values of a field are accepted as text, so that new ones of GitHub do no
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qs
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from core.text import UNSTORABLE_CHARACTERS, clean
 
@@ -35,6 +45,15 @@ def _strip_unstorable(value: Any) -> Any:
     return UNSTORABLE_CHARACTERS.sub("\ufffd", value) if isinstance(value, str) else value
 
 
+def _limited(limit: int, clean: Callable[[Any], Any] = _replace_control_chars) -> WrapValidator:
+    """Cuts a text before it is cleaned, because a hostile response can have a thousand texts of megabytes."""
+
+    def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        return handler(clean(value[:limit] if isinstance(value, str) else value))[:limit]
+
+    return WrapValidator(validate)
+
+
 def _utc(value: datetime) -> datetime:
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -44,18 +63,18 @@ def _utc(value: datetime) -> datetime:
 
 Text = Annotated[str, BeforeValidator(_replace_control_chars)]
 # Values of columns of limited length are cut: one long value must not prevent other rows from being stored.
-ShortText = Annotated[Text, AfterValidator(lambda value: value[:50])]
-Event = Annotated[Text, AfterValidator(lambda value: value[:100])]
-Login = Annotated[Text, AfterValidator(lambda value: value[:200])]
-Sha = Annotated[Text, AfterValidator(lambda value: value[:64])]
-Name = Annotated[Text, AfterValidator(lambda value: value[:300])]
-Branch = Annotated[Text, AfterValidator(lambda value: value[:500])]
+ShortText = Annotated[str, _limited(50)]
+Event = Annotated[str, _limited(100)]
+Login = Annotated[str, _limited(200)]
+Sha = Annotated[str, _limited(64)]
+Name = Annotated[str, _limited(300)]
+Branch = Annotated[str, _limited(500)]
 # No value of GitHub is nearly as long; longer ones are cut.
-Line = Annotated[Text, AfterValidator(lambda value: value[:1_000])]
-Url = Annotated[Text, AfterValidator(lambda value: value[:4_000])]
+Line = Annotated[str, _limited(1_000)]
+Url = Annotated[str, _limited(4_000)]
 # Output of jobs: readers remove escape sequences.
-LongText = Annotated[str, BeforeValidator(_strip_unstorable), AfterValidator(lambda value: value[:20_000])]
-Message = Annotated[Text, AfterValidator(lambda value: value[:20_000])]
+LongText = Annotated[str, _limited(20_000, _strip_unstorable)]
+Message = Annotated[str, _limited(20_000)]
 Labels = Annotated[list[Line], AfterValidator(lambda value: value[:100])]
 Time = Annotated[datetime, AfterValidator(_utc)]
 
