@@ -43,9 +43,9 @@ def test_page_of_a_thousand_workflows_is_small(many: Engine, open_page: Open) ->
     for each in (overview, page):
         assert "<script>alert" not in "\n".join(html(each)) + markdown(each)
     strip = next(block for block in html(overview) if 'class="ph-attention"' in block)
-    shown, _, folded = strip.partition("<details>")
+    shown, _, folded = strip.partition("<details")
     assert shown.count('class="ph-need') == 5
-    assert folded.startswith("<summary>138 more</summary>")
+    assert "><summary>138 more</summary>" in folded
     assert folded.count('class="ph-need ph-') == 96
     assert "43 more with lower priority" in folded
 
@@ -144,15 +144,15 @@ def test_every_alert_that_fires_can_be_reached(empty: Engine, moment: datetime, 
         ])  # fmt: skip
     heartbeat(empty, moment, channels=[])
     page = open_page("alerts")
-    for words, cards in (("1 to 50 of 120", 50), ("51 to 100 of 120", 50), ("101 to 120 of 120", 20)):
-        assert f"{words} alerts, newest first" in markdown(page)
+    for number, cards in ((1, 50), (2, 50), (3, 20)):
+        assert f"Page {number} · {cards} of 120 alerts" in markdown(page)
         assert "\n".join(html(page)).count('class="ph-alert ') == cards
-        older = page.button(key="firing-older")
-        assert older.disabled == (cards == 20)
-        if not older.disabled:
-            older.click().run()
-    page.button(key="firing-newer").click().run()
-    assert "51 to 100 of 120 alerts" in markdown(page)
+        following = page.button(key="firing-next")
+        assert following.disabled == (cards == 20)
+        if not following.disabled:
+            following.click().run()
+    page.button(key="firing-previous").click().run()
+    assert "Page 2 · 50 of 120 alerts" in markdown(page)
 
 
 def test_rules_beyond_the_limit_of_runs_are_replayed_on_demand(moment: datetime) -> None:

@@ -135,7 +135,7 @@ def _firing(overview: AlertOverview, text: str, severities: tuple[str, ...], cav
             labels = {value: label for value, (label, _) in _ORDERS.items()}
             st.html(order_choice("firing", labels, parse_order(order, ("opened",))))
         alert_list.firing_list(shown.items, shown.first_bad_runs, overview.at)
-        _pager("firing", current, shown)
+        _pager("firing", current, shown, ("Previous", "Next"))
 
 
 def _counts_line(overview: AlertOverview) -> str:
@@ -162,7 +162,7 @@ def _history(text: str, severities: tuple[str, ...], zone: ZoneInfo) -> None:
             )
             return
         alert_list.resolved_table(shown.items, zone, shown.total)
-        _pager("alerts", current, shown)
+        _pager("alerts", current, shown, ("Newer", "Older"))
 
 
 def _page(name: str, reset_key: Hashable, load: Callable[[str | None], AlertList]) -> tuple[CursorPage, AlertList]:
@@ -178,11 +178,11 @@ def _page(name: str, reset_key: Hashable, load: Callable[[str | None], AlertList
     return current, shown
 
 
-def _pager(name: str, current: CursorPage, shown: AlertList) -> None:
+def _pager(name: str, current: CursorPage, shown: AlertList, labels: tuple[str, str]) -> None:
     if shown.total <= len(shown.items):
         return
     text = f"{formatting.count(len(shown.items))} of {pluralize(shown.total, 'alert')}"
-    pager(name, current, shown.previous, shown.next, text, ("Newer", "Older"))
+    pager(name, current, shown.previous, shown.next, text, labels)
 
 
 def rules(overview: AlertOverview, now: datetime, zone: ZoneInfo, version: int) -> None:
