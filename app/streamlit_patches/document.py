@@ -69,19 +69,22 @@ _CONNECT_SCRIPT = """(() => {
 # Marks the document until its first elements have their final size: when the script of the page has finished, or 600 ms
 # after its first elements. Up to 20 s, it waits for elements that are still placeholders (not for charts, whose size is
 # fixed), for a list of unknown height, and for the fields of a wall screen, which a script fits to the screen.
-_REVEAL_SCRIPT = """
+REVEAL_SCRIPT = """
 {
   const marks = document.documentElement.classList, now = () => performance.now()
   const isWall = !["", "0", null].includes(new URLSearchParams(location.search).get("wall"))
   marks.add("ph-loading", ...(isWall ? ["ph-loading-wall"] : []))
-  let first = 0
+  let first = 0, finished = 0
   const isComplete = () => {
     const main = document.querySelector("[data-testid=stMainBlockContainer]")
     const isFinished = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
     const hasContent = main?.querySelector(isFinished ? ".stElementContainer" : ".st-key-head")
     if (!hasContent) return now() > 8000
     first ||= now()
-    const placeholders = [...main.querySelectorAll("[data-testid=stSkeleton], .ph-unknown-height")]
+    // After a script that has failed, the place of the list remains empty.
+    finished = isFinished ? finished || now() : 0
+    const unfilled = finished && now() - finished > 300 ? "" : ", .ph-unknown-height"
+    const placeholders = [...main.querySelectorAll(`[data-testid=stSkeleton]${unfilled}`)]
     const isFitting = main.querySelector(".ph-wall section:not([hidden]) .ph-wall-fields:not([style])")
     if (isFitting || placeholders.some((element) => !element.closest(".stPrintGraphic"))) return now() - first > 20000
     return isFinished || now() - first > 600
@@ -126,7 +129,7 @@ def script(page: str) -> str:
     theme = f"(() => {{{bundle('theme')}}})();"
     connect = _CONNECT_SCRIPT % json.dumps([name for name in PAGES if name])
     charts = preload_assets(*CHART_COMPONENTS) if page in CHART_PAGES else ()
-    return theme + connect + _REVEAL_SCRIPT + (_PREFETCH_SCRIPT % charts[0] if charts else "")
+    return theme + connect + REVEAL_SCRIPT + (_PREFETCH_SCRIPT % charts[0] if charts else "")
 
 
 @cache
