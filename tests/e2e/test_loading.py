@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import delete
 
+from app.streamlit_patches.document import REVEAL_SCRIPT
 from bench.browser import LOAD_SCRIPT
 from db.definitions.records import WorkflowRecord
 from db.engine import write_scope
@@ -105,6 +106,13 @@ def test_an_update_neither_fades_nor_moves_the_page(
                 button.click()
                 assert listed.nth(before + 3).is_visible()
                 assert button.count() == 0
+                # The focus reaches an item without space, and those above it stay in sight.
+                tab.page.evaluate("document.documentElement.style.setProperty('--ph-attention-height', '60px')")
+                assert tab.page.locator(".st-key-attention").bounding_box()["height"] == 60
+                listed.nth(before + 3).locator("a").first.focus()
+                expect(listed.first).to_be_in_viewport()
+                tab.page.wait_for_function("document.querySelector('.ph-attention').scrollTop === 0")
+                assert tab.page.locator(".st-key-attention").bounding_box()["height"] > 150
                 tab.page.wait_for_timeout(600)
             finish_runs("success", 2)
             expect(listed).to_have_count(before, timeout=15_000)
@@ -116,6 +124,17 @@ def test_an_update_neither_fades_nor_moves_the_page(
     with write_scope(seeded.engine) as session:
         session.execute(delete(Workflow).where(Workflow.id.in_(names)))
     heartbeat(seeded.engine, seeded.now, demo=True)
+
+
+def test_a_page_whose_script_failed_is_shown_without_its_list(browser: "sync_api.Browser") -> None:
+    state = '<div data-testid="stApp" data-test-script-state="notRunning">'
+    main = '<div data-testid="stMainBlockContainer"><div class="stElementContainer ph-unknown-height">'
+    page = browser.new_page()
+    page.set_content(f"{state}{main}</div></div></div>")
+    page.add_script_tag(content=REVEAL_SCRIPT)
+    assert "ph-loading" in (page.locator("html").get_attribute("class") or "")
+    page.locator("html:not(.ph-loading)").wait_for(state="attached", timeout=5_000)
+    page.close()
 
 
 def test_another_page_of_a_list_begins_at_its_top(cold: "sync_api.BrowserContext", address: str) -> None:

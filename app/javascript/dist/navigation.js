@@ -70,9 +70,13 @@ var withTableValue = (search, parameter, table, value) => withNamedValues(search
 var namedValues = (search, parameter, name) => new URLSearchParams(search).getAll(parameter).filter((item) => item.startsWith(`${name}.`)).map((item) => item.slice(name.length + 1));
 var withNamedValues = (search, parameter, name, values) => {
   const parameters = new URLSearchParams(search);
-  const others = parameters.getAll(parameter).filter((item) => !item.startsWith(`${name}.`));
+  const before = parameters.getAll(parameter);
+  const own = values.map((value) => `${name}.${value}`);
+  const kept = before.filter((item) => !item.startsWith(`${name}.`) || own.includes(item));
+  const items = [...kept, ...own.filter((item) => !kept.includes(item))];
+  if (items.length === before.length && items.every((item, index) => item === before[index])) return search;
   parameters.delete(parameter);
-  for (const item of [...others, ...values.map((value) => `${name}.${value}`)]) parameters.append(parameter, item);
+  for (const item of items) parameters.append(parameter, item);
   const text = parameters.toString();
   return text && `?${text}`;
 };
@@ -702,7 +706,20 @@ var onClick2 = (event) => {
     showRest(list);
   });
 };
-var installAttention = () => document.addEventListener("click", onClick2);
+var onScroll = ({ target: target2 }) => {
+  if (!(target2 instanceof HTMLElement) || !target2.matches(`${BOX} ${LIST}`) || !target2.scrollTop) return;
+  const box = (
+    /** @type {HTMLElement | null} */
+    target2.closest(BOX)
+  );
+  if (!box) return;
+  measure(box, target2);
+  showRest(target2);
+};
+var installAttention = () => {
+  document.addEventListener("click", onClick2);
+  document.addEventListener("scroll", onScroll, true);
+};
 
 // navigation/column_choice.js
 var VIEW_PARAMETER2 = "saved";

@@ -4,7 +4,7 @@ import { closestTarget } from "./events.js";
 /**
  * The list of items that need attention keeps its height while new data arrives, so that nothing below it moves; a button
  * shows what has no space. The list gets the height of its content when it is first shown, for another selection, after a
- * click on it, in another width, and when it changes unseen.
+ * click on it, when the browser scrolls it, in another width, and when it changes unseen.
  */
 const BOX = ".st-key-attention";
 const LIST = ".ph-attention[data-selection]";
@@ -87,4 +87,21 @@ const onClick = (event) => {
   });
 };
 
-export const installAttention = () => document.addEventListener("click", onClick);
+/**
+ * The list has no scroll bar, but the browser scrolls it to an item without space that gets the focus, or that a search
+ * in the page matches: then all items are shown, since those above could not be scrolled back.
+ * @param {Event} event
+ */
+const onScroll = ({ target }) => {
+  if (!(target instanceof HTMLElement) || !target.matches(`${BOX} ${LIST}`) || !target.scrollTop) return;
+  const box = /** @type {HTMLElement | null} */ (target.closest(BOX));
+  if (!box) return;
+  measure(box, target);
+  showRest(target);
+};
+
+export const installAttention = () => {
+  document.addEventListener("click", onClick);
+  // The event does not bubble.
+  document.addEventListener("scroll", onScroll, true);
+};
