@@ -36,7 +36,8 @@ export const namedValues = (search, parameter, name) =>
     .map((item) => item.slice(name.length + 1));
 
 /**
- * The query string with other values for a table or chart.
+ * The query string with other values for a table or chart. Values that it has already keep their order, so that a
+ * saved view does not differ because of it.
  * @param {string} search
  * @param {string} parameter
  * @param {string} name
@@ -44,9 +45,13 @@ export const namedValues = (search, parameter, name) =>
  */
 export const withNamedValues = (search, parameter, name, values) => {
   const parameters = new URLSearchParams(search);
-  const others = parameters.getAll(parameter).filter((item) => !item.startsWith(`${name}.`));
+  const before = parameters.getAll(parameter);
+  const own = values.map((value) => `${name}.${value}`);
+  const kept = before.filter((item) => !item.startsWith(`${name}.`) || own.includes(item));
+  const items = [...kept, ...own.filter((item) => !kept.includes(item))];
+  if (items.length === before.length && items.every((item, index) => item === before[index])) return search;
   parameters.delete(parameter);
-  for (const item of [...others, ...values.map((value) => `${name}.${value}`)]) parameters.append(parameter, item);
+  for (const item of items) parameters.append(parameter, item);
   const text = parameters.toString();
   return text && `?${text}`;
 };

@@ -82,6 +82,10 @@ describe("the state of tables in the URL", () => {
     assert.deepEqual(namedValues(search, "hidden", "branch-rates"), ["release/1.2", "a b&c"]);
     assert.deepEqual(namedValues(search, "hidden", "branch"), []);
     assert.equal(withNamedValues("?hidden=outcomes.Failed", "hidden", "outcomes", []), "");
+    // Charts that are drawn anew write what the URL has.
+    const two = "?hidden=a.x&hidden=b.y&hidden=a.z&period=7d";
+    assert.equal(withNamedValues(two, "hidden", "a", ["z", "x"]), two);
+    assert.equal(withNamedValues(two, "hidden", "a", ["z", "w"]), "?period=7d&hidden=b.y&hidden=a.z&hidden=a.w");
   });
 
   test("runs that are selected for a comparison are in the URL", () => {
