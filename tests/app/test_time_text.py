@@ -31,6 +31,12 @@ BERLIN = ZoneInfo("Europe/Berlin")
         ("2026-11-03, 9:30 to 10h", "2026-11-03T08:30..2026-11-03T09:00"),
         ("23 - 1", "2026-11-19T22:00..2026-11-20T00:00"),
         ("3 Nov 22–24", "2026-11-03T21:00..2026-11-03T23:00"),
+        ("29 feb", "2024-02-29..2024-02-29"),
+        # The last day is not over, or has not begun.
+        ("1 Nov to 31 Dec", "2026-11-01..2026-12-31"),
+        ("17 Nov to 20 Nov", "2026-11-17..2026-11-20"),
+        ("monday to wednesday", "2026-11-16..2026-11-18"),
+        ("friday to tuesday", "2026-11-13..2026-11-17"),
     ],
 )
 def test_days_are_of_utc_and_times_of_the_viewers_zone(text: str, query: str) -> None:
@@ -39,7 +45,20 @@ def test_days_are_of_utc_and_times_of_the_viewers_zone(text: str, query: str) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["", "soon", "31 Feb", "9 Nov to 1 Nov", "1 Nov to 2 Nov 14-16", "14-25", "3 Nov to", "x" * 900, "1 Nov 9999"],
+    [
+        "",
+        "soon",
+        "31 Feb",
+        "9 Nov to 1 Nov",
+        "decoy 1",
+        "mayo 3",
+        "monday to last friday",
+        "1 Nov to 2 Nov 14-16",
+        "14-25",
+        "3 Nov to",
+        "x" * 900,
+        "1 Nov 9999",
+    ],
 )
 def test_other_text_is_refused_with_examples(text: str) -> None:
     with pytest.raises(BadDates) as error:
