@@ -1,5 +1,6 @@
 """Charts of one workflow: success rate and duration by branch, and runs as points."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -37,11 +38,16 @@ def _lines(
 ) -> dict[str, Any]:
     if not frame[column].notna().any():
         return theme.empty("No branch has completed runs in this period")
+    branches = _named(frame)
+    labels = _legend_names([name for name, _ in branches])
     traces = [
         trace
-        for index, (name, part) in enumerate(_named(frame))
+        for index, (name, part) in enumerate(branches)
         for trace in partial_buckets.lines(
-            part, partial_buckets.with_none(part[column]), _line(name, part, column, index, dark=dark), legend=not index
+            part,
+            partial_buckets.with_none(part[column]),
+            _line(name, labels[index], part, column, index, dark=dark),
+            legend=not index,
         )
     ]
     return {
@@ -54,16 +60,31 @@ def _lines(
     }
 
 
-def _legend_name(branch: str) -> str:
-    return branch if len(branch) <= _MAX_LEGEND else f"{branch[: _MAX_LEGEND - 1]}…"
+def _legend_names(branches: Sequence[str]) -> list[str]:
+    """The names in the legend, which differ: the legend hides lines by their name, and branches of one tool often have
+    a long common beginning (`dependabot/npm_and_yarn/…`)."""
+    names: list[str] = []
+    for branch in branches:
+        name, number = _short(branch, _MAX_LEGEND), 1
+        while name in names:
+            number += 1
+            name = f"{_short(branch, _MAX_LEGEND - 4)} ({number})"
+        names.append(name)
+    return names
 
 
-def _line(name: str, part: pd.DataFrame, column: str, index: int, *, dark: bool) -> dict[str, Any]:
+def _short(branch: str, length: int) -> str:
+    """Without the middle if it is longer."""
+    end = (length - 1) // 2
+    return branch if len(branch) <= length else f"{branch[: length - 1 - end]}…{branch[-end:]}"
+
+
+def _line(name: str, label: str, part: pd.DataFrame, column: str, index: int, *, dark: bool) -> dict[str, Any]:
     colours = theme.SERIES[dark]
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": theme.escape_label(_legend_name(name)),
+        "name": theme.escape_label(label),
         "line": {"color": colours[index % len(colours)], "width": 2, "dash": _DASHES[index % len(_DASHES)]},
         "marker": {"size": 5},
         "meta": trace_query(("branch", name)),

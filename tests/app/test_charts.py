@@ -274,10 +274,17 @@ def test_the_scale_of_shares_begins_at_zero_even_for_a_single_cell() -> None:
 
 def test_the_legend_shortens_long_names_of_branches() -> None:
     points, now = [BranchPoint(START, 2, 0.5, 60.0)], START + timedelta(days=2)
-    names = "b" * 20, "dependabot/npm_and_yarn/x"
+    names = "b" * 20, *(f"dependabot/npm_and_yarn/{name}-4.2" for name in ("lodash", "axios", "big/axios"))
     series = [BranchSeries(name, False, 2, 0.5, points) for name in names]
     chart = workflow.rates(frames.by_branch(series, Window(START, now), now), SINCE, UNTIL)
-    assert {trace["name"] for trace in chart["data"]} == {"b" * 20, "dependabot/npm_and_…"}
+    assert list(dict.fromkeys(trace["name"] for trace in chart["data"] if trace["name"] != "so far")) == [
+        "b" * 20,
+        "dependabot…odash-4.2",
+        "dependabot…axios-4.2",
+        "dependab…ios-4.2 (2)",
+    ]
+    # A click on an entry of the legend hides the lines of its group.
+    assert len({trace["legendgroup"] for trace in chart["data"]}) == len(names)
 
 
 def test_one_long_queue_time_does_not_hide_the_others() -> None:
