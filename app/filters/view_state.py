@@ -20,7 +20,8 @@ HIDDEN = "hidden"
 OPEN = "open"
 # The runs that are selected for a comparison, separated by commas.
 SELECTED = "selected"
-_MAX_LENGTH = 300
+# Of a value; no field of a page is longer.
+_MAX_LENGTH = 500
 _MAX_SHOWN = 60
 _NAMED_VALUE = re.compile(r"[a-z0-9-]+\.")
 _SECTION = re.compile(r"-?[a-z][a-z0-9-]{0,60}", re.ASCII)
@@ -35,7 +36,10 @@ def sync_widget(
     """Makes the state of a widget and its URL parameter equal, before the widget is rendered: the URL wins if it
     changed by itself (a link, a reload, the Back button), else the widget. `parse` returns null for an invalid value,
     which stays in the URL until the widget changes."""
-    in_url = st.query_params.get(parameter, "")[:_MAX_LENGTH]
+    whole = st.query_params.get(parameter, "")
+    in_url = whole[:_MAX_LENGTH]
+    if len(whole) > _MAX_LENGTH:
+        report(f"{parameter}={whole[:_MAX_SHOWN]}… is too long: its first {_MAX_LENGTH} characters apply.")
     if in_url and parse(in_url) is None:
         report(f"{parameter}={in_url[:_MAX_SHOWN]} is unknown and was ignored.")
     _sync(key, default, parse, text, in_url, lambda new: _set(parameter, new))

@@ -10,6 +10,7 @@ from app.data.status import load_status
 from app.filters import selection
 from app.widgets.paging import CursorPage, current_page, pager, report_bad_page
 from app.widgets.panel import panel
+from app.widgets.text import markdown
 from core.formatting import pluralize
 from db.runs.cursors import InvalidCursor
 from health.log_search.query import InvalidQuery
@@ -37,7 +38,7 @@ try:
         current = CursorPage()
         page = search_logs(terms, scope, window, jobs, None)
 except InvalidQuery as error:
-    st.error(str(error).replace("$", "\\$"), icon=":material/error:")
+    st.error(markdown(error), icon=":material/error:")
     st.stop()
 with panel("Results", log_search.result_subtitle(page, selection.describe())):
     log_search.hits(page, session.zone())

@@ -61,14 +61,19 @@ def test_choices_are_in_the_url(with_logs: Seeded, open_page: Open) -> None:
     assert marks("\n".join(html(page))) == ["Exit code 137"] * 3
     page.toggle(key="log-search-case").set_value(True).run()
     assert marks("\n".join(html(page))) == []
+    page.text_input(key="log-search-text").set_value("a" * 500).run()
+    page.run()
+    assert (page.text_input(key="log-search-text").value, page.query_params["text"]) == ("a" * 500, "a" * 500)
 
 
 @pytest.mark.parametrize(
     ("query", "told"),
     [
         ({"text": "(a", "regex": 1}, "invalid regular expression: missing ): (a"),
+        ({"text": "([x](https://ci.example)", "regex": 1}, "missing ): ([x](https:\u2060//ci.example)"),
         ({"text": "a*", "regex": 1}, "matches every line"),
         ({"text": "   "}, "characters that are not blank"),
+        ({"text": "b" * 501, "regex": 1}, "… is too long: its first 500 characters apply."),
         ({"text": "x", "case": "maybe"}, "case=maybe is unknown"),
         ({"text": "x", "page": "logs.2.nonsense"}, "is invalid: showing the first page"),
         ({"text": "x", "period": "2d"}, "period=2d is invalid"),
