@@ -67,7 +67,7 @@ class LogQuery:
         else:
             if not text.strip() or len(text) > MAX_LENGTH:
                 raise InvalidQuery(f"expected 1 to {MAX_LENGTH} characters that are not blank; got {len(text)}")
-            if CONTROL_CHARACTERS.search(text):
+            if CONTROL_CHARACTERS.search(text.replace("\t", " ")):
                 raise InvalidQuery("the text contains characters that cannot be searched for")
             literals = [[fold(text)]]
         self.alternatives = _trigram_alternatives(literals)

@@ -222,6 +222,13 @@ def test_texts_that_are_too_short_for_the_index_are_read(engine: Engine) -> None
     assert (ids(engine, "cd", case=True), ids(engine, "CD", case=True)) == ([], [2])
 
 
+def test_error_lines_with_tabs_are_searched_for(engine: Engine) -> None:
+    add_log(engine, 1, "FAIL\tgithub.com/acme/web\t0.1s")
+    add_log(engine, 2, "FAIL github.com/acme/web 0.1s")
+    make_segment(engine, 2)
+    assert ids(engine, "FAIL\tgithub.com/acme/web\t0.1s") == [1]
+
+
 @pytest.mark.parametrize(
     ("pattern", "found", "read"),
     [
