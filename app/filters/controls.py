@@ -20,7 +20,7 @@ from db.repositories.repository_queries import MAX_VALUES
 # The runs of this period provide the options of the filters.
 OPTIONS_PERIOD = PERIODS["90d"]
 # The limit of the options of a filter. Browsers receive all of them with each page.
-_MAX_OPTIONS = {"branch": MAX_VALUES, "event": MAX_VALUES, "actor": MAX_VALUES}
+_MAX_OPTIONS = {"branch": MAX_VALUES, "event": MAX_VALUES, "actor": MAX_VALUES, "runner": MAX_VALUES}
 _MAX_OPTIONS |= {"repo": figures.MAX_NAMES, "workflow": figures.MAX_NAMES}
 # The period control while days are selected: it has no selection, and each option leads back to a period.
 _OTHER_PERIOD_KEY = "period-instead"

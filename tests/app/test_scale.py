@@ -8,9 +8,10 @@ from sqlalchemy import Engine, insert
 from app.components.alerts.rule_list import rule_rows
 from app.components.failure_causes import cause_rows
 from app.data.figures import MAX_NAMES
+from db.definitions.time_buckets import COARSEST, SECONDS_PER_HOUR, bucket_id
 from db.engine import write_scope
-from db.enums import AlertState, RuleKind
-from db.models import Alert, Repository, Workflow
+from db.enums import AlertState, RollupLevel, RuleKind
+from db.models import Alert, Repository, UsageRollup, Workflow
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.rules.types import RULE_TYPES
@@ -123,6 +124,25 @@ def test_options_of_thousands_of_repositories_and_workflows_are_limited(
     assert choice.placeholder == "All repositories, or type one"
     workflows = open_page("runs").multiselect(key="workflow")
     assert (len(workflows.options), workflows.proto.accept_new_options) == (MAX_NAMES, True)
+
+
+def test_a_runner_that_is_not_listed_can_be_typed(empty: Engine, moment: datetime, open_page: Open) -> None:
+    add_repository(empty, 1, "acme/web", moment)
+    store(empty, 1, run(1, moment))
+    heartbeat(empty, moment)
+    sums = dict.fromkeys(("minutes", "compute", "failed", "cancelled", "superseded", "cost"), 0)
+    key = {
+        "repository_id": 0,
+        "level": RollupLevel.ALL,
+        "workflow_id": 0,
+        "bucket": bucket_id(COARSEST, int(moment.timestamp()) // SECONDS_PER_HOUR),
+    }
+    with write_scope(empty) as session:
+        session.execute(insert(UsageRollup.__table__), [
+            {**key, **sums, "label": f"runner-{number}", "jobs": 1} for number in range(250)
+        ])  # fmt: skip
+    choice = open_page("runs").multiselect(key="runner")
+    assert (len(choice.options), choice.proto.accept_new_options) == (200, True)
 
 
 def test_tooltip_of_a_cause_in_hundreds_of_repositories_is_short(moment: datetime) -> None:
