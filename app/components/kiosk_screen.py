@@ -66,8 +66,16 @@ def _page(status: CollectionStatus, filters: ViewFilters | None = None, name: st
         attention=findings.attention(scope, now, status.version),
         alerts=[alert_card(alert, now, open_alerts.first_bad_runs) for alert in open_alerts.items],
         open_alerts=open_alerts.total,
-        caveat=status.caveat,
+        caveat=status.caveat or _unknown_names(status, filters),
     )
+
+
+def _unknown_names(status: CollectionStatus, filters: ViewFilters | None) -> str | None:
+    """The names of a saved view that are not stored: without them, its screen is no all-clear."""
+    unknown = filters.unknown_names(status.version) if filters else problems.UnknownNames()
+    if unknown.none_known:
+        return f"{page_states.unknown_names_title(unknown)}."
+    return " ".join(unknown.messages) or None
 
 
 def _head(status: CollectionStatus, note: str, filters: ViewFilters | None = None, name: str = "") -> kiosk.KioskHead:

@@ -76,7 +76,11 @@ def query_problems(version: int, page: str) -> list[str]:
 
 
 def unknown_names(version: int) -> UnknownNames:
-    repos, workflows = selected("repo"), selected("workflow")
+    return unknown_in(version, selected("repo"), selected("workflow"))
+
+
+def unknown_in(version: int, repos: Sequence[str], workflows: Sequence[str]) -> UnknownNames:
+    """Those of the repositories and workflows that are not stored."""
     if not repos and not workflows:
         return UnknownNames()
     known = figures.known_names(Scope(repos=selection.stored_names(version, repos)), version)

@@ -8,7 +8,9 @@ from app import session
 from app.data.connection import utc_now
 from app.filters import selection
 from app.filters.days import BadDates, Dates, parse_dates
+from app.filters.problems import UnknownNames, unknown_in
 from app.filters.url_state import DEFAULT_PERIOD, PERIODS
+from app.routes import WORKFLOW
 from db.definitions.scope import Scope, Window
 from db.enums import Interval
 from db.saved_views import ViewRow
@@ -28,6 +30,9 @@ class ViewFilters:
         repos = selection.stored_names(version, self.repos)
         return Scope(repos=repos, branches=self.branches, workflows=self.workflows)
 
+    def unknown_names(self, version: int) -> UnknownNames:
+        return unknown_in(version, self.repos, self.workflows)
+
     def window(self, until: datetime) -> Window:
         return selection.window_of(self.dates, self.period, until)
 
@@ -44,17 +49,21 @@ class ViewFilters:
 
 
 def view_filters(view: ViewRow) -> ViewFilters:
-    """The filters of a saved view; invalid ones count as not selected."""
+    """The filters of a saved view; invalid ones count as not selected. A view of one workflow selects this workflow
+    only."""
     query = parse_qs(view.query)
+    repos, workflows = tuple(query.get("repo", ())), tuple(query.get("workflow", ()))
+    if view.page == WORKFLOW and "id" in query:
+        repos, workflows = (), (query["id"][0],)
     period, dates = query.get("period", [DEFAULT_PERIOD])[0], query.get("dates", [""])[0]
     try:
         selected = parse_dates(dates) if dates else None
     except BadDates:
         selected = None
     return ViewFilters(
-        tuple(query.get("repo", ())),
+        repos,
         tuple(query.get("branch", ())),
-        tuple(query.get("workflow", ())),
+        workflows,
         period if period in PERIODS else DEFAULT_PERIOD,
         selected,
     )
