@@ -3,8 +3,6 @@
 The syntax is RE2's (https://github.com/google/re2/wiki/Syntax); the expression has been compiled before, so it is
 valid. Everything that is not understood yields no literal: the result can be too weak, but never excludes a match."""
 
-from collections.abc import Iterable
-
 # A match contains all literals of at least one alternative. An empty alternative excludes nothing.
 Alternative = frozenset[str]
 Alternatives = frozenset[Alternative]
@@ -128,8 +126,9 @@ class _Parser:
         self._at += 1
         if character == "Q":
             end = self._pattern.find("\\E", self._at)
-            self._add_quoted(sequence, self._pattern[self._at : end if end >= 0 else None])
+            quoted = self._pattern[self._at : end if end >= 0 else None]
             self._at = end + 2 if end >= 0 else len(self._pattern)
+            self._add_quoted(sequence, quoted)
         elif character in "pPx" and self._peek() == "{":
             self._at = self._pattern.index("}", self._at) + 1
             sequence.add_any()
@@ -152,7 +151,9 @@ class _Parser:
         else:
             sequence.add_character(character)
 
-    def _add_quoted(self, sequence: _Concatenation, characters: Iterable[str]) -> None:
+    def _add_quoted(self, sequence: _Concatenation, characters: str) -> None:
+        if not characters:
+            self._reject_quantifier()
         for character in characters:
             sequence.add_character(character)
 
@@ -181,6 +182,7 @@ class _Parser:
             self._at += 1
             if self._pattern[self._at - 1] == ")":
                 sequence.add_any()
+                self._reject_quantifier()
                 return
         alternatives = self.alternatives(depth + 1)
         if self._peek() != ")":
@@ -194,7 +196,16 @@ class _Parser:
             raise _NotUnderstood
         end = self._pattern.find("}", self._at)
         minimum, _, maximum = self._pattern[self._at : max(end, self._at)].partition(",")
-        if not minimum.isdigit() or (maximum and not maximum.isdigit()):
+        if not _is_number(minimum) or (maximum and not _is_number(maximum)):
             return None
         self._at = end + 1
         return int(minimum)
+
+    def _reject_quantifier(self) -> None:
+        """After something that matches no text: a quantifier applies to what is before that."""
+        if self._pattern.startswith(("*", "+", "?", "{"), self._at):
+            raise _NotUnderstood
+
+
+def _is_number(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit()

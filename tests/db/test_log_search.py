@@ -238,6 +238,11 @@ def test_error_lines_with_tabs_are_searched_for(engine: Engine) -> None:
         (r"[0-9]{3}$", [4], 5),
         (r"(?i)GRÜSSE|timeout after 5", [1, 5], 3),
         (r"after.by peer|refused$", [], 0),
+        # A quantifier applies to what is before flags and empty quotations.
+        (r"exit codes(?i)* 137", [4], 5),
+        (r"(exit of )+\Q\E*code 137", [4], 5),
+        # A brace after which no ASCII number follows is a character.
+        (r"timeout{²}", [], 0),
     ],
 )
 def test_regular_expressions_use_the_index_where_they_have_literals(
