@@ -2,6 +2,7 @@
 
 Syntax: https://github.com/google/re2/wiki/Syntax. The package `google-re2` has no type stubs."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,10 @@ import re2
 MAX_LENGTH = 500
 # Memory of one compiled expression, in bytes: RE2 rejects larger programs, and its cache of states stays below it.
 _MAX_MEMORY = 8 << 20
+# Instructions of a compiled expression. In the worst case each byte of a text takes time for each of them.
+_MAX_PROGRAM = 10_000
+# An escape sequence; \C is any byte, also that of a line break.
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 class InvalidExpression(ValueError):
@@ -26,20 +31,23 @@ class Expression:
             raise InvalidExpression(f"expected 1 to {MAX_LENGTH} characters; got {len(pattern)}")
         if not pattern.isprintable():
             raise InvalidExpression("the expression contains characters that cannot be searched for")
+        if "C" in _ESCAPE.findall(pattern):
+            raise InvalidExpression(r"\C is not supported; write . for any character")
         options: Any = re2.Options()
-        options.never_nl, options.log_errors = True, False
+        options.never_nl, options.never_capture, options.log_errors = True, True, False
         options.case_sensitive, options.max_mem = case_sensitive, _MAX_MEMORY
         try:
             self._compiled: Any = re2.compile(f"(?m){pattern}", options)
         except re2.error as error:
             raise InvalidExpression(_message(error)) from None
+        if max(self._compiled.programsize, self._compiled.reverseprogramsize) > _MAX_PROGRAM:
+            raise InvalidExpression("the expression is too complex; shorten it or lower the numbers of its repetitions")
 
     def spans(self, text: bytes, start: int = 0) -> Iterator[tuple[int, int]]:
-        """First byte and end of each match that is not empty, in UTF-8 text, from the byte `start`."""
+        """First byte and end of each match, in UTF-8 text, from the byte `start`. Matches can be empty. The time of
+        each match is linear in the length of the text; that of all of them is not."""
         for match in self._compiled.finditer(text, start):
-            first, end = match.span()
-            if end > first:
-                yield first, end
+            yield match.span()
 
     def matches_empty(self) -> bool:
         """Whether the expression matches the empty text, so that it matches every line."""

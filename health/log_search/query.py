@@ -19,7 +19,7 @@ MAX_LINES, _MAX_SPANS = 1_000, 50
 # Characters of a line in a result, and of them before its first match.
 SHOWN_CHARACTERS, _BEFORE_MATCH = 400, 80
 # Expressions are matched in parts of this number of bytes, so that the time limit is checked in between.
-_PART_BYTES = 1 << 17
+_PART_BYTES = 1 << 13
 
 
 class InvalidQuery(ValueError):
@@ -165,6 +165,13 @@ def _expression_lines(
         breaks = np.flatnonzero(np.frombuffer(part, np.uint8) == ord("\n"))
         current, spans = -1, list[tuple[int, int]]()
         for first, end in expression.spans(part):
+            if time.monotonic() >= deadline:
+                if spans:
+                    yield lines_before + current, _in_characters(part, breaks, current, spans)
+                yield -1, []
+                return
+            if end == first:
+                continue
             index = int(np.searchsorted(breaks, first))
             if index != current:
                 if spans:

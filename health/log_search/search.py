@@ -105,7 +105,8 @@ class LogSearch:
                     self._stop(candidates, position, is_partial=True)
                     return
                 row = rows.get(key)
-                match = self._match(row) if row is not None and self._has_job_name(row.job) else None
+                deadline = self._deadline if position else max(self._deadline, time.monotonic() + TIME_LIMIT)
+                match = self._match(row, deadline) if row is not None and self._has_job_name(row.job) else None
                 position += 1
                 if match is None and row is not None and time.monotonic() >= self._deadline:
                     # The log may not have been read to its end. The first one of a request is not read again.
@@ -180,13 +181,13 @@ class LogSearch:
         jobs = self.request.jobs
         return not jobs or name in jobs or group_name(name) in jobs
 
-    def _match(self, row: Row[Any]) -> LogMatch | None:
+    def _match(self, row: Row[Any], deadline: float) -> LogMatch | None:
         if row.content is None:
             return None
         request = self.request
         text = zlib.decompress(row.content).decode("utf-8", "replace")
-        matches = request.query.matches(text, lines=request.lines, context=request.context, deadline=self._deadline)
-        self.read += 1
+        matches = request.query.matches(text, lines=request.lines, context=request.context, deadline=deadline)
+        self.read += matches.is_complete or matches.count > 0
         if not matches.count:
             return None
         return LogMatch(

@@ -92,6 +92,8 @@ def test_a_stream_has_one_line_for_each_log_and_a_summary(logs: TestClient) -> N
         ("regex=a(%3F%3Db)", "regex", "invalid perl operator"),
         ("regex=x*", "regex", "matches every line"),
         ("regex=((a{100}){100}){100}", "regex", "invalid repetition size"),
+        (r"regex=\pL{1,100}x", "regex", "too complex"),
+        (r"regex=a\Cb", "regex", r"\C is not supported"),
         ("q=a&cursor=nonsense", "cursor", "not issued by this API"),
         ("q=a&case=perhaps", "case", ""),
         ("q=a&limit=0", "limit", ""),

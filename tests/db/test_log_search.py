@@ -210,6 +210,28 @@ def test_a_search_that_runs_out_of_time_says_so_and_goes_on(engine: Engine) -> N
     assert (page.is_partial, page.next) == (False, None)
 
 
+def test_an_expression_reads_at_least_one_log_after_the_time_limit(engine: Engine) -> None:
+    add_logs(engine, *(Log(number, f"the error {number}", number) for number in (1, 2)))
+    cursor, found = None, []
+    for _ in range(2):
+        matches, page = search(engine, r"the err.r \d", regex=True, seconds=0.0, cursor=cursor)
+        cursor = page.next
+        found += [match.job_id for match in matches]
+        assert page.read == 1
+    assert (found, cursor) == ([1, 2], None)
+
+
+@pytest.mark.parametrize("pattern", ["a.*b|a", r"\b(?:a.*z)?", "((a?){30}){30}b|a"])
+def test_the_time_of_an_expression_is_limited(pattern: str) -> None:
+    """Each match of these reads the rest of the line."""
+    text = ("a " * 2_000 + "\n") * 500
+    query = LogQuery(pattern, is_expression=True, case_sensitive=False)
+    begun = time.monotonic()
+    matches = query.matches(text, lines=1, context=0, deadline=begun + 0.1)
+    assert time.monotonic() - begun < 5
+    assert not matches.is_complete
+
+
 def test_texts_that_are_too_short_for_the_index_are_read(engine: Engine) -> None:
     add_log(engine, 1, "x = ab")
     add_log(engine, 2, "y = CD 東")
