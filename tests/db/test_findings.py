@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine, event, select
 
+from collector.logs.excerpt import excerpt_lines
 from db.collection.sync_state import sync_state
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope
 from db.models import JobLog
 from health.alerts.attention import attention
+from health.insights.causes.identity import fingerprint_of
 from health.insights.causes.queries import cause_runs, causes
 from health.insights.causes.refresh import refresh_fingerprints
 from health.insights.fingerprints import earlier_fingerprint
@@ -110,6 +112,23 @@ def test_a_link_with_a_fingerprint_of_earlier_rules_leads_to_its_cause(filled: E
         assert one is not None
         assert (one.cause.fingerprint, one.cause.line) == (named(line), line)
         assert sum(refresh_fingerprints(filled, lambda line: True)) == 1 - refreshed
+
+
+def test_causes_with_equal_lines_differ_by_the_subject_that_other_lines_name(filled: Engine) -> None:
+    """ESLint names the file above the line."""
+    line = "12:5  error  Unexpected console statement  no-console"
+    keys = []
+    for number, file in ((46, "src/a.js"), (47, "src/b.js"), (48, "src/b.js")):
+        log = ["##[group]Run npx eslint .", "##[endgroup]", "/home/runner/work/web/web/" + file, "  " + line]
+        cause = excerpt_lines([*log, "✖ 1 problem (1 error, 0 warnings)", "##[error]exit 1"]).cause
+        assert cause is not None
+        assert cause.line == line
+        keys.append(fingerprint_of(cause))
+        store_runs(filled, run(number, minutes=-number, branch="feature", conclusion="failure"))
+        name_cause(filled, number, keys[-1], line)
+    with session_scope(filled) as session:
+        runs = {cause.fingerprint: cause.runs for cause in causes(session, ALL, MONTH, NOW).items if cause.line == line}
+    assert runs == {keys[0]: 1, keys[1]: 2}
 
 
 def test_a_limit_leaves_causes_out_and_counts_them(filled: Engine) -> None:

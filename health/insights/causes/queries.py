@@ -194,8 +194,10 @@ def _has_fingerprint(job: FailedJob, fingerprint: str) -> bool:
 
 
 def _compared_text(fingerprint: str, line: str) -> str:
-    """The text by which a cause is compared with others; one with a subject equals only itself."""
-    return fingerprint if has_subject(line) else line_identity(line)
+    """The text by which a cause is compared with others; one with a subject equals only itself. Lines around it in the
+    log can name the subject: then its fingerprint is not that of the line alone."""
+    is_named = has_subject(line) or make_fingerprint(line) != fingerprint
+    return fingerprint if is_named else line_identity(line)
 
 
 def _group_by_cluster(failed_jobs: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:
