@@ -29,7 +29,9 @@ from health.metrics.workflows import UsualDuration
 _MAX_ID = 2**63 - 1
 _MAX_NAMES = 12
 # Limits of one page: bars of the timeline, jobs with steps, and open logs.
-MAX_BARS, _MAX_JOBS, _MAX_LOGS = 100, 25, 8
+_MAX_JOBS, _MAX_LOGS = 25, 8
+# Runs with more jobs have a timeline of the most important ones: a browser needs a second for a hundred bars.
+_MAX_BARS, _BARS_OF_LARGE_RUNS = 100, 40
 # With more steps in total, or more jobs, the steps of a job are read when its section is opened.
 _MAX_STEPS = 500
 _MAX_BUTTONS = 12
@@ -230,6 +232,11 @@ def other_logs(rows: Sequence[JobLogRow], run_id: int, attempt: int) -> None:
 def has_many_jobs(jobs: Sequence[JobSummary]) -> bool:
     """Whether the run has more jobs than the page can show one by one."""
     return len(jobs) > _MAX_JOBS
+
+
+def bar_limit(jobs: Sequence[JobSummary]) -> int:
+    """The maximum number of bars in the timeline of these drawable jobs."""
+    return _MAX_BARS if len(jobs) <= _MAX_BARS else _BARS_OF_LARGE_RUNS
 
 
 def timeline_subtitle(bars: int, total: int) -> str:

@@ -44,7 +44,7 @@ completeness(figures.completeness(repo, run.window_of(newest.run), status.versio
 if run.has_many_jobs(detail.jobs):
     run_jobs.job_panel(detail.jobs, run_id, attempt, session.zone())
 jobs = frames.drawable(detail.jobs)
-frame = frames.timeline(detail.jobs, run.started_at(detail, attempt), utc_now(), run.MAX_BARS, run_id)
+frame = frames.timeline(detail.jobs, run.started_at(detail, attempt), utc_now(), run.bar_limit(jobs), run_id)
 with panel("Timeline" if run.has_many_jobs(detail.jobs) else "Jobs", run.timeline_subtitle(len(frame), len(jobs))):
     if len(frame):
         figure(timeline(frame), "timeline", "Timeline of the run's jobs")
