@@ -103,7 +103,7 @@ def _add_kinds_of_claims() -> None:
 
 def _drop_kinds_of_claims() -> None:
     op.execute("UPDATE claims SET name = '*chores' WHERE kind = 'leader'")
-    op.execute("UPDATE claims SET name = '*alive/' || holder WHERE kind = 'liveness'")
+    op.execute("UPDATE claims SET name = '*alive/' || name WHERE kind = 'liveness'")
     _set_primary_key(["name"])
     op.drop_column("claims", "kind")
 
