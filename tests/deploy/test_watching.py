@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -73,7 +74,12 @@ def said(make_client: MakeClient, engine: Engine, tmp_path: Path) -> Iterator[st
     busy(replica)
     client = make_client(database_replica_url=f"sqlite:///{tmp_path}/replica.db")
     client.get("/api/runs")
-    yield client.get("/metrics").text
+    deadline = time.monotonic() + 30
+    # The replica is probed in the background.
+    while "pipeline_health_replica_lag_seconds" not in (text := client.get("/metrics").text):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    yield text
     replica.dispose()
 
 
