@@ -10,6 +10,7 @@ import streamlit as st
 from app.components import run_links
 from app.components.alerts.dialogs import acknowledge_dialog, silence_dialog
 from app.data import alerts
+from app.filters import view_state
 from app.widgets import cells
 from app.widgets.cells import Cell
 from app.widgets.table import Column, Row, table
@@ -230,7 +231,10 @@ def _delivery_row(delivery: NotificationRow, now: datetime) -> Row:
 
 
 def requested_alert() -> AlertRow | None:
-    """The alert that the URL selects, as the links in notifications do; None without one."""
+    """The alert that the URL selects, as the links in notifications do; None without one. Reports an unknown alert."""
     value = st.query_params.get("alert", "")
     number = int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
-    return alerts.alert_by_id(number) if number is not None else None
+    alert = alerts.alert_by_id(number) if number is not None else None
+    if value and alert is None:
+        view_state.report(f"alert={value[:60]} is ignored: this alert does not exist or has been deleted.")
+    return alert
