@@ -103,7 +103,8 @@ def test_an_update_neither_fades_nor_moves_the_page(
             if "wall" not in path:
                 # What has no space is shown on demand, and then keeps its space when it recovers.
                 button = tab.page.get_by_role("button", name="Show 3 more")
-                button.click()
+                button.press("Enter")
+                tab.page.wait_for_function("document.activeElement.matches('.ph-attention a')")
                 assert listed.nth(before + 3).is_visible()
                 assert button.count() == 0
                 # The focus reaches an item without space, and those above it stay in sight.

@@ -694,16 +694,27 @@ var keepAttentionHeight = () => {
   showRest(list);
 };
 var sizes = new ResizeObserver(keepAttentionHeight);
+var firstHidden = (list) => {
+  const { bottom } = list.getBoundingClientRect();
+  const links = (
+    /** @type {NodeListOf<HTMLElement>} */
+    list.querySelectorAll("a, summary")
+  );
+  return [...links].find((link) => link.getBoundingClientRect().bottom > bottom + 1);
+};
 var onClick2 = (event) => {
   const list = closestTarget(event, `${BOX} ${LIST}`);
   const box = (
     /** @type {HTMLElement | null | undefined} */
     list?.closest(BOX)
   );
-  if (!list || !box || !closestTarget(event, `summary, .${REST}`)) return;
+  const target2 = closestTarget(event, `summary, .${REST}`);
+  if (!list || !box || !target2) return;
   setTimeout(() => {
+    const next = target2.matches(`.${REST}`) ? firstHidden(list) : void 0;
     measure(box, list);
     showRest(list);
+    next?.focus({ preventScroll: true });
   });
 };
 var onScroll = ({ target: target2 }) => {

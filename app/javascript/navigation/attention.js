@@ -75,15 +75,29 @@ export const keepAttentionHeight = () => {
 
 const sizes = new ResizeObserver(keepAttentionHeight);
 
+/**
+ * The first link of the list that has no space.
+ * @param {HTMLElement} list
+ */
+const firstHidden = (list) => {
+  const { bottom } = list.getBoundingClientRect();
+  const links = /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll("a, summary"));
+  return [...links].find((link) => link.getBoundingClientRect().bottom > bottom + 1);
+};
+
 /** @param {MouseEvent} event */
 const onClick = (event) => {
   const list = closestTarget(event, `${BOX} ${LIST}`);
   const box = /** @type {HTMLElement | null | undefined} */ (list?.closest(BOX));
-  if (!list || !box || !closestTarget(event, `summary, .${REST}`)) return;
+  const target = closestTarget(event, `summary, .${REST}`);
+  if (!list || !box || !target) return;
   // The browser opens the section after the event.
   setTimeout(() => {
+    // The button, which has the focus, is removed.
+    const next = target.matches(`.${REST}`) ? firstHidden(list) : undefined;
     measure(box, list);
     showRest(list);
+    next?.focus({ preventScroll: true });
   });
 };
 
