@@ -47,6 +47,8 @@ def encode_segment(logs: Sequence[Trigrams]) -> Iterator[tuple[int, bytes]]:
     """The bucket and the content of each row. A row has the number of its trigrams, the trigrams, the number of logs of
     each, and the differences between the numbers of these logs, low bytes before high bytes."""
     trigrams = np.concatenate(logs)
+    if not len(trigrams):
+        return
     documents = np.repeat(np.arange(len(logs), dtype=np.int64), [len(log) for log in logs])
     buckets = bucket_of(trigrams)
     # One sort by bucket, trigram and log.

@@ -322,6 +322,17 @@ def _numbers_of_sqlite() -> Any:
     return start.union_all(select(start.c.n + 1).where(start.c.n < 10**9))
 
 
+def test_logs_without_a_trigram_become_a_segment(engine: Engine) -> None:
+    add_logs(engine, Log(1, ""), Log(2, "ab", 1))
+    make_segment(engine, 2)
+    assert (count(engine, LogSearchSegment), count(engine, LogSearchPosting), count(engine, LogSearchEntry)) == (
+        1,
+        0,
+        0,
+    )
+    assert (ids(engine, "ab"), ids(engine, "abc")) == ([2], [])
+
+
 def test_segments_are_exact(engine: Engine) -> None:
     """Every word of many random logs is a result of exactly the logs that contain it."""
     dice = np.random.default_rng(7)
