@@ -68,7 +68,10 @@ class DerivedData:
         while self._refresh_fingerprints() and not self._context.stop.is_set():
             pass
         self.refresh_rollups()
-        index_logs(self._context.engine, seconds=_SYNC_INDEX_SECONDS)
+        deadline = time.monotonic() + _SYNC_INDEX_SECONDS
+        while not self._context.stop.is_set() and time.monotonic() < deadline:
+            if not index_logs(self._context.engine, seconds=_INDEX_SECONDS):
+                break
 
     def refresh(self) -> None:
         """Recomputes roll-ups and one batch of fingerprints, and indexes new logs, in at most a third of the time: a

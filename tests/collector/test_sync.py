@@ -4,17 +4,22 @@ import json
 import threading
 from collections import Counter
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from collector import derived_data
+from db.definitions.prices import EMPTY_PRICE_LIST
 from db.definitions.scope import Scope
 from db.engine import session_scope
 from db.models import Attempt, Backfill, Base, Job, JobLog, Repository, Run, SyncState, Target, Workflow
 from db.repositories.repository_queries import list_repositories
 from health.completeness.service import read_completeness
+from tests.builders import NOON
 from tests.collector.conftest import REPO, Clock, GitHub
 from tests.collector.syncing import fetch_logs, make_client, sync
 from tests.simulator.app import create_app, running
@@ -346,3 +351,18 @@ def test_text_that_no_database_takes_is_stored_with_a_mark(engine: Engine, githu
 
 def test_the_tables_of_the_models_are_all_there(engine: Engine) -> None:
     assert set(Base.metadata.tables) >= {"runs", "attempts", "jobs", "job_logs", "sync_states", "targets"}
+
+
+def test_the_indexing_of_logs_ends_when_the_program_stops(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    context: Any = SimpleNamespace(engine=engine, clock=lambda: NOON, stop=threading.Event(), progress=MagicMock())
+    calls = []
+
+    def index_logs(engine: Engine, *, seconds: float) -> int:
+        calls.append(seconds)
+        if len(calls) == 2:
+            context.stop.set()
+        return 1
+
+    monkeypatch.setattr(derived_data, "index_logs", index_logs)
+    derived_data.DerivedData(context, EMPTY_PRICE_LIST).refresh_all()
+    assert len(calls) == 2
