@@ -114,7 +114,8 @@ def repository_ids(scope: Scope) -> Select[Any]:
 
 
 def workflow_ids(names: tuple[str, ...]) -> Select[Any]:
-    numbers = [int(value) for value in names if value.isascii() and value.isdigit() and int(value) <= _MAX_ID]
+    numbers = [int(value) for value in names if value.isascii() and value.isdigit() and len(value) < 20]
+    numbers = [number for number in numbers if number <= _MAX_ID]
     return select(Workflow.id).where(or_(Workflow.name.in_(names), Workflow.id.in_(numbers)))
 
 
