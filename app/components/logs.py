@@ -3,6 +3,7 @@
 The viewer requests only the visible lines of a log from the dashboard's server, so a log may have any length.
 """
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from app.components.page_head import Crumb, breadcrumb, run_crumbs, set_title
 from app.data.connection import utc_now
 from app.data.outages import Unavailable
 from app.data.runs import RunWithJobs, attempt_detail, request_log, run_logs
+from app.filters import view_state
 from app.javascript import bundle, log_viewer_path
 from app.logs.stored import LogUnavailable, load_log
 from app.status_style import colour_group, outcome_label
@@ -28,6 +30,8 @@ from db.runs.run_queries import RunRow
 
 # The limit of the list in the browser. The Run page has a table of all jobs.
 _MAX_CHOICES = 300
+# As parseLineRange in app/javascript/log_viewer/line_range.js.
+_LINES = re.compile(r"[0-9]{1,9}(?:-[0-9]{1,9})?", re.ASCII)
 _MAX_SEARCH = 200
 
 
@@ -64,6 +68,8 @@ def _number(name: str) -> int | None:
 def requested_line(run_id: int, selected: SelectedLog) -> str:
     """The lines that the URL selects: `line`, or the first line at or after the time `at`; empty without either."""
     line, at = st.query_params.get("line", ""), st.query_params.get("at", "")
+    if line and not _LINES.fullmatch(line):
+        view_state.report(f"line={line[:60]} is invalid and ignored (expected a line or a range, such as 12 or 12-20).")
     if line or not at:
         return line
     try:

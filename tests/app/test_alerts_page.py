@@ -278,6 +278,7 @@ def test_history_and_undelivered_notifications(fired: Seeded, open_page: Open) -
     # One alert, without the lists of all alerts, and without buttons as it is resolved.
     assert "History" not in everything(one)
     assert not [button.label for button in one.button if button.label in ("Acknowledge", "Silence")]
+    assert "show=rule is unknown" in everything(open_page("alerts", show="rule")).replace("\\", "")
     for unknown in ("nonsense", "999999"):
         assert f"alert={unknown} is ignored" in everything(open_page("alerts", alert=unknown)).replace("\\", "")
 

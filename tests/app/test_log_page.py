@@ -12,6 +12,9 @@ def test_a_log_has_a_page_of_its_own_that_begins_at_a_line(seeded: Seeded, open_
     head = "".join(html(page))
     assert "&lt;b&gt;test&lt;/b&gt;" in head
     assert f'href="run?run_id={RERUN}&attempt=2"' in head.replace("&amp;", "&")
+    assert "is invalid" not in markdown(page)
+    page = open_page("log", run_id=RERUN, job_id=4, line="12..20")
+    assert "line=12..20 is invalid and ignored" in markdown(page).replace("\\", "")
 
 
 def test_without_a_job_the_first_failed_one_is_shown(seeded: Seeded, open_page: Open) -> None:

@@ -44,6 +44,8 @@ def section_choice(overview: AlertOverview) -> str:
         "silences": f"Silences and channels · {len(overview.silences)}",
     }
     shown = value if value in _SECTIONS else "alerts"
+    if value and value not in _SECTIONS:
+        view_state.report(f"show={value[:60]} is unknown (expected one of {', '.join(_SECTIONS)}).")
     if st.session_state.get("show") not in (None, shown):
         st.session_state["show"] = shown
     picked = st.segmented_control(
