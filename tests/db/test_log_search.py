@@ -16,6 +16,7 @@ from db.engine import session_scope, write_scope
 from db.enums import LogState
 from db.jobs.job_writes import store_run_details
 from db.logs.log_writes import record_failed_fetch, store_log
+from db.migrate import downgrade, upgrade
 from db.models import LogSearchEntry, LogSearchPosting, LogSearchSegment
 from db.repositories.repository_writes import get_repository
 from db.runs.run_writes import upsert_runs
@@ -169,6 +170,19 @@ def test_deleted_logs_leave_results_and_index(engine: Engine) -> None:
     index.index_logs(engine, seconds=20)
     with session_scope(engine) as session:
         assert index.index_state(session) == index.IndexState(0, 1, 0)
+
+
+def test_the_upgrade_queues_the_stored_logs_for_the_index(engine: Engine) -> None:
+    add_logs(engine, *(Log(number, f"common text {number}", number) for number in (1, 2, 3)))
+    make_segment(engine, 3)
+    store_text(engine, 2, "common text 2", minutes=-90)
+    list(prune_logs(engine, NOON - timedelta(minutes=60)))
+    downgrade(engine, "0015")
+    upgrade(engine)
+    found, page = search(engine, "common text")
+    assert ([match.job_id for match in found], page.unindexed, page.read) == ([1, 3], 2, 2)
+    make_segment(engine, 2)
+    assert (ids(engine, "common text"), count(engine, LogSearchEntry)) == ([1, 3], 0)
 
 
 def test_results_follow_the_filters_newest_run_first_in_pages(engine: Engine) -> None:
