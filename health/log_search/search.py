@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
@@ -25,7 +25,9 @@ from health.metrics.definitions.job_groups import group_name
 # The time that a search reads logs, in seconds; what is left then, a request with the cursor continues.
 TIME_LIMIT = 2.5
 # Logs that are read from the database at once: few at first, so that the first result comes soon.
-_FIRST_BATCH, _LARGEST_BATCH = 16, 512
+_FIRST_BATCH, _MAX_TEXTS = 16, 64
+# Logs whose runs are compared with the filters at once.
+_LARGEST_BATCH = 512
 _NOT_MONITORED = select(Repository.id).where(~Repository.monitored)
 
 
@@ -98,7 +100,8 @@ class LogSearch:
                     strict=True,
                 )
             )
-            rows = {(row.repository_id, row.job_id): row for row in self._read(where, keys)}
+            keys, matching = self._matching(where, keys)
+            rows = {(row.repository_id, row.job_id): row for row in self._read(where, matching)}
             for key in keys:
                 # A request reads at least one log, so that repeated requests come to an end.
                 if position and time.monotonic() >= self._deadline:
@@ -119,7 +122,7 @@ class LogSearch:
                         self._stop(candidates, position, is_partial=False)
                         return
             # Filters of runs exclude many candidates cheaply.
-            batch = min(2 * batch, _LARGEST_BATCH if len(rows) * 4 < len(keys) else 4 * _FIRST_BATCH)
+            batch = min(2 * batch, _LARGEST_BATCH if len(rows) * 4 < len(keys) else _MAX_TEXTS)
 
     def _stop(self, candidates: Candidates, position: int, *, is_partial: bool) -> None:
         documents = candidates.documents
@@ -145,12 +148,24 @@ class LogSearch:
         stored = JobLog.state == LogState.STORED
         return [*in_scope(self._session, request.scope), *in_window(request.window), stored, ~Job.copied, ~Job.phantom]
 
+    def _matching(
+        self, where: Sequence[ColumnElement[bool]], keys: list[tuple[int, int]]
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """The first keys, and those of them that match the filters: at most _MAX_TEXTS, whose texts fit into memory.
+        Few keys are returned as they are."""
+        if len(keys) <= _MAX_TEXTS:
+            return keys, keys
+        selected = {(row.repository_id, row.job_id) for row in execute(self._session, _select_logs((), where, keys))}
+        matching = [key for key in keys if key in selected]
+        if len(matching) <= _MAX_TEXTS:
+            return keys, matching
+        return keys[: keys.index(matching[_MAX_TEXTS])], matching[:_MAX_TEXTS]
+
     def _read(self, where: Sequence[ColumnElement[bool]], keys: Sequence[tuple[int, int]]) -> Sequence[Row[Any]]:
-        wanted = key_table(keys)
-        query = (
-            select(
-                JobLog.repository_id,
-                JobLog.job_id,
+        if not keys:
+            return []
+        query = _select_logs(
+            (
                 Repository.full_name.label("repo"),
                 Run.id.label("run_id"),
                 Run.workflow_name,
@@ -167,13 +182,9 @@ class LogSearch:
                 Job.name.label("job"),
                 Job.conclusion.label("job_conclusion"),
                 JobLog.content,
-            )
-            .select_from(JobLog)
-            .join(Job, (Job.repository_id == JobLog.repository_id) & (Job.id == JobLog.job_id))
-            .join(Run, (Run.repository_id == JobLog.repository_id) & (Run.id == JobLog.run_id))
-            .join(Repository, Repository.id == JobLog.repository_id)
-            .join(wanted, (JobLog.repository_id == wanted.c.repository_id) & (JobLog.job_id == wanted.c.id))
-            .where(*where)
+            ),
+            where,
+            keys,
         )
         return execute(self._session, query).all()
 
@@ -208,3 +219,19 @@ class LogSearch:
             job_conclusion=row.job_conclusion,
             matches=matches,
         )
+
+
+def _select_logs(
+    columns: Sequence[Any], where: Sequence[ColumnElement[bool]], keys: Sequence[tuple[int, int]]
+) -> Select[Any]:
+    """The keys and columns of the logs among the keys that match the conditions."""
+    wanted = key_table(keys)
+    return (
+        select(JobLog.repository_id, JobLog.job_id, *columns)
+        .select_from(JobLog)
+        .join(Job, (Job.repository_id == JobLog.repository_id) & (Job.id == JobLog.job_id))
+        .join(Run, (Run.repository_id == JobLog.repository_id) & (Run.id == JobLog.run_id))
+        .join(Repository, Repository.id == JobLog.repository_id)
+        .join(wanted, (JobLog.repository_id == wanted.c.repository_id) & (JobLog.job_id == wanted.c.id))
+        .where(*where)
+    )

@@ -22,6 +22,7 @@ from db.repositories.repository_writes import get_repository
 from db.runs.run_writes import upsert_runs
 from db.time_limit import TimeLimitExceeded, time_limit
 from health.log_search import index
+from health.log_search import search as log_search
 from health.log_search.coverage import Coverage, log_coverage
 from health.log_search.query import LogQuery
 from health.log_search.search import LogMatch, LogSearch, LogSearchRequest
@@ -206,6 +207,29 @@ def test_results_follow_the_filters_newest_run_first_in_pages(engine: Engine) ->
     third, page = search(engine, "the error", limit=15, cursor=page.next)
     assert [match.job_id for match in (*first, *second, *third)] == list(range(1, 41))
     assert (page.next, page.unread) == (None, 0)
+
+
+def test_the_texts_of_few_logs_are_read_at_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the filters excluded many logs before."""
+    add_logs(
+        engine,
+        *(Log(number, f"text {number}", number, branch="main" if number > 40 else "b") for number in range(1, 101)),
+    )
+    monkeypatch.setattr(log_search, "_MAX_TEXTS", 8)
+    monkeypatch.setattr(log_search, "_FIRST_BATCH", 8)
+    sizes = []
+    read = LogSearch._read
+
+    def counted(self: LogSearch, where: Any, keys: Any) -> Any:
+        sizes.append(len(keys))
+        return read(self, where, keys)
+
+    monkeypatch.setattr(LogSearch, "_read", counted)
+    assert ids(engine, "text", limit=100, scope=Scope(branches=("main",))) == list(range(41, 101))
+    assert max(sizes) == 8
+    sizes.clear()
+    assert ids(engine, "text", limit=100) == list(range(1, 101))
+    assert ids(engine, "text", limit=100, scope=Scope(branches=("none",))) == []
 
 
 def test_a_search_that_runs_out_of_time_says_so_and_goes_on(engine: Engine) -> None:
