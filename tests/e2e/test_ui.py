@@ -110,6 +110,8 @@ def test_sort_order_of_a_table_survives_reruns(wide: Tab, seeded: Seeded) -> Non
 
 
 def test_selected_runs_are_compared(desktop: "sync_api.BrowserContext", address: str) -> None:
+    from playwright.sync_api import expect
+
     with opened(desktop, address) as tab:
         tab.go("/runs?repo=acme%2Fapi")
         boxes = tab.page.locator("input.ph-pick")
@@ -122,6 +124,7 @@ def test_selected_runs_are_compared(desktop: "sync_api.BrowserContext", address:
         assert tab.page.url.count("selected=") == 1
         tab.page.reload()
         tab.settle()
+        expect(boxes.nth(3)).to_be_checked()
         assert [boxes.nth(index).is_checked() for index in range(5)] == [False, True, False, True, False]
         tab.page.get_by_role("link", name="Compare 2 runs").click()
         tab.see("Compare runs")

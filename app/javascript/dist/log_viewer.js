@@ -40,6 +40,9 @@ var viewer_default = `.ph-lv { display: flex; flex-direction: column; gap: 6px; 
 .ph-lv-view { overflow: auto; overflow-anchor: none; height: fit-content; max-height: 60vh; position: relative;
   contain: content; border: 1px solid var(--ph-lv-edge); border-radius: 6px; background: var(--ph-lv-ground); padding: 6px 0; }
 .ph-lv-embedded .ph-lv-view { max-height: 420px; }
+/* Until the size of the log is known: the height of most logs, and nothing that would move. */
+.ph-lv-loading { min-height: 60vh; } .ph-lv-loading.ph-lv-embedded { min-height: 470px; }
+.ph-lv-loading > :not(.ph-lv-foot) { display: none; }
 .ph-lv-space { position: relative; min-height: 20px; }
 .ph-lv-rows { position: absolute; top: 0; left: 0; min-width: 100%; width: max-content; will-change: transform; }
 .ph-lv-wrap .ph-lv-rows { width: 100%; }
@@ -1051,7 +1054,9 @@ var LogViewer = class {
     this.search = new SearchBar(this.source, this.viewport, () => this.updateAddress());
     this.toolbar = new Toolbar(this);
     this.footer = createElement("div", "ph-lv-foot", "Loading the log …");
+    this.root = root;
     root.classList.toggle("ph-lv-embedded", data.embedded);
+    root.classList.add("ph-lv-loading");
     root.append(this.toolbar.element, this.toolbar.problemList, this.viewport.element, this.footer);
     root.addEventListener("keydown", (event) => this.onKey(event));
     this.intersectionObserver = new IntersectionObserver(
@@ -1072,9 +1077,11 @@ var LogViewer = class {
     try {
       outline = await this.source.json("outline");
     } catch (error) {
+      this.root.classList.remove("ph-lv-loading");
       this.reportError(error);
       return;
     }
+    this.root.classList.remove("ph-lv-loading");
     this.outline = outline;
     this.footer.textContent = this.summary();
     this.toolbar.fill(outline, this.data);

@@ -341,8 +341,9 @@ var PaletteDialog = class {
   }
   /** @param {boolean} inTab */
   #onEnter(inTab) {
-    if (this.search.isPending && !inTab && this.#active === 0) {
-      this.#opensFirst = true;
+    const isFallback = this.#results === 0;
+    if (this.search.isPending && this.#active === 0 && (isFallback || !inTab)) {
+      this.#opensFirst = !inTab;
       this.#setStatus("Searching…");
     } else {
       this.#open(this.#active, inTab);

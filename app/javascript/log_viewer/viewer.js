@@ -31,7 +31,9 @@ export class LogViewer {
     this.search = new SearchBar(this.source, this.viewport, () => this.updateAddress());
     this.toolbar = new Toolbar(this);
     this.footer = createElement("div", "ph-lv-foot", "Loading the log …");
+    this.root = root;
     root.classList.toggle("ph-lv-embedded", data.embedded);
+    root.classList.add("ph-lv-loading");
     root.append(this.toolbar.element, this.toolbar.problemList, this.viewport.element, this.footer);
     root.addEventListener("keydown", (event) => this.onKey(event));
     this.intersectionObserver = new IntersectionObserver(
@@ -55,9 +57,11 @@ export class LogViewer {
     try {
       outline = await this.source.json("outline");
     } catch (error) {
+      this.root.classList.remove("ph-lv-loading");
       this.reportError(error);
       return;
     }
+    this.root.classList.remove("ph-lv-loading");
     this.outline = outline;
     this.footer.textContent = this.summary();
     this.toolbar.fill(outline, this.data);

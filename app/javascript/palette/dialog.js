@@ -122,9 +122,10 @@ export class PaletteDialog {
 
   /** @param {boolean} inTab */
   #onEnter(inTab) {
-    if (this.search.isPending && !inTab && this.#active === 0) {
+    const isFallback = this.#results === 0;
+    if (this.search.isPending && this.#active === 0 && (isFallback || !inTab)) {
       // The best entry may be on its way. A new tab must be opened at once: later the browser would block it.
-      this.#opensFirst = true;
+      this.#opensFirst = !inTab;
       this.#setStatus("Searching…");
     } else {
       this.#open(this.#active, inTab);
