@@ -134,7 +134,7 @@ _TEMPORARY = re.compile(r"(?i)(?:^|[\\/])(?:tmp|temp|_temp|folders)[\\/]")
 _SLASH = re.compile(r"[\\/]")
 # Words whose digits belong to the name: error codes, tests, camelCase.
 _CODE = re.compile(r"^[A-Z]{1,10}[-_]?\d{2,6}$|(?i:test)|[a-z][A-Z]")
-_NUMBERED_NAME = re.compile(r"^(?P<stem>[A-Za-z]+(?:_[A-Za-z]+)*_)\d+$")
+_NUMBERED_NAME = re.compile(r"^(?P<stem>(?:[A-Za-z]++_)++)\d+$")
 
 
 def earlier_fingerprint(line: str) -> str:

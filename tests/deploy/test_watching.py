@@ -75,8 +75,8 @@ def said(make_client: MakeClient, engine: Engine, tmp_path: Path) -> Iterator[st
     client = make_client(database_replica_url=f"sqlite:///{tmp_path}/replica.db")
     client.get("/api/runs")
     deadline = time.monotonic() + 30
-    # The replica is probed in the background.
-    while "pipeline_health_replica_lag_seconds" not in (text := client.get("/metrics").text):
+    # The replica is probed in the background; until then, its metric has a description only.
+    while "pipeline_health_replica_lag_seconds" not in series(text := client.get("/metrics").text):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     yield text

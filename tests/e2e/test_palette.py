@@ -67,6 +67,7 @@ def test_a_view_is_saved_opened_by_default_and_deleted(wide: Tab, seeded: Seeded
     dialog.get_by_role("button", name="Save view").click()
     wide.page.wait_for_url(re.compile(r"/runs\?.*saved=\d+"))
     expect(wide.page.locator(".ph-view")).to_be_visible()
+    wide.page.wait_for_function("Object.keys(localStorage).some(key => key.includes('default_view'))")
     wide.page.reload()
     wide.settle()
     wide.page.get_by_role("button", name="API week").click()

@@ -51,7 +51,7 @@ RULES: tuple[Rule, ...] = (
         r"incorrectly formatted|bad formatting|file not formatted):? (?P<file>[\w./\\-]+\.\w+)", "ormat"),
     # words of failure
     rule("generic", CauseClass.TEST, Rank.SYSTEM,
-        r"^(?P<test>\S.{0,200}?)(?: \.{2,}| -+>?| =>|:)? ?\[?(?:FAILED|FAIL)\]?(?: \(.{0,100}\)|!+)?$", "FAIL"),
+        r"^(?P<test>\S.{0,200}?)(?: \.{2,}| -+>?| =>|:)? ?\[?(?<!\w)(?:FAILED|FAIL)\]?(?: \(.{0,100}\)|!+)?$", "FAIL"),
     rule("generic", _UNKNOWN, Rank.REPORT, r"^!{4,} (?P<message>.+) !{4,}$", "!!!!"),
     rule("generic", _UNKNOWN, Rank.REPORT, r"^(?P<message>.*\bFAIL(?:ED|URE)?:? (?!code).*)", "FAIL"),
     rule("generic", _UNKNOWN, Rank.REPORT,
@@ -104,6 +104,7 @@ WRAPPER = re.compile(
     r"failed to solve: process|command '.*' failed|Recipe |[Dd]oc(?:test)? failed|linker command failed|"
     r"\d+ errors? )|(?:ERROR: )?failed to solve: process|ERROR: (?:failed to (?:solve|"
     r"build): (?:failed to solve: )?process|process|Process|InvocationError|Failed building wheel|"
+    r"Failed to build one or more wheels|"
     r"LoadError: Some tests|Package \S+ errored|Command |Job failed|.{0,60}(?:exit code|did not complete))|"
     r"BUILD FAILED|BUILD FAILURE|FAILURE: Build failed|Build FAILED|\* What went wrong:|> Task \S+ FAILED|"
     r"Execution failed for |\[ERROR\] (?:Failed to execute goal .*(?:There are test failures|There was a timeout|"

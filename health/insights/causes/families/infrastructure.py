@@ -31,7 +31,7 @@ RULES: tuple[Rule, ...] = (
         r"^(?:\[runner-container-hooks\] FATAL: )?(?P<message>(?:Error: )?(?:pod failed to come online|"
         r"received SIG(?:INT|TERM)|Failed to initialize container|Docker pull failed with exit code|"
         r"Container .{1,80} is unhealthy|One or more containers failed to start|failed to start container|"
-        r"Failed to (?:download action|resolve action download info|CreateArtifact|FinalizeArtifact|"
+        r"Failed to (?:download (?:action|archive)|resolve action download info|CreateArtifact|FinalizeArtifact|"
         r"GetSignedArtifactURL)|Cache service responded with|Our services aren't available).*)", "pod failed",
         "received SIG", "ontainer", "Docker pull", "Failed to ", "Cache service", "Our services"),
     # resources
