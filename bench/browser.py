@@ -73,9 +73,10 @@ LOAD_SCRIPT = """(() => {
         if (changes.some(inChart)) load.chart = performance.now()
     }).observe(document, {subtree: true, childList: true, attributes: true, characterData: true})
 })()"""
+# Before Plotly is compiled, which blocks the page for longer than the wait, charts are empty places.
 _LOADED = f"""quiet => {_SCRIPT_FINISHED} && window.benchLoad.last > 0
     && performance.now() - window.benchLoad.last > quiet
-    && [...document.querySelectorAll('.js-plotly-plot')].every(plot => plot.querySelector('.main-svg'))
+    && [...document.querySelectorAll('[class*=st-key-chart-]')].every(place => place.querySelector('.main-svg'))
     && {{...window.benchLoad, paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0}}"""
 
 
