@@ -1078,7 +1078,11 @@ var fit = (fields) => {
   const { clientWidth: width, clientHeight: height } = fields;
   const style = getComputedStyle(fields);
   const unit = Number.parseFloat(style.fontSize);
-  if (!width || !height || !unit) return;
+  if (!width || !unit) return;
+  if (!height) {
+    fields.style.setProperty("--ph-columns", "1");
+    return;
+  }
   const children = [.../** @type {HTMLCollectionOf<HTMLElement>} */
   fields.children];
   const area = { width, height, gap: Number.parseFloat(style.columnGap) || 0, unit };

@@ -18,7 +18,12 @@ const fit = (fields) => {
   const { clientWidth: width, clientHeight: height } = fields;
   const style = getComputedStyle(fields);
   const unit = Number.parseFloat(style.fontSize);
-  if (!width || !height || !unit) return;
+  if (!width || !unit) return;
+  if (!height) {
+    // A low screen has no space for fields; the page waits for their style before it is shown.
+    fields.style.setProperty("--ph-columns", "1");
+    return;
+  }
   const children = [.../** @type {HTMLCollectionOf<HTMLElement>} */ (fields.children)];
   const area = { width, height, gap: Number.parseFloat(style.columnGap) || 0, unit };
   const { columns, rowHeight, shown } = fieldGrid(children.length, area);
