@@ -57,11 +57,11 @@ export class LogViewer {
     try {
       outline = await this.source.json("outline");
     } catch (error) {
-      this.root.classList.remove("ph-lv-loading");
       this.reportError(error);
       return;
+    } finally {
+      this.root.classList.remove("ph-lv-loading");
     }
-    this.root.classList.remove("ph-lv-loading");
     this.outline = outline;
     this.footer.textContent = this.summary();
     this.toolbar.fill(outline, this.data);
