@@ -137,8 +137,13 @@ def _row(row: Row[Any]) -> JobLogRow:
     )
 
 
+def decompress_log(content: bytes) -> str:
+    """The text of `job_logs.content`."""
+    return zlib.decompress(content).decode("utf-8", "replace")
+
+
 def _text(content: bytes | None) -> str | None:
-    return zlib.decompress(content).decode("utf-8", "replace") if content is not None else None
+    return decompress_log(content) if content is not None else None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 Only the leader builds it, but nothing depends on that: of two collectors that do the same work, one has no effect."""
 
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import session_scope, write_scope
 from db.enums import LogState
+from db.logs.log_queries import decompress_log
 from db.models import JobLog, LogSearchEntry, LogSearchPosting, LogSearchSegment, Run
 from db.sql import execute, insert_ignore, key_table
 from health.log_search.postings import SEGMENT_LOGS, Documents, encode_segment
@@ -116,8 +116,7 @@ def _index_batch(engine: Engine) -> int:
 
 def log_trigrams(content: bytes) -> bytes:
     """`content` is that of job_logs."""
-    text = zlib.decompress(content).decode("utf-8", "replace")
-    return pack(trigrams_of(fold(searchable_text(text))))
+    return pack(trigrams_of(fold(searchable_text(decompress_log(content)))))
 
 
 def create_segment(engine: Engine, *, logs: int = SEGMENT_LOGS) -> bool:

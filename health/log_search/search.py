@@ -1,7 +1,6 @@
 """Search over all stored logs, newest run first: limited by time, by the number of results and by filters of runs."""
 
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
 from db.enums import LogState
+from db.logs.log_queries import decompress_log
 from db.models import Job, JobLog, Repository, Run
 from db.runs.cursors import decode_cursor, encode_cursor
 from db.runs.run_filters import in_scope, in_window, repository_ids
@@ -196,7 +196,7 @@ class LogSearch:
         if row.content is None:
             return None
         request = self.request
-        text = zlib.decompress(row.content).decode("utf-8", "replace")
+        text = decompress_log(row.content)
         matches = request.query.matches(text, lines=request.lines, context=request.context, deadline=deadline)
         self.read += matches.is_complete or matches.count > 0
         if not matches.count:
