@@ -57,7 +57,7 @@ def _menu(page: str, title: str) -> None:
                 marker += f' data-new-default="{html(active.name)}"'
             st.html(f'{marker} title="Default view of this browser">★</span>', width="content")
         elif unknown_view():
-            # The browser whose default view it was no longer opens it.
+            # A browser that opens this view by default stops doing so.
             st.html(f'<span hidden data-deleted-view="{html(st.query_params[VIEW_KEY])}"></span>', width="content")
 
 

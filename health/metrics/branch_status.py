@@ -88,7 +88,7 @@ class Streak:
 def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak]:
     """Returns the active workflows whose last completed run on the default branch failed: the longest streak first,
     then the oldest."""
-    # A streak has one row where its first run is its last one, else two: the first run precedes the last.
+    # A streak of one run has one row; a longer one has two, its first run before its last.
     runs: dict[Key, list[RunRow]] = defaultdict(list)
     branches: dict[Key, tuple[str, int]] = {}
     for *columns, repository_id, branch, length in session.execute(_streak_ends(scope, now - LOOK_BACK)):

@@ -85,7 +85,7 @@ class Recogniser:
 
 
 def _candidates(text: str) -> list[int]:
-    """Indices of the rules of which a trigger is in the text, in their order."""
+    """Indices of the rules that have a trigger in the text, in the order of the rules."""
     indices = set(_ALWAYS)
     keys = _KEYS.intersection(map("".join, zip(text, text[1:], text[2:], strict=False)))
     for trigger in itertools.chain(_SHORT_TRIGGERS, *(_BY_KEY[key] for key in keys)):
