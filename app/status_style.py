@@ -1,7 +1,8 @@
-"""Colours and labels of outcomes, workflow states and completeness states. Every colour comes with a sign and a
-word."""
+"""Colours and labels of outcomes, workflow states, completeness states and classes of failure causes. Every colour
+comes with a word, and that of a state with a sign."""
 
 from db.enums import CompletenessState
+from health.insights.causes.model import CauseClass
 from health.metrics.definitions.episodes import WorkflowStatus
 
 _SYMBOLS = {
@@ -67,6 +68,19 @@ _COMPLETENESS_LABELS = {
     CompletenessState.GAPS: ("! Gaps", "orange"),
     CompletenessState.FAILING: ("✕ Cannot be read", "red"),
 }
+# Label and colour of the classes of failure causes: those that are no fault of the change are blue.
+_CAUSE_CLASSES = {
+    CauseClass.TEST: ("Test", "orange"),
+    CauseClass.COMPILE: ("Compile", "orange"),
+    CauseClass.LINT: ("Lint", "orange"),
+    CauseClass.DEPENDENCY: ("Dependency", "orange"),
+    CauseClass.CONFIGURATION: ("Configuration", "orange"),
+    CauseClass.INFRASTRUCTURE: ("Infrastructure", "blue"),
+    CauseClass.TIMEOUT: ("Timeout", "blue"),
+    CauseClass.RESOURCES: ("Resources", "blue"),
+    CauseClass.CANCELLED: ("Cancelled", "gray"),
+    CauseClass.UNKNOWN: ("Unknown", "gray"),
+}
 _DISABLED_BECAUSE = {"disabled_inactivity": " after inactivity", "disabled_fork": " in a fork"}
 _WORKFLOW_STATUS_LABELS = {
     WorkflowStatus.PASSING: ("✓ Passing", "green"),
@@ -128,3 +142,13 @@ def completeness_label(state: CompletenessState) -> str:
 def completeness_colours() -> dict[str, str]:
     """The name of the theme colour by label."""
     return dict(_COMPLETENESS_LABELS.values())
+
+
+def cause_class_label(kind: str) -> str:
+    """The word for a class of failure causes; a class of a later version is shown as it is."""
+    return _CAUSE_CLASSES[CauseClass(kind)][0] if kind in _CAUSE_CLASSES else kind.replace("_", " ").capitalize()
+
+
+def cause_class_colour(kind: str) -> str:
+    """The name of the theme colour."""
+    return _CAUSE_CLASSES[CauseClass(kind)][1] if kind in _CAUSE_CLASSES else "gray"

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from app.status_style import colour_group, outcome_label
+from app.status_style import cause_class_colour, cause_class_label, colour_group, outcome_label
 from app.widgets.sparklines import column_sparkline, outcome_strip, sparkline
 from app.widgets.text import html
 from core import formatting
@@ -157,6 +157,12 @@ def occurrences(now: int, before: int | None) -> Cell:
 
 def state(name: str) -> Cell:
     return Cell(f'<span class="ph-state ph-{colour_group(name)}">{html(outcome_label(name))}</span>', name)
+
+
+def cause_class(kind: str) -> Cell:
+    """The class of a failure cause as a pill."""
+    shown = f'<span class="ph-class ph-{cause_class_colour(kind)}">{html(cause_class_label(kind))}</span>'
+    return Cell(shown, kind)
 
 
 def outcomes(names: Sequence[str]) -> Cell:

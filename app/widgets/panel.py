@@ -20,6 +20,7 @@ _FILES = (
     "tables.css",
     "alerts.css",
     "answers.css",
+    "cause_marks.css",
     "charts.css",
     "filters.css",
     "views.css",

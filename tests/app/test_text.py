@@ -3,10 +3,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from app.status_style import outcome_label
+from app.status_style import cause_class_colour, cause_class_label, outcome_label
+from app.widgets.cells import cause_class
 from app.widgets.sparklines import column_sparkline, outcome_strip, sparkline
 from app.widgets.text import html, markdown, url_key
 from db.enums import Conclusion, Status
+from health.insights.causes.model import CauseClass
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,14 @@ def test_every_state_has_a_sign_and_a_word(state: str) -> None:
 
 def test_unknown_state_is_shown_as_it_is() -> None:
     assert outcome_label("brand_new") == "· Brand new"
+
+
+def test_every_class_of_causes_has_a_word_and_no_fault_of_the_change_is_blue() -> None:
+    assert len({cause_class_label(kind) for kind in CauseClass}) == len(CauseClass)
+    blue = {kind for kind in CauseClass if cause_class_colour(kind) == "blue"}
+    assert blue == {CauseClass.INFRASTRUCTURE, CauseClass.TIMEOUT, CauseClass.RESOURCES}
+    assert (cause_class_label("new_class"), cause_class_colour("new_class")) == ("New class", "gray")
+    assert cause_class("<b>").html == '<span class="ph-class ph-gray">&lt;b&gt;</span>'
 
 
 def test_the_strip_tells_failures_apart_without_colour() -> None:
