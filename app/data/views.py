@@ -12,6 +12,10 @@ from db.saved_views import InvalidView, Owner, ViewRow
 
 @st.cache_data(ttl=2, max_entries=1, show_spinner=False)
 def _cached_views() -> list[ViewRow]:
+    return _stored_views()
+
+
+def _stored_views() -> list[ViewRow]:
     with read_session() as database:
         return saved_views.list_views(database)
 
@@ -20,6 +24,18 @@ def _cached_views() -> list[ViewRow]:
 def load_views() -> list[ViewRow]:
     """All saved views by name. Raises Unavailable."""
     return _cached_views()
+
+
+@serve_stale
+def load_view(view_id: str) -> ViewRow | None:
+    """The saved view with this id; null if none has it. Raises Unavailable.
+
+    The cache may lack a view that was just saved, also by another process, and a browser forgets its default view when
+    it does not exist. So a view that the cache does not have is looked up in the database."""
+    for views in (_cached_views, _stored_views):
+        if view := next((view for view in views() if str(view.id) == view_id), None):
+            return view
+    return None
 
 
 def save_view(name: str, description: str, page: str, query: str) -> int:

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from app import session
-from app.data.views import load_views
+from app.data.views import load_view, load_views
 from app.filters.url_state import VIEW_KEY
 from db.saved_views import ViewRow
 
@@ -17,7 +17,7 @@ _OTHER_KEYS = (VIEW_KEY, "wall", "rotate", "view", "theme", "page", "open", "sel
 def active_view() -> ViewRow | None:
     """The view that the URL names; null if it names none, or one that does not exist."""
     view_id = st.query_params.get(VIEW_KEY, "")
-    return next((view for view in load_views() if str(view.id) == view_id), None) if view_id else None
+    return load_view(view_id) if view_id else None
 
 
 # Views that a wall screen shows in turn: each of them is computed again with new data.

@@ -21,11 +21,15 @@ def stored(seeded: Seeded) -> list[ViewRow]:
 
 
 def add(seeded: Seeded, name: str, page: str = "", query: str = "", owner: Owner | None = None) -> int:
-    with write_scope(seeded.engine) as session:
-        view_id = save_view(session, name, "", page, query, owner=owner, now=seeded.now)
+    view_id = add_elsewhere(seeded, name, page, query, owner)
     # Other processes show it two seconds later.
     st.cache_data.clear()
     return view_id
+
+
+def add_elsewhere(seeded: Seeded, name: str, page: str = "", query: str = "", owner: Owner | None = None) -> int:
+    with write_scope(seeded.engine) as session:
+        return save_view(session, name, "", page, query, owner=owner, now=seeded.now)
 
 
 def open_menu(page: AppTest) -> AppTest:
@@ -105,6 +109,16 @@ def test_unknown_views_and_unknown_filters_are_reported(seeded: Seeded, open_pag
     assert "acme/gone is not monitored and is ignored" in _warned(page)
     assert page.button(key="views-open").label == "Old"
     assert "is not monitored" in everything(open_page(saved=view_id, repo="acme/gone")).replace("\\", "")
+
+
+def test_a_view_that_another_process_has_just_saved_is_known(seeded: Seeded, open_page: Open) -> None:
+    open_page("runs", saved="1")
+    view_id = add_elsewhere(seeded, "Mine")
+    page = open_page("runs", saved=str(view_id))
+    assert page.button(key="views-open").label == "Mine"
+    # A browser that opens it by default must not forget it.
+    assert "data-deleted-view" not in everything(page)
+    assert "does not exist" not in _warned(page)
 
 
 @pytest.mark.usefixtures("with_login")
