@@ -42,6 +42,8 @@ class CollectorTasks:
         self._collector, self._context = collector, collector.context
         self._synced = threading.Event()
         self._running_jobs_at: datetime | None = None
+        # The names of the claims, and the ids of their repositories.
+        self._held: tuple[frozenset[str], frozenset[int]] | None = None
 
     def sync_runs(self) -> None:
         """Syncs the run lists of the repositories that this collector holds; the leader also resolves the targets."""
@@ -80,7 +82,12 @@ class CollectorTasks:
             self._running_jobs_at = now if include_running else self._running_jobs_at
             if synced:
                 collector.sync.history.run(repositories, result)
-            fetched = collector.sync.job_fetcher.run(repositories, include_running=include_running, use_backoff=True)
+            fetched = collector.sync.job_fetcher.run(
+                repositories,
+                include_running=include_running,
+                use_backoff=True,
+                is_held=self._is_held,
+            )
             if fetched.rate_limited:
                 raise fetched.rate_limited
             if synced or fetched.changed:
@@ -138,5 +145,16 @@ class CollectorTasks:
         self._context.progress.set_heartbeat_fields(catching_up=catching_up)
 
     def _claimed_repositories(self) -> dict[int, str]:
+        return self._repositories(self._collector.claims.assignment.names)
+
+    def _repositories(self, names: frozenset[str]) -> dict[int, str]:
         with session_scope(self._context.engine) as session:
-            return resolved_repositories(session, self._collector.claims.assignment.names)
+            return resolved_repositories(session, names)
+
+    def _is_held(self, repository_id: int) -> bool:
+        """Whether this collector holds the repository now. Called for each run whose jobs are to be fetched, so the ids
+        are read again only after the claims have changed."""
+        names = self._collector.claims.assignment.names
+        if self._held is None or self._held[0] != names:
+            self._held = names, frozenset(self._repositories(names))
+        return repository_id in self._held[1]

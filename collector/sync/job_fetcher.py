@@ -24,7 +24,7 @@ from health.completeness.gaps import runs_without_jobs_text
 
 # Runs that are fetched before the pending runs are queried again, and runs stored in one transaction. Transactions are
 # short, so that webhooks and readers need not wait for the write lock.
-_PENDING_LIMIT, _WRITE_BATCH = 400, 50
+_PENDING_LIMIT, WRITE_BATCH = 400, 50
 WORKERS = 32
 _FIRST_PAUSE, _MAX_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 # Pauses before the jobs of a completed run are fetched again while some are missing or unfinished.
@@ -98,10 +98,12 @@ class _RetryState:
 @dataclass
 class _FetchPass:
     """`repositories`: owner/name by id. `missing`: runs whose jobs answered 404, by repository. `unavailable`:
-    repositories that the token cannot see; no more requests are sent for them in this pass."""
+    repositories that the token cannot see; no more requests are sent for them in this pass. `is_held`: whether this
+    collector still holds a repository; another one fetches the jobs of those that were released meanwhile."""
 
     repositories: Mapping[int, str]
     use_backoff: bool
+    is_held: Callable[[int], bool]
     result: JobFetchResult = field(default_factory=JobFetchResult)
     batch: dict[int, list[RunDetailsRecord]] = field(default_factory=lambda: defaultdict(list))
     missing: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -127,12 +129,18 @@ class JobFetcher:
         self._unavailable: dict[int, _RetryState] = {}
 
     def run(
-        self, repositories: Mapping[int, str], *, include_running: bool = True, use_backoff: bool = False
+        self,
+        repositories: Mapping[int, str],
+        *,
+        include_running: bool = True,
+        use_backoff: bool = False,
+        is_held: Callable[[int], bool] = lambda _: True,
     ) -> JobFetchResult:
-        """Fetches all pending jobs of these repositories (owner/name by id). Without `include_running`, runs in
-        progress are skipped unless there is news of them. With `use_backoff`, the pause before a retry grows after each
-        failure of a run; without it every pending run is requested once per call."""
-        current = _FetchPass(repositories, use_backoff)
+        """Fetches all pending jobs of these repositories (owner/name by id) while `is_held` is true for their ids.
+        Without `include_running`, runs in progress are skipped unless there is news of them. With `use_backoff`, the
+        pause before a retry grows after each failure of a run; without it every pending run is requested once per
+        call."""
+        current = _FetchPass(repositories, use_backoff, is_held)
         if not repositories:
             return current.result
         with session_scope(self._engine) as session:
@@ -150,7 +158,7 @@ class JobFetcher:
                 current.result.rate_limited = current.result.rate_limited or result
             else:
                 self._handle_result(item, result, current)
-            if current.unsaved_count >= _WRITE_BATCH:
+            if current.unsaved_count >= WRITE_BATCH:
                 self._store(current)
             if current.result.rate_limited:
                 pending.close()
@@ -166,13 +174,12 @@ class JobFetcher:
             repository_ids = {
                 repository_id
                 for repository_id in current.repositories
-                if self._is_retry_due(self._unavailable.get(repository_id), now, current.use_backoff)
+                if current.is_held(repository_id)
+                and self._is_retry_due(self._unavailable.get(repository_id), now, current.use_backoff)
             }
             with session_scope(self._engine) as session:
                 # Runs in flight and runs that failed are still pending in the database.
-                limit = (
-                    _PENDING_LIMIT + self._workers + 2 * _WRITE_BATCH + len(self._failed_runs) + len(self._unsettled)
-                )
+                limit = _PENDING_LIMIT + self._workers + 2 * WRITE_BATCH + len(self._failed_runs) + len(self._unsettled)
                 listed = pending_jobs(
                     session, repository_ids - current.unavailable, now, limit, include_unfinished=include_running
                 )
@@ -181,7 +188,7 @@ class JobFetcher:
                 return
             for run in due[:_PENDING_LIMIT]:
                 started.add(run.run_id)
-                if run.repository_id not in current.unavailable:
+                if run.repository_id not in current.unavailable and current.is_held(run.repository_id):
                     yield run
 
     def _is_due(self, run: PendingJobs, now: datetime, use_backoff: bool) -> bool:

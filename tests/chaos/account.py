@@ -56,6 +56,6 @@ def account(
 ) -> Iterator[Account]:
     clock = MovableClock(utc_now)
     world = build(clock, repositories=repositories, runs=runs, days=days, seed=seed, unfinished=unfinished)
-    app = create_app(world, tokens={"good"}, rate_limit=None, **more)
+    app = create_app(world, tokens={"good", "second"}, rate_limit=None, **more)
     with running(app) as url:
         yield Account(world, app, url, clock)
