@@ -16,6 +16,7 @@ from app.filters.url_state import PERIODS, RATES, STATUSES, selected
 from db.definitions.scope import Scope
 from db.enums import Conclusion, Outcome
 from db.repositories.repository_queries import MAX_VALUES
+from health.insights.causes.model import CauseClass
 
 # The runs of this period provide the options of the filters.
 OPTIONS_PERIOD = PERIODS["90d"]
@@ -167,6 +168,16 @@ def spend_control(groups: Mapping[str, object]) -> None:
         label_visibility="collapsed",
         bind="query-params",
     )
+
+
+def class_control() -> tuple[str, ...]:
+    """The classes of failure causes to which a page is limited; empty for all."""
+    url_state.sync_classes()
+    for value in selected(url_state.CLASS_KEY):
+        if value not in tuple(CauseClass):
+            view_state.report(f"class={value[:60]} is unknown (expected one of {', '.join(CauseClass)}).")
+    _multiselect("Class", list(CauseClass), url_state.CLASS_KEY, "All classes", status_style.cause_class_label)
+    return selection.cause_classes()
 
 
 def repository_control(names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from app.filters import view_state
 from app.filters.days import BadDates, Dates, parse_dates
 from app.filters.hours import BadHours, Hours, parse_hours
 from app.filters.url_state import (
+    CLASS_KEY,
     DEFAULT_PERIOD,
     DEFAULTS,
     PERIODS,
@@ -27,9 +28,11 @@ from app.filters.url_state import (
 from db.definitions.scope import Scope, Window
 from db.enums import Conclusion, Interval, Outcome
 from db.repositories.repository_queries import WorkflowRow
+from health.insights.causes.model import CauseClass
 from health.metrics.service import Trends
 
 _CONCLUSIONS, _OUTCOMES = frozenset(Conclusion), frozenset(Outcome)
+_CLASSES = frozenset(CauseClass)
 _MAX_HOURLY, _MAX_DAILY = timedelta(days=3), timedelta(days=120)
 
 
@@ -70,6 +73,11 @@ def stored_names(version: int, repos: Sequence[str]) -> tuple[str, ...]:
         return ()
     known = figures.known_names(Scope(), version).repos
     return tuple(known.get(repo.lower(), repo) for repo in repos)
+
+
+def cause_classes() -> tuple[str, ...]:
+    """The selected classes of failure causes. Other values are reported (`controls.class_control`) and ignored."""
+    return tuple(name for name in selected(CLASS_KEY) if name in _CLASSES)
 
 
 def single_branch() -> str | None:

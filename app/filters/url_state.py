@@ -47,7 +47,9 @@ STATUSES = {
     "queued": ("queued", "waiting", "pending", "requested"),
     "finished": ("completed",),
 }
-FILTER_KEYS = SHARED_KEYS + RUN_KEYS
+# The classes of failure causes, on pages with causes or logs.
+CLASS_KEY = "class"
+FILTER_KEYS = (*SHARED_KEYS, *RUN_KEYS, CLASS_KEY)
 # The id of the saved view of a URL, or empty. A URL with it names all filters: those that it does not name are cleared.
 VIEW_KEY = VIEW_PARAMETER
 _TEXT_KEYS = ("q", "dates", "hours")
@@ -88,6 +90,12 @@ def sync_runs() -> None:
     of an earlier visit are not added."""
     is_first = not any(key in st.session_state for key in RUN_KEYS)
     sync(RUN_KEYS, page_changed=is_first and not st.session_state.get(_LINKED_KEY))
+
+
+def sync_classes() -> None:
+    """Synchronizes the classes of failure causes. Unlike the shared filters, they belong to one page: a link to it
+    without classes selects all."""
+    sync((CLASS_KEY,), page_changed=False)
 
 
 def sync(keys: Sequence[str], *, page_changed: bool) -> None:
@@ -145,7 +153,7 @@ def clear_dates() -> None:
 
 def clear() -> None:
     """Resets all filters. A callback: the widgets show the change in the next run."""
-    for key in SHARED_KEYS + RUN_KEYS:
+    for key in FILTER_KEYS:
         if key in st.session_state:
             st.session_state[key] = DEFAULTS.get(key, "" if key in _TEXT_KEYS else [])
     st.session_state.pop("days", None)
