@@ -40,8 +40,13 @@ class Expression:
             self._compiled: Any = re2.compile(f"(?m){pattern}", options)
         except re2.error as error:
             raise InvalidExpression(_message(error)) from None
-        if max(self._compiled.programsize, self._compiled.reverseprogramsize) > _MAX_PROGRAM:
+        if self.program_size > _MAX_PROGRAM:
             raise InvalidExpression("the expression is too complex; shorten it or lower the numbers of its repetitions")
+
+    @property
+    def program_size(self) -> int:
+        """Instructions of the compiled expression."""
+        return int(max(self._compiled.programsize, self._compiled.reverseprogramsize))
 
     def spans(self, text: bytes, start: int = 0) -> Iterator[tuple[int, int]]:
         """First byte and end of each match, in UTF-8 text, from the byte `start`. Matches can be empty. The time of

@@ -113,7 +113,7 @@ def test_unknown_views_and_unknown_filters_are_reported(seeded: Seeded, open_pag
 
 def test_a_view_that_another_process_has_just_saved_is_known(seeded: Seeded, open_page: Open) -> None:
     open_page("runs", saved="1")
-    view_id = add_elsewhere(seeded, "Mine")
+    view_id = add_elsewhere(seeded, "Mine", "runs")
     page = open_page("runs", saved=str(view_id))
     assert page.button(key="views-open").label == "Mine"
     # A browser that opens it by default must not forget it.

@@ -23,8 +23,7 @@ _LINES_AFTER = 7
 _LAST_LINES = 60
 _MAX_HEADER_LINES = 200
 _SCRIPT_COLOR = "\x1b[36;1m"
-_RUN = "##[group]Run "
-_NEXT_STEP = ("##[group]Run ", "Post job cleanup.", "Cleaning up orphan processes")
+RUN_HEADER = "##[group]Run "
 # A line without any of these, in lower case, and without a position or a number of a list, is no candidate.
 _WORDS = (
     "err", "fail", "fatal", "excep", "panic", "kill", "denied", "cannot", "can't", "could", "unable",
@@ -112,28 +111,46 @@ def scan(lines: Iterable[str], step: StepSpan | None, check: Callable[[], None])
     return scanner.result()
 
 
+class StepWindow:
+    """Selects the lines of a step by their times; all lines without a step. `is_over`: the last line is later than the
+    step."""
+
+    def __init__(self, step: StepSpan | None) -> None:
+        self._step, self._within = step, step is None
+        self.is_over = False
+
+    def contains(self, raw: str) -> bool:
+        """Whether a line is of the step. Lines without a time are of the step of the line before."""
+        if self._step is None:
+            return True
+        stamp = raw.removeprefix("\ufeff")[:20]
+        if len(stamp) == 20 and stamp[10] == "T" and stamp[19] in ".Z" and stamp[:4].isdigit():
+            first, last = self._step
+            self.is_over = stamp[:19] > last
+            self._within = first <= stamp[:19] <= last
+        return self._within
+
+
 class _Scanner:
     def __init__(self, step: StepSpan | None) -> None:
         self._step = step
-        self._within = step is None
+        self._window = StepWindow(step)
         self._regions: list[Region] = []
         self._region = Region(1)
         self._header: list[tuple[int, str, str]] | None = None
         self._after = 0
         self._open: list[int] = []
         self._recent: deque[tuple[int, str]] = deque(maxlen=14)
-        self._headers_at_end = 0
-        self._is_over = False
 
     def add(self, number: int, raw: str) -> bool:
         """Whether no later line is of interest."""
-        if self._step is not None and not self._is_within(raw, self._step):
-            return self._is_over
+        if not self._window.contains(raw):
+            return self._window.is_over
         line = clean_line(raw)
         self._hide_overwritten(number, raw, line)
         if self._header is not None:
             return self._add_to_header(self._header, number, raw, line)
-        if line.startswith(_RUN):
+        if line.startswith(RUN_HEADER):
             self._header = [(number, raw, line)]
             return False
         return self._add_output(number, line)
@@ -153,18 +170,6 @@ class _Scanner:
             return Scan(region, before, region.error_number, region.error_line, is_closed=True)
         return Scan(region, before, region.end_number, "", is_closed=False)
 
-    def _is_within(self, raw: str, step: StepSpan) -> bool:
-        """Whether a line is of the step. Lines without a time are of the step of the line before."""
-        stamp = raw.removeprefix("\ufeff")[:20]
-        if len(stamp) == 20 and stamp[10] == "T" and stamp[19] in ".Z" and stamp[:4].isdigit():
-            first, last = step
-            self._is_over = stamp[:19] > last
-            self._within = first <= stamp[:19] <= last
-            if self._within and stamp[:19] == last and any(mark in raw[:80] for mark in _NEXT_STEP):
-                # In its last second the next step may have begun.
-                self._headers_at_end += 1
-        return self._within
-
     def _hide_overwritten(self, number: int, raw: str, line: str) -> None:
         if self._open and (line.strip() or terminal.erases_line(raw)):
             for overwritten in reversed(self._open):
@@ -178,7 +183,7 @@ class _Scanner:
     def _add_to_header(self, header: list[tuple[int, str, str]], number: int, raw: str, line: str) -> bool:
         """Lines of a group that may be the header of a part of the step, which quotes the script."""
         header.append((number, raw, line))
-        if line.startswith("##[endgroup]") and _is_genuine_header(header):
+        if line.startswith("##[endgroup]") and is_genuine_header(header):
             self._start_region(number)
             self._header = None
         elif line.startswith(("##[endgroup]", "##[group]", ERROR_MARK)) or len(header) > _MAX_HEADER_LINES:
@@ -234,7 +239,7 @@ class _Scanner:
         return None
 
 
-def _is_genuine_header(header: list[tuple[int, str, str]]) -> bool:
+def is_genuine_header(header: list[tuple[int, str, str]]) -> bool:
     """Whether a group is a header of the runner, which quotes a script or the inputs of an action, and not a group
     that a script opened."""
     quoted = header[1:-1]
