@@ -136,6 +136,8 @@ def browser() -> Iterator["sync_api.Browser"]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is missing: pip install playwright")
     if not CHROMIUM.exists():
         pytest.skip(f"Chromium is missing at {CHROMIUM}: apt-get install chromium, or set CHROMIUM")
+    # Four tests at a time run on two cores.
+    sync_api.expect.set_options(timeout=20_000)
     with sync_api.sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         yield found
