@@ -25,6 +25,8 @@ DISTRIBUTED_TABLES = (
     "attempts",
     "jobs",
     "job_logs",
+    "job_causes",
+    "log_sketches",
     "log_search_entries",
     "rollups",
     "usage_rollups",

@@ -47,6 +47,14 @@ class LogState(StrEnum):
     PRUNED = "pruned"
 
 
+class CauseSource(StrEnum):
+    """Where a failure cause comes from. RULE: a line of the log that matches a rule of a user."""
+
+    LOG = "log"
+    ANNOTATION = "annotation"
+    RULE = "rule"
+
+
 class ErrorCode(StrEnum):
     """The reason why data of a repository or a target could not be read from GitHub, stored with the text of the
     error."""

@@ -11,7 +11,21 @@ from sqlalchemy.orm import Session
 
 from db.engine import write_scope
 from db.enums import AlertState, LogState
-from db.models import Alert, AlertSilence, Attempt, FailureEpisode, Job, JobLog, Notification, Run, RunGap
+from db.models import (
+    Alert,
+    AlertSilence,
+    Attempt,
+    CauseAlias,
+    CauseTriage,
+    FailureEpisode,
+    Job,
+    JobCause,
+    JobLog,
+    LogSketch,
+    Notification,
+    Run,
+    RunGap,
+)
 from db.runs.rollup_invalidation import record_pruning, start_of_day
 from health.metrics.rollups.failure_episodes import is_recovered_before
 from health.metrics.rollups.refresh import refresh_rollups
@@ -24,9 +38,9 @@ _PAUSE_SECONDS = 0.02
 
 
 def prune(engine: Engine, older_than: datetime, now: datetime) -> Iterator[int]:
-    """Deletes the runs created before the day (UTC) of `older_than` with their jobs, attempts and logs, and old alerts;
-    yields the number of deleted runs, batch by batch. Their roll-ups are computed first and are kept, and so are
-    failure episodes that had not ended before that day."""
+    """Deletes the runs created before the day (UTC) of `older_than` with their jobs, attempts, logs and causes, and
+    old alerts; yields the number of deleted runs, batch by batch. Their roll-ups are computed first and are kept, and
+    so are failure episodes that had not ended before that day."""
     older_than = start_of_day(older_than)
     for _ in refresh_rollups(engine, now):
         pass
@@ -47,6 +61,8 @@ def prune(engine: Engine, older_than: datetime, now: datetime) -> Iterator[int]:
         yield len(keys)
         time.sleep(_PAUSE_SECONDS)
     resolved = select(Alert.id).where(Alert.state == AlertState.RESOLVED, Alert.opened_at < older_than)
+    _delete(engine, LogSketch, LogSketch.created_at < older_than)
+    _delete_unused_aliases(engine)
     _delete(engine, RunGap, RunGap.created_before < older_than)
     _delete(engine, Notification, Notification.alert_id.in_(resolved))
     _delete(engine, Notification, Notification.alert_id.is_(None), Notification.created_at < older_than)
@@ -79,7 +95,29 @@ def _delete_logs(session: Session, runs: Sequence[tuple[int, int]]) -> None:
     keys = [tuple(row) for row in session.execute(query)]
     for first in range(0, len(keys), RUN_BATCH):
         batch = keys[first : first + RUN_BATCH]
-        session.execute(delete(JobLog).where(tuple_(JobLog.repository_id, JobLog.job_id).in_(batch)))
+        for model in (JobCause, JobLog):
+            session.execute(delete(model).where(tuple_(model.repository_id, model.job_id).in_(batch)))
+
+
+def _delete_unused_aliases(engine: Engine) -> None:
+    """Deletes aliases of causes that no stored job has, and that are not triaged."""
+    position = ""
+    while True:
+        with write_scope(engine) as session:
+            query = select(CauseAlias.fingerprint, CauseAlias.current).where(CauseAlias.fingerprint > position)
+            rows = session.execute(query.order_by(CauseAlias.fingerprint).limit(RUN_BATCH)).all()
+            current = {row.current for row in rows}
+            used = set(
+                session.scalars(select(JobCause.fingerprint).where(JobCause.fingerprint.in_(current)).distinct())
+            )
+            used.update(session.scalars(select(CauseTriage.fingerprint).where(CauseTriage.fingerprint.in_(current))))
+            unused = [row.fingerprint for row in rows if row.current not in used]
+            if unused:
+                session.execute(delete(CauseAlias).where(CauseAlias.fingerprint.in_(unused)))
+        if len(rows) < RUN_BATCH:
+            return
+        position = rows[-1].fingerprint
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _delete(engine: Engine, model: Any, *where: Any) -> None:

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import (
@@ -70,7 +70,7 @@ def _sanitize_value(value: Any) -> Any:
 
 # Rows in a batch. The smaller size is for tables whose rows hold complete logs or deliveries.
 _BATCH, _LARGE_BATCH = 5_000, 16
-_LARGE_TABLES = frozenset({"job_logs", "inbox", "log_search_entries", "log_search_segments"})
+_LARGE_TABLES = frozenset({"job_logs", "inbox", "log_search_entries", "log_search_segments", "log_sketches"})
 
 
 @contextmanager
@@ -267,4 +267,4 @@ def _copy_converter(column: Column[Any]) -> Callable[[Any], str]:
 
 
 def _plain_text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else repr(value)
+    return value.isoformat() if isinstance(value, date) else repr(value)

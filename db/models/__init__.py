@@ -7,6 +7,7 @@ queries.
 
 from db.models.alerts import Alert, AlertRule, AlertSilence, ChannelState, Notification
 from db.models.base import Base
+from db.models.causes import CauseAlias, CauseRule, CauseTriage, JobCause, LogSketch
 from db.models.collection import (
     Backfill,
     Claim,
@@ -30,6 +31,9 @@ __all__ = [
     "Attempt",
     "Backfill",
     "Base",
+    "CauseAlias",
+    "CauseRule",
+    "CauseTriage",
     "ChannelState",
     "Claim",
     "FailureEpisode",
@@ -37,10 +41,12 @@ __all__ = [
     "InboxItem",
     "InstallationKey",
     "Job",
+    "JobCause",
     "JobLog",
     "LogSearchEntry",
     "LogSearchPosting",
     "LogSearchSegment",
+    "LogSketch",
     "Notification",
     "Repository",
     "Rollup",

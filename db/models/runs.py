@@ -217,10 +217,15 @@ class Job(Base):
 
 class JobLog(Base):
     """The log of a job: zlib-compressed UTF-8 text, and an excerpt around the error. A row in the state `pending` is a
-    request to the collector to fetch the log."""
+    request to the collector to fetch the log. `error_line` and `fingerprint` are those of the first failure cause;
+    `cause_version` is the version of the extraction that made its causes, null if they were not extracted yet."""
 
     __tablename__ = "job_logs"
-    __table_args__ = (Index("ix_job_logs_state_fetched_at", "state", "fetched_at"),)
+    __table_args__ = (
+        Index("ix_job_logs_state_fetched_at", "state", "fetched_at"),
+        # For the collector, which extracts the causes of the newest logs first.
+        Index("ix_job_logs_cause_version_fetched_at", "cause_version", "fetched_at"),
+    )
 
     repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True)
     job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -236,3 +241,4 @@ class JobLog(Base):
     tries: Mapped[int] = mapped_column(Integer, default=0)
     requested_at: Mapped[datetime]
     fetched_at: Mapped[datetime | None]
+    cause_version: Mapped[int | None] = mapped_column(Integer)

@@ -34,7 +34,7 @@ def fill_everything(engine: Engine) -> None:
             for number in range(1, PER_TABLE + 1):
                 session.execute(insert(table).values(_row(table, number)))
         if engine.dialect.name == "postgresql":
-            for name in ("alerts", "deliveries", "saved_views", "silences"):
+            for name in ("alerts", "cause_rules", "deliveries", "saved_views", "silences"):
                 session.execute(text(f"SELECT setval('{name}_id_seq', {PER_TABLE})"))
             # Rules that were deleted had these.
             session.execute(text("SELECT setval('alert_rules_id_seq', 40)"))
@@ -71,6 +71,8 @@ def _value(column: Column[Any], number: int) -> Any:  # noqa: PLR0911
     kind = column.type
     if isinstance(kind, UtcDateTime):
         return NOON - timedelta(days=97 * number, microseconds=number - 1)
+    if isinstance(kind, sqltypes.Date):
+        return (NOON - timedelta(days=97 * number)).date()
     if isinstance(kind, Boolean):
         return number % 2 == 0
     if isinstance(kind, Float):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Engine, MetaData, Table, insert, null, select
+from sqlalchemy import Column, Engine, MetaData, Table, UniqueConstraint, insert, null, select
 from sqlalchemy import types as kinds
 
 from tests.builders import NOON
@@ -70,6 +70,8 @@ def _value(column: Column[Any], number: int) -> Any:  # noqa: PLR0911
     if isinstance(kind, kinds.DateTime):
         moment = NOON - timedelta(days=97 * number, microseconds=number)
         return moment if kind.timezone else moment.replace(tzinfo=None)
+    if isinstance(kind, kinds.Date):
+        return (NOON - timedelta(days=97 * number)).date()
     if isinstance(kind, kinds.Boolean):
         return number % 2 == 0
     if isinstance(kind, kinds.Float | kinds.Double):
@@ -86,5 +88,10 @@ def _value(column: Column[Any], number: int) -> Any:  # noqa: PLR0911
         return ("liveness", "repository")[number % 2]
     if column.name == "state" and table in STATES:
         return STATES[table][number % len(STATES[table])]
-    text = f"{number} {TEXTS[number % 4]}" if column.primary_key else TEXTS[number % 4]
+    text = f"{number} {TEXTS[number % 4]}" if _is_unique(column) else TEXTS[number % 4]
     return text[: getattr(kind, "length", None)]
+
+
+def _is_unique(column: Column[Any]) -> bool:
+    named = [each for each in column.table.constraints if isinstance(each, UniqueConstraint)]
+    return column.primary_key or any(column.name in each.columns for each in named)

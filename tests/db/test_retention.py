@@ -13,7 +13,18 @@ from db.engine import session_scope, write_scope
 from db.logs.log_queries import list_logs
 from db.logs.log_writes import record_failed_fetch, request_logs, store_log
 from db.migrate import downgrade
-from db.models import Alert, AlertSilence, JobLog, Notification, Run, RunGap
+from db.models import (
+    Alert,
+    AlertSilence,
+    CauseAlias,
+    CauseTriage,
+    JobCause,
+    JobLog,
+    LogSketch,
+    Notification,
+    Run,
+    RunGap,
+)
 from db.storage import pending_deletion, storage
 from health import retention
 from health.completeness.service_facts import storage_facts
@@ -85,15 +96,24 @@ def test_everything_that_is_older_goes_in_portions_and_what_is_interrupted_goes_
                     **gap, created_after=at, created_before=at, state="absent", checks=4, detected_at=at
                 )
             )
+            keys = {"repository_id": 1, "job_id": number, "run_id": number, "created_at": at}
+            text = {"tool": "", "message": "it failed", "line": "it failed", "fingerprint": str(number)}
+            session.execute(insert(JobCause).values(**keys, **text, position=0, kind="unknown", source="log"))
+            sketch = {"workflow_id": 5, "job_name_hash": "", "day": at.date(), "content": b""}
+            session.merge(LogSketch(**keys, **sketch))
+            session.execute(insert(CauseAlias).values(fingerprint=f"earlier {number}", current=str(number)))
+        triage = {"fingerprint": "1", "created_at": old, "updated_at": old}
+        session.execute(insert(CauseTriage).values(triage))
     assert next(prune(filled, NOON - 90 * DAY, NOON)) == 1
     assert sum(prune(filled, NOON - 90 * DAY, NOON)) == 1
     with Session(filled) as session:
         left = {
             model: session.scalar(select(func.count()).select_from(model))
-            for model in (Run, JobLog, Alert, AlertSilence, RunGap)
+            for model in (Run, JobCause, JobLog, LogSketch, Alert, AlertSilence, RunGap)
         }
         assert left == dict.fromkeys(left, 1)
         assert session.scalar(select(func.count()).select_from(Notification)) == 2
+        assert set(session.scalars(select(CauseAlias.current))) == {"1", "3"}
 
 
 def test_what_is_stored_and_what_goes_next_is_known_without_counting(filled: Engine) -> None:
