@@ -4,13 +4,14 @@ The log is read once. Lines that may report a failure are recognised by the rule
 decides among them. Work and memory are bounded for any log."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from health.insights.causes.families import generic
 from health.insights.causes.lines import display_line, is_ignored, unprefixed
 from health.insights.causes.model import NAMING_GROUPS, CauseClass, FailureCause, Heading, Rank
-from health.insights.causes.recognition import HEADINGS, Hit, Recogniser
+from health.insights.causes.novelty import NONE_KNOWN, KnownLines, passed_lines, sketch
+from health.insights.causes.recognition import ITEM_LINES, Hit, Recogniser, heading_in
 from health.insights.causes.scan import Region, Scan, StepSpan, scan
 from health.insights.causes.subjects import message_of, subject_of
 
@@ -19,42 +20,43 @@ VERSION = 1
 MAX_CAUSES = 50
 # The announcement of a retry follows the failure within this number of lines.
 _RETRY_LINES = 2
-# Items follow a heading within this number of lines.
-_ITEM_LINES = 7
-# Every heading contains one of these.
-_HEADING_WORDS = (
-    "====", "Oh no", "failing", "Fail", "fail", "Error", "error", "ERROR", "BUILD FAILED", "went wrong", "violations",
-    "There w", "Problem 1", "FILE: ", "In ", "Summar", "FAILED", "# ", "fmt", "format", "Resource handler",
-    "Unresolved", "flaky",
-)  # fmt: skip
 # Exceptions and reports: the last one ended the step.
 _LAST_COUNTS = frozenset({Rank.EXCEPTION, Rank.WORDS, Rank.LOGGED, Rank.WRAPPER})
+# Lines of these ranks name what failed; a known one is not replaced by a less specific one.
+_SPECIFIC = frozenset({Rank.RUNNER, Rank.TEST, Rank.LISTED})
 
 
 @dataclass(frozen=True)
 class Extraction:
     """`causes`: the most important first; empty if no line is plausible. `end_number`: the last line of the failed
-    step, from 1; 0 for an empty log. `closing`: the runner's last line of the step; null if there is none."""
+    step, from 1; 0 for an empty log. `closing`: the runner's last line of the step; null if there is none. `is_closed`:
+    the step has an error of the runner, which a lost runner does not write."""
 
     causes: tuple[FailureCause, ...]
     end_number: int
     closing: str | None
     is_cancelled: bool = False
+    is_closed: bool = False
 
 
 def extract(
-    lines: Iterable[str], step: StepSpan | None = None, *, check: Callable[[], None] | None = None
+    lines: Iterable[str],
+    step: StepSpan | None = None,
+    *,
+    known: KnownLines = NONE_KNOWN,
+    check: Callable[[], None] | None = None,
 ) -> Extraction:
-    """The causes of a log, whose lines include their line breaks. `check` is called for each line that is read and may
-    raise to interrupt the work."""
+    """The causes of a log, whose lines include their line breaks. Lines that successful logs of the job (`known`) or
+    the steps before the failed one also have are causes only if there are no others. `check` is called for each line
+    that is read and may raise to interrupt the work."""
     check = check or _no_check
     scanned = scan(lines, step, check)
     if scanned is None:
         return Extraction((), 0, None)
     closing = display_line(scanned.closing) if generic.CLOSING.match(scanned.closing) else None
     is_cancelled = generic.CANCELED.match(scanned.closing) is not None
-    causes = _causes(scanned, check, is_cancelled=is_cancelled)
-    return Extraction(tuple(causes), scanned.end_number, closing, is_cancelled)
+    causes = _causes(scanned, _Novelty(known, scanned.earlier, check), check, is_cancelled=is_cancelled)
+    return Extraction(tuple(causes), scanned.end_number, closing, is_cancelled, scanned.is_closed)
 
 
 def cause_of_line(line: str) -> FailureCause:
@@ -70,19 +72,64 @@ def _no_check() -> None:
     pass
 
 
-def _causes(scanned: Scan, check: Callable[[], None], *, is_cancelled: bool) -> list[FailureCause]:
+class _Novelty:
+    """Which lines are known: from successful logs, or from the steps before the failed one, which are sketched when
+    the first line is compared."""
+
+    def __init__(self, known: KnownLines, earlier: Sequence[str], check: Callable[[], None]) -> None:
+        self._known, self._earlier, self._check = known, earlier, check
+        self._passed: KnownLines | None = None
+
+    def is_known(self, line: str, *, is_specific: bool = False) -> bool:
+        """Whether a line is known; one of a specific rank is compared with successful logs only."""
+        self._check()
+        if line in self._known:
+            return True
+        if is_specific:
+            return False
+        if self._passed is None:
+            self._passed = sketch(passed_lines(self._earlier), check=self._check)
+        return line in self._passed
+
+    def best(self, hits: Sequence[Hit]) -> list[Hit]:
+        """The hits of the best rank, the decisive one first, and known ones last. A rank all of whose lines are known
+        is used only if that is so for all ranks, or if it is specific."""
+        ranks = sorted({hit.rank for hit in hits})
+        chosen: list[Hit] = []
+        for rank in ranks:
+            ranked = [hit for hit in hits if hit.rank == rank]
+            new, known = self._split(ranked[::-1] if rank in _LAST_COUNTS else ranked)
+            chosen = chosen or known
+            if new or rank in _SPECIFIC:
+                return [*new, *known]
+        return chosen
+
+    def all_known(self, best: Sequence[Hit]) -> bool:
+        """Whether hits returned by `best` are of no specific rank and known."""
+        return bool(best) and best[0].rank not in _SPECIFIC and self.is_known(best[0].line)
+
+    def _split(self, hits: Sequence[Hit]) -> tuple[list[Hit], list[Hit]]:
+        lines = {hit.line: hit.rank in _SPECIFIC for hit in hits}
+        flags = {line: self.is_known(line, is_specific=is_specific) for line, is_specific in lines.items()}
+        return [hit for hit in hits if not flags[hit.line]], [hit for hit in hits if flags[hit.line]]
+
+
+def _causes(scanned: Scan, novelty: _Novelty, check: Callable[[], None], *, is_cancelled: bool) -> list[FailureCause]:
     """In this order: what a rule names; the output of a script before it exits; a relayed failure; the notice of a
     cancellation; the last plausible line; a wrapper; a line before a step without output."""
     region, end = scanned.region, scanned.end_number
     lines = _Lines(region, end, check)
     hits = lines.hits()
-    best = _best([hit for hit in hits if hit.rank < Rank.LOGGED])
-    if best and best[0].rank < Rank.RELAYED:
-        return lines.causes(best, is_fallback=is_cancelled and best[0].rank > Rank.RUNNER)
-    if region.printed is not None:
-        return [_plain_cause(*region.printed, is_fallback=False)]
+    best = novelty.best([hit for hit in hits if hit.rank < Rank.LOGGED])
+    instead = _new_cause(lines, hits, scanned, novelty) if novelty.all_known(best) else None
+    if instead is None and best and best[0].rank < Rank.RELAYED:
+        return lines.causes(best, novelty, is_fallback=is_cancelled and best[0].rank > Rank.RUNNER)
+    if instead is None and region.printed is not None:
+        instead = _plain_cause(*region.printed, is_fallback=False)
+    if instead is not None:
+        return [instead]
     if best and (best[0].rank == Rank.RELAYED or not is_cancelled):
-        return lines.causes(best, is_fallback=is_cancelled or best[0].rank != Rank.RELAYED)
+        return lines.causes(best, novelty, is_fallback=is_cancelled or best[0].rank != Rank.RELAYED)
     if is_cancelled:
         shown = display_line(scanned.closing)
         return [FailureCause(CauseClass.CANCELLED, "runner", None, shown, shown, end, is_fallback=True)]
@@ -90,21 +137,28 @@ def _causes(scanned: Scan, check: Callable[[], None], *, is_cancelled: bool) -> 
     if fallback is None and scanned.before is not None and scanned.is_closed and not region.has_output:
         before = _Lines(scanned.before, end, check)
         named = [hit for hit in before.hits() if hit.rank < Rank.RELAYED]
-        return before.causes(_best(named), is_fallback=True)
+        return before.causes(novelty.best(named), novelty, is_fallback=True)
     return [fallback] if fallback is not None else []
+
+
+def _new_cause(lines: "_Lines", hits: Sequence[Hit], scanned: Scan, novelty: _Novelty) -> FailureCause | None:
+    """A cause where all recognised lines are known: the output of a script before it exits, or the last new line with
+    a word of failure. Sketches do not have other lines, so that those may not be new."""
+    printed = scanned.region.printed
+    if printed is not None and not novelty.is_known(printed[1]):
+        return _plain_cause(*printed, is_fallback=False)
+    wrappers = {hit.number for hit in hits if hit.rank == Rank.WRAPPER}
+    for number, line in lines.plausible(scanned, wrappers):
+        if generic.FAILURE_WORD.search(line) and not novelty.is_known(line):
+            return _plain_cause(number, line, is_fallback=True)
+    return None
 
 
 def _fallback(lines: "_Lines", hits: Sequence[Hit], scanned: Scan) -> FailureCause | None:
     logged = [hit for hit in hits if hit.rank == Rank.LOGGED]
     wrappers = [hit for hit in hits if hit.rank == Rank.WRAPPER]
-    weak = {hit.number for hit in (*logged, *wrappers)}
-    for number, line in reversed(scanned.region.last):
-        text = unprefixed(line)
-        is_plausible = scanned.is_closed or generic.FAILURE_WORD.search(text)
-        if number > scanned.end_number or number in weak or is_ignored(text) or not is_plausible:
-            continue
-        if not generic.IMPLAUSIBLE.match(text) and not lines.was_retried(number):
-            return _plain_cause(number, line, is_fallback=True)
+    for number, line in lines.plausible(scanned, {hit.number for hit in (*logged, *wrappers)}):
+        return _plain_cause(number, line, is_fallback=True)
     for hit in (*reversed(logged), *wrappers):
         return replace(_cause(hit, ()), is_fallback=True)
     return None
@@ -147,6 +201,17 @@ class _Lines:
             hits.append(hit)
         return hits
 
+    def plausible(self, scanned: Scan, weak: Collection[int]) -> Iterator[tuple[int, str]]:
+        """The last lines of the step that may be a cause although no rule recognises them, the last one first, without
+        those of these numbers."""
+        for number, line in reversed(scanned.region.last):
+            text = unprefixed(line)
+            is_plausible = scanned.is_closed or generic.FAILURE_WORD.search(text)
+            if number > scanned.end_number or number in weak or is_ignored(text) or not is_plausible:
+                continue
+            if not generic.IMPLAUSIBLE.match(text) and not self.was_retried(number):
+                yield number, line
+
     def was_retried(self, number: int) -> bool:
         following = (self._lines.get(number + offset) for offset in range(_RETRY_LINES + 1))
         return any(line is not None and generic.RETRY.search(line) for line in following)
@@ -156,15 +221,14 @@ class _Lines:
         items: dict[int, Hit] = {}
         for number in self._numbers:
             text = unprefixed(self._lines[number])
-            if any(word in text for word in _HEADING_WORDS):
-                heading = next((heading for heading in HEADINGS if heading.pattern.search(text)), None)
-                item = self._first_item(number, heading) if heading else None
-                if item is not None:
-                    items.setdefault(item.number, item)
+            heading = heading_in(text)
+            item = self._first_item(number, heading) if heading else None
+            if item is not None:
+                items.setdefault(item.number, item)
         return items
 
     def _first_item(self, number: int, heading: Heading) -> Hit | None:
-        for following in range(number + 1, number + 1 + _ITEM_LINES):
+        for following in range(number + 1, number + 1 + ITEM_LINES):
             line = self._lines.get(following)
             text = unprefixed(line) if line is not None else ""
             match = heading.item.match(text)
@@ -173,19 +237,28 @@ class _Lines:
                 return Hit(following, line, heading.rank, heading.tool, heading.kind, groups, heading.is_titled)
         return None
 
-    def causes(self, hits: Sequence[Hit], *, is_fallback: bool) -> list[FailureCause]:
-        """The distinct causes of hits of one rank, those with the most frequent message first."""
+    def causes(self, hits: Sequence[Hit], novelty: _Novelty, *, is_fallback: bool) -> list[FailureCause]:
+        """The distinct causes of hits of one rank, new ones before known ones, then those with the most frequent
+        message first."""
         causes: dict[tuple[str, str | None, str], FailureCause] = {}
+        known_numbers = set()
         for hit in hits:
             cause = replace(_cause(hit, self._context(hit)), is_fallback=is_fallback)
-            causes.setdefault((cause.tool, cause.subject, "" if cause.subject else cause.line), cause)
+            key = (cause.tool, cause.subject, "" if cause.subject else cause.line)
+            if key not in causes:
+                causes[key] = cause
+                if novelty.is_known(hit.line, is_specific=hit.rank in _SPECIFIC):
+                    known_numbers.add(hit.number)
             if len(causes) >= MAX_CAUSES:
                 break
         named = [message_of(cause.message) for cause in causes.values() if cause.message != cause.line]
         counts = Counter(named)
         if len(counts) == len(named):
             return list(causes.values())
-        return sorted(causes.values(), key=lambda cause: -counts[message_of(cause.message)])
+        return sorted(
+            causes.values(),
+            key=lambda cause: (cause.line_number in known_numbers, -counts[message_of(cause.message)]),
+        )
 
     def _context(self, hit: Hit) -> tuple[str, ...]:
         """Further names of the subject: the title of a test in the lines below, or the file in a line above."""
@@ -203,13 +276,6 @@ class _Lines:
                 if line and not line.startswith((" ", "\t", "-", "F")) and "." in line and " " not in line.strip():
                     return (line.strip(),)
         return ()
-
-
-def _best(hits: Sequence[Hit]) -> list[Hit]:
-    """The hits of the best rank, the decisive one first."""
-    rank = min((hit.rank for hit in hits), default=None)
-    best = [hit for hit in hits if hit.rank == rank]
-    return best[::-1] if rank in _LAST_COUNTS else best
 
 
 def _cause(hit: Hit, context: Sequence[str]) -> FailureCause:

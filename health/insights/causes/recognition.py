@@ -28,6 +28,14 @@ for _trigger in _BY_TRIGGER:
     _BY_KEY[_trigger[-_KEY_LENGTH:]].append(_trigger)
 _KEYS = frozenset(key for key in _BY_KEY if len(key) == _KEY_LENGTH)
 _SHORT_TRIGGERS = tuple(trigger for trigger in _BY_TRIGGER if len(trigger) < _KEY_LENGTH)
+# Items follow a heading within this number of lines.
+ITEM_LINES = 7
+# Every heading contains one of these.
+_HEADING_WORDS = (
+    "====", "Oh no", "failing", "Fail", "fail", "Error", "error", "ERROR", "BUILD FAILED", "went wrong", "violations",
+    "There w", "Problem 1", "FILE: ", "In ", "Summar", "FAILED", "# ", "fmt", "format", "Resource handler",
+    "Unresolved", "flaky",
+)  # fmt: skip
 _UNRANKED_TOOLS = frozenset({"generic", "network", "system", "java"})
 
 
@@ -82,6 +90,13 @@ class Recogniser:
         if pattern not in self._met:
             self._met[pattern] = any(pattern.search(text) for text in self._texts)
         return self._met[pattern]
+
+
+def heading_in(text: str) -> Heading | None:
+    """The heading that a plain line without prefixes is; null if it is none."""
+    if not any(word in text for word in _HEADING_WORDS):
+        return None
+    return next((heading for heading in HEADINGS if heading.pattern.search(text)), None)
 
 
 def _candidates(text: str) -> list[int]:
