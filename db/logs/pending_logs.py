@@ -24,8 +24,9 @@ RETRY_AFTER = (timedelta(seconds=20), timedelta(minutes=1), timedelta(minutes=5)
 @dataclass(frozen=True)
 class PendingLog:
     """`failed`: the log is searched for a cause, because the job failed, or was cancelled in an attempt that failed
-    without a failed job. `step` is the start and end of the failed step (ISO 8601 in UTC, to the second), null if
-    unknown. `attempt_completed`: no job of the attempt is running, so its logs can be fetched as one archive."""
+    without a failed job. `step` is the start and end of the failed step (ISO 8601 in UTC, to the second), and
+    `step_name` its name; null if unknown. `attempt_completed`: no job of the attempt is running, so its logs can be
+    fetched as one archive."""
 
     job_id: int
     run_id: int
@@ -36,6 +37,15 @@ class PendingLog:
     cause_known: bool = False
     attempt_completed: bool = False
     step: tuple[str, str] | None = None
+    step_name: str | None = None
+
+
+@dataclass(frozen=True)
+class FailedStep:
+    """`span` as PendingLog.step."""
+
+    name: str
+    span: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,7 @@ def _read_logs(session: Session, query: Select[Any], now: datetime, limit: int) 
 
 def _pending_log(row: Row[Any]) -> PendingLog:
     failed = bool(row.failed)
+    step = failed_step(row.steps) if failed else None
     return PendingLog(
         job_id=row.id,
         run_id=row.run_id,
@@ -167,14 +178,15 @@ def _pending_log(row: Row[Any]) -> PendingLog:
         tries=row.tries or 0,
         cause_known=bool(row.cause_known),
         attempt_completed=bool(row.attempt_completed),
-        step=_failed_step(row.steps or []) if failed else None,
+        step=step.span if step else None,
+        step_name=step.name if step else None,
     )
 
 
-def _failed_step(steps: Sequence[dict[str, Any]]) -> tuple[str, str] | None:
-    """Start and end of the first failed or cancelled step; a step that may fail has the conclusion success."""
-    for step in steps:
+def failed_step(steps: Sequence[dict[str, Any]] | None) -> FailedStep | None:
+    """The first failed or cancelled step of a job; a step that may fail has the conclusion success."""
+    for step in steps or ():
         started, ended = step.get("started_at"), step.get("completed_at")
         if step.get("conclusion") in (*FAILED_CONCLUSIONS, Conclusion.CANCELLED) and started and ended:
-            return str(started)[:19], str(ended)[:19]
+            return FailedStep(str(step.get("name") or ""), (str(started)[:19], str(ended)[:19]))
     return None

@@ -63,11 +63,13 @@ class CauseRule:
 
     def covers(self, repo: str, job: str, step: str | None) -> bool:
         """`step`: the name of the failed step; an unknown one matches only a rule for all steps."""
-        return (
-            _matches(self.repositories, repo.lower(), ignore_case=True)
-            and (_matches(self.jobs, job) or _matches(self.jobs, group_name(job)))
-            and _matches(self.steps, step)
-        )
+        return self.covers_repository(repo) and self.covers_job(job) and _matches(self.steps, step)
+
+    def covers_repository(self, repo: str) -> bool:
+        return _matches(self.repositories, repo.lower(), ignore_case=True)
+
+    def covers_job(self, job: str) -> bool:
+        return _matches(self.jobs, job) or _matches(self.jobs, group_name(job))
 
 
 def _matches(globs: Sequence[str], name: str | None, *, ignore_case: bool = False) -> bool:

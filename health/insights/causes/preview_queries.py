@@ -1,0 +1,154 @@
+"""Queries of the preview of an own rule: failed jobs that it covers, and what is stored of their logs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal_column, or_, select
+from sqlalchemy.orm import Session
+
+from db.definitions.attempts import FAILED_CONCLUSIONS
+from db.definitions.scope import Window
+from db.enums import LogState
+from db.jobs.decisive_failures import caused_by_cancellation
+from db.logs.pending_logs import failed_step
+from db.models import Attempt, Job, JobCause, JobLog, Repository, Run
+from db.sql import execute, key_table
+from db.time_limit import TimeLimitExceeded, time_limit
+from health.insights.causes.rules import CauseRule, trigram_alternatives
+from health.log_search.candidates import Limits, find_candidates
+
+# Seconds of each query that reads the jobs of the entire window.
+_TIME_LIMIT = 2.0
+Key = tuple[int, int]
+IS_STORED = JobLog.state == LogState.STORED
+# Of a log without a text, its excerpt or its error line can remain.
+HAS_EXCERPT = and_(JobLog.state != LogState.STORED, JobLog.error_line.is_not(None))
+_STORED, _EXCERPT, _NONE = "stored", "excerpt", "none"
+
+
+@dataclass(frozen=True)
+class LogCounts:
+    """Failed jobs by what is stored of their logs: the text, an excerpt or a line, or nothing."""
+
+    stored: int
+    excerpts: int
+    without_log: int
+
+
+def stored_logs(session: Session, rule: CauseRule, window: Window) -> list[Key]:
+    """Stored logs that may match, by the search index, newest run first. Not all of them are of failed jobs."""
+    limits = Limits(window, frozenset(_covered_repositories(session, rule)), frozenset(), None)
+    documents = find_candidates(session, trigram_alternatives(rule), limits).documents
+    return list(zip(documents.repository_ids.tolist(), documents.job_ids.tolist(), strict=True))
+
+
+def excerpts(session: Session, rule: CauseRule, window: Window) -> list[Key]:
+    """Logs of failed jobs of which only an excerpt or a line remains, newest run first; none if the query takes too
+    long."""
+    query = (
+        _failed_jobs(JobLog.repository_id, JobLog.job_id)
+        .where(Run.created_at >= window.since, Run.created_at < window.until, HAS_EXCERPT)
+        .where(Run.repository_id.in_(_covered_repositories(session, rule)))
+        .order_by(Run.created_at.desc(), JobLog.job_id.desc())
+    )
+    try:
+        with time_limit(session, _TIME_LIMIT):
+            return [(row[0], row[1]) for row in execute(session, query)]
+    except TimeLimitExceeded:
+        return []
+
+
+def covered_jobs(session: Session, rule: CauseRule, keys: Sequence[Key], where: ColumnElement[bool]) -> list[Key]:
+    """The failed jobs among the logs that the rule covers, in the order of the keys."""
+    query = _failed_jobs(JobLog.repository_id, JobLog.job_id, Repository.full_name, Job.name, Job.steps).where(where)
+    covered = set()
+    for row in execute(session, _with_keys(query, keys)):
+        step = failed_step(row.steps)
+        if rule.covers(row.full_name, row.name, step.name if step else None):
+            covered.add((row.repository_id, row.job_id))
+    return [key for key in keys if key in covered]
+
+
+def read_logs(session: Session, keys: Sequence[Key], where: ColumnElement[bool]) -> dict[Key, Row[Any]]:
+    """Texts or excerpts of logs, with their jobs and runs, and with the cause that is stored for the job."""
+    first_cause = and_(
+        JobCause.repository_id == JobLog.repository_id, JobCause.job_id == JobLog.job_id, JobCause.position == 0
+    )
+    query = _failed_jobs(
+        JobLog.repository_id,
+        JobLog.job_id,
+        JobLog.content,
+        JobLog.excerpt,
+        JobLog.excerpt_first_line,
+        JobLog.error_line,
+        JobLog.fingerprint,
+        JobCause.kind,
+        Job.name.label("job"),
+        Job.steps,
+        Job.attempt,
+        Repository.full_name.label("repo"),
+        Run.id.label("run_id"),
+        Run.run_number,
+        Run.workflow_name.label("workflow"),
+        Run.created_at,
+    )
+    query = query.join(JobCause, first_cause, isouter=True).where(where)
+    return {(row.repository_id, row.job_id): row for row in execute(session, _with_keys(query, keys))}
+
+
+def count_jobs(session: Session, rule: CauseRule, window: Window) -> LogCounts | None:
+    """Failed jobs of the window that the rule covers, whatever their failed step. Null if counting takes too long."""
+    stored = case(
+        (IS_STORED, literal_column(f"'{_STORED}'")),
+        (HAS_EXCERPT, literal_column(f"'{_EXCERPT}'")),
+        else_=literal_column(f"'{_NONE}'"),
+    )
+    of_job = and_(JobLog.repository_id == Job.repository_id, JobLog.job_id == Job.id)
+    query = (
+        _of_failed_jobs(
+            select(Repository.full_name, Job.name, stored, func.count()).select_from(Run).join(Job, _OF_RUN)
+        )
+        .join(JobLog, of_job, isouter=True)
+        .where(Run.created_at >= window.since, Run.created_at < window.until, Repository.monitored)
+        .group_by(Repository.full_name, Job.name, stored)
+    )
+    counts = {_STORED: 0, _EXCERPT: 0, _NONE: 0}
+    try:
+        with time_limit(session, _TIME_LIMIT):
+            for repo, job, name, count in execute(session, query):
+                if rule.covers_repository(repo) and rule.covers_job(job):
+                    counts[name] += count
+    except TimeLimitExceeded:
+        return None
+    return LogCounts(counts[_STORED], counts[_EXCERPT], counts[_NONE])
+
+
+_OF_RUN = and_(Job.repository_id == Run.repository_id, Job.run_id == Run.id)
+
+
+def _failed_jobs(*columns: Any) -> Select[Any]:
+    of_job = and_(Job.repository_id == JobLog.repository_id, Job.id == JobLog.job_id)
+    return _of_failed_jobs(select(*columns).select_from(JobLog).join(Job, of_job).join(Run, _OF_RUN))
+
+
+def _of_failed_jobs(query: Select[Any]) -> Select[Any]:
+    """Adds the repository, and the condition that the job failed, or was cancelled and made its attempt fail."""
+    of_attempt = and_(
+        Attempt.repository_id == Job.repository_id, Attempt.run_id == Job.run_id, Attempt.attempt == Job.attempt
+    )
+    return (
+        query.join(Repository, Repository.id == Run.repository_id)
+        .join(Attempt, of_attempt, isouter=True)
+        .where(~Job.copied, ~Job.phantom, or_(Job.conclusion.in_(FAILED_CONCLUSIONS), caused_by_cancellation()))
+    )
+
+
+def _with_keys(query: Select[Any], keys: Sequence[Key]) -> Select[Any]:
+    wanted = key_table(keys)
+    return query.join(wanted, (JobLog.repository_id == wanted.c.repository_id) & (JobLog.job_id == wanted.c.id))
+
+
+def _covered_repositories(session: Session, rule: CauseRule) -> list[int]:
+    rows = session.execute(select(Repository.id, Repository.full_name).where(Repository.monitored))
+    return [row.id for row in rows if rule.covers_repository(row.full_name)]

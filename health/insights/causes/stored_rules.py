@@ -1,0 +1,144 @@
+"""Stored own rules for failure causes: queries and writes.
+
+A deleted rule remains, disabled and without a pattern, until the collector has removed it from the stored causes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.orm import Session
+
+from db.models import CauseRule as StoredRule
+from db.models import CauseTriage
+from health.insights.causes.model import CauseClass
+from health.insights.causes.rules import MAX_RULES, CauseRule, InvalidCauseRule, rule_fingerprint
+
+_DELETED_PATTERN = ""
+
+
+class TooManyRules(InvalidCauseRule):
+    """The number of rules is limited, because each is tried with each failed job."""
+
+    def __init__(self) -> None:
+        super().__init__("name", f"there are {MAX_RULES} rules already; delete one first")
+
+
+def list_rules(session: Session) -> list[CauseRule]:
+    """All rules, the oldest first: in this order they are tried."""
+    query = select(StoredRule).where(_exists()).order_by(StoredRule.id)
+    return [to_rule(row) for row in session.scalars(query.execution_options(populate_existing=True))]
+
+
+def get_rule(session: Session, rule_id: int) -> CauseRule | None:
+    query = select(StoredRule).where(StoredRule.id == rule_id, _exists())
+    row = session.scalar(query.execution_options(populate_existing=True))
+    return to_rule(row) if row else None
+
+
+def add_rule(session: Session, rule: CauseRule, now: datetime, *, by: str | None) -> int:
+    """Stores a validated rule and returns its id. `by`: the user. Raises TooManyRules."""
+    if (session.scalar(select(func.count()).select_from(StoredRule).where(_exists())) or 0) >= MAX_RULES:
+        raise TooManyRules
+    row = StoredRule(**_values(rule), created_at=now, created_by=by, updated_at=now, applied_at=None)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def update_rule(session: Session, rule_id: int, rule: CauseRule, now: datetime) -> bool:
+    """Replaces a rule by a validated one; false if it does not exist. The collector applies it to the stored logs
+    again."""
+    row = _locked(session, rule_id)
+    if row is None:
+        return False
+    for name, value in _values(rule).items():
+        setattr(row, name, value)
+    row.updated_at, row.applied_at = now, None
+    session.flush()
+    return True
+
+
+def delete_rule(session: Session, rule_id: int, now: datetime) -> bool:
+    """Deletes a rule and the mark of its cause; false if it does not exist. The collector restores the causes that the
+    rule named."""
+    row = _locked(session, rule_id)
+    if row is None:
+        return False
+    row.enabled, row.pattern, row.updated_at, row.applied_at = False, _DELETED_PATTERN, now, None
+    session.execute(delete(CauseTriage).where(CauseTriage.fingerprint == rule_fingerprint(rule_id)))
+    session.flush()
+    return True
+
+
+def unapplied_rules(session: Session) -> list[CauseRule]:
+    """Rules whose last change is not applied to the stored logs, the oldest first; also deleted ones, for which
+    is_deleted is true."""
+    query = select(StoredRule).where(StoredRule.applied_at.is_(None)).order_by(StoredRule.id)
+    return [to_rule(row) for row in session.scalars(query.execution_options(populate_existing=True))]
+
+
+def is_deleted(rule: CauseRule) -> bool:
+    return rule.pattern == _DELETED_PATTERN
+
+
+def mark_applied(session: Session, rule: CauseRule, now: datetime) -> None:
+    """Records that this state of a rule is applied; removes a deleted rule. A rule that was changed meanwhile stays
+    unapplied."""
+    row = _locked(session, rule.id or 0, with_deleted=True)
+    if row is None or row.updated_at != rule.updated_at:
+        return
+    if is_deleted(rule):
+        session.delete(row)
+    else:
+        row.applied_at = now
+    session.flush()
+
+
+def _exists() -> ColumnElement[bool]:
+    return StoredRule.pattern != _DELETED_PATTERN
+
+
+def _locked(session: Session, rule_id: int, *, with_deleted: bool = False) -> StoredRule | None:
+    row = session.get(StoredRule, rule_id, with_for_update=True, populate_existing=True)
+    return row if row is not None and (with_deleted or row.pattern != _DELETED_PATTERN) else None
+
+
+def to_rule(row: StoredRule) -> CauseRule:
+    return CauseRule(
+        name=row.name,
+        pattern=row.pattern,
+        kind=_kind(row.kind),
+        is_expression=row.is_expression,
+        repositories=_texts(row.repositories),
+        jobs=_texts(row.jobs),
+        steps=_texts(row.steps),
+        enabled=row.enabled,
+        id=row.id,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        updated_at=row.updated_at,
+        applied_at=row.applied_at,
+    )
+
+
+def _kind(value: str) -> CauseClass:
+    """A class of another version counts as unknown."""
+    return CauseClass(value) if value in list(CauseClass) else CauseClass.UNKNOWN
+
+
+def _texts(values: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(str(value) for value in values)
+
+
+def _values(rule: CauseRule) -> dict[str, Any]:
+    return {
+        "name": rule.name,
+        "pattern": rule.pattern,
+        "is_expression": rule.is_expression,
+        "repositories": list(rule.repositories),
+        "jobs": list(rule.jobs),
+        "steps": list(rule.steps),
+        "kind": str(rule.kind),
+        "enabled": rule.enabled,
+    }

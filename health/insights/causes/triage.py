@@ -1,0 +1,187 @@
+"""Known failure causes: users mark a cause with a ticket, an owner, a comment and an end."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import delete, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from core.text import CONTROL_CHARACTERS, collapse_whitespace
+from db.models import CauseAlias, CauseTriage, JobCause, JobLog
+
+MAX_TICKET_LENGTH, MAX_OWNER_LENGTH, MAX_COMMENT_LENGTH = 500, 200, 1_000
+MAX_SPAN = timedelta(days=3_660)
+# OPS-123, #45, acme/web#45.
+_KEY = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_./-]{0,98}[-#]|#)[0-9]{1,10}")
+
+
+class InvalidTriage(ValueError):
+    """`field` has an invalid value; the message is one line that says what is allowed."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Triage:
+    """The mark of a known cause. `ticket`: an address or a short key. `until`: its end, null for none. All are
+    optional. `created_at`, `created_by` and `updated_at` are those of a stored mark."""
+
+    ticket: str | None = None
+    owner: str | None = None
+    comment: str | None = None
+    until: datetime | None = None
+    created_at: datetime | None = None
+    created_by: str | None = None
+    updated_at: datetime | None = None
+
+    @property
+    def url(self) -> str | None:
+        """The address of the ticket; null for a key."""
+        return self.ticket if self.ticket and "://" in self.ticket else None
+
+    @property
+    def label(self) -> str:
+        """The ticket in short: OPS-123, #45 of an address; empty without a ticket. Untrusted text."""
+        return _short(self.ticket) if self.url and self.ticket else self.ticket or ""
+
+    @property
+    def text(self) -> str:
+        """known: OPS-123 (platform team). Untrusted text."""
+        owner = f"({self.owner})" if self.owner else ""
+        details = " ".join(part for part in (self.label, owner) if part)
+        return f"known: {details}" if details else "known"
+
+
+def _short(url: str) -> str:
+    parts = urlsplit(url)
+    last = parts.path.rstrip("/").rpartition("/")[2]
+    return f"#{last}" if last.isdecimal() else last or parts.netloc
+
+
+def validate_triage(triage: Triage, now: datetime) -> Triage:
+    """The mark with normalised texts; raises InvalidTriage for the first invalid field."""
+    ticket = (triage.ticket or "").strip()
+    if ticket and not _is_ticket(ticket):
+        raise InvalidTriage(
+            "ticket",
+            f"expected an http or https address of at most {MAX_TICKET_LENGTH} characters, or a key such as OPS-123",
+        )
+    owner = collapse_whitespace(triage.owner or "")
+    if len(owner) > MAX_OWNER_LENGTH or CONTROL_CHARACTERS.search(owner):
+        raise InvalidTriage("owner", f"expected at most {MAX_OWNER_LENGTH} printable characters")
+    comment = (triage.comment or "").replace("\r\n", "\n").strip()
+    if len(comment) > MAX_COMMENT_LENGTH or CONTROL_CHARACTERS.search(comment.replace("\n", "")):
+        raise InvalidTriage("comment", f"expected at most {MAX_COMMENT_LENGTH} printable characters")
+    if triage.until is not None and not now < triage.until <= now + MAX_SPAN:
+        raise InvalidTriage("until", "expected a time after now and within 10 years, or none")
+    return replace(triage, ticket=ticket or None, owner=owner or None, comment=comment or None)
+
+
+def _is_ticket(text: str) -> bool:
+    if len(text) > MAX_TICKET_LENGTH or CONTROL_CHARACTERS.search(text) or not text.isascii() or " " in text:
+        return False
+    if _KEY.fullmatch(text):
+        return True
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        return False
+
+
+def known_causes(session: Session, fingerprints: Iterable[str] | None, now: datetime) -> dict[str, Triage]:
+    """The marks at `now` by fingerprint, of those fingerprints that are known; of all without a list. A fingerprint of
+    earlier rules and the current one have the same mark."""
+    alias = CauseAlias.current
+    query = (
+        select(CauseTriage, alias)
+        .join(CauseAlias, CauseAlias.fingerprint == CauseTriage.fingerprint, isouter=True)
+        .where(or_(CauseTriage.until.is_(None), CauseTriage.until > now))
+        .order_by(CauseTriage.updated_at)
+    )
+    marks: dict[str, Triage] = {}
+    for row, current in session.execute(query.execution_options(populate_existing=True)):
+        for fingerprint in (row.fingerprint, current):
+            if fingerprint is not None:
+                marks[fingerprint] = _triage(row)
+    if fingerprints is None or not marks:
+        return marks
+    wanted = set(fingerprints)
+    earlier = _current_of(session, wanted - marks.keys())
+    return {
+        fingerprint: marks[current]
+        for fingerprint in wanted
+        if (current := fingerprint if fingerprint in marks else earlier.get(fingerprint, "")) in marks
+    }
+
+
+def get_triage(session: Session, fingerprint: str, now: datetime) -> Triage | None:
+    """The mark of one cause at `now`, as in known_causes."""
+    return known_causes(session, [fingerprint], now).get(fingerprint)
+
+
+def set_triage(session: Session, fingerprint: str, triage: Triage, now: datetime, *, by: str | None) -> str | None:
+    """Stores a validated mark and returns the current fingerprint of its cause; null if no stored job has this cause.
+    An earlier mark of the cause is replaced."""
+    current = current_fingerprint(session, fingerprint)
+    if current is None:
+        return None
+    earlier = _earlier_of(session, current)
+    if earlier:
+        session.execute(delete(CauseTriage).where(CauseTriage.fingerprint.in_(earlier)))
+    values = {"ticket": triage.ticket, "owner": triage.owner, "comment": triage.comment, "until": triage.until}
+    changed = {**values, "updated_at": now}
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement: Any = insert(CauseTriage).values(fingerprint=current, created_at=now, created_by=by, **changed)
+    session.execute(statement.on_conflict_do_update(index_elements=["fingerprint"], set_=changed))
+    return current
+
+
+def remove_triage(session: Session, fingerprint: str) -> bool:
+    """Removes the mark of a cause, also an expired one; false if there is none."""
+    current = _current_of(session, [fingerprint]).get(fingerprint, fingerprint)
+    names = [fingerprint, current, *_earlier_of(session, current)]
+    result: Any = session.execute(delete(CauseTriage).where(CauseTriage.fingerprint.in_(names)))
+    return bool(result.rowcount)
+
+
+def current_fingerprint(session: Session, fingerprint: str) -> str | None:
+    """The fingerprint of the cause that has, or had, this one; null if no stored job has the cause."""
+    current = _current_of(session, [fingerprint]).get(fingerprint, fingerprint)
+    for column in (JobCause.fingerprint, JobLog.fingerprint):
+        if session.scalar(select(column).where(column == current).limit(1)) is not None:
+            return current
+    return None
+
+
+def _current_of(session: Session, fingerprints: Iterable[str]) -> dict[str, str]:
+    """The current fingerprints of those that are aliases."""
+    names, aliases = sorted(fingerprints), dict[str, str]()
+    for first in range(0, len(names), 500):
+        query = select(CauseAlias.fingerprint, CauseAlias.current)
+        rows = session.execute(query.where(CauseAlias.fingerprint.in_(names[first : first + 500])))
+        aliases |= {row.fingerprint: row.current for row in rows}
+    return aliases
+
+
+def _earlier_of(session: Session, current: str) -> list[str]:
+    return list(session.scalars(select(CauseAlias.fingerprint).where(CauseAlias.current == current)))
+
+
+def _triage(row: CauseTriage) -> Triage:
+    return Triage(
+        ticket=row.ticket,
+        owner=row.owner,
+        comment=row.comment,
+        until=row.until,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,244 @@
+"""Own rules for failure causes and known causes, in the database."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, insert, select, update
+
+from db.definitions.records import LogRecord
+from db.engine import session_scope, write_scope
+from db.enums import LogState
+from db.logs.log_writes import store_log
+from db.models import CauseAlias, CauseRule, CauseTriage, Job, JobCause, JobLog
+from db.sql import insert_ignore
+from health.insights.causes import stored_rules, triage
+from health.insights.causes.identity import fingerprint
+from health.insights.causes.model import CauseClass
+from health.insights.causes.preview import preview_rule
+from health.insights.causes.rules import MAX_RULES, rule_fingerprint
+from health.insights.causes.rules import CauseRule as Rule
+from health.insights.causes.triage import InvalidTriage, Triage, known_causes, validate_triage
+from health.log_search.index import index_logs
+from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
+from tests.findings import API, failed_job
+
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+RULE = Rule("Registry down", r"registry .*\b50[23]\b", CauseClass.INFRASTRUCTURE, is_expression=True)
+DAY = 24 * 60
+STEPS = [
+    {"number": 1, "name": "Pull", "status": "completed", "conclusion": "failure",
+     "started_at": "2026-11-18T12:00:05Z", "completed_at": "2026-11-18T12:00:09Z"},
+]  # fmt: skip
+REGISTRY, OTHER = "Error: registry returned 503", "FAILED tests/test_cart.py::test_total - AssertionError"
+
+
+def text_of(line: str, *, step: bool = True) -> str:
+    """A log with the line in the failed step, or before it."""
+    seconds = ("05", "06") if step else ("01", "06")
+    return (
+        f"2026-11-18T12:00:{seconds[0]}.0000000Z {line}\n2026-11-18T12:00:{seconds[1]}.0000000Z done\n"
+        "2026-11-18T12:00:09.0000000Z ##[error]Process completed with exit code 1.\n"
+    )
+
+
+def add_log(
+    engine: Engine, run_id: int, line: str | None, *, repository_id: int = 1, name: str = "test", step: bool = True,
+    state: str = "stored", **changed: Any,
+) -> None:  # fmt: skip
+    """The log of the run's failed job, which has ten times its number; without a line, GitHub has none."""
+    record = LogRecord(
+        run_id * 10, run_id, state, text_of(line, step=step) if line and state == "stored" else None,
+        excerpt_first_line=7, excerpt=("before", line or ""), error_line=line, fingerprint=fingerprint(line),
+    )  # fmt: skip
+    with write_scope(engine) as session:
+        row = failed_job(run_id * 10, run_id, repository_id)
+        insert_ignore(session, Job, [{**row, "name": name, "steps": STEPS, **changed}])
+        if state is not None:
+            store_log(session, repository_id, record, NOON)
+
+
+def fill(engine: Engine) -> None:
+    """Thirteen failed jobs in the last 30 days, eight of which match RULE: two by excerpt or annotation."""
+    add_repository(engine, REPO, WORKFLOW)
+    add_repository(engine, API)
+    failed = {"conclusion": "failure"}
+    store_runs(engine, *(run(n, minutes=-n * DAY, **failed) for n in (*range(1, 10), 40)))
+    store_runs(engine, *(run(n, minutes=-n, **failed) for n in range(101, 106)), repository_id=2)
+    for number in range(1, 5):
+        add_log(engine, number, REGISTRY.replace("503", f"50{number}"))
+    add_log(engine, 5, OTHER)
+    add_log(engine, 6, REGISTRY, step=False)
+    add_log(engine, 7, REGISTRY, name="test (windows, 3.12)")
+    add_log(engine, 8, REGISTRY, conclusion="success")
+    add_log(engine, 9, None, state="missing")
+    add_log(engine, 40, REGISTRY)
+    for number in range(101, 104):
+        add_log(engine, number, REGISTRY, repository_id=2, name="publish")
+    add_log(engine, 104, REGISTRY, repository_id=2)
+    add_log(engine, 105, "The registry returned 503", repository_id=2, state="expired")
+    with write_scope(engine) as session:
+        pruned = (JobLog.repository_id == 2) & (JobLog.job_id == 1040)
+        session.execute(update(JobLog).where(pruned).values(state=str(LogState.PRUNED), content=None))
+
+
+def test_a_preview_counts_the_stored_failures_that_match(engine: Engine) -> None:
+    fill(engine)
+    index_logs(engine, seconds=10)
+    with session_scope(engine) as session:
+        found = preview_rule(session, RULE, NOON)
+    # By hand: the runs 2, 3, 7, 101 to 105; 1 and 4 print 501 and 504, and 6 prints it before its failed step.
+    assert (found.jobs, found.runs, found.older_rules) == (8, 8, 0)
+    assert (found.searched, found.excerpts, found.without_log) == (10, 2, 1)
+    assert (found.unread, found.is_partial) == (0, False)
+    assert sum(cause.jobs for cause in found.causes) == 8
+    assert [(line.run_id, line.line_number) for line in found.lines[:3]] == [(101, 1), (102, 1), (103, 1)]
+    assert {line.run_id for line in found.lines} == {2, 3, 7, 101, 102, 103, 104, 105}
+    assert found.lines[0].line == REGISTRY
+    excerpt = next(line for line in found.lines if line.run_id == 104)
+    assert (excerpt.line, excerpt.line_number) == (REGISTRY, 8)
+    assert sum(change.jobs for change in found.classes) == 8
+    assert {change.after for change in found.classes} == {CauseClass.INFRASTRUCTURE}
+
+
+@SQLITE
+def test_a_preview_has_the_limits_of_the_rule(engine: Engine) -> None:
+    fill(engine)
+    with write_scope(engine) as session:
+        older = stored_rules.add_rule(
+            session, replace(RULE, repositories=("acme/api",), kind=CauseClass.DEPENDENCY), NOON, by="ann"
+        )
+        row = {
+            "repository_id": 1, "job_id": 20, "position": 0, "run_id": 2, "kind": "compile", "tool": "gcc",
+            "message": "x", "line": "x", "source": "log", "fingerprint": "f" * 24, "created_at": NOON,
+        }  # fmt: skip
+        session.execute(insert(JobCause).values(**row))
+    with session_scope(engine) as session:
+        web = preview_rule(session, replace(RULE, repositories=("acme/WEB",)), NOON)
+        assert {line.run_id for line in web.lines} == {2, 3, 7}
+        assert (web.searched, web.without_log) == (7, 1)
+        assert (CauseClass.COMPILE, 1) in [(change.before, change.jobs) for change in web.classes]
+        jobs = preview_rule(session, replace(RULE, jobs=("test",)), NOON)
+        assert {line.run_id for line in jobs.lines} == {2, 3, 7, 104, 105}
+        steps = preview_rule(session, replace(RULE, steps=("Push",)), NOON)
+        assert (steps.jobs, steps.is_partial) == (0, False)
+        year = preview_rule(session, replace(RULE, enabled=False), NOON, days=365)
+        assert (year.jobs, year.older_rules) == (9, 5)
+        assert {(change.after, change.jobs) for change in year.classes if change.after == "dependency"}
+        # The stored rule itself is replaced by what is previewed.
+        same = preview_rule(session, replace(RULE, id=older, repositories=()), NOON)
+        assert (same.jobs, same.older_rules) == (8, 0)
+        late = preview_rule(session, RULE, NOON, seconds=0)
+        assert (late.jobs, late.is_partial, late.unread > 0) == (0, True, True)
+
+
+def test_rules_are_stored_in_the_order_in_which_they_are_tried(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        first = stored_rules.add_rule(session, replace(RULE, jobs=("a", "b")), NOON, by="ann")
+        second = stored_rules.add_rule(session, replace(RULE, name="A"), NOON, by=None)
+        stored_rules.mark_applied(session, stored_rules.list_rules(session)[0], NOON)
+    with session_scope(engine) as session:
+        listed = stored_rules.list_rules(session)
+        assert [(rule.id, rule.created_by, rule.applied_at) for rule in listed] == [
+            (first, "ann", NOON), (second, None, None)
+        ]  # fmt: skip
+        assert replace(listed[0], jobs=()) == replace(
+            RULE, id=first, created_at=NOON, created_by="ann", updated_at=NOON, applied_at=NOON
+        )
+    later = NOON + timedelta(hours=1)
+    with write_scope(engine) as session:
+        before = stored_rules.get_rule(session, first)
+        assert before is not None
+        assert stored_rules.update_rule(session, first, replace(RULE, enabled=False), later)
+        assert not stored_rules.update_rule(session, 999, RULE, later)
+        # What was changed while it was being applied is applied again.
+        stored_rules.mark_applied(session, before, later)
+        assert [rule.id for rule in stored_rules.unapplied_rules(session)] == [first, second]
+    with write_scope(engine) as session:
+        session.add(CauseTriage(fingerprint=rule_fingerprint(first), created_at=NOON, updated_at=NOON))
+        assert stored_rules.delete_rule(session, first, later)
+        assert not stored_rules.delete_rule(session, first, later)
+        assert stored_rules.get_rule(session, first) is None
+        assert known_causes(session, None, later) == {}
+        deleted = stored_rules.unapplied_rules(session)[0]
+        assert stored_rules.is_deleted(deleted)
+        stored_rules.mark_applied(session, deleted, later)
+        assert session.scalars(select(CauseRule.id)).all() == [second]
+
+
+@SQLITE
+def test_the_number_of_rules_is_limited(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        for _ in range(MAX_RULES):
+            stored_rules.add_rule(session, RULE, NOON, by=None)
+        with pytest.raises(stored_rules.TooManyRules, match="delete one first"):
+            stored_rules.add_rule(session, RULE, NOON, by=None)
+        stored_rules.delete_rule(session, 1, NOON)
+        stored_rules.add_rule(session, RULE, NOON, by=None)
+
+
+def test_a_cause_is_known_until_its_mark_ends(engine: Engine) -> None:
+    fill(engine)
+    cause = fingerprint(REGISTRY) or ""
+    mark = validate_triage(Triage(" OPS-123 ", "platform  team", "since the move", NOON + timedelta(days=7)), NOON)
+    with write_scope(engine) as session:
+        assert triage.set_triage(session, "f" * 24, mark, NOON, by="ann") is None
+        session.add(CauseAlias(fingerprint="0" * 20, current=cause))
+        session.flush()
+        # Under an earlier fingerprint, as in an old link.
+        assert triage.set_triage(session, "0" * 20, mark, NOON, by="ann") == cause
+    with session_scope(engine) as session:
+        known = known_causes(session, [cause, "0" * 20, "f" * 24], NOON)
+        assert known.keys() == {cause, "0" * 20}
+        assert known[cause] == known["0" * 20]
+        assert (known[cause].created_by, known[cause].text) == ("ann", "known: OPS-123 (platform team)")
+        assert known_causes(session, [cause], NOON + timedelta(days=7)) == {}
+        assert triage.get_triage(session, "f" * 24, NOON) is None
+    later = NOON + timedelta(hours=1)
+    with write_scope(engine) as session:
+        triage.set_triage(session, cause, Triage("https://x.example/browse/OPS-4"), later, by="bob")
+        known = known_causes(session, None, later)
+        assert (known[cause].created_by, known[cause].created_at, known[cause].updated_at) == ("ann", NOON, later)
+        assert (known[cause].until, known[cause].text) == (None, "known: OPS-4")
+        # A mark under a fingerprint that became an alias later.
+        session.execute(update(CauseTriage).values(fingerprint="0" * 20))
+        assert known_causes(session, [cause], later).keys() == {cause}
+        assert triage.remove_triage(session, cause)
+        assert not triage.remove_triage(session, cause)
+        assert known_causes(session, [cause], later) == {}
+
+
+@pytest.mark.parametrize("ticket", ["OPS-123", "#45", "acme/web#45", "https://x.example/OPS-1", "http://x.example:8/a"])
+def test_a_ticket_is_an_address_or_a_key(ticket: str) -> None:
+    assert validate_triage(Triage(ticket), NOON).ticket == ticket
+
+
+@pytest.mark.parametrize(
+    ("mark", "field"),
+    [
+        (Triage("javascript:alert(1)"), "ticket"),
+        (Triage("ftp://x.example/1"), "ticket"),
+        (Triage("https://"), "ticket"),
+        (Triage("https://user@x.example/1"), "ticket"),
+        (Triage("see OPS-123"), "ticket"),
+        (Triage("https://x.example/" + "a" * 500), "ticket"),
+        (Triage(owner="a\x1b[31m"), "owner"),
+        (Triage(owner="a" * 201), "owner"),
+        (Triage(comment="a" * 1_001), "comment"),
+        (Triage(until=NOON), "until"),
+        (Triage(until=NOON + timedelta(days=4_000)), "until"),
+    ],
+)
+def test_an_invalid_mark_names_its_field_in_one_line(mark: Triage, field: str) -> None:
+    with pytest.raises(InvalidTriage) as raised:
+        validate_triage(mark, NOON)
+    assert raised.value.field == field
+    assert "\n" not in str(raised.value)
+
+
+def test_the_text_of_a_mark_is_short() -> None:
+    assert Triage().text == "known"
+    assert Triage(owner="ann").text == "known: (ann)"
+    assert Triage("https://github.com/acme/web/issues/45", "ann").text == "known: #45 (ann)"
+    assert Triage("https://x.example/").label == "x.example"
