@@ -13,6 +13,7 @@ from api.deps import FilterDep, NowDep, SessionDep, open_session, parse_list, re
 from api.errors import bad_parameter
 from core.regular_expressions import MAX_LENGTH as MAX_EXPRESSION_LENGTH
 from db.runs.cursors import InvalidCursor
+from health.insights.causes.model import CauseClass
 from health.log_search.coverage import Coverage, log_coverage
 from health.log_search.query import MAX_LENGTH, InvalidQuery, LogQuery
 from health.log_search.search import LogSearch, LogSearchRequest
@@ -50,9 +51,14 @@ def request_params(
     lines: Annotated[int, Query(ge=1, le=20, description="Matching lines of each log")] = 3,
     context: Annotated[int, Query(ge=0, le=5, description="Lines before and after each of them")] = 1,
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the previous page")] = None,
+    classes: Annotated[
+        list[CauseClass] | None,
+        Query(alias="class", description="Class of the first failure cause of the job; repeatable"),
+    ] = None,
 ) -> LogSearchRequest:
     jobs = parse_list("job", job or [])
-    return LogSearchRequest(query, filters.scope, filters.window, jobs, limit, lines, context, cursor)
+    kinds = tuple(dict.fromkeys(kind.value for kind in classes or []))
+    return LogSearchRequest(query, filters.scope, filters.window, jobs, limit, lines, context, cursor, kinds)
 
 
 @router.get(
@@ -106,7 +112,8 @@ def _search(session: Session, search_request: LogSearchRequest) -> LogSearch:
 
 
 def _coverage(session: Session, search_request: LogSearchRequest, now: datetime) -> Coverage | None:
-    return log_coverage(session, search_request.scope, search_request.window, search_request.jobs, now)
+    filters = search_request
+    return log_coverage(session, filters.scope, filters.window, filters.jobs, now, filters.classes)
 
 
 def _stream(request: Request, search_request: LogSearchRequest, now: datetime) -> Iterator[bytes]:

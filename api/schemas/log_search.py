@@ -24,7 +24,9 @@ _MATCH: dict[str, Any] = {
 }  # fmt: skip
 _SUMMARY: dict[str, Any] = {
     "next": None, "partial": False, "window": {"since": "2026-10-21T09:00:00Z", "until": "2026-11-20T09:00:00Z"},
-    "logs": {"stored": 14210, "excluded_by_index": 14190, "read": 20, "unread": 0, "unindexed": 2},
+    "logs": {
+        "stored": 14210, "excluded_by_index": 14190, "read": 20, "unread": 0, "unindexed": 2, "unclassified": None,
+    },
     "failed_jobs_without_log": {"expired": 12, "pruned": 0, "missing": 3, "pending": 1, "not_requested": 0},
 }  # fmt: skip
 
@@ -101,6 +103,10 @@ class SearchedLogs(Schema):
     read: int = Field(description="Logs that this request read")
     unread: int = Field(description="At most so many further logs can match; `next` continues with them")
     unindexed: int = Field(description="Logs that are not in the index yet; they are read")
+    unclassified: int | None = Field(
+        description="With `class`: logs of failed jobs whose causes are not extracted yet, which are not searched; "
+        "null without `class`, and if counting takes too long"
+    )
 
 
 class JobsWithoutLog(Schema):
@@ -134,6 +140,7 @@ class SearchSummary(Schema):
                 read=search.read,
                 unread=search.unread,
                 unindexed=search.unindexed,
+                unclassified=coverage.unclassified if coverage else None,
             ),
             failed_jobs_without_log=JobsWithoutLog.model_validate(coverage) if coverage else None,
         )

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.data.log_search import ResultPage, Terms
-from app.filters import view_state
+from app.filters import controls, view_state
 from app.widgets import cells
 from app.widgets.text import html, truncate
 from core import formatting
@@ -27,8 +27,8 @@ _ABSENT = (
 )
 
 
-def search_form() -> tuple[Terms, tuple[str, ...]]:
-    """The terms and the jobs, from the URL and the widgets."""
+def search_form() -> tuple[Terms, tuple[str, ...], tuple[str, ...]]:
+    """The terms, the jobs and the classes of failure causes, from the URL and the widgets."""
     for parameter, default in ((TEXT, ""), (JOB, "")):
         view_state.sync_widget(parameter, _KEY.format(parameter), default, lambda text: text)
     for parameter in (REGEX, CASE):
@@ -52,10 +52,11 @@ def search_form() -> tuple[Terms, tuple[str, ...]]:
             width=170,
             help="Name of a job; `test` includes `test (3.11)`",
         )
+        classes = controls.class_control()
         regex = st.toggle("Regular expression", key=_KEY.format(REGEX), help="RE2 syntax; matches within a line")
         case = st.toggle("Match case", key=_KEY.format(CASE))
     name = str(job or "").strip()
-    return Terms(str(text or ""), bool(regex), bool(case)), (name,) if name else ()
+    return Terms(str(text or ""), bool(regex), bool(case)), (name,) if name else (), classes
 
 
 def _flag(text: str) -> bool | None:
@@ -163,6 +164,9 @@ def searched(page: ResultPage, covered: Coverage | None) -> None:
                 f"{formatting.count(getattr(covered, name))} {text}" for name, text in _ABSENT if getattr(covered, name)
             )
             sentences.append(f"{pluralize(covered.without_log, 'failed job')} without a stored log: {reasons}.")
+        if covered.unclassified:
+            logs = f"{pluralize(covered.unclassified, 'log')} of failed jobs"
+            sentences.append(f"{logs} {'has' if covered.unclassified == 1 else 'have'} no class yet: not searched.")
     if page.unindexed:
         sentences.append(f"{pluralize(page.unindexed, 'log')} not indexed yet; a search reads such logs.")
     st.html(f'<p class="ph-searched" role="status">{html(" ".join(sentences))}</p>')

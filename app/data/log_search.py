@@ -44,10 +44,12 @@ class ResultPage:
 
 @serve_stale
 @st.cache_resource(ttl=_TTL_SECONDS, max_entries=64, show_spinner=False)
-def search_logs(terms: Terms, scope: Scope, window: Window, jobs: tuple[str, ...], cursor: str | None) -> ResultPage:
+def search_logs(
+    terms: Terms, scope: Scope, window: Window, jobs: tuple[str, ...], classes: tuple[str, ...], cursor: str | None
+) -> ResultPage:
     """Raises InvalidQuery, InvalidCursor, and Unavailable if too many searches are in progress."""
     query = LogQuery(terms.text, is_expression=terms.regex, case_sensitive=terms.case)
-    request = LogSearchRequest(query, scope, window, jobs, cursor=cursor)
+    request = LogSearchRequest(query, scope, window, jobs, cursor=cursor, classes=classes)
     if not _slots.acquire(timeout=_MAX_WAIT_SECONDS):
         raise Unavailable("Too many searches are in progress; try again in a moment.")
     try:
@@ -63,7 +65,9 @@ def search_logs(terms: Terms, scope: Scope, window: Window, jobs: tuple[str, ...
 
 @serve_stale
 @st.cache_resource(ttl=_TTL_SECONDS, max_entries=64, show_spinner=False)
-def coverage(scope: Scope, window: Window, jobs: tuple[str, ...], now: datetime) -> Coverage | None:
+def coverage(
+    scope: Scope, window: Window, jobs: tuple[str, ...], classes: tuple[str, ...], now: datetime
+) -> Coverage | None:
     """Null if counting takes too long."""
     with read_session() as session:
-        return log_coverage(session, scope, window, jobs, now)
+        return log_coverage(session, scope, window, jobs, now, classes)

@@ -21,7 +21,7 @@ if not status.has_runs:
     page_states.nothing_collected(status)
     st.stop()
 
-terms, jobs = log_search.search_form()
+terms, jobs, classes = log_search.search_form()
 if not terms.text:
     log_search.empty_form()
     st.stop()
@@ -29,14 +29,14 @@ if not terms.text:
 # To the minute, so that results are cached.
 now = utc_now().replace(second=0, microsecond=0)
 scope, window = selection.scope(), selection.window(now)
-current = current_page("logs", (terms, scope, selection.period(), jobs))
+current = current_page("logs", (terms, scope, selection.period(), jobs, classes))
 try:
     try:
-        page = search_logs(terms, scope, window, jobs, current.cursor)
+        page = search_logs(terms, scope, window, jobs, classes, current.cursor)
     except InvalidCursor:
         report_bad_page("logs", str(current))
         current = CursorPage()
-        page = search_logs(terms, scope, window, jobs, None)
+        page = search_logs(terms, scope, window, jobs, classes, None)
 except InvalidQuery as error:
     st.error(markdown(error), icon=":material/error:")
     st.stop()
@@ -45,4 +45,4 @@ with panel("Results", log_search.result_subtitle(page, selection.describe())):
     if page.next or current.cursor:
         pager("logs", current, None, page.next, pluralize(len(page.items), "log"), _LABELS)
     # Counted after the results are shown.
-    log_search.searched(page, coverage(scope, window, jobs, now))
+    log_search.searched(page, coverage(scope, window, jobs, classes, now))

@@ -1,22 +1,23 @@
 """What a search could cover: stored logs, and failed jobs whose logs are not stored, by reason."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, case, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.definitions.scope import Scope, Window
 from db.enums import LogState
 from db.logs.pending_logs import LOG_RETENTION
-from db.models import Job, JobLog, Run
+from db.models import Job, JobCause, JobLog, Run
 from db.runs.run_filters import in_scope, in_window
 from db.sql import execute
 from db.time_limit import TimeLimitExceeded, time_limit
 from health.metrics.definitions.job_groups import group_name
 
-# Seconds for both queries together.
+# Seconds for the first two queries together.
 _TIME_LIMIT = 3.0
 _NOT_REQUESTED = "not_requested"
 
@@ -25,7 +26,8 @@ _NOT_REQUESTED = "not_requested"
 class Coverage:
     """Logs that match the filters. `stored` are searched. Without a stored log are failed jobs: `expired` (GitHub
     deleted it), `pruned` (deleted because of its age), `missing` (GitHub has none), `pending` (will be fetched), and
-    `not_requested` (no collector has asked for it)."""
+    `not_requested` (no collector has asked for it). `unclassified`: stored logs of failed jobs whose causes are not
+    extracted yet, so that a search for classes does not read them; null for a search without classes."""
 
     stored: int
     expired: int = 0
@@ -33,31 +35,59 @@ class Coverage:
     missing: int = 0
     pending: int = 0
     not_requested: int = 0
+    unclassified: int | None = None
 
     @property
     def without_log(self) -> int:
         return self.expired + self.pruned + self.missing + self.pending + self.not_requested
 
 
+def has_class(classes: Collection[str]) -> list[ColumnElement[bool]]:
+    """Returns conditions on a log: the first failure cause of its job has one of the classes. None without classes."""
+    if not classes:
+        return []
+    first = JobCause.repository_id == JobLog.repository_id, JobCause.job_id == JobLog.job_id, JobCause.position == 0
+    return [select(JobCause.job_id).where(*first, JobCause.kind.in_(classes)).exists()]
+
+
 def log_coverage(
-    session: Session, scope: Scope, window: Window, jobs: tuple[str, ...], now: datetime
+    session: Session,
+    scope: Scope,
+    window: Window,
+    jobs: tuple[str, ...],
+    now: datetime,
+    classes: tuple[str, ...] = (),
 ) -> Coverage | None:
-    """`jobs` as in LogSearchRequest. Null if counting takes too long."""
+    """`jobs` and `classes` as in LogSearchRequest. Null if counting takes too long. Failed jobs without a stored log
+    have no class, and are counted whatever the classes are."""
     try:
         with time_limit(session, _TIME_LIMIT / 2):
-            stored = _stored(session, scope, window, jobs)
+            stored = _stored(session, scope, window, jobs, has_class(classes))
         with time_limit(session, _TIME_LIMIT / 2):
             absent = _absent(session, scope, window, jobs, now)
+        unclassified = None
+        if classes:
+            with time_limit(session, _TIME_LIMIT / 2):
+                unclassified = _stored(session, scope, window, jobs, _unclassified())
     except TimeLimitExceeded:
         return None
-    return Coverage(
-        stored, *(absent.get(name, 0) for name in ("expired", "pruned", "missing", "pending", _NOT_REQUESTED))
-    )
+    names = ("expired", "pruned", "missing", "pending", _NOT_REQUESTED)
+    return Coverage(stored, **{name: absent.get(name, 0) for name in names}, unclassified=unclassified)
 
 
-def _stored(session: Session, scope: Scope, window: Window, jobs: tuple[str, ...]) -> int:
+def _unclassified() -> list[ColumnElement[bool]]:
+    """Returns conditions on a log: its job failed, and its causes are not extracted yet."""
+    of_job = Job.repository_id == JobLog.repository_id, Job.id == JobLog.job_id
+    failed = select(Job.id).where(*of_job, Job.conclusion.in_(FAILED_CONCLUSIONS), ~Job.copied, ~Job.phantom)
+    causes = JobCause.repository_id == JobLog.repository_id, JobCause.job_id == JobLog.job_id
+    return [JobLog.cause_version.is_(None), ~select(JobCause.job_id).where(*causes).exists(), failed.exists()]
+
+
+def _stored(
+    session: Session, scope: Scope, window: Window, jobs: tuple[str, ...], conditions: Collection[ColumnElement[bool]]
+) -> int:
     of_run = and_(Run.repository_id == JobLog.repository_id, Run.id == JobLog.run_id)
-    where = [*in_scope(session, scope), *in_window(window), JobLog.state == LogState.STORED]
+    where = [*in_scope(session, scope), *in_window(window), JobLog.state == LogState.STORED, *conditions]
     if not jobs:
         query = select(func.count()).select_from(JobLog).join(Run, of_run).where(*where)
         return int(execute(session, query).scalar_one())

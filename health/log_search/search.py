@@ -18,6 +18,7 @@ from db.runs.run_filters import in_scope, in_window, repository_ids
 from db.runs.run_queries import run_title
 from db.sql import execute, key_table
 from health.log_search.candidates import Candidates, Limits, Position, find_candidates
+from health.log_search.coverage import has_class
 from health.log_search.index import from_microseconds, microseconds
 from health.log_search.query import LogQuery, Matches
 from health.metrics.definitions.job_groups import group_name
@@ -34,7 +35,8 @@ _NOT_MONITORED = select(Repository.id).where(~Repository.monitored)
 @dataclass(frozen=True)
 class LogSearchRequest:
     """`jobs`: names of jobs, or of groups of jobs without the values of the matrix; empty for all. `limit`: number of
-    logs with matches. `lines`: matching lines of each log, with `context` lines around each."""
+    logs with matches. `lines`: matching lines of each log, with `context` lines around each. `classes`: those of the
+    first failure cause of a job; empty for all logs."""
 
     query: LogQuery
     scope: Scope
@@ -44,6 +46,7 @@ class LogSearchRequest:
     lines: int = 3
     context: int = 1
     cursor: str | None = None
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,8 @@ class LogSearch:
     def _conditions(self) -> list[ColumnElement[bool]]:
         request = self.request
         stored = JobLog.state == LogState.STORED
-        return [*in_scope(self._session, request.scope), *in_window(request.window), stored, ~Job.copied, ~Job.phantom]
+        where = [*in_scope(self._session, request.scope), *in_window(request.window), stored, ~Job.copied, ~Job.phantom]
+        return [*where, *has_class(request.classes)]
 
     def _matching(
         self, where: Sequence[ColumnElement[bool]], keys: list[tuple[int, int]]

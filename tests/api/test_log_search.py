@@ -2,6 +2,7 @@
 
 import json
 import threading
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -13,6 +14,7 @@ from db.logs.log_writes import store_log
 from health.log_search.index import create_segment, index_logs
 from tests.api.conftest import TestClient
 from tests.builders import NOON, job, run, store_jobs, store_runs
+from tests.causes import add_cause
 
 TEXT = "2026-11-18T12:00:00Z npm test\n2026-11-18T12:00:01Z \x1b[31mError: connect\x1b[0m ECONNREFUSED {}\nbye\n"
 
@@ -47,7 +49,9 @@ def test_a_result_names_run_job_line_and_positions(logs: TestClient) -> None:
             "before": ["npm test"], "after": ["bye"],
         }
     ]  # fmt: skip
-    assert body["logs"] == {"stored": 2, "excluded_by_index": 0, "read": 2, "unread": 0, "unindexed": 0}
+    assert body["logs"] == {
+        "stored": 2, "excluded_by_index": 0, "read": 2, "unread": 0, "unindexed": 0, "unclassified": None
+    }  # fmt: skip
     assert body["failed_jobs_without_log"] == {
         "expired": 1, "pruned": 0, "missing": 0, "pending": 0, "not_requested": 0
     }  # fmt: skip
@@ -67,6 +71,24 @@ def test_filters_and_pages(logs: TestClient) -> None:
     page = logs.get("/api/logs/search", params={"q": "connect", "since": "90d", "limit": "2"}).json()
     assert (len(page["items"]), page["logs"]["unread"], page["partial"]) == (2, 1, False)
     assert found(q="connect", since="90d", limit="2", cursor=page["next"]) == [3]
+
+
+def test_logs_are_selected_by_the_class_of_their_cause(logs: TestClient, engine: Engine) -> None:
+    with write_scope(engine) as session:
+        add_cause(session, 20, 2, kind="infrastructure")
+        add_cause(session, 20, 2, 1, kind="test")
+        add_cause(session, 30, 3, kind="timeout")
+
+    def search(*classes: str) -> dict[str, Any]:
+        body: dict[str, Any] = logs.get(
+            "/api/logs/search", params={"q": "connect", "since": "90d", "class": list(classes)}
+        ).json()
+        return body
+
+    body = search("infrastructure", "timeout")
+    assert [item["run"]["id"] for item in body["items"]] == [2, 3]
+    assert (body["logs"]["stored"], body["logs"]["unclassified"]) == (2, 1)
+    assert search("test")["items"] == [], "only the first cause of a job counts"
 
 
 def test_a_stream_has_one_line_for_each_log_and_a_summary(logs: TestClient) -> None:
@@ -98,6 +120,7 @@ def test_a_stream_has_one_line_for_each_log_and_a_summary(logs: TestClient) -> N
         ("q=a&case=perhaps", "case", ""),
         ("q=a&limit=0", "limit", ""),
         ("q=a&repo=acme/none", "repo", "not monitored"),
+        ("q=a&class=flaky", "class", "'infrastructure'"),
         ("q=a&query=b", "query", "unknown parameter"),
     ],
 )

@@ -11,6 +11,7 @@ from db.logs.log_writes import store_log
 from tests.app.conftest import Open
 from tests.app.reading import everything, html, markdown
 from tests.app.seeding import RERUN, SECRET_LINE, Seeded
+from tests.causes import add_cause
 
 
 @pytest.fixture
@@ -48,6 +49,21 @@ def test_results_are_marked_lines_that_lead_to_the_log(with_logs: Seeded, open_p
     assert marks("\n".join(html(open_page("search", text="needle", branch="none")))) == []
     assert marks("\n".join(html(open_page("search", text="needle", job="test")))) == []
     assert len(marks("\n".join(html(open_page("search", text="needle", job="build", period="24h"))))) == 3
+
+
+def test_logs_are_selected_by_class(with_logs: Seeded, open_page: Open) -> None:
+    with write_scope(with_logs.engine) as session:
+        add_cause(session, 800100, 8001, kind="infrastructure")
+    page = open_page("search", text="needle", **{"class": ["infrastructure", "nonsense"]})
+    assert marks("\n".join(html(page))) == ["needle", "NEEDLE", "needle"]
+    shown = everything(page).replace("\\", "")
+    assert "class=nonsense is unknown (expected one of test, compile," in shown
+    assert "1 stored log in this selection, all of them searched." in shown
+    assert re.search(r"\d logs of failed jobs have no class yet: not searched\.", shown)
+    page.multiselect(key="class").set_value(["timeout"]).run()
+    assert page.query_params["class"] == "timeout"
+    assert "No log with matches" in everything(page)
+    assert "no class yet" not in everything(open_page("search", text="needle"))
 
 
 def test_choices_are_in_the_url(with_logs: Seeded, open_page: Open) -> None:
