@@ -5,13 +5,15 @@ The viewer requests only the visible lines of a log from the dashboard's server,
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app.components import run_links
+from app.components import cause_rows, run_links
 from app.components.page_head import Crumb, breadcrumb, run_crumbs, set_title
+from app.data import findings
 from app.data.connection import utc_now
 from app.data.outages import Unavailable
 from app.data.runs import RunWithJobs, attempt_detail, request_log, run_logs
@@ -104,6 +106,14 @@ def header(run: RunRow, selected: SelectedLog, zone: ZoneInfo) -> None:
             github = run_links.github_repositories().get(run.repo)
             if url := github and github.stored(selected.job.html_url if selected.job else None):
                 st.link_button("View on GitHub", url, icon=":material/open_in_new:")
+
+
+def failure_cause(run: RunRow, selected: SelectedLog, now: datetime, version: int, zone: ZoneInfo) -> None:
+    """Why the job failed, above its log; nothing if it did not fail or no error was extracted."""
+    failed, _ = cause_rows.listed_failures([selected.row], merged=False)
+    if failed:
+        evidence = findings.attempt_causes(run, selected.attempt, [selected.row], now, version)
+        st.html(cause_rows.log_cause(selected.row, run.id, evidence.get(selected.row.job_id), zone))
 
 
 def _job_selector(selected: SelectedLog) -> None:

@@ -1,15 +1,16 @@
 """Why a run failed: the failure cause of each job, how often the cause occurred, since when the branch fails, and what
 the attempts of a re-run did."""
 
-from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from app.components import run_links
+from app.components.cause_rows import cause_row, listed_failures
 from app.components.run import has_many_jobs
-from app.data.connection import utc_now
+from app.data import findings
 from app.data.findings import CauseHistory
 from app.data.runs import RunWithJobs
 from app.status_style import colour_group, outcome_label
@@ -27,31 +28,34 @@ from db.runs.run_queries import RunRow
 from health.insights.flaky_cases import AttemptEvidence
 from health.metrics.workflows import ChangesSinceGreen
 
-_MAX_CAUSES, _MAX_ATTEMPTS = 20, 12
+_MAX_ATTEMPTS = 12
 _MAX_LINE = 500
-# Of a line that is searched for in all logs.
-_MAX_SEARCH = 200
 
 
 def why_failed(
     detail: RunWithJobs,
     logs: Sequence[JobLogRow],
     attempt: int,
-    history: CauseHistory | None,
+    now: datetime,
     changes: ChangesSinceGreen | None,
     zone: ZoneInfo,
+    version: int,
 ) -> None:
-    """The failure cause of each job, linked to its log, with the history of the cause and of the branch. In a run with
-    many jobs, jobs with the same cause share a row. Nothing for an attempt that did not fail."""
-    failed = [row for row in logs if row.error_line and row.conclusion not in ("success", None)]
-    rows = _cause_rows(detail, failed, attempt)
+    """The failure cause of each job, linked to its log and to the page of the cause, with its class and what is known
+    about it, and the history of the branch. Nothing for an attempt that did not fail."""
+    listed, left = listed_failures(logs, merged=has_many_jobs(detail.jobs))
+    evidence = findings.attempt_causes(detail.run, attempt, [job.row for job in listed], now, version)
+    rows = "".join(cause_row(job, detail.run.id, attempt, evidence.get(job.row.job_id), zone) for job in listed)
+    if left:
+        rows += f'<div class="ph-need"><b class="ph-sign"></b><div>and {pluralize(left, "more error")}</div></div>'
     did_fail = _has_failed(detail, attempt)
     if did_fail and not rows:
         sign = '<b class="ph-sign" aria-hidden="true">✕</b>'
         rows = f'<div class="ph-need ph-red">{sign}<div>{_no_cause(detail)}</div></div>'
     if not rows:
         return
-    facts = [_cause_history(history)] if history else []
+    history = findings.cause_history(detail.run.id, attempt, now, version)
+    facts = [_cause_history(history)] if history and history.by_day and history.cause.runs > 1 else []
     if did_fail and changes:
         facts += _branch_history(detail.run, changes, zone, run_links.github_repositories().get(detail.run.repo))
     below = "".join(f"<div>{fact}</div>" for fact in facts)
@@ -105,28 +109,6 @@ def _attempt(attempt: AttemptEvidence, run_id: int) -> str:
     return f"{attempt_text(attempt, run_id)} {jobs}{more}"
 
 
-def _cause_rows(detail: RunWithJobs, failed: Sequence[JobLogRow], attempt: int) -> str:
-    same = Counter(row.error_line for row in failed) if has_many_jobs(detail.jobs) else Counter()
-    listed = list({row.error_line: row for row in reversed(failed)}.values())[::-1] if same else failed
-    rows = "".join(_cause(row, detail.run.id, attempt, same[row.error_line] - 1) for row in listed[:_MAX_CAUSES])
-    if len(listed) > _MAX_CAUSES:
-        left = pluralize(len(listed) - _MAX_CAUSES, "more error")
-        rows += f'<div class="ph-need"><b class="ph-sign"></b><div>and {left}</div></div>'
-    return rows
-
-
-def _cause(row: JobLogRow, run_id: int, attempt: int, same_cause_jobs: int) -> str:
-    """`same_cause_jobs`: the number of other jobs that failed with the same line."""
-    log = anchor(truncate(row.name), "log", [("run_id", run_id), ("attempt", attempt), ("job_id", row.job_id)])
-    more = f' <span class="ph-dim">and {pluralize(same_cause_jobs, "more job")}</span>' if same_cause_jobs > 0 else ""
-    line = row.error_line or ""
-    search = anchor("Search all logs", "search", [("text", line.strip()[:_MAX_SEARCH])], hover="Logs with this line")
-    return (
-        f'<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>{log}{more}'
-        f'<div class="ph-why"><code>{html(truncate(line, _MAX_LINE))}</code> {search}</div></div></div>'
-    )
-
-
 def _no_cause(detail: RunWithJobs) -> str:
     if not [job for job in detail.jobs if not job.phantom]:
         return "No failure cause is known: the run finished before any job started, or its jobs are not fetched yet."
@@ -140,21 +122,10 @@ def _has_failed(detail: RunWithJobs, attempt: int) -> bool:
 
 
 def _cause_history(history: CauseHistory) -> str:
-    """The link contains the dates to which the counts refer."""
-    cause = history.cause
-    if cause.runs == 1:
-        return "<span>No other stored run failed with this error.</span>"
-    where = f"{pluralize(cause.runs, 'run')} in {pluralize(cause.workflows, 'workflow')}"
-    text = f"{where} failed with this error since {cause.first_at:%d %b %Y}"
-    days = f"{cause.first_at:%Y-%m-%d}..{utc_now():%Y-%m-%d}"
-    link = anchor(text, "failures", [("cause", cause.fingerprint), ("dates", days)])
+    """The runs with the cause that decided the attempt, by day."""
     label = f"Runs with this error by day, the last {len(history.by_day)} days"
-    chart = (
-        f'<img class="ph-image" src="{column_sparkline(history.by_day)}" alt="{label}" title="{label}">'
-        if history.by_day
-        else ""
-    )
-    return f"<span>{link}</span>{chart}"
+    shown = column_sparkline(history.by_day)
+    return f'<span>runs with this error by day</span><img class="ph-image" src="{shown}" alt="{label}" title="{label}">'
 
 
 def _branch_history(

@@ -1,5 +1,6 @@
 """The list of items that need attention, failure causes, regressions and flaky workflows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,7 +9,10 @@ import streamlit as st
 from app.data.connection import read_session
 from app.data.outages import serve_stale
 from db.definitions.scope import Scope, Window
+from db.logs.log_queries import JobLogRow
+from db.runs.run_queries import RunRow
 from health.alerts import attention as attention_list
+from health.insights.causes import attempt_causes as causes_of_attempt
 from health.insights.causes import queries as failure_causes
 from health.insights import flaky as flaky_workflows
 from health.insights import flaky_cases as evidence
@@ -58,6 +62,25 @@ def cause_runs(
 def run_cause(run_id: int, attempt: int, version: int) -> failure_causes.RunCause | None:
     with read_session() as session:
         return failure_causes.cause_of_run(session, run_id, attempt)
+
+
+def attempt_causes(
+    run: RunRow, attempt: int, logs: Sequence[JobLogRow], now: datetime, version: int
+) -> dict[int, causes_of_attempt.JobEvidence]:
+    """The evidence about the failed jobs of these logs of one attempt, by job id."""
+    if not logs:
+        return {}
+    jobs = tuple((row.job_id, row.name) for row in logs)
+    return _attempt_causes(run, logs[0].repository_id, attempt, jobs, now, version)
+
+
+@serve_stale
+@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+def _attempt_causes(
+    run: RunRow, repository_id: int, attempt: int, jobs: tuple[tuple[int, str], ...], now: datetime, version: int
+) -> dict[int, causes_of_attempt.JobEvidence]:
+    with read_session() as session:
+        return causes_of_attempt.attempt_causes(session, run, repository_id, attempt, dict(jobs), now)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from app import session
 from app.components import logs, run
 from app.components.logs import log_viewer, missing_log
 from app.data.runs import run_detail
-from app.data.status import load_status
+from app.data.status import load_status, window_end
 from db.enums import LogState
 
 status = load_status()
@@ -26,6 +26,7 @@ if selected is None:
     st.stop()
 
 logs.header(newest.run, selected, session.zone())
+logs.failure_cause(newest.run, selected, window_end(status.version), status.version, session.zone())
 if selected.row.state == LogState.STORED:
     log_viewer(
         run_id,

@@ -33,8 +33,7 @@ logs = run_logs(run_id, attempt, status.version, failing=run.has_many_jobs(detai
 # The jobs of large runs are compared on demand.
 on_demand = len(detail.jobs) > compare.MAX_INLINE_JOBS
 changes = changes_since_success(run_id, status.version, jobs=not on_demand) if newest.run.conclusion else None
-history = findings.cause_history(run_id, attempt, window_end(status.version), status.version)
-run_failure.why_failed(detail, logs, attempt, history, changes, session.zone())
+run_failure.why_failed(detail, logs, attempt, window_end(status.version), changes, session.zone(), status.version)
 if len(newest.attempts) > 1:
     run_failure.attempts(findings.attempt_evidence(run_id, status.version), newest.run)
 run.facts(newest.run, detail, attempt, usual_duration(run_id, status.version))

@@ -44,7 +44,7 @@ class PendingLog:
 class FailedStep:
     """`span` as PendingLog.step."""
 
-    name: str | None
+    name: str
     span: tuple[str, str]
 
 
@@ -188,5 +188,5 @@ def failed_step(steps: Sequence[dict[str, Any]] | None) -> FailedStep | None:
     for step in steps or ():
         started, ended = step.get("started_at"), step.get("completed_at")
         if step.get("conclusion") in (*FAILED_CONCLUSIONS, Conclusion.CANCELLED) and started and ended:
-            return FailedStep(step.get("name"), (str(started)[:19], str(ended)[:19]))
+            return FailedStep(str(step.get("name") or ""), (str(started)[:19], str(ended)[:19]))
     return None

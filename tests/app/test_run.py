@@ -24,6 +24,7 @@ from tests.app.seeding import (
     run,
     store,
 )
+from tests.causes import add_cause
 
 
 def test_untrusted_text_is_escaped_everywhere(seeded: Seeded, open_page: Open) -> None:
@@ -87,7 +88,8 @@ def test_the_log_of_a_failed_job_begins_shortly_before_the_cause(seeded: Seeded,
 
 def test_failed_run_links_to_the_runs_with_its_cause(seeded: Seeded, open_page: Open) -> None:
     region = next(block for block in html(open_page("run", run_id=RERUN)) if "Why it failed" in block)
-    assert "No other stored run failed with this error." in region
+    assert ">no other stored run</a>" in region
+    assert "＋ new: first seen in this run" in region
     with write_scope(seeded.engine) as session:
         log = LogRecord(UNREAD * 10, UNREAD, LogState.EXPIRED, error_line=SECRET_LINE, fingerprint="f")
         store_log(session, 1, log, seeded.now)
@@ -97,8 +99,30 @@ def test_failed_run_links_to_the_runs_with_its_cause(seeded: Seeded, open_page: 
     load_status.clear()
     region = next(block for block in html(open_page("run", run_id=RERUN)) if "Why it failed" in block)
     days = r"\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d"
-    told = r"2 runs in 1 workflow failed with this error since \d\d \w{3} \d{4}"
+    told = r"2 runs in 1 workflow since \d\d? \w{3}(?: \d{4})?"
     assert re.search(rf'<a href="failures\?cause=f&amp;dates={days}"[^>]*>{told}</a>', region)
+
+
+def test_a_failed_job_names_class_place_and_other_causes(seeded: Seeded, open_page: Open) -> None:
+    with write_scope(seeded.engine) as session:
+        add_cause(session, 4, RERUN, line=SECRET_LINE, subject="<i>web</i> TS1", tool="tsc", line_number=61)
+        for position in range(1, 24):
+            add_cause(session, 4, RERUN, position, line=f"<b>{position}</b>", line_number=None)
+    region = next(block for block in html(open_page("run", run_id=RERUN)) if "Why it failed" in block)
+    assert '<span class="ph-class ph-orange">Test</span> <a href="log?run_id=9001&amp;attempt=2&amp;job_id=4"' in region
+    assert "<span>tsc: <b>&lt;i&gt;web&lt;/i&gt; TS1</b></span>" in region
+    assert 'href="log?run_id=9001&amp;attempt=2&amp;job_id=4&amp;line=61"' in region
+    assert '<details data-section="causes-4"><summary>and 23 more failed tests</summary>' in region
+    assert "<code>&lt;b&gt;20&lt;/b&gt;</code>" in region
+    assert "21&lt;" not in region
+    assert "3 more are not listed" in region
+    assert "<details open" not in region
+    opened = "".join(html(open_page("run", run_id=RERUN, open="causes-4")))
+    assert '<details data-section="causes-4" open>' in opened
+    log = next(block for block in html(open_page("log", run_id=RERUN, job_id=4)) if "Failure cause" in block)
+    assert '<span class="ph-class ph-orange">Test</span>' in log
+    assert "＋ new: first seen in this run" in log
+    assert not any("Failure cause" in block for block in html(open_page("log", run_id=RERUN, job_id=3)))
 
 
 def test_log_is_requested_then_pending_then_stored(seeded: Seeded, open_page: Open) -> None:

@@ -1,0 +1,122 @@
+"""What is known about a failure cause, as HTML: its triage, the verdict about a failure, and where else it occurs."""
+
+from datetime import datetime
+from typing import Protocol
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from app.data.connection import utc_now
+from app.widgets.cells import anchor
+from app.widgets.text import html, truncate
+from core import formatting
+from core.formatting import pluralize
+from health.insights.causes.attempt_causes import JobEvidence, RunReference, Verdict
+
+_MAX_TICKET, _MAX_OWNER, _MAX_COMMENT = 60, 60, 300
+
+
+class Triage(Protocol):
+    """What a person has recorded about a known cause."""
+
+    @property
+    def ticket(self) -> str | None: ...
+    @property
+    def owner(self) -> str | None: ...
+    @property
+    def comment(self) -> str | None: ...
+    @property
+    def until(self) -> datetime | None: ...
+
+
+def known_mark(triage: Triage | None, zone: ZoneInfo) -> str:
+    """`known: OPS-123 · owner · until 12 Dec`; empty for a cause that is not known."""
+    if triage is None:
+        return ""
+    parts = [_ticket(triage.ticket), html(truncate(triage.owner or "", _MAX_OWNER))]
+    if triage.until:
+        parts.append(f'<time title="{formatting.timestamp(triage.until)}">until {day(triage.until, zone)}</time>')
+    detail = " · ".join(part for part in parts if part)
+    comment = f' title="{html(truncate(triage.comment, _MAX_COMMENT))}"' if triage.comment else ""
+    return f'<span class="ph-known"{comment}>✓ known{": " if detail else ""}{detail}</span>'
+
+
+def day(moment: datetime, zone: ZoneInfo) -> str:
+    """The day in the zone of the viewer, `5 Oct`; with the year if it is not the current one."""
+    local = moment.astimezone(zone)
+    year = "" if local.year == utc_now().astimezone(zone).year else f" {local.year}"
+    return f"{local.day} {local:%b}{year}"
+
+
+def _ticket(ticket: str | None) -> str:
+    """Only http and https URLs are links; their label is the last part of the path, which names the ticket."""
+    text = (ticket or "").strip()
+    url = ticket_url(text)
+    if url is None:
+        return html(truncate(text, _MAX_TICKET))
+    label = truncate(_ticket_name(url), _MAX_TICKET)
+    return (
+        f'<a class="ph-ticket" href="{html(url)}" target="_blank" rel="noopener noreferrer" title="{html(url)}">'
+        f"{html(label)}<span aria-hidden='true'> ↗</span></a>"
+    )
+
+
+def ticket_url(text: str) -> str | None:
+    """The text, if it is an http or https URL with a host."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(map(str.isspace, text))
+    return text if is_url and text.isprintable() else None
+
+
+def _ticket_name(url: str) -> str:
+    parts = urlsplit(url)
+    names = [name for name in parts.path.split("/") if name]
+    if not names:
+        return parts.netloc
+    return "/".join(names[-2:]) if names[-1].isdigit() else names[-1]
+
+
+_VERDICTS = {
+    Verdict.FLAKY: ("↻ flaky", "orange"),
+    Verdict.DEFAULT_BRANCH: ("! failing on the default branch, too", "gray"),
+    Verdict.NEW: ("＋ new: first seen in this run", "red"),
+    Verdict.SEEN: ("↺ seen before", "gray"),
+}
+
+
+def verdict_mark(evidence: JobEvidence, run_id: int) -> str:
+    """The verdict about the failure of a job of the run, with a link to its evidence; empty without evidence."""
+    verdict = evidence.verdict
+    if verdict is None:
+        return ""
+    text, colour = _VERDICTS[verdict]
+    shown = html(text)
+    if verdict is Verdict.FLAKY and evidence.passed:
+        shown += f": passed in {_passed(evidence.passed, run_id)} on the same commit"
+    elif verdict is Verdict.DEFAULT_BRANCH and evidence.failing:
+        shown += f": {_run_link(evidence.failing, f'#{evidence.failing.run_number}')}"
+    return f'<span class="ph-cause-verdict ph-{colour}">{shown}</span>'
+
+
+def _passed(passed: RunReference, run_id: int) -> str:
+    is_same_run = passed.id == run_id
+    return _run_link(passed, f"attempt {passed.attempt}" if is_same_run else f"#{passed.run_number}")
+
+
+def _run_link(run: RunReference, label: str) -> str:
+    return anchor(label, "run", [("run_id", run.id), ("attempt", run.attempt)])
+
+
+def spread_link(evidence: JobEvidence, zone: ZoneInfo) -> str:
+    """`48 runs in 5 workflows since 5 Oct`, linked to the page of the cause with the days of these runs."""
+    spread = evidence.spread
+    if spread is None or evidence.fingerprint is None:
+        return ""
+    where = f"{pluralize(spread.runs, 'run')} in {pluralize(spread.workflows, 'workflow')}"
+    text = f"{where} since {day(spread.first_at, zone)}" if spread.runs > 1 else "no other stored run"
+    days = f"{spread.first_at:%Y-%m-%d}..{utc_now():%Y-%m-%d}"
+    return anchor(
+        text, "failures", [("cause", evidence.fingerprint), ("dates", days)], hover="All runs with this cause"
+    )

@@ -1,0 +1,199 @@
+"""The failure causes of the jobs of one attempt, and the evidence about each of them: other runs with the cause, the
+same job on the same commit, and the default branch."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from core.terminal import rendered_line
+from db.definitions.scope import Scope
+from db.enums import Conclusion
+from db.jobs.decisive_failures import in_failed_attempt
+from db.models import Job, JobCause, JobLog, Run
+from db.runs.run_filters import in_scope
+from db.runs.run_queries import RunRow
+from health.insights.finding_queries import SAME_COMMIT_WINDOW, CauseSpread
+from health.metrics.branch_status import failing_streaks
+
+
+class Verdict(StrEnum):
+    """FLAKY: the job passed on the same commit. DEFAULT_BRANCH: the last completed run of a workflow of the repository
+    on the default branch failed with the cause, too. NEW: no earlier run failed with it. SEEN: an earlier run did."""
+
+    FLAKY = "flaky"
+    DEFAULT_BRANCH = "default_branch"
+    NEW = "new"
+    SEEN = "seen"
+
+
+@dataclass(frozen=True)
+class StoredCause:
+    """A row of `job_causes` for display. `kind` is a CauseClass; `line_number` is null for an annotation."""
+
+    kind: str
+    tool: str
+    subject: str | None
+    line: str
+    line_number: int | None
+    source: str
+    fingerprint: str | None
+
+
+@dataclass(frozen=True)
+class RunReference:
+    id: int
+    run_number: int
+    attempt: int
+
+
+@dataclass(frozen=True)
+class JobEvidence:
+    """What is known about the failure of a job. `causes`: the first one is that of `fingerprint`; empty while they are
+    not extracted. `spread`: all stored runs with the first cause. `passed`: the last attempt or run in which the job
+    passed on the same commit. `failing`: the run that fails with the cause on the default branch, if it is another
+    branch. `is_new`: no earlier run has the cause."""
+
+    fingerprint: str | None
+    causes: tuple[StoredCause, ...]
+    spread: CauseSpread | None = None
+    passed: RunReference | None = None
+    failing: RunReference | None = None
+    is_new: bool = False
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Null if no evidence is stored."""
+        if self.passed:
+            return Verdict.FLAKY
+        if self.failing:
+            return Verdict.DEFAULT_BRANCH
+        if self.spread is None:
+            return None
+        return Verdict.NEW if self.is_new else Verdict.SEEN
+
+
+def attempt_causes(
+    session: Session, run: RunRow, repository_id: int, attempt: int, jobs: Mapping[int, str], now: datetime
+) -> dict[int, JobEvidence]:
+    """The evidence about failed jobs of one attempt, by job id. `jobs`: their names by id. The number of statements
+    does not depend on that of the jobs."""
+    if not jobs:
+        return {}
+    fingerprints, causes = _stored_causes(session, repository_id, jobs)
+    known = {fingerprint for fingerprint in fingerprints.values() if fingerprint}
+    spreads = _spreads(session, known)
+    passed = _passed_on_same_commit(session, run, repository_id, attempt, set(jobs.values()))
+    failing = _failing_on_default_branch(session, run, repository_id, known, now)
+    evidence = {}
+    for job_id, name in jobs.items():
+        fingerprint = fingerprints.get(job_id)
+        spread = spreads.get(fingerprint or "")
+        evidence[job_id] = JobEvidence(
+            fingerprint,
+            tuple(causes.get(job_id, ())),
+            spread,
+            passed.get(name),
+            failing.get(fingerprint or ""),
+            is_new=spread is not None and spread.first_at >= run.created_at,
+        )
+    return evidence
+
+
+def _stored_causes(
+    session: Session, repository_id: int, job_ids: Collection[int]
+) -> tuple[dict[int, str | None], dict[int, list[StoredCause]]]:
+    """The fingerprint of each log, and the causes of each job."""
+    columns = [getattr(JobCause, name) for name in StoredCause.__dataclass_fields__]
+    of_job = and_(JobCause.repository_id == JobLog.repository_id, JobCause.job_id == JobLog.job_id)
+    query = (
+        select(JobLog.job_id, JobLog.fingerprint, *columns)
+        .join(JobCause, of_job, isouter=True)
+        .where(JobLog.repository_id == repository_id, JobLog.job_id.in_(job_ids))
+        .order_by(JobLog.job_id, JobCause.position)
+    )
+    fingerprints: dict[int, str | None] = {}
+    causes: dict[int, list[StoredCause]] = defaultdict(list)
+    for job_id, fingerprint, kind, tool, subject, line, line_number, source, own in session.execute(query):
+        fingerprints.setdefault(job_id, fingerprint)
+        if kind is not None:
+            causes[job_id].append(StoredCause(kind, tool, subject, rendered_line(line), line_number, source, own))
+    return fingerprints, causes
+
+
+def _spreads(session: Session, fingerprints: Collection[str]) -> dict[str, CauseSpread]:
+    """The spread of each cause over all stored runs, as `cause_spread` counts it."""
+    if not fingerprints:
+        return {}
+    of_run = and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id)
+    key: list[Any] = [JobLog.fingerprint, Run.repository_id, Run.workflow_id]
+    query = (
+        select(JobLog.fingerprint, func.count(Run.id.distinct()), func.min(Run.created_at))
+        .join(Run, of_run)
+        .where(*in_scope(session, Scope()), JobLog.fingerprint.in_(fingerprints), in_failed_attempt())
+        .group_by(*key)
+    )
+    rows: dict[str, list[Any]] = defaultdict(list)
+    for row in session.execute(query):
+        rows[str(row[0])].append(row)
+    return {
+        fingerprint: CauseSpread(sum(row[1] for row in of_cause), len(of_cause), min(row[2] for row in of_cause))
+        for fingerprint, of_cause in rows.items()
+    }
+
+
+def _passed_on_same_commit(
+    session: Session, run: RunRow, repository_id: int, attempt: int, names: Collection[str]
+) -> dict[str, RunReference]:
+    """By name, the jobs that passed in another attempt, or in another run of the workflow on the commit."""
+    of_run = and_(Job.repository_id == Run.repository_id, Job.run_id == Run.id)
+    query = (
+        select(Job.name, Run.id, Run.run_number, Job.attempt)
+        .select_from(Run)
+        .join(Job, of_run)
+        .where(
+            Run.repository_id == repository_id,
+            Run.workflow_id == run.workflow_id,
+            Run.head_sha == run.head_sha,
+            Run.created_at >= run.created_at - SAME_COMMIT_WINDOW,
+            Run.created_at <= run.created_at + SAME_COMMIT_WINDOW,
+            or_(Run.id != run.id, Job.attempt != attempt),
+            Job.name.in_(names),
+            Job.conclusion == Conclusion.SUCCESS,
+            ~Job.copied,
+            ~Job.phantom,
+        )
+        .order_by(Run.created_at, Run.id, Job.attempt)
+    )
+    return {name: RunReference(run_id, number, tried) for name, run_id, number, tried in session.execute(query)}
+
+
+def _failing_on_default_branch(
+    session: Session, run: RunRow, repository_id: int, fingerprints: Collection[str], now: datetime
+) -> dict[str, RunReference]:
+    """By fingerprint, the last completed runs of default branches that failed with it; none for a run of the default
+    branch itself."""
+    if not fingerprints:
+        return {}
+    is_default = select(Run.on_default_branch).where(Run.repository_id == repository_id, Run.id == run.id)
+    if session.scalar(is_default):
+        return {}
+    streaks = failing_streaks(session, Scope(repos=(run.repo,)), now)
+    runs = {streak.last_failure.id: streak.last_failure for streak in streaks}
+    if not runs:
+        return {}
+    of_job = and_(JobLog.repository_id == Job.repository_id, JobLog.job_id == Job.id)
+    query = (
+        select(JobLog.fingerprint, Job.run_id)
+        .select_from(Job)
+        .join(JobLog, of_job)
+        .where(Job.repository_id == repository_id, Job.run_id.in_(runs), JobLog.fingerprint.in_(fingerprints))
+        .distinct()
+    )
+    matches = ((fingerprint, runs[run_id]) for fingerprint, run_id in session.execute(query) if fingerprint)
+    return {fingerprint: RunReference(last.id, last.run_number, last.attempt) for fingerprint, last in matches}
