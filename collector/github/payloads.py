@@ -178,6 +178,10 @@ class JobPayload(Payload):
 
 
 class AnnotationPayload(Payload):
+    """`path` is `.github` where the annotation is of the runner and names no file."""
+
+    path: Line | None = None
+    start_line: Int31 | None = None
     annotation_level: Text | None = None
     message: LongText | None = None
     title: LongText | None = None

@@ -8,6 +8,7 @@ from health.insights.causes.extraction import extract
 from health.insights.causes.families.generic import CANCELED, CLOSING
 from health.insights.causes.lines import ERROR_MARK, clean_line
 from health.insights.causes.model import FailureCause
+from health.insights.causes.novelty import NONE_KNOWN, KnownLines
 from health.insights.causes.scan import StepSpan
 
 LINES_BEFORE, LINES_AFTER = 24, 8
@@ -18,13 +19,14 @@ LOOKBACK_LINES = 40
 @dataclass(frozen=True)
 class LogExcerpt:
     """`first_line`: the line number in the log, from 1. `causes`: why the job failed, the most important first; empty
-    if no line is plausible. `closing`: the runner's last line of the failed step; null if there is none, as after a
-    lost runner."""
+    if no line is plausible. `closing`: the runner's last line of the failed step; null if there is none.
+    `is_closed`: the step has an error of the runner, which is missing after a lost runner."""
 
     first_line: int
     lines: tuple[str, ...]
     causes: tuple[FailureCause, ...] = ()
     closing: str | None = None
+    is_closed: bool = False
 
     @property
     def cause(self) -> FailureCause | None:
@@ -41,21 +43,32 @@ class LogExcerpt:
         cancelled."""
         return bool(self.causes) and self.causes[0].is_fallback
 
+    @property
+    def names_clear_cause(self) -> bool:
+        """Whether a rule recognises the cause in a step that the runner closed: annotations add nothing."""
+        return bool(self.causes) and not self.is_fallback and self.is_closed
+
 
 def excerpt_lines(lines: Sequence[str], step: StepSpan | None = None) -> LogExcerpt:
     """As `excerpt_text`, for the lines of a log."""
     return excerpt_text("\n".join(lines).encode(), step)
 
 
-def excerpt_text(text: bytes | bytearray, step: StepSpan | None = None, budget: CpuBudget | None = None) -> LogExcerpt:
+def excerpt_text(
+    text: bytes | bytearray,
+    step: StepSpan | None = None,
+    budget: CpuBudget | None = None,
+    known: KnownLines = NONE_KNOWN,
+) -> LogExcerpt:
     """The excerpt of a log in UTF-8 with \\n between lines, and the causes in the failed `step`; without one, or if no
-    line has a time within it, the part up to the first closing error is searched. Raises CpuBudgetExceeded."""
+    line has a time within it, the part up to the first closing error is searched. `known`: lines of successful logs of
+    the job. Raises CpuBudgetExceeded."""
     budget = budget or CpuBudget()
     lines = text.decode("utf-8", "replace").splitlines(keepends=True)
     budget.check()
-    extraction = extract(lines, step, check=budget.step)
+    extraction = extract(lines, step, known=known, check=budget.step)
     if step is not None and not extraction.end_number:
-        extraction = extract(lines, None, check=budget.step)
+        extraction = extract(lines, None, known=known, check=budget.step)
     if not lines:
         return LogExcerpt(1, ())
     end = (extraction.end_number or len(lines)) - 1
@@ -63,7 +76,7 @@ def excerpt_text(text: bytes | bytearray, step: StepSpan | None = None, budget: 
     first = max(focus - LINES_BEFORE, 0)
     last = end if focus <= end <= focus + LOOKBACK_LINES else focus
     shown = tuple(clean_line(line) for line in lines[first : last + LINES_AFTER + 1])
-    return LogExcerpt(first + 1, shown, extraction.causes, extraction.closing)
+    return LogExcerpt(first + 1, shown, extraction.causes, extraction.closing, extraction.is_closed)
 
 
 def is_closing(line: str) -> bool:

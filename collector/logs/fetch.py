@@ -5,24 +5,22 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import IO, TypeVar
 
 import requests
 
 from collector.github.client import GitHubClient
-from collector.github.errors import Forbidden, Gone, InvalidResponse, NotFound, Unreachable
-from collector.github.pagination import pages
-from collector.github.payloads import AnnotationPayload
+from collector.github.errors import Gone, InvalidResponse, NotFound, Unreachable
+from collector.logs.annotations import fetch_annotations
 from collector.logs.archive import InvalidArchive, LogArchive
 from collector.logs.budget import CPU_BUDGET, CpuBudget, CpuBudgetExceeded
 from collector.logs.buffer import LogBuffer, compress
 from collector.logs.excerpt import LogExcerpt, excerpt_text, is_canceled, is_closing
-from core import terminal
 from core.http.client import ResponseLimitExceeded
 from core.work import report_progress
 from db.definitions.records import LogRecord
 from db.enums import LogState
+from db.logs.log_writes import MAX_ATTEMPTS
 from db.logs.pending_logs import PendingLog
 from health.insights.causes.identity import fingerprint, fingerprint_of
 
@@ -32,6 +30,8 @@ MAX_ARCHIVE_BYTES = 500_000_000
 # The download of a longer log is aborted.
 MAX_LOG_BYTES = 4_000_000_000
 _CHUNK = 65_536
+# Tries to fetch a missing log, from 0, at which annotations are requested.
+_ANNOTATED_TRIES = (0, MAX_ATTEMPTS - 1)
 # One log at a time is analyzed and compressed: that uses a core and twice the memory of the log.
 _FINISH_LOCK = threading.Lock()
 T = TypeVar("T")
@@ -133,48 +133,23 @@ def log_without_text(client: GitHubClient, repo: str, log: PendingLog, state: Lo
     """The record of a log that GitHub does not have. The annotations of the job, which GitHub keeps longer, may name
     the cause."""
     line = None
-    if log.failed and not log.cause_known:
-        line = next(annotations(client, repo, log.job_id), None)
+    if log.failed and not log.cause_known and (state != LogState.MISSING or log.tries in _ANNOTATED_TRIES):
+        line = next((annotation.line for annotation in fetch_annotations(client, repo, log.job_id)), None)
     record = LogRecord(log.job_id, log.run_id, state, error_line=line, fingerprint=_fingerprint(line))
     return FetchedLog(record)
 
 
-def annotations(client: GitHubClient, repo: str, job_id: int) -> Iterator[str]:
-    """The failure annotations of a job, each in one line. Those that only report a cancellation or an end come last.
-    Empty if the token may not read checks."""
-    path = f"/repos/{repo}/check-runs/{job_id}/annotations"
-    canceled: list[str] = []
-    closing: list[str] = []
-    try:
-        for page in islice(pages(client, path, None, AnnotationPayload), 3):
-            for annotation in page.items:
-                is_failure = annotation.annotation_level == "failure" and annotation.message
-                line = _one_line(annotation.message or "") if is_failure else ""
-                if is_closing(line):
-                    closing.append(line)
-                elif is_canceled(line):
-                    canceled.append(line)
-                elif line:
-                    yield line
-    except (NotFound, Forbidden, Gone):
-        return
-    yield from canceled
-    yield from (line for line in closing if line)
-
-
-def _one_line(message: str) -> str:
-    return " ".join(" ".join(terminal.rendered_line(line) for line in message.splitlines()).split())[:500]
-
-
 def _cause_line(client: GitHubClient, repo: str, log: PendingLog, excerpt: LogExcerpt) -> str | None:
     """The cause in the log or in the annotations. Only the annotations name the reason if a runner was lost, where the
-    log just ends, or after a timeout, where it reports a cancellation. So they take precedence over a fallback line."""
-    if excerpt.error_line and not excerpt.is_fallback:
+    log just ends, or after a timeout, where it reports a cancellation. So they take precedence over a fallback line,
+    and those of the runner over any line of a step that the runner did not close."""
+    if excerpt.names_clear_cause:
         return excerpt.error_line
-    annotation = next(annotations(client, repo, log.job_id), None)
-    if annotation and not is_closing(annotation) and not is_canceled(annotation):
-        return annotation
-    return excerpt.error_line or excerpt.closing or annotation
+    annotation = next(iter(fetch_annotations(client, repo, log.job_id)), None)
+    is_named = excerpt.error_line is not None and not excerpt.is_fallback
+    if annotation is not None and (annotation.is_of_runner if is_named else annotation.names_cause):
+        return annotation.line
+    return excerpt.error_line or excerpt.closing or (annotation.line if annotation else None)
 
 
 def names_cause(line: str) -> bool:

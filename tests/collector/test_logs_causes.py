@@ -6,28 +6,36 @@ from typing import Any
 import pytest
 
 from collector.github.client import GitHubClient
+from collector.logs.annotations import Annotation
 from collector.logs.fetch import FetchedLog, fetch_log
 from db.logs.pending_logs import PendingLog
+from health.insights.causes.extraction import cause_of_line
 from health.insights.causes.identity import fingerprint
+from health.insights.causes.model import CauseClass
 from tests.collector.servers import Asked, Reply, StandIn, as_json
 
 STEP = "##[group]Run ./ci.sh\n##[endgroup]\n"
 CLOSING = "Process completed with exit code 1."
 CANCELED = "The operation was canceled."
 LIMIT = "The job has exceeded the maximum execution time of 30m0s"
+LOST = "The self-hosted runner: vm-46 lost communication with the server. Verify the machine is running."
 NOT_TAKEN = "The job was not acquired by Runner of type hosted even after multiple attempts"
 
 
-def fetched(log: str | None, *messages: str) -> FetchedLog:
+def fetched(log: str | None, *messages: str, tries: int = 0, requests: list[str] | None = None) -> FetchedLog:
+    """The log of a job with these failure annotations. `requests` gets the paths other than the log's."""
+
     def respond(asked: Asked) -> Reply:
         if asked.path.endswith("/logs"):
             return Reply(404) if log is None else Reply(body=log.encode())
+        if requests is not None:
+            requests.append(asked.path)
         noted: list[dict[str, Any]] = [{"annotation_level": "failure", "message": each} for each in messages]
         return as_json([*noted, {"annotation_level": "warning", "message": "Node.js 16 is deprecated"}])
 
     with StandIn(respond).serve() as url:
         client = GitHubClient(url, "good", sleep=lambda _: None)
-        return fetch_log(client, "acme/web", PendingLog(7, 1, 1, "test", failed=True), threading.Event())
+        return fetch_log(client, "acme/web", PendingLog(7, 1, 1, "test", failed=True, tries=tries), threading.Event())
 
 
 @pytest.mark.parametrize(
@@ -40,6 +48,10 @@ def fetched(log: str | None, *messages: str) -> FetchedLog:
         (f"{STEP}the badge is stale\n##[error]{CLOSING}\n", (CLOSING, "Signatures differ"), "Signatures differ"),
         (f"{STEP}the badge is stale\n##[error]{CLOSING}\n", (CLOSING,), "the badge is stale"),
         (f"{STEP}##[error]{CANCELED}\n", ('The job was canceled because "unit (3.12)" failed.',), CANCELED),
+        (f"{STEP}error: no port\n", (LOST,), LOST),
+        (f"{STEP}error: no port\n", ("Node 16 is too old",), "error: no port"),
+        (f"{STEP}error: no port\n##[error]{CLOSING}\n", (LOST,), "error: no port"),
+        (f"{STEP}the badge is stale\n", ("Signatures differ", CLOSING, LOST), LOST),
         ("", ("\x1b[31mno\x1b(B  space\x1b[0m\r\nleft",), "no space left"),
     ],
 )
@@ -51,3 +63,37 @@ def test_what_only_says_that_something_ended_is_no_cause_to_share() -> None:
     assert fetched(f"{STEP}##[error]{CANCELED}\n").record.fingerprint is None
     assert fetched(f"{STEP}##[error]{CLOSING}\n").record.fingerprint is None
     assert fetched(None, LIMIT).record.fingerprint == fingerprint(LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (LOST, CauseClass.INFRASTRUCTURE),
+        (NOT_TAKEN, CauseClass.INFRASTRUCTURE),
+        ("The job was not started because recent account payments have failed.", CauseClass.INFRASTRUCTURE),
+        (LIMIT, CauseClass.TIMEOUT),
+    ],
+)
+def test_annotations_of_the_runner_have_a_class(message: str, kind: CauseClass) -> None:
+    assert Annotation(message).is_of_runner
+    assert cause_of_line(message).kind == kind
+    assert not Annotation(message, "src/a.py:12").is_of_runner
+
+
+@pytest.mark.parametrize(
+    ("log", "tries", "requests"),
+    [
+        (f"{STEP}error: no port\n##[error]{CLOSING}\n", 0, 0),
+        (f"{STEP}the badge is stale\n##[error]{CLOSING}\n", 0, 1),
+        (f"{STEP}error: no port\n", 0, 1),
+        (None, 0, 1),
+        (None, 1, 0),
+        (None, 4, 1),
+    ],
+)
+def test_annotations_are_one_request_and_none_if_the_log_names_the_cause(
+    log: str | None, tries: int, requests: int
+) -> None:
+    sent: list[str] = []
+    fetched(log, *(f"note {number}" for number in range(99)), tries=tries, requests=sent)
+    assert len(sent) == requests

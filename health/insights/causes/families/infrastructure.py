@@ -13,7 +13,8 @@ RULES: tuple[Rule, ...] = (
         "has timed out after"),
     rule("runner", _INFRASTRUCTURE, Rank.RUNNER,
         r"(?P<message>(?:The (?:self-hosted )?runner (?:has received a shutdown signal|lost communication|"
-        r".{0,80}did not connect)|The hosted runner (?:encountered|lost)|The job was not acquired by|"
+        r".{0,80}did not connect)|The self-hosted runner: .{1,100} lost communication|"
+        r"The hosted runner (?:encountered|lost)|The job was not (?:acquired by|started because)|"
         r"Received request to deprovision|The remote provider was unable|"
         r"GitHub Actions has encountered an internal error|An error occurred while provisioning|"
         r"Runner .{1,80} did not respond).*)", "runner", "Runner", "The job was not", "deprovision",
