@@ -14,6 +14,7 @@ from db.logs.log_queries import failure_cause
 from db.runs.run_queries import RunRow
 from health.completeness.service import PeriodCompleteness
 from health.insights import finding_queries
+from health.insights.causes.cause_context import first_run
 from health.insights.causes.identity import fingerprint as make_fingerprint
 from health.insights.causes.identity import has_subject, is_current, line_identity
 from health.insights.finding_queries import FailedJob
@@ -95,13 +96,17 @@ def summarize(causes: Causes, window: Window) -> CauseSummary:
 @dataclass(frozen=True)
 class CauseRuns:
     """A cause and its runs, newest first, each with the failed job. `truncated` as in Causes. `attempts` is the attempt
-    in which a job failed, by job id; a later attempt may have passed. `job_names` are the names of the jobs by id."""
+    in which a job failed, by job id; a later attempt may have passed. `job_names` are the names of the jobs by id.
+    `failed_jobs` are all failed jobs of the window with the cause, newest first, and `first_run` is the first stored
+    run of the scope with it, in the window or not."""
 
     cause: Cause
     runs: list[tuple[RunRow, FailedJob]]
     truncated: bool
     attempts: dict[int, int]
     job_names: dict[int, str]
+    failed_jobs: list[FailedJob]
+    first_run: RunRow | None
 
 
 @dataclass(frozen=True)
@@ -171,7 +176,10 @@ def cause_runs(
     details = finding_queries.job_details(session, [jobs[run_id] for run_id in newest])
     runs = [(run, jobs[run.id]) for run in finding_queries.list_runs_by_id(session, newest)]
     attempts = {job_id: attempt for job_id, (attempt, _) in details.items()}
-    return CauseRuns(cause, runs, truncated, attempts, {job_id: name for job_id, (_, name) in details.items()})
+    names = {job_id: name for job_id, (_, name) in details.items()}
+    fingerprints = {item for job in grouped[key] for item in (job.fingerprint, job.stored_fingerprint) if item}
+    first = first_run(session, scope, fingerprints)
+    return CauseRuns(cause, runs, truncated, attempts, names, grouped[key], first)
 
 
 def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[FailedJob], bool]:

@@ -52,6 +52,21 @@ class JobGroup(Generic[JobT]):
 def group_name(name: str) -> str:
     """Removes the values of the matrix: "build (3.11, 2/4)" becomes "build", "call (a) / test (b)" becomes
     "call / test". Returns the name as it is where nothing else would remain, or where brackets do not match."""
+    parts, position = [], 0
+    for start, end in _matrix_brackets(name):
+        parts.append(name[position : start - 1])
+        position = end
+    return "".join([*parts, name[position:]]).strip() or name
+
+
+def matrix_values(name: str) -> tuple[str, ...]:
+    """The values of the matrix in the name of a job, in their order: "3.11" and "2/4" of "build (3.11, 2/4)"."""
+    brackets = _matrix_brackets(name) if group_name(name) != name else []
+    return tuple(value.strip() for start, end in brackets for value in name[start + 1 : end - 1].split(", "))
+
+
+def _matrix_brackets(name: str) -> list[tuple[int, int]]:
+    """The start and the end of each part in brackets that ends a part of the name; none if brackets do not match."""
     open_brackets: list[int] = []
     outer: list[tuple[int, int]] = []
     for index, letter in enumerate(name):
@@ -59,18 +74,17 @@ def group_name(name: str) -> str:
             open_brackets.append(index)
         elif letter == ")":
             if not open_brackets:
-                return name
+                return []
             start = open_brackets.pop()
             if not open_brackets:
                 outer.append((start, index + 1))
     if open_brackets:
-        return name
-    parts, position = [], 0
-    for start, end in outer:
-        if start and name[start - 1] == " " and (end == len(name) or name.startswith(_SEPARATOR, end)):
-            parts.append(name[position : start - 1])
-            position = end
-    return "".join([*parts, name[position:]]).strip() or name
+        return []
+    return [
+        (start, end)
+        for start, end in outer
+        if start and name[start - 1] == " " and (end == len(name) or name.startswith(_SEPARATOR, end))
+    ]
 
 
 def row_names(names: Iterable[str]) -> Callable[[str], str]:
