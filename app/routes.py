@@ -29,7 +29,7 @@ PARENTS: Mapping[str, str] = {RUN: RUNS, LOG: RUNS, COMPARE: RUNS, SETUP: COLLEC
 # Pages with the filters for time, repository, workflow and branch.
 FILTERED = (OVERVIEW, WORKFLOW, RUNS, FAILURES, SEARCH, FLAKY, COST)
 # Pages with charts. Plotly is larger than all other scripts together, so other pages do not load it.
-CHART_PAGES = (OVERVIEW, WORKFLOW, COST, RUN)
+CHART_PAGES = (OVERVIEW, WORKFLOW, FAILURES, COST, RUN)
 # The parameters with which a page shows one workflow, failure cause or alert.
 _SUBJECT_PARAMETERS = {WORKFLOW: "id", FAILURES: "cause", ALERTS: "alert"}
 

@@ -43,6 +43,15 @@ def runs() -> ChartLinks:
     return ChartLinks(address("runs", [*_scope_query(None, set()), *selection.time_query()]))
 
 
+def of_causes(
+    window: Window, interval: Interval, now: datetime, zone: ZoneInfo = UTC, *, cause: str | None = None
+) -> ChartLinks:
+    """Each mark opens the failure causes of its bucket, or the page of one cause (its fingerprint) with its bucket."""
+    own: list[tuple[str, object]] = [("cause", cause)] if cause else []
+    query = [*own, *_scope_query(None, set()), *_period_query()]
+    return ChartLinks(address("failures", query), frames.buckets(window, interval, now, zone), zone=str(zone))
+
+
 def of_figures(workflow: WorkflowRow | None = None) -> Mapping[str, str]:
     """The addresses of the runs behind key figures, by figure: all runs, failed ones, or the highest values first."""
     query = [*_scope_query(workflow, set()), *selection.time_query()]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -14,6 +15,8 @@ from db.runs.run_queries import RunRow
 from health.alerts import attention as attention_list
 from health.insights.causes import attempt_causes as causes_of_attempt
 from health.insights.causes import queries as failure_causes
+from health.insights.causes.cause_context import CauseContext
+from health.insights.causes.cause_context import cause_context as compute_context
 from health.insights import flaky as flaky_workflows
 from health.insights import flaky_cases as evidence
 from health.insights import regressions as regression_detector
@@ -55,6 +58,18 @@ def cause_runs(
 ) -> failure_causes.CauseRuns | None:
     with read_session() as session:
         return failure_causes.cause_runs(session, fingerprint, scope, window, now)
+
+
+@serve_stale
+@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+def cause_context(
+    fingerprint: str, scope: Scope, window: Window, now: datetime, zone: ZoneInfo, version: int
+) -> CauseContext | None:
+    known = cause_runs(fingerprint, scope, window, now, version)
+    if known is None:
+        return None
+    with read_session() as session:
+        return compute_context(session, known.failed_jobs, scope, window, zone)
 
 
 @serve_stale

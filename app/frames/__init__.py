@@ -1,6 +1,7 @@
 """Data frames for charts, made from the dataclasses of the domain."""
 
 from app.frames.buckets import Buckets, buckets
+from app.frames.causes import runs_by_class
 from app.frames.cost import queue_cells, runner_labels, spending
 from app.frames.job_timeline import StepSpan, drawable, select_jobs, steps, timeline
 from app.frames.run_points import by_branch, run_points
@@ -33,6 +34,7 @@ __all__ = [
     "queue_cells",
     "run_points",
     "runner_labels",
+    "runs_by_class",
     "select_jobs",
     "series",
     "spending",

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from app import session
-from app.components import failure_causes, page_states
+from app.components import cause_page, failure_causes, page_states
+from app.components.cause_chart import class_chart
 from app.components.freshness import completeness
 from app.data import figures, findings
 from app.data.status import load_status, window_end
@@ -11,6 +12,7 @@ from app.filters import selection
 from app.widgets.exports import SearchResult, listed_note
 from app.widgets.panel import panel
 from core.formatting import pluralize
+from health.insights.causes.model import CauseClass
 
 status = load_status()
 if not status.has_runs:
@@ -25,14 +27,23 @@ if fingerprint:
     cause_runs = findings.cause_runs(fingerprint[:64], scope, window, now, status.version)
     if cause_runs is None:
         completeness(data, window.since, scope.repos)
-        failure_causes.unknown_cause(selection.describe())
+        cause_page.unknown_cause(selection.describe())
         st.stop()
-    failure_causes.cause_head(cause_runs, time)
+    cause_page.cause_head(cause_runs, time)
     completeness(data, window.since, scope.repos)
-    rows = ("cause-runs", lambda: failure_causes.runs_export(cause_runs, session.zone()))
+    key, zone = cause_runs.cause.fingerprint, session.zone()
+    context = findings.cause_context(fingerprint[:64], scope, window, now, zone, status.version)
+    if context:
+        files = "distinctions", lambda: cause_page.distinctions_export(context, cause_runs, time)
+        export = files if context.distinctions else None
+        with panel("What distinguishes its runs", cause_page.distinction_text(context, cause_runs), export=export):
+            cause_page.distinction_table(context, cause_runs, time)
+    jobs = [(CauseClass.UNKNOWN.value, job.run_id, job.created_at) for job in cause_runs.failed_jobs]
+    class_chart(jobs, window, now, cause=key, title="Runs with this cause")
+    rows = "cause-runs", lambda: cause_page.runs_export(cause_runs, zone)
     note = listed_note(len(cause_runs.runs), cause_runs.cause.runs)
-    with panel("Runs", f"newest first · {session.zone()}", export=rows, export_note=note):
-        failure_causes.run_list(cause_runs, session.zone())
+    with panel("Runs", f"newest first · {zone}", export=rows, export_note=note):
+        cause_page.run_list(cause_runs, zone)
     st.stop()
 
 causes = findings.causes(scope, window, now, status.version)

@@ -21,6 +21,7 @@ _FILES = (
     "alerts.css",
     "answers.css",
     "cause_marks.css",
+    "cause_page.css",
     "charts.css",
     "filters.css",
     "views.css",

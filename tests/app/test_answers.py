@@ -1,11 +1,12 @@
 """From a question to its answer: causes, first bad commits, evidence of flaky runs, and differences of runs."""
 
+import json
 import re
 from datetime import timedelta
 
 from sqlalchemy import update
 
-from app.components.failure_causes import differing_part
+from app.components.cause_page import differing_part
 from app.components.run import usual_text
 from db.definitions.records import AttemptRecord, LogRecord, RunDetailsRecord
 from db.engine import write_scope
@@ -16,7 +17,7 @@ from db.models import Run
 from db.repositories.repository_writes import get_repository
 from health.metrics.workflows import UsualDuration
 from tests.app.conftest import Open
-from tests.app.reading import everything, facts, html, markdown, table
+from tests.app.reading import charts, everything, facts, html, markdown, table
 from tests.app.seeding import HOSTILE_BRANCH, RERUN, RUNNING, SECRET_LINE, UNREAD, Seeded, job, run, store
 from tests.builders import roll_up
 
@@ -255,6 +256,36 @@ def test_the_runs_of_a_cause_show_job_branch_and_what_differs(seeded: Seeded, op
     assert (same["Job"].text, same["Branch"].text) == ("<b>test</b>", HOSTILE_BRANCH)
     crumb = next(block for block in html(page) if "ph-crumb" in block)
     assert re.search(r"aria-current=\"page\"[^>]*>&lt;img src=x onerror", crumb)
+
+
+def test_the_page_of_a_cause_shows_its_first_run_and_what_distinguishes_its_runs(
+    seeded: Seeded, open_page: Open
+) -> None:
+    page = open_page("failures", cause="f")
+    assert "Fewer than 5 runs have this cause" in markdown(page)
+    assert not table(page, "distinctions")
+    for number in range(60_001, 60_009):
+        at = seeded.now - timedelta(hours=5 * (number - 60_000))
+        store(seeded.engine, 1, run(number, at, conclusion="failure", branch="release/<b>1</b>"))
+        with write_scope(seeded.engine) as session:
+            failed = job(number * 10, "build", at, conclusion="failure")
+            store_run_details(session, get_repository(session, 1), [RunDetailsRecord(number, (), (failed,), at)])
+            record = LogRecord(number * 10, number, LogState.EXPIRED, error_line=SECRET_LINE, fingerprint="f")
+            store_log(session, 1, record, seeded.now)
+    _refresh()
+    page = open_page("failures", cause="f")
+    rows = {row["Feature"].value: row for row in table(page, "distinctions")}
+    assert set(rows) == {"Branch"}
+    assert rows["Branch"]["Value"].value == "release/<b>1</b>"
+    assert rows["Branch"]["Value"].links[0].startswith("runs?branch=release%2F%3Cb%3E1%3C%2Fb%3E&repo=acme%2Fweb")
+    assert (rows["Branch"]["Runs with this cause"].text, rows["Branch"]["Other runs"].text) == ("8 of 9", "0.0%")
+    head = next(block for block in html(page) if "ph-cause-runs" in block)
+    assert f"run?run_id={60_008}" in head.partition("Last run")[0]
+    assert f"run?run_id={RERUN}" in head.partition("Last run")[2]
+    assert "<b>1</b>" not in "".join(html(page))
+    (chart,) = [json.loads(item.proto.spec) for item in charts(page)]
+    assert sum(value or 0 for trace in chart["data"] for value in trace["y"]) == 9
+    assert re.fullmatch(r"failures\?cause=[0-9a-f]{24}", chart["layout"]["meta"]["address"])
 
 
 def test_the_differing_part_of_a_line_has_a_word_of_context() -> None:

@@ -1,6 +1,6 @@
 """Findings over the rows. Figures of a cause are of the window, its first and last time of all that is stored."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, event, select
@@ -11,13 +11,15 @@ from db.definitions.scope import Scope, Window
 from db.engine import session_scope
 from db.models import JobLog
 from health.alerts.attention import attention
+from health.insights.causes.cause_context import cause_context
+from health.insights.causes.distinctions import Feature
 from health.insights.causes.identity import fingerprint_of
 from health.insights.causes.queries import cause_runs, causes
 from health.insights.causes.refresh import refresh_fingerprints
 from health.insights.fingerprints import earlier_fingerprint
 from health.insights.regressions import regressions
-from tests.builders import NOON, add_repository, run, store_runs
-from tests.findings import CAUSE, DAY, LINE, OTHER_CAUSE, fill, name_cause, named
+from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
+from tests.findings import CAUSE, DAY, LINE, LONG_AGO, OTHER_CAUSE, fill, name_cause, named
 from tests.kept import Kept
 
 NOW = NOON + timedelta(hours=6)
@@ -78,6 +80,33 @@ def test_the_lines_of_one_cause_count_together(filled: Engine) -> None:
         one = cause_runs(session, near, Scope(), MONTH, NOW)
     assert one is not None
     assert (one.cause.fingerprint, _ago(one.cause.first_at), len(one.runs)) == (CAUSE, 200, 3)
+
+
+def test_the_runs_of_a_cause_are_compared_with_the_others_of_their_workflows(filled: Engine) -> None:
+    """By the jobs that ran: those of other workflows, copies and skipped jobs say nothing."""
+    for number in range(300, 330):
+        failed = number < 308
+        ended = {"conclusion": "failure" if failed else "success"}
+        store_runs(filled, run(number, minutes=-number, branch="feature", **ended))
+        machine = "runner-7" if failed or number == 308 else "runner-1"
+        store_jobs(
+            filled, number, job(number * 10, name="test", runner=machine, labels=("big",), **ended),
+            job(number * 10 + 1, name="test", runner="runner-7", conclusion="skipped"),
+        )  # fmt: skip
+        if failed:
+            name_cause(filled, number, CAUSE, LINE)
+    with session_scope(filled) as session:
+        one = cause_runs(session, CAUSE, ALL, MONTH, NOW)
+        assert one is not None
+        assert one.first_run is not None
+        assert (one.first_run.id, one.runs[0][0].id) == (LONG_AGO, 300)
+        context = cause_context(session, one.failed_jobs, ALL, MONTH, UTC)
+        nothing = cause_context(session, [], ALL, MONTH, UTC)
+    (only,) = [item for item in context.distinctions if item.feature is Feature.RUNNER]
+    assert (only.values, only.runs, only.known, only.others) == (("runner-7",), 8, 8, 22)
+    assert only.others_share == pytest.approx(1 / 22)
+    # Two more runs have the cause, in jobs without a runner.
+    assert (context.jobs, context.since, nothing.jobs) == (8 + 22 + 3 + 2, None, 0)
 
 
 def test_fingerprints_of_earlier_rules_are_made_anew(filled: Engine) -> None:
