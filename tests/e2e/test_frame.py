@@ -134,6 +134,10 @@ def test_explanations_open_by_touch(browser: "sync_api.Browser", address: str) -
             tab.page.locator("[data-table=workflows] th button").first.tap()
             tab.page.wait_for_url("**sort=workflows.*")
             assert not tab.page.get_by_role("tooltip").is_visible()
+            # With the colours of the system, signs that are masks keep theirs.
+            tab.page.emulate_media(forced_colors="active")
+            colour = "getComputedStyle(document.querySelector('.st-key-palette-compact .ph-search i')).backgroundColor"
+            assert tab.page.evaluate(colour) != tab.page.evaluate(_GROUND)
     finally:
         context.close()
 
