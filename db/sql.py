@@ -18,7 +18,10 @@ from sqlalchemy import (
     cast,
     column,
     extract,
+    false,
     literal,
+    select,
+    tuple_,
     values,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -99,6 +102,16 @@ def key_table(keys: Sequence[tuple[int, int]]) -> Any:
     SQLite looks up each row by its primary key although other conditions have indexes."""
     columns = column("repository_id", BigId), column("id", BigId)
     return values(*columns, name="wanted").data(list(keys)).cte()
+
+
+def is_one_of(columns: Sequence[Any], keys: Sequence[Sequence[Any]]) -> ColumnElement[bool]:
+    """Whether the values of the columns are one of the keys. With a list of row values instead of a table of keys,
+    SQLite reads the whole table although an index has these columns."""
+    if not keys:
+        return false()
+    names = [column(f"key_{number}", each.type) for number, each in enumerate(columns)]
+    wanted = values(*names, name="wanted").data([tuple(key) for key in keys]).cte()
+    return tuple_(*columns).in_(select(*wanted.c))
 
 
 _ESCAPE = "/"

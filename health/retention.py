@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, delete, inspect, select, tuple_, update
+from sqlalchemy import Engine, Update, delete, inspect, select, update
 from sqlalchemy.orm import Session
 
 from db.engine import write_scope
@@ -27,6 +27,7 @@ from db.models import (
     RunGap,
 )
 from db.runs.rollup_invalidation import record_pruning, start_of_day
+from db.sql import execute, is_one_of, key_table
 from health.metrics.rollups.failure_episodes import is_recovered_before
 from health.metrics.rollups.refresh import refresh_rollups
 
@@ -54,8 +55,8 @@ def prune(engine: Engine, older_than: datetime, now: datetime) -> Iterator[int]:
             keys = [(row.repository_id, row.id) for row in session.execute(query)]
             _delete_logs(session, keys)
             for model in (Job, Attempt):
-                session.execute(delete(model).where(tuple_(model.repository_id, model.run_id).in_(keys)))
-            session.execute(delete(Run).where(tuple_(Run.repository_id, Run.id).in_(keys)))
+                session.execute(delete(model).where(is_one_of((model.repository_id, model.run_id), keys)))
+            session.execute(delete(Run).where(is_one_of((Run.repository_id, Run.id), keys)))
         if not keys:
             break
         yield len(keys)
@@ -78,25 +79,33 @@ def prune_logs(engine: Engine, older_than: datetime) -> Iterator[int]:
             query = select(JobLog.repository_id, JobLog.job_id)
             old = query.where(JobLog.state == LogState.STORED, JobLog.fetched_at < older_than).limit(_LOG_BATCH)
             keys = [(row.repository_id, row.job_id) for row in session.execute(old)]
-            session.execute(
-                update(JobLog)
-                .where(tuple_(JobLog.repository_id, JobLog.job_id).in_(keys), JobLog.state == LogState.STORED)
-                .values(state=str(LogState.PRUNED), content=None)
-            )
+            if keys:
+                execute(session, _prune_texts(keys))
         if not keys:
             return
         yield len(keys)
         time.sleep(_PAUSE_SECONDS)
 
 
+def _prune_texts(keys: Sequence[tuple[int, int]]) -> Update:
+    """Joined with the keys: as a condition, SQLite would read all stored logs by the index of their state."""
+    wanted = key_table(keys)
+    return (
+        update(JobLog)
+        .where(JobLog.repository_id == wanted.c.repository_id, JobLog.job_id == wanted.c.id)
+        .where(JobLog.state == LogState.STORED)
+        .values(state=str(LogState.PRUNED), content=None)
+    )
+
+
 def _delete_logs(session: Session, runs: Sequence[tuple[int, int]]) -> None:
     """Deletes by the keys of the jobs, because there is no index of logs by run."""
-    query = select(Job.repository_id, Job.id).where(tuple_(Job.repository_id, Job.run_id).in_(runs))
+    query = select(Job.repository_id, Job.id).where(is_one_of((Job.repository_id, Job.run_id), runs))
     keys = [tuple(row) for row in session.execute(query)]
     for first in range(0, len(keys), RUN_BATCH):
         batch = keys[first : first + RUN_BATCH]
         for model in (JobCause, JobLog):
-            session.execute(delete(model).where(tuple_(model.repository_id, model.job_id).in_(batch)))
+            session.execute(delete(model).where(is_one_of((model.repository_id, model.job_id), batch)))
 
 
 def _delete_unused_aliases(engine: Engine) -> None:
@@ -126,8 +135,7 @@ def _delete(engine: Engine, model: Any, *where: Any) -> None:
         with write_scope(engine) as session:
             rows = [tuple(row) for row in session.execute(select(*key).where(*where).limit(RUN_BATCH))]
             if rows:
-                in_batch = key[0].in_([row[0] for row in rows]) if len(key) == 1 else tuple_(*key).in_(rows)
-                session.execute(delete(model).where(in_batch))
+                session.execute(delete(model).where(is_one_of(key, rows)))
         if len(rows) < RUN_BATCH:
             return
         time.sleep(_PAUSE_SECONDS)

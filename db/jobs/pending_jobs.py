@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.formatting import pluralize
@@ -18,6 +18,7 @@ from db.collection.sync_state import sync_state
 from db.definitions.records import RunDetailsRecord
 from db.enums import Conclusion, GapKind, Outcome, Status
 from db.models import Attempt, Job, Run
+from db.sql import is_one_of
 
 # Unfinished runs change without notice. Pairs of a maximum age and the interval of checks: intervals grow with the age,
 # so that a run that waits for an approval for weeks costs a few requests a day.
@@ -106,7 +107,7 @@ def _finished_attempts(session: Session, runs: list[tuple[int, int]]) -> dict[in
     completed: dict[int, set[int]] = {}
     for start in range(0, len(runs), 300):
         query = select(Attempt.run_id, Attempt.attempt).where(
-            tuple_(Attempt.repository_id, Attempt.run_id).in_(runs[start : start + 300]),
+            is_one_of((Attempt.repository_id, Attempt.run_id), runs[start : start + 300]),
             Attempt.status == Status.COMPLETED,
         )
         for row in session.execute(query):

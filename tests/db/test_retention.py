@@ -1,9 +1,10 @@
 """Deleting what is old: logs before their runs, everything in portions, and how large what is left is."""
 
+import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, event, func, insert, select
 from sqlalchemy.orm import Session
 
 from db.__main__ import main
@@ -156,3 +157,26 @@ def test_by_command(
     assert "The text of 3 logs" in told
     assert "MB and takes" in told
     assert {state for _, state, _ in states(filled)} == {"pruned"}
+
+
+def test_deletion_reads_no_table_as_a_whole(filled: Engine) -> None:
+    statements: list[tuple[str, object]] = []
+
+    def record(_c: object, _cursor: object, statement: str, parameters: object, *_more: object) -> None:
+        if statement.lstrip().startswith(("DELETE", "UPDATE", "SELECT", "WITH")):
+            statements.append((statement, parameters))
+
+    event.listen(filled, "before_cursor_execute", record)
+    assert sum(prune_logs(filled, NOON - 50 * DAY)) == 2
+    assert sum(prune(filled, NOON - 50 * DAY, NOON)) == 2
+    event.remove(filled, "before_cursor_execute", record)
+    changes = [each for each in statements if re.search(r"DELETE FROM (runs|jobs|attempts|job_)|UPDATE job_", each[0])]
+    changes = [each for each in changes if "WHERE 0 = 1" not in each[0]]
+    assert len(changes) >= 6
+    if filled.dialect.name != "sqlite":
+        return
+    with filled.connect() as connection:
+        for statement, parameters in changes:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            assert not [row[3] for row in plan if re.match(r"SCAN (runs|jobs|attempts|job_\w+)\b", row[3])], statement
+            assert not [row[3] for row in plan if "(state=?)" in row[3]], statement
