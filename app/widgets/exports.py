@@ -140,15 +140,16 @@ def export_menu(name: str, build: ExportBuilder, note: str = ALL_ROWS, search: S
     with st.popover("Export", icon=":material/download:", type="tertiary", key=f"export-{name}"):
         if search:
             st.caption(f"The {pluralize(search.number, 'row')} that the search matches, all columns")
-            _download_buttons(f"{name}-matching", search.build)
+            _download_buttons(f"{name}-matching", search.build, ", matching rows")
         st.caption(note)
-        _download_buttons(name, build)
+        _download_buttons(name, build, ", all rows" if search else "")
 
 
-def _download_buttons(name: str, build: ExportBuilder) -> None:
+def _download_buttons(name: str, build: ExportBuilder, label: str = "") -> None:
+    """`label` is added to the name of each format, so that the buttons of one menu have different names."""
     for file_format in FORMATS:
         st.download_button(
-            file_format.label,
+            f"{file_format.label}{label}",
             _deferred(file_format, build),
             f"{name}.{file_format.extension}",
             file_format.media_type,

@@ -146,8 +146,12 @@ def test_menus_say_which_rows_files_contain(seeded: Seeded, open_page: Open) -> 
     ):
         page = open_page(name, **query)
         assert f"The {number} that the search matches, all columns" in markdown(page)
-        assert [each.proto.label for each in page.get("download_button")] == ["CSV", "JSON", "Parquet"] * 2
-        assert "that the search matches" not in markdown(open_page(name))
+        assert [each.proto.label for each in page.get("download_button")] == [
+            f"{name}, {rows} rows" for rows in ("matching", "all") for name in ("CSV", "JSON", "Parquet")
+        ]
+        page = open_page(name)
+        assert "that the search matches" not in markdown(page)
+        assert [each.proto.label for each in page.get("download_button")] == ["CSV", "JSON", "Parquet"]
     assert listed_note(500, 500) == "All rows and columns of this table"
     assert listed_note(500, 1_200) == "The latest 500 of 1,200 rows, all columns"
     assert "All rows and columns of this table" in markdown(open_page("failures", cause="f"))
