@@ -109,7 +109,7 @@ def is_one_of(columns: Sequence[Any], keys: Sequence[Sequence[Any]]) -> ColumnEl
     SQLite reads the whole table although an index has these columns."""
     if not keys:
         return false()
-    names = [column(f"key_{number}", each.type) for number, each in enumerate(columns)]
+    names = [column(f"key_{number}", typed.type) for number, typed in enumerate(columns)]
     wanted = values(*names, name="wanted").data([tuple(key) for key in keys]).cte()
     return tuple_(*columns).in_(select(*wanted.c))
 
