@@ -112,6 +112,7 @@ class ConcurrencyLimits:
             ("GET", "/api/metrics/groups"): RequestCost(figures, 4),
             ("GET", "/api/metrics/series"): RequestCost(figures, 2),
             ("GET", "/api/logs/search"): RequestCost(searches, 1, until_sent=True),
+            ("POST", "/api/cause-rules/preview"): RequestCost(searches, 1),
             ("GET", "/api/export/runs"): RequestCost(exports, 1, until_sent=True),
         }
 

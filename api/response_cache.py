@@ -160,6 +160,7 @@ class ResponseCache:
             _MAX_BYTES, _TTL_SECONDS, getsizeof=lambda response: len(response.payload)
         )
         self._lock = threading.Lock()
+        self._skip_redis_until = float("-inf")
         self._key_locks = [threading.Lock() for _ in range(64)]
 
     def get_local(self, key: str) -> CachedResponse | None:
@@ -170,7 +171,7 @@ class ResponseCache:
     def get(self, key: str) -> CachedResponse | None:
         """Looks in this process, then in Redis."""
         local = self.get_local(key)
-        if local or not self._redis or not self._redis.is_available():
+        if local or not self._redis or not self._redis.is_available() or time.monotonic() < self._skip_redis_until:
             return local
         secret = self._key()
         if secret is None:
@@ -205,6 +206,13 @@ class ResponseCache:
             self._redis.client.set(name, entry, ex=_TTL_SECONDS)
         except ERRORS as error:
             self._redis.mark_down(error)
+
+    def clear(self) -> None:
+        """Forgets all responses in this process; those in Redis are not read until they have expired. For a change by a
+        user that does not change the version of the data."""
+        with self._lock:
+            self._memory.clear()
+            self._skip_redis_until = time.monotonic() + _TTL_SECONDS
 
     def key_lock(self, key: str) -> threading.Lock:
         """Held while the response is built, so that simultaneous equal requests build it once."""

@@ -2,6 +2,16 @@
 
 from api.schemas.alerts import Acknowledgement, Alert, Alerts, TestFailed, TestResult, TestResults
 from api.schemas.base import ProblemDocument, Schema
+from api.schemas.causes import (
+    CausePreview,
+    CauseRule,
+    CauseRuleBody,
+    CauseRules,
+    KnownCause,
+    NewCauseRule,
+    StoredTriage,
+    TriageBody,
+)
 from api.schemas.health import Check, Health, LivenessResponse, Received, Workflows
 from api.schemas.insights import AttentionList, Cause, FailedRun, Failure, Failures, Flaky, Regressions
 from api.schemas.log_search import SearchMatch, SearchPage, SearchSummary
@@ -17,6 +27,10 @@ __all__ = [
     "Alerts",
     "AttentionList",
     "Cause",
+    "CausePreview",
+    "CauseRule",
+    "CauseRuleBody",
+    "CauseRules",
     "Check",
     "ComparedMetrics",
     "ExportedRun",
@@ -28,10 +42,12 @@ __all__ = [
     "Health",
     "JobLog",
     "JobPage",
+    "KnownCause",
     "LivenessResponse",
     "Logs",
     "LogsGone",
     "MetricsAnswer",
+    "NewCauseRule",
     "ProblemDocument",
     "Received",
     "Regressions",
@@ -50,9 +66,11 @@ __all__ = [
     "Silence",
     "SilenceBody",
     "Silences",
+    "StoredTriage",
     "TestFailed",
     "TestResult",
     "TestResults",
+    "TriageBody",
     "View",
     "Views",
     "Workflows",

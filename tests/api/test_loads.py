@@ -85,7 +85,7 @@ def test_every_kind_of_work_that_waits_has_a_limit() -> None:
     limited = [
         ("POST", "/api/alerts/test"), ("POST", "/api/alerts/rules/replay"), ("PUT", "/api/alerts/rules/1"),
         ("DELETE", "/api/alerts/silences/1"), ("GET", "/api/metrics/groups"), ("GET", "/api/metrics/series"),
-        ("GET", "/api/export/runs"),
+        ("GET", "/api/export/runs"), ("POST", "/api/cause-rules/preview"), ("POST", "/api/cause-rules"),
     ]  # fmt: skip
     for method, path in limited:
         assert loads.cost_of(method, path) is not None, path

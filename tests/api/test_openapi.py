@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 import api.schemas.alerts
 import api.schemas.base
+import api.schemas.causes
 import api.schemas.health
 import api.schemas.insights
 import api.schemas.metrics
@@ -19,7 +20,7 @@ from tests.api.conftest import MakeClient, TestClient
 MODULES = (
     api.schemas.alerts, api.schemas.base, api.schemas.insights, api.schemas.runs, api.schemas.metrics,
     api.schemas.health, api.schemas.repositories, api.schemas.rules, api.schemas.runs, api.schemas.rules,
-    api.schemas.health,
+    api.schemas.health, api.schemas.causes,
 )  # fmt: skip
 SCHEMAS = {
     each.__name__: each
@@ -76,7 +77,8 @@ def test_the_endpoints_are_those_of_the_contract(client: TestClient, engine: Eng
         "/api/alerts/silences/{silence_id}", "/api/alerts/rules/{rule_id}", "/api/alerts/rules/replay",
         "/api/insights/flaky", "/api/insights/flaky/runs", "/api/insights/failures",
         "/api/insights/failures/{fingerprint}", "/api/insights/regressions", "/api/insights/attention",
-        "/api/webhooks/github", "/health/live", "/health/ready", "/metrics",
+        "/api/insights/failures/{fingerprint}/triage", "/api/cause-rules", "/api/cause-rules/{rule_id}",
+        "/api/cause-rules/preview", "/api/webhooks/github", "/health/live", "/health/ready", "/metrics",
     }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from tests.api.conftest import MakeClient, make_client
 from tests.api.webhooks import PATH, SECRET, request
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.databases import administer, with_name
+from tests.findings import name_cause
 from tests.notify.servers import free_port
 
 __all__ = ["make_client"]
@@ -216,12 +217,20 @@ def test_the_api_works_as_reader(server: Server, make_client: MakeClient) -> Non
         add_repository(collector)
         store_runs(collector, run(7, conclusion="failure"))
         store_jobs(collector, 7, job(70, conclusion="failure"))
+        store_runs(collector, run(8, conclusion="failure"))
+        name_cause(collector, 8, "f" * 24, "x")
     client = make_client(database_url=server.reader_url, github_webhook_secret=SECRET)
     for path in ("/api/runs", "/api/metrics", "/api/insights/flaky", "/api/alerts", "/health", "/metrics"):
         assert client.get(path).status_code == 200, path
     assert "pipeline_health_database_up 1.0" in client.get("/metrics").text
     made = client.post("/api/alerts/rules", json={"name": "three", "kind": "consecutive_failures", "open_at": 3})
     assert made.status_code == 201, made.text
+    rule = client.post("/api/cause-rules", json={"name": "x", "pattern": "x", "class": "test"})
+    assert rule.status_code == 201, rule.text
+    assert client.delete(f"/api/cause-rules/{rule.json()['id']}").status_code == 200
+    for answer in (client.put, client.delete):
+        sent = {"json": {"ticket": "OPS-1"}} if answer == client.put else {}
+        assert answer(f"/api/insights/failures/{'f' * 24}/triage", **sent).status_code == 200
     assert client.get("/api/logs/7").status_code == 202
     assert client.get("/api/logs/7").json()["jobs"][0]["state"] == "pending"
     assert client.post(PATH, **request({"action": "completed"})).status_code == 202

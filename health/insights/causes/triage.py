@@ -96,16 +96,16 @@ def _is_ticket(text: str) -> bool:
         return False
 
 
-def known_causes(session: Session, fingerprints: Iterable[str] | None, now: datetime) -> dict[str, Triage]:
+def known_causes(session: Session, fingerprints: Iterable[str] | None, now: datetime | None) -> dict[str, Triage]:
     """The marks at `now` by fingerprint, of those fingerprints that are known; of all without a list. A fingerprint of
-    earlier rules and the current one have the same mark."""
-    alias = CauseAlias.current
+    earlier rules and the current one have the same mark. Without a time, also marks that have ended."""
     query = (
-        select(CauseTriage, alias)
+        select(CauseTriage, CauseAlias.current)
         .join(CauseAlias, CauseAlias.fingerprint == CauseTriage.fingerprint, isouter=True)
-        .where(or_(CauseTriage.until.is_(None), CauseTriage.until > now))
         .order_by(CauseTriage.updated_at)
     )
+    if now is not None:
+        query = query.where(or_(CauseTriage.until.is_(None), CauseTriage.until > now))
     marks: dict[str, Triage] = {}
     for row, current in session.execute(query.execution_options(populate_existing=True)):
         for fingerprint in (row.fingerprint, current):
@@ -122,7 +122,7 @@ def known_causes(session: Session, fingerprints: Iterable[str] | None, now: date
     }
 
 
-def get_triage(session: Session, fingerprint: str, now: datetime) -> Triage | None:
+def get_triage(session: Session, fingerprint: str, now: datetime | None) -> Triage | None:
     """The mark of one cause at `now`, as in known_causes."""
     return known_causes(session, [fingerprint], now).get(fingerprint)
 

@@ -1,0 +1,152 @@
+"""Own rules for failure causes and known causes by the API."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from db.engine import session_scope, write_scope
+from health.insights.causes import stored_rules
+from health.insights.causes.identity import fingerprint
+from health.insights.causes.rules import rule_fingerprint
+from tests.api.conftest import NOW, MakeClient, TestClient
+from tests.builders import run, store_runs
+from tests.findings import name_cause
+
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+LINE = "Error: registry returned 503"
+CAUSE = fingerprint(LINE) or ""
+RULE = {"name": "Registry down", "pattern": "registry .*50[23]", "is_expression": True, "class": "infrastructure"}
+TRIAGE = f"/api/insights/failures/{CAUSE}/triage"
+
+
+@pytest.fixture
+def failing(client: TestClient, engine: Engine) -> TestClient:
+    """Three failed runs of one cause, and one of another."""
+    store_runs(engine, *(run(number, minutes=-number, conclusion="failure") for number in range(1, 5)))
+    for number in range(1, 4):
+        name_cause(engine, number, CAUSE, LINE)
+    name_cause(engine, 4, fingerprint("npm ERR! code E404") or "", "npm ERR! code E404")
+    return client
+
+
+def wrong(answer: Any) -> str:
+    assert answer.status_code == 422, answer.text
+    assert "\n" not in answer.json()["detail"]
+    return str(answer.json()["errors"][0]["parameter"])
+
+
+def test_a_rule_is_previewed_added_changed_and_deleted(failing: TestClient, engine: Engine) -> None:
+    preview = failing.post("/api/cause-rules/preview", json=RULE).json()
+    assert (preview["jobs"], preview["runs"], preview["searched"], preview["without_log"]) == (3, 3, 4, 0)
+    assert [(cause["cause_id"], cause["line"], cause["jobs"]) for cause in preview["causes"]] == [(CAUSE, LINE, 3)]
+    assert {change["after"] for change in preview["classes"]} == {"infrastructure"}
+    assert (preview["lines"][0]["line"], preview["lines"][0]["run_id"], preview["partial"]) == (LINE, 1, False)
+    assert failing.get("/api/cause-rules").json() == {"items": []}
+
+    made = failing.post("/api/cause-rules", json=RULE | {"author": "ann", "repos": ["acme/*"]})
+    assert made.status_code == 201
+    rule = made.json()
+    assert (rule["class"], rule["created_by"], rule["applied_at"], rule["repos"]) == (
+        "infrastructure", "ann", None, ["acme/*"]
+    )  # fmt: skip
+    assert rule["cause_id"] == rule_fingerprint(rule["id"])
+    assert failing.get("/api/cause-rules").json() == {"items": [rule]}
+    with write_scope(engine) as session:
+        stored_rules.mark_applied(session, stored_rules.list_rules(session)[0], NOW)
+    path = f"/api/cause-rules/{rule['id']}"
+    changed = failing.put(path, json=RULE | {"class": "dependency", "enabled": False}).json()
+    assert (changed["class"], changed["enabled"], changed["applied_at"], changed["repos"]) == (
+        "dependency", False, None, []
+    )  # fmt: skip
+    # A younger rule would not change what the older one names.
+    failing.put(path, json=RULE)
+    assert failing.post("/api/cause-rules/preview", json=RULE).json()["older_rules"] == 3
+    same = failing.post(f"/api/cause-rules/preview?rule_id={rule['id']}", json=RULE).json()
+    assert (same["jobs"], same["older_rules"]) == (3, 0)
+    assert failing.delete(path).json()["name"] == "Registry down"
+    assert failing.get("/api/cause-rules").json() == {"items": []}
+    assert failing.delete(path).status_code == 404
+    assert failing.put(path, json=RULE).status_code == 404
+    assert failing.put("/api/cause-rules/99999999999999999999", json=RULE).status_code == 404
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("field", "changed"),
+    [
+        ("name", {"name": ""}),
+        ("pattern", {"pattern": "("}),
+        ("pattern", {"pattern": ".*"}),
+        ("pattern", {"pattern": "a" * 501}),
+        ("class", {"class": "weather"}),
+        ("repos", {"repos": ["a\u0000b"]}),
+        ("jobs", {"jobs": ["x"] * 51}),
+        ("steps", {"steps": [""]}),
+        ("patern", {"patern": "x"}),
+    ],
+)
+def test_an_invalid_rule_is_refused_by_name(client: TestClient, field: str, changed: dict[str, Any]) -> None:
+    for path in ("", "/preview"):
+        assert wrong(client.post(f"/api/cause-rules{path}", json=RULE | changed)) == field
+    assert wrong(client.post("/api/cause-rules/preview?days=0", json=RULE)) == "days"
+
+
+@SQLITE
+def test_writes_are_protected(make_client: MakeClient, engine: Engine) -> None:
+    client = make_client(api_keys="a-long-key-of-the-test")
+    assert client.post("/api/cause-rules", json=RULE).status_code == 401
+    assert client.put(TRIAGE, json={}).status_code == 401
+    foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    without = make_client()
+    for answer in (
+        without.post("/api/cause-rules", json=RULE, headers=foreign),
+        without.put("/api/cause-rules/1", json=RULE, headers=foreign),
+        without.delete("/api/cause-rules/1", headers=foreign),
+        without.put(TRIAGE, json={}, headers=foreign),
+        without.delete(TRIAGE, headers=foreign),
+    ):
+        assert answer.status_code == 403
+    with session_scope(engine) as session:
+        assert stored_rules.list_rules(session) == []
+
+
+@SQLITE
+def test_the_number_of_rules_is_limited(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_rules, "MAX_RULES", 1)
+    assert client.post("/api/cause-rules", json=RULE).status_code == 201
+    refused = client.post("/api/cause-rules", json=RULE)
+    assert (refused.status_code, "delete one first" in refused.json()["detail"]) == (409, True)
+
+
+def test_a_cause_is_marked_as_known(failing: TestClient) -> None:
+    body = {"ticket": "OPS-123", "owner": "platform team", "comment": "moved in week 49", "author": "ann"}
+    answer = failing.put(TRIAGE, json=body | {"until": (NOW + timedelta(days=2)).isoformat()})
+    assert answer.status_code == 200
+    mark = answer.json()
+    assert (mark["ticket"], mark["owner"], mark["until"], mark["created_by"], mark["cause_id"]) == (
+        "OPS-123", "platform team", "2026-11-20T18:00:00Z", "ann", CAUSE
+    )  # fmt: skip
+    changed = failing.put(TRIAGE, json={"ticket": "https://x.example/OPS-4", "until": None}).json()
+    assert (changed["owner"], changed["until"], changed["created_by"]) == (None, None, "ann")
+    assert failing.delete(TRIAGE).json()["ticket"] == "https://x.example/OPS-4"
+    assert failing.delete(TRIAGE).status_code == 404
+    assert failing.put("/api/insights/failures/ffffffffffffffffffffffff/triage", json=body).status_code == 404
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("field", "changed"),
+    [
+        ("ticket", {"ticket": "javascript:alert(1)"}),
+        ("owner", {"owner": "x" * 201}),
+        ("comment", {"comment": "a\u0000b"}),
+        ("until", {"until": "2020-01-01T00:00:00Z"}),
+        ("until", {"until": "9999-12-31T23:59:59-23:59"}),
+        ("until", {"until": "tomorrow"}),
+        ("tickets", {"tickets": "OPS-1"}),
+    ],
+)
+def test_an_invalid_mark_is_refused_by_name(failing: TestClient, field: str, changed: dict[str, Any]) -> None:
+    assert wrong(failing.put(TRIAGE, json=changed)) == field
