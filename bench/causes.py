@@ -21,6 +21,7 @@ from typing import Any
 
 from collector.logs.excerpt import excerpt_text
 from health.insights.causes.extraction import extract
+from health.insights.causes.job_causes import FailedJob
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def measure(folder: Path) -> Iterator[Result]:
     for name, case in json.loads((folder / "gold.json").read_text("utf-8")).items():
         text = (folder / f"{name}.log").read_bytes()
         start = time.thread_time()
-        excerpt = excerpt_text(text, (case["step"][0], case["step"][1]))
+        excerpt = excerpt_text(text, FailedJob(step=(case["step"][0], case["step"][1])))
         seconds = time.thread_time() - start
         in_excerpt = any(re.search(case["gold"], line) for line in excerpt.lines)
         yield Result(

@@ -9,10 +9,10 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from collector.context import CollectorContext
-from collector.logs.fetch import names_cause
 from db.definitions.prices import PriceList
 from db.engine import write_scope
 from db.jobs.job_writes import resume_repricing, store_prices
+from health.insights.causes.job_causes import names_cause
 from health.insights.causes.refresh import refresh_fingerprints
 from health.log_search.index import index_logs
 from health.metrics.rollups.refresh import refresh_rollups

@@ -11,9 +11,9 @@ from collector.github.client import GitHubClient
 from collector.github.errors import Forbidden, Gone, NotFound
 from collector.github.pagination import pages
 from collector.github.payloads import AnnotationPayload
-from collector.logs.excerpt import is_canceled, is_closing
 from core import terminal
 from health.insights.causes.extraction import cause_of_line
+from health.insights.causes.job_causes import is_canceled, is_closing
 from health.insights.causes.model import CauseClass
 
 # The path of annotations that name no file.

@@ -197,15 +197,7 @@ class LogBatch:
                 self._count_line(f"log in {self._repo}: {result}")
                 record_failed_fetch(session, self._id, log.job_id, log.run_id, now, max_attempts=MAX_TEMPORARY_FAILURES)
             elif (record := result.record).state == LogState.MISSING:
-                record_failed_fetch(
-                    session,
-                    self._id,
-                    log.job_id,
-                    log.run_id,
-                    now,
-                    error_line=record.error_line,
-                    fingerprint=record.fingerprint,
-                )
+                record_failed_fetch(session, self._id, log.job_id, log.run_id, now, record=record)
             else:
                 store_log(session, self._id, record, now, content=result.content)
                 self.stored += record.state == LogState.STORED

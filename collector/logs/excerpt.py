@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collector.logs.budget import CpuBudget
-from health.insights.causes.extraction import extract
-from health.insights.causes.families.generic import CANCELED, CLOSING
-from health.insights.causes.lines import ERROR_MARK, clean_line
+from health.insights.causes.job_causes import FailedJob, causes_of_log
+from health.insights.causes.lines import clean_line
 from health.insights.causes.model import FailureCause
-from health.insights.causes.novelty import NONE_KNOWN, KnownLines
 from health.insights.causes.scan import StepSpan
 
 LINES_BEFORE, LINES_AFTER = 24, 8
@@ -51,24 +49,16 @@ class LogExcerpt:
 
 def excerpt_lines(lines: Sequence[str], step: StepSpan | None = None) -> LogExcerpt:
     """As `excerpt_text`, for the lines of a log."""
-    return excerpt_text("\n".join(lines).encode(), step)
+    return excerpt_text("\n".join(lines).encode(), FailedJob(step=step))
 
 
-def excerpt_text(
-    text: bytes | bytearray,
-    step: StepSpan | None = None,
-    budget: CpuBudget | None = None,
-    known: KnownLines = NONE_KNOWN,
-) -> LogExcerpt:
-    """The excerpt of a log in UTF-8 with \\n between lines, and the causes in the failed `step`; without one, or if no
-    line has a time within it, the part up to the first closing error is searched. `known`: lines of successful logs of
-    the job. Raises CpuBudgetExceeded."""
+def excerpt_text(text: bytes | bytearray, job: FailedJob | None = None, budget: CpuBudget | None = None) -> LogExcerpt:
+    """The excerpt of a log in UTF-8 with \\n between lines, and the causes, as `causes_of_log`. Raises
+    CpuBudgetExceeded."""
     budget = budget or CpuBudget()
     lines = text.decode("utf-8", "replace").splitlines(keepends=True)
     budget.check()
-    extraction = extract(lines, step, known=known, check=budget.step)
-    if step is not None and not extraction.end_number:
-        extraction = extract(lines, None, known=known, check=budget.step)
+    extraction = causes_of_log(lines, job or FailedJob(), check=budget.step)
     if not lines:
         return LogExcerpt(1, ())
     end = (extraction.end_number or len(lines)) - 1
@@ -77,14 +67,3 @@ def excerpt_text(
     last = end if focus <= end <= focus + LOOKBACK_LINES else focus
     shown = tuple(clean_line(line) for line in lines[first : last + LINES_AFTER + 1])
     return LogExcerpt(first + 1, shown, extraction.causes, extraction.closing, extraction.is_closed)
-
-
-def is_closing(line: str) -> bool:
-    """Whether a line only reports an end without a reason. A cancellation is a reason."""
-    marked = line if line.startswith(ERROR_MARK) else ERROR_MARK + line
-    return bool(CLOSING.match(marked)) and not CANCELED.match(marked)
-
-
-def is_canceled(line: str) -> bool:
-    """Whether a line reports a cancellation."""
-    return bool(CANCELED.match(line if line.startswith(ERROR_MARK) else ERROR_MARK + line))

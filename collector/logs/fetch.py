@@ -5,24 +5,29 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import requests
 
 from collector.github.client import GitHubClient
 from collector.github.errors import Gone, InvalidResponse, NotFound, Unreachable
-from collector.logs.annotations import fetch_annotations
+from collector.logs.annotations import Annotation, fetch_annotations
 from collector.logs.archive import InvalidArchive, LogArchive
 from collector.logs.budget import CPU_BUDGET, CpuBudget, CpuBudgetExceeded
 from collector.logs.buffer import LogBuffer, compress
-from collector.logs.excerpt import LogExcerpt, excerpt_text, is_canceled, is_closing
+from collector.logs.excerpt import LogExcerpt, excerpt_text
 from core.http.client import ResponseLimitExceeded
 from core.work import report_progress
-from db.definitions.records import LogRecord
-from db.enums import LogState
+from db.definitions.records import CauseRecord, LogRecord
+from db.enums import CauseSource, LogState
 from db.logs.log_writes import MAX_ATTEMPTS
 from db.logs.pending_logs import PendingLog
-from health.insights.causes.identity import fingerprint, fingerprint_of
+from health.insights.causes.extraction import CAUSE_VERSION
+from health.insights.causes.job_causes import (
+    FailedJob,
+    cause_of_text,
+    cause_records,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +108,7 @@ def log_from_buffer(client: GitHubClient, repo: str, log: PendingLog, buffer: Lo
         budget = CpuBudget()
         text, is_truncated = buffer.finish()
         try:
-            excerpt = excerpt_text(text, log.step, budget)
+            excerpt = excerpt_text(text, FailedJob(repo, log.name, log.step_name, log.step), budget)
         except CpuBudgetExceeded:
             logger.warning(
                 "%s: no excerpt of the log of job %s: it took more than %g s of CPU time; the log is stored",
@@ -114,7 +119,7 @@ def log_from_buffer(client: GitHubClient, repo: str, log: PendingLog, buffer: Lo
             excerpt = LogExcerpt(1, ())
         content = compress(text)
         del text
-    error_line = _cause_line(client, repo, log, excerpt) if log.failed else None
+    causes = _causes(client, repo, log, excerpt) if log.failed else ()
     record = LogRecord(
         job_id=log.job_id,
         run_id=log.run_id,
@@ -123,8 +128,7 @@ def log_from_buffer(client: GitHubClient, repo: str, log: PendingLog, buffer: Lo
         truncated=is_truncated,
         excerpt_first_line=excerpt.first_line,
         excerpt=excerpt.lines,
-        error_line=error_line,
-        fingerprint=_fingerprint_in_log(error_line, excerpt),
+        **_cause_fields(causes),
     )
     return FetchedLog(record, content)
 
@@ -132,41 +136,45 @@ def log_from_buffer(client: GitHubClient, repo: str, log: PendingLog, buffer: Lo
 def log_without_text(client: GitHubClient, repo: str, log: PendingLog, state: LogState) -> FetchedLog:
     """The record of a log that GitHub does not have. The annotations of the job, which GitHub keeps longer, may name
     the cause."""
-    line = None
+    causes: tuple[CauseRecord, ...] = ()
     if log.failed and not log.cause_known and (state != LogState.MISSING or log.tries in _ANNOTATED_TRIES):
-        line = next((annotation.line for annotation in fetch_annotations(client, repo, log.job_id)), None)
-    record = LogRecord(log.job_id, log.run_id, state, error_line=line, fingerprint=_fingerprint(line))
+        causes = _annotation_cause(next(iter(fetch_annotations(client, repo, log.job_id)), None))
+    record = LogRecord(log.job_id, log.run_id, state, **_cause_fields(causes))
     return FetchedLog(record)
 
 
-def _cause_line(client: GitHubClient, repo: str, log: PendingLog, excerpt: LogExcerpt) -> str | None:
-    """The cause in the log or in the annotations. Only the annotations name the reason if a runner was lost, where the
+def _causes(client: GitHubClient, repo: str, log: PendingLog, excerpt: LogExcerpt) -> tuple[CauseRecord, ...]:
+    """The causes in the log or in the annotations. Only the annotations name the reason if a runner was lost, where the
     log just ends, or after a timeout, where it reports a cancellation. So they take precedence over a fallback line,
     and those of the runner over any line of a step that the runner did not close."""
     if excerpt.names_clear_cause:
-        return excerpt.error_line
+        return cause_records(excerpt.causes)
     annotation = next(iter(fetch_annotations(client, repo, log.job_id)), None)
     is_named = excerpt.error_line is not None and not excerpt.is_fallback
     if annotation is not None and (annotation.is_of_runner if is_named else annotation.names_cause):
-        return annotation.line
-    return excerpt.error_line or excerpt.closing or (annotation.line if annotation else None)
+        return _annotation_cause(annotation)
+    if excerpt.causes:
+        return cause_records(excerpt.causes)
+    if excerpt.closing:
+        return cause_records([cause_of_text(excerpt.closing)], first_line=None)
+    return _annotation_cause(annotation)
 
 
-def names_cause(line: str) -> bool:
-    """Whether a line names a cause that two failures can share. Lines that only report an end or a cancellation do
-    not."""
-    return not is_closing(line) and not is_canceled(line)
+def _annotation_cause(annotation: Annotation | None) -> tuple[CauseRecord, ...]:
+    if annotation is None:
+        return ()
+    return cause_records([cause_of_text(annotation.line)], CauseSource.ANNOTATION, first_line=None)
 
 
-def _fingerprint_in_log(line: str | None, excerpt: LogExcerpt) -> str | None:
-    """The fingerprint of the cause; of one in the log, with what the lines around it name."""
-    if line is not None and excerpt.cause is not None and excerpt.cause.line == line and names_cause(line):
-        return fingerprint_of(excerpt.cause)
-    return _fingerprint(line)
-
-
-def _fingerprint(line: str | None) -> str | None:
-    return fingerprint(line) if line and names_cause(line) else None
+def _cause_fields(causes: tuple[CauseRecord, ...]) -> dict[str, Any]:
+    """The fields of a LogRecord."""
+    first = causes[0] if causes else None
+    return {
+        "error_line": first.line if first else None,
+        "fingerprint": first.fingerprint if first else None,
+        "causes": causes,
+        "cause_version": CAUSE_VERSION,
+    }
 
 
 def _chunks(client: GitHubClient, path: str, stop: threading.Event) -> Iterator[bytes]:

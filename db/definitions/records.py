@@ -81,8 +81,24 @@ class JobRecord:
 
 
 @dataclass(frozen=True)
+class CauseRecord:
+    """A failure cause of a job, as db.models.JobCause."""
+
+    kind: str
+    tool: str
+    subject: str | None
+    message: str
+    line: str
+    line_number: int | None
+    source: str
+    fingerprint: str | None
+    rule_id: int | None = None
+
+
+@dataclass(frozen=True)
 class LogRecord:
-    """A fetched log. `text` is null if the log does not exist or no longer exists."""
+    """A fetched log. `text` is null if the log does not exist or no longer exists. `error_line` and `fingerprint` are
+    those of the first of `causes`, which the extraction of `cause_version` made; null if none was made."""
 
     job_id: int
     run_id: int
@@ -94,6 +110,8 @@ class LogRecord:
     excerpt: tuple[str, ...] = ()
     error_line: str | None = None
     fingerprint: str | None = None
+    causes: tuple[CauseRecord, ...] = ()
+    cause_version: int | None = None
 
 
 @dataclass(frozen=True)

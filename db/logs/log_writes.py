@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.definitions.records import LogRecord
 from db.enums import LogState
+from db.logs.cause_writes import JobCauses, replace_causes
 from db.models import JobLog, LogSearchEntry, Run
 from db.sql import insert_ignore
 
@@ -37,9 +38,11 @@ def store_log(
         row.content = content
     row.size_bytes, row.truncated = record.size_bytes, record.truncated
     row.excerpt_first_line, row.excerpt = record.excerpt_first_line, list(record.excerpt)
-    _set_cause(row, record.error_line, record.fingerprint)
+    of_run = (Run.repository_id == repository_id) & (Run.id == record.run_id)
+    created_at = session.scalar(select(Run.created_at).where(of_run)) or now
+    _set_causes(session, row, record, created_at)
     if record.state == LogState.STORED:
-        _queue_for_search(session, repository_id, record, now)
+        _queue_for_search(session, repository_id, record, created_at, now)
     session.flush()
 
 
@@ -51,18 +54,19 @@ def record_failed_fetch(
     now: datetime,
     *,
     max_attempts: int = MAX_ATTEMPTS,
-    error_line: str | None = None,
-    fingerprint: str | None = None,
+    record: LogRecord | None = None,
 ) -> None:
-    """Records a try that did not fetch the log; after `max_attempts` tries the log is missing. The cause of the failure
-    can be known from another source."""
+    """Records a try that did not fetch the log; after `max_attempts` tries the log is missing. The causes of the
+    failure (`record`) can be known from another source."""
     row = _row(session, repository_id, job_id, run_id, now)
     if row.state in (LogState.STORED, LogState.EXPIRED, LogState.PRUNED):
         return
     row.tries = (row.tries or 0) + 1
     row.state = LogState.MISSING if row.tries >= max_attempts else LogState.PENDING
     row.fetched_at = now
-    _set_cause(row, error_line, fingerprint)
+    if record is not None:
+        of_run = (Run.repository_id == repository_id) & (Run.id == run_id)
+        _set_causes(session, row, record, session.scalar(select(Run.created_at).where(of_run)) or now)
     session.flush()
 
 
@@ -98,14 +102,15 @@ def _insert_pending(session: Session, repository_id: int, job_id: int, run_id: i
     )
 
 
-def _queue_for_search(session: Session, repository_id: int, record: LogRecord, now: datetime) -> None:
+def _queue_for_search(
+    session: Session, repository_id: int, record: LogRecord, created_at: datetime, now: datetime
+) -> None:
     """Makes the text searchable: until the collector adds it to the index, a search reads it. Of a replaced text the
     trigrams are removed."""
-    of_run = (Run.repository_id == repository_id) & (Run.id == record.run_id)
     row = {
         "repository_id": repository_id,
         "job_id": record.job_id,
-        "created_at": session.scalar(select(Run.created_at).where(of_run)) or now,
+        "created_at": created_at,
         "fetched_at": now,
     }
     if not insert_ignore(session, LogSearchEntry, [row]):
@@ -113,6 +118,9 @@ def _queue_for_search(session: Session, repository_id: int, record: LogRecord, n
         session.execute(update(LogSearchEntry).where(is_entry).values(fetched_at=now, trigrams=None))
 
 
-def _set_cause(row: JobLog, error_line: str | None, fingerprint: str | None) -> None:
-    if error_line is not None or row.state == LogState.STORED:
-        row.error_line, row.fingerprint = error_line, fingerprint
+def _set_causes(session: Session, row: JobLog, record: LogRecord, created_at: datetime) -> None:
+    """A known cause is not cleared by a record without one, unless that has the text."""
+    if record.error_line is None and row.error_line is not None and row.state != LogState.STORED:
+        return
+    row.error_line, row.fingerprint, row.cause_version = record.error_line, record.fingerprint, record.cause_version
+    replace_causes(session, [JobCauses(row.repository_id, row.job_id, row.run_id, created_at, record.causes)])

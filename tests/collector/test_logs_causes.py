@@ -9,8 +9,9 @@ from collector.github.client import GitHubClient
 from collector.logs.annotations import Annotation
 from collector.logs.fetch import FetchedLog, fetch_log
 from db.logs.pending_logs import PendingLog
-from health.insights.causes.extraction import cause_of_line
+from health.insights.causes.extraction import CAUSE_VERSION, cause_of_line
 from health.insights.causes.identity import fingerprint
+from health.insights.causes.job_causes import MAX_JOB_CAUSES
 from health.insights.causes.model import CauseClass
 from tests.collector.servers import Asked, Reply, StandIn, as_json
 
@@ -97,3 +98,36 @@ def test_annotations_are_one_request_and_none_if_the_log_names_the_cause(
     sent: list[str] = []
     fetched(log, *(f"note {number}" for number in range(99)), tries=tries, requests=sent)
     assert len(sent) == requests
+
+
+def test_every_failed_test_is_a_cause_and_the_commonest_message_comes_first() -> None:
+    summary = [f"FAILED tests/test_cart.py::test_{name} - AssertionError: total" for name in "ab"]
+    other = "FAILED tests/test_shop.py::test_open - ConnectionError: no shop"
+    log = "\n".join([other, *summary, f"##[error]{CLOSING}"])
+    record = fetched(f"{STEP}{log}\n").record
+    assert [(cause.kind, cause.tool, cause.subject, cause.line_number) for cause in record.causes] == [
+        ("test", "pytest", "tests/test_cart.py::test_a", 4),
+        ("test", "pytest", "tests/test_cart.py::test_b", 5),
+        ("test", "pytest", "tests/test_shop.py::test_open", 3),
+    ]
+    first = record.causes[0]
+    assert (record.error_line, record.fingerprint, record.cause_version) == (
+        first.line, first.fingerprint, CAUSE_VERSION,
+    )  # fmt: skip
+    assert {cause.source for cause in record.causes} == {"log"}
+
+
+def test_a_job_has_twenty_causes_at_most_and_no_cause_twice() -> None:
+    summary = [f"FAILED tests/test_cart.py::test_{k % 30}_items - assert False" for k in range(60)]
+    log = "\n".join([*summary, f"##[error]{CLOSING}"])
+    causes = fetched(f"{STEP}{log}\n").record.causes
+    assert len(causes) == len({cause.fingerprint for cause in causes}) == MAX_JOB_CAUSES
+
+
+def test_the_source_of_a_cause_is_known_and_a_cancellation_has_a_class() -> None:
+    (noted,) = fetched(None, NOT_TAKEN).record.causes
+    assert (noted.kind, noted.tool, noted.source, noted.line_number) == ("infrastructure", "runner", "annotation", None)
+    (canceled,) = fetched(f"{STEP}##[error]{CANCELED}\n").record.causes
+    assert (canceled.kind, canceled.fingerprint, canceled.line) == ("cancelled", None, CANCELED)
+    (canceled,) = fetched(None, CANCELED).record.causes
+    assert (canceled.kind, canceled.source, canceled.fingerprint) == ("cancelled", "annotation", None)

@@ -10,10 +10,10 @@ from collector.logs.excerpt import (
     LINES_BEFORE,
     excerpt_lines,
     excerpt_text,
-    is_closing,
 )
 from health.insights.causes.identity import fingerprint
 from health.insights.causes.identity import line_identity as normalize
+from health.insights.causes.job_causes import FailedJob, is_closing
 from health.insights.causes.lines import MAX_LINE_LENGTH, plain_line
 from tests.collector.recordings import FOLDER, MISSING
 from tests.growth import SUBQUADRATIC, growth
@@ -202,7 +202,7 @@ def test_the_step_that_failed_is_found_by_its_times_where_an_earlier_one_was_all
     failed = ("2026-11-18T12:05:01", "2026-11-18T12:05:04")
     assert excerpt_lines(lines).error_line == "error: a nightly compiler is missing"
     assert excerpt_lines(lines, failed).error_line == "error: no rule for this"
-    assert excerpt_text("\n".join(lines).encode(), failed).error_line == "error: no rule for this"
+    assert excerpt_text("\n".join(lines).encode(), FailedJob(step=failed)).error_line == "error: no rule for this"
     assert (
         excerpt_lines(lines, ("2020-01-01T00:00:00", "2020-01-01T00:00:09")).error_line
         == excerpt_lines(lines).error_line

@@ -9,6 +9,7 @@ import pytest
 from collector.logs.budget import CPU_BUDGET, CpuBudget, CpuBudgetExceeded
 from collector.logs.buffer import LogBuffer
 from collector.logs.excerpt import excerpt_text
+from health.insights.causes.job_causes import FailedJob
 
 SIZE = 2_000_000
 STAMP = "2026-11-18T12:00:00.0000000Z "
@@ -58,7 +59,7 @@ def test_a_hostile_log_is_read_within_its_time_and_kept(name: str, step: tuple[s
     text, _ = buffer.finish()
     assert len(text) > SIZE // 2
     try:
-        found = excerpt_text(text, step, limit)
+        found = excerpt_text(text, FailedJob(step=step), limit)
         assert len(found.lines) <= 100
         assert all(len(line) <= 2_000 for line in found.lines)
     except CpuBudgetExceeded:
@@ -70,4 +71,4 @@ def test_every_stage_is_within_the_budget() -> None:
     """With none left, the first stage that has anything to do ends it."""
     for log in (f"{STAMP}a\n" * 100, "##[error]no\n" * 100, "a\n" * 100):
         with pytest.raises(CpuBudgetExceeded):
-            excerpt_text(log.encode(), SPAN, CpuBudget(0))
+            excerpt_text(log.encode(), FailedJob(step=SPAN), CpuBudget(0))

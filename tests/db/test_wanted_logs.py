@@ -40,6 +40,10 @@ def ids(engine: Engine, collect: str = "failed", now: datetime = NOON, **more: A
     return [each.job_id for each in wanted(engine, collect, now, **more)]
 
 
+def lost(job_id: int) -> LogRecord:
+    return LogRecord(job_id, job_id, "missing", error_line="the runner was lost", fingerprint="f")
+
+
 def fail(engine: Engine, job_id: int, now: datetime, **more: Any) -> None:
     with write_scope(engine) as session:
         record_failed_fetch(session, 1, job_id, job_id, now, **more)
@@ -153,7 +157,7 @@ def test_when_github_is_down_tries_go_on_for_a_day(engine: Engine) -> None:
 def test_a_missing_log_may_be_asked_for_again_after_a_day_and_gets_one_more_try(engine: Engine) -> None:
     add_job(engine, 1)
     for _ in range(MAX_ATTEMPTS):
-        fail(engine, 1, NOON, error_line="the runner was lost", fingerprint="f")
+        fail(engine, 1, NOON, record=lost(1))
     assert ask(engine, 1, NOON + timedelta(hours=23)) == []
     later = NOON + timedelta(hours=25)
     assert ask(engine, 1, later) == [1]
@@ -176,7 +180,7 @@ def test_a_log_that_is_stored_or_gone_is_not_asked_for_again(engine: Engine, sta
 
 def test_a_known_cause_outlives_its_log(engine: Engine) -> None:
     add_job(engine, 1)
-    fail(engine, 1, NOON, error_line="the runner was lost", fingerprint="f")
+    fail(engine, 1, NOON, record=lost(1))
     with write_scope(engine) as session:
         store_log(session, 1, LogRecord(1, 1, "expired"), NOON)
     kept = row(engine, 1)

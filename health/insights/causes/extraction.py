@@ -15,8 +15,8 @@ from health.insights.causes.recognition import ITEM_LINES, Hit, Recogniser, head
 from health.insights.causes.scan import Region, Scan, StepSpan, scan
 from health.insights.causes.subjects import message_of, subject_of
 
-# The version of the rules. Causes that were extracted by an earlier version can be extracted again.
-VERSION = 1
+# The version of the rules. The collector extracts causes of an earlier version again.
+CAUSE_VERSION = 1
 MAX_CAUSES = 50
 # The announcement of a retry follows the failure within this number of lines.
 _RETRY_LINES = 2
