@@ -1,12 +1,15 @@
 """Rows of failure causes, of which a test names only what it is about."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from db.engine import write_scope
 from db.enums import CauseSource
-from db.models import JobCause
+from db.models import Job, JobCause, Run
 from tests.builders import NOON
 
 
@@ -21,3 +24,13 @@ def add_cause(
     }  # fmt: skip
     session.add(JobCause(job_id=job_id, run_id=run_id, position=position, created_at=at, **(values | changed)))
     session.flush()
+
+
+def store_causes(engine: Engine, kinds: dict[int, Sequence[str]]) -> None:
+    """The classes of the causes of stored jobs, by id of the job, the cause that is shown first at the start."""
+    with write_scope(engine) as session:
+        for job_id, classes in kinds.items():
+            run_id = session.get_one(Job, (1, job_id)).run_id
+            created_at = session.get_one(Run, (1, run_id)).created_at
+            for position, kind in enumerate(classes):
+                add_cause(session, job_id, run_id, position, at=created_at, kind=kind)

@@ -157,7 +157,18 @@ def pipelines(session: Session, window: Window) -> list[Metric]:
         "Median duration of successful runs, last 24 hours",
         labels=labels,
     )
-    groups = service.groups(session, Scope(), window, GroupBy.WORKFLOW)
+    remaining = GaugeMetricFamily(
+        "pipeline_health_success_ratio_without_infrastructure_24h",
+        "Share of completed runs without infrastructure failures that succeeded, last 24 hours",
+        labels=labels,
+    )
+    infrastructure = GaugeMetricFamily(
+        "pipeline_health_infrastructure_failures_24h",
+        "Failed runs whose failure causes are infrastructure alone, last 24 hours",
+        labels=labels,
+    )
+    failures = service.read_failures(session, Scope(), window, without_cause=False)
+    groups = service.groups(session, Scope(), window, GroupBy.WORKFLOW, failures=failures)
     names = Counter((group.repo, group.key) for group in groups)
     for group in groups:
         # Two workflows with one name would make duplicate series, which Prometheus rejects.
@@ -172,7 +183,9 @@ def pipelines(session: Session, window: Window) -> list[Metric]:
             (p95, duration.p95),
             (first, metrics.success_rate_first_attempt),
             (passed, metrics.success_duration_seconds.p50),
+            (remaining, metrics.success_rate_without_infrastructure),
+            (infrastructure, metrics.infrastructure_failures),
         ):
             if value is not None:
                 family.add_metric(key, value)
-    return [runs, rate, first, p50, p95, passed]
+    return [runs, rate, first, p50, p95, passed, remaining, infrastructure]

@@ -33,7 +33,8 @@ def metrics(request: Request, session: SessionDep, now: NowDep, query: FilterDep
     """docs/metrics.md defines each figure. `data` has the completeness of the data behind them."""
 
     def build() -> schemas.MetricsAnswer:
-        metrics = service.snapshot(session, query.scope, query.window, now=now)
+        failures = service.read_failures(session, query.scope, query.window)
+        metrics = service.snapshot(session, query.scope, query.window, now=now, failures=failures)
         return schemas.MetricsAnswer.from_metrics(metrics, query.window)
 
     return cached_response(request, session, build)
@@ -50,7 +51,9 @@ def compare(request: Request, session: SessionDep, query: FilterDep) -> Response
     avoids an overlap: 30 days are compared with the 30 days that begin 35 days earlier."""
 
     def build() -> schemas.ComparedMetrics:
-        return schemas.ComparedMetrics.from_comparison(service.compare(session, query.scope, query.window))
+        failures = service.read_period_failures(session, query.scope, query.window)
+        comparison = service.compare(session, query.scope, query.window, failures=failures)
+        return schemas.ComparedMetrics.from_comparison(comparison)
 
     return cached_response(request, session, build)
 
@@ -70,7 +73,8 @@ def series(
         raise bad_parameter("interval", f"more than {_MAX_POINTS:,} points; use a longer interval or a shorter window")
 
     def build() -> dict[str, Any]:
-        points = service.series(session, query.scope, query.window, interval, now=now)
+        failures = service.read_failures(session, query.scope, query.window, without_cause=False)
+        points = service.series(session, query.scope, query.window, interval, now=now, failures=failures)
         data = points[0].metrics.data
         item_data = limit_gaps(data)
         items = [
@@ -102,7 +106,8 @@ def groups(
     groups beyond the limit together, so that `items` and `rest` cover all runs."""
 
     def build() -> dict[str, Any]:
-        groups = service.largest_groups(session, query.scope, query.window, by, limit=limit, now=now)
+        failures = service.read_failures(session, query.scope, query.window, without_cause=False)
+        groups = service.largest_groups(session, query.scope, query.window, by, limit=limit, now=now, failures=failures)
         item_data = limit_gaps(groups.data)
         items = [
             {

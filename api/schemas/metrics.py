@@ -33,7 +33,9 @@ _METRICS: dict[str, Any] = {
     "rerun_rate_without_approvals": 0.02668759811616955, "flaky_rate_per_rerun": 0.5666666666666667,
     "waste": {"flaky_seconds": 21120.0, "cancelled_seconds": 9075.0, "superseded_seconds": 4310.0,
               "defect_seconds": 26728.0, "never_started_jobs": 3},
-    "cost_unknown_minutes": 120,
+    "cost_unknown_minutes": 120, "infrastructure_failures": 26, "failures_without_cause": 9,
+    "success_rate_without_infrastructure": 0.919831223628692,
+    "failure_rate_without_infrastructure": 0.08016877637130802,
     "data": {"complete_since": "2026-10-24T12:00:00Z", "synced_at": "2026-11-23T12:00:00Z", "gaps": [
         {"repo": "acme/web-app", "kind": "jobs", "since": "2026-11-22T08:15:00Z", "until": "2026-11-23T11:40:00Z",
          "detail": "12 runs still without jobs: durations and costs are estimates or missing"},
@@ -42,7 +44,9 @@ _METRICS: dict[str, Any] = {
 
 _DISPLAY = {
     "success_rate": "90.0%", "success_rate_first_attempt": "88.3%", "success_rate_by_commit": "79.1%",
-    "failure_rate": "10.0%", "runs": "1,280", "failures": "121", "success_duration_p50": "3m 08s",
+    "failure_rate": "10.0%", "success_rate_without_infrastructure": "92.0%",
+    "failure_rate_without_infrastructure": "8.0%", "infrastructure_failures": "26", "failures_without_cause": "9",
+    "runs": "1,280", "failures": "121", "success_duration_p50": "3m 08s",
     "success_duration_p95": "10m 23s", "failure_duration_p50": "1m 36s", "duration_p50": "3m 01s",
     "duration_p95": "10m 12s", "queue_p50": "5.0s", "queue_p95": "44s", "rerun_rate": "3.1%",
     "rerun_rate_without_approvals": "2.7%", "flaky_runs": "17", "flaky_rate_per_rerun": "56.7%",
@@ -158,6 +162,21 @@ class Metrics(Schema):
     flaky_rate_per_rerun: float | None = Field(description="Flaky runs / runs with a failed attempt that was re-run")
     waste: Waste
     cost_unknown_minutes: int | None = Field(description="Billed minutes of jobs of unknown price")
+    infrastructure_failures: int | None = Field(
+        description="Failed runs in which the first failure cause of each failed job has the class `infrastructure`; "
+        "null where runs were pruned"
+    )
+    failures_without_cause: int | None = Field(
+        description="Failed runs whose jobs have no known failure cause; they are not infrastructure failures. Null in "
+        "series, groups and the previous period, and where runs were pruned"
+    )
+    success_rate_without_infrastructure: float | None = Field(
+        description="success / (success + failure - infrastructure_failures); null without such runs, and where "
+        "`infrastructure_failures` is null"
+    )
+    failure_rate_without_infrastructure: float | None = Field(
+        description="(failure - infrastructure_failures) / (success + failure - infrastructure_failures)"
+    )
     data: Data
 
 

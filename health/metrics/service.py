@@ -25,11 +25,19 @@ from health.metrics.definitions.change import (
     duration_change,
     standardized_change,
 )
+from health.metrics.definitions.failure_counts import NOT_COUNTED
 from health.metrics.definitions.formulas import Metrics, metrics
 from health.metrics.definitions.losses import with_losses
 from health.metrics.definitions.percentiles import UNKNOWN, ratio
 from health.metrics.queries import executor
-from health.metrics.queries.grouping import Key, MetricsQuery, is_partial
+from health.metrics.queries.grouping import REST, Key, MetricsQuery, is_partial
+from health.metrics.queries.infrastructure import (
+    InfrastructureFailures,
+    PeriodFailures,
+    counts_by_key,
+    read_failures,
+    read_period_failures,
+)
 from health.metrics.queries.largest import count_passed_commits, largest_aggregates
 from health.metrics.queries.local_hours import local_hours
 from health.metrics.queries.names import Names
@@ -39,7 +47,9 @@ __all__ = [
     "Comparison",
     "Group",
     "HourCell",
+    "InfrastructureFailures",
     "LargestGroups",
+    "PeriodFailures",
     "Point",
     "Streak",
     "Trends",
@@ -49,6 +59,8 @@ __all__ = [
     "groups",
     "largest_groups",
     "local_weekday_hours",
+    "read_failures",
+    "read_period_failures",
     "series",
     "snapshot",
     "trends",
@@ -145,14 +157,17 @@ def snapshot(
     commits: bool = True,
     now: datetime | None = None,
     completeness: Completeness | None = None,
+    failures: InfrastructureFailures | None = None,
 ) -> Metrics:
     """Returns the figures of all runs of the scope and window. `commits` false saves the statement that groups runs by
     commit; those figures are null then. Open episodes last until `now`, null: until the end of the window.
-    `completeness` is that of the scope and window, read where it is not given."""
+    `completeness` is that of the scope and window, read where it is not given; `failures` are theirs as well, and
+    figures without infrastructure failures are null without them."""
     data = completeness or read_completeness(session, scope, window)
     aggregates, data = _read(session, MetricsQuery(scope, window, now=now), data)
     passed = count_passed_commits(session, scope, window) if commits else None
-    return metrics(aggregates.get(_TOTAL, empty_aggregates()), data, passed)
+    counts = failures.total() if failures else NOT_COUNTED
+    return metrics(aggregates.get(_TOTAL, empty_aggregates()), data, passed, counts)
 
 
 def compare(
@@ -163,12 +178,16 @@ def compare(
     commits: bool = True,
     now: datetime | None = None,
     periods: PeriodCompleteness | None = None,
+    failures: PeriodFailures | None = None,
 ) -> Comparison:
     """Compares the window with its previous period. `commits` and `now` as in snapshot; `periods` is the completeness
-    of both, read where it is not given."""
+    of both, read where it is not given; `failures` as in snapshot, of both."""
     before, periods = window.before(), periods or read_periods(session, scope, window)
-    current = snapshot(session, scope, window, commits=commits, now=now, completeness=periods.current)
-    previous = snapshot(session, scope, before, commits=commits, now=now, completeness=periods.previous)
+    failed, failed_before = (failures.current, failures.previous) if failures else (None, None)
+    current = snapshot(session, scope, window, commits=commits, now=now, completeness=periods.current, failures=failed)
+    previous = snapshot(
+        session, scope, before, commits=commits, now=now, completeness=periods.previous, failures=failed_before
+    )
     comparable = previous.data.covers(before.since)
     changed = _duration_change(session, scope, window, before) if comparable else None
     return Comparison(current, previous, window, before, comparable, changed)
@@ -183,11 +202,13 @@ def trends(
     commits: bool = True,
     now: datetime | None = None,
     periods: PeriodCompleteness | None = None,
+    failures: PeriodFailures | None = None,
 ) -> Trends:
     """As compare, with the points of both periods; completeness is read once for all of it."""
     periods = periods or read_periods(session, scope, window)
-    comparison = compare(session, scope, window, commits=commits, now=now, periods=periods)
-    points = series(session, scope, window, interval, now=now, completeness=periods.current)
+    comparison = compare(session, scope, window, commits=commits, now=now, periods=periods, failures=failures)
+    failed = failures.current if failures else None
+    points = series(session, scope, window, interval, now=now, completeness=periods.current, failures=failed)
     if not comparison.comparable:
         return Trends(comparison, points, [])
     before = comparison.previous_window
@@ -218,16 +239,19 @@ def series(
     *,
     now: datetime | None = None,
     completeness: Completeness | None = None,
+    failures: InfrastructureFailures | None = None,
 ) -> list[Point]:
-    """Returns one point a bucket; a bucket without runs is a point with zero runs and null rates. `now` and
-    `completeness` as in snapshot."""
+    """Returns one point a bucket; a bucket without runs is a point with zero runs and null rates. `now`,
+    `completeness` and `failures` as in snapshot."""
     data = completeness or read_completeness(session, scope, window)
     aggregates, data = _read(session, MetricsQuery(scope, window, interval=interval, now=now), data)
-    empty = empty_aggregates()
-    return [
-        Point(start, is_partial(start, interval, window), metrics(aggregates.get((None, start), empty), data))
-        for start in window.buckets(interval)
-    ]
+    empty, count = empty_aggregates(), counts_by_key(failures, interval=interval)
+    points = []
+    for start in window.buckets(interval):
+        key = None, start
+        figures = metrics(aggregates.get(key, empty), data, failures=count(key))
+        points.append(Point(start, is_partial(start, interval, window), figures))
+    return points
 
 
 def count_runs(session: Session, scope: Scope, window: Window, *, text: str = "", parts: Sequence[Window] = ()) -> int:
@@ -249,20 +273,29 @@ def groups(
     *,
     now: datetime | None = None,
     completeness: Completeness | None = None,
+    failures: InfrastructureFailures | None = None,
 ) -> list[Group]:
     """Returns all groups with runs, the largest first. Recovery is not known for actors and runners, which do not have
-    all runs of a branch; for an event it is that of episodes that began with a run of that event. `now` and
-    `completeness` as in snapshot."""
+    all runs of a branch; for an event it is that of episodes that began with a run of that event. `now`,
+    `completeness` and `failures` as in snapshot."""
     data = completeness or read_completeness(session, scope, window)
     aggregates, data = _read(session, MetricsQuery(scope, window, by, now=now), data)
     names = Names(session)
     with_runs = [(key, group) for (key, _), group in aggregates.items() if _run_count(group)]
     with_runs.sort(key=lambda item: (-_run_count(item[1]), names.sort_key(by, item[0])))
-    return [_group(names, by, key, metrics(group, data)) for key, group in with_runs]
+    count = counts_by_key(failures, by)
+    return [_group(names, by, key, metrics(group, data, failures=count((key, None)))) for key, group in with_runs]
 
 
 def largest_groups(
-    session: Session, scope: Scope, window: Window, by: GroupBy, *, limit: int, now: datetime | None = None
+    session: Session,
+    scope: Scope,
+    window: Window,
+    by: GroupBy,
+    *,
+    limit: int,
+    now: datetime | None = None,
+    failures: InfrastructureFailures | None = None,
 ) -> LargestGroups:
     """As groups, but at most `limit` of them and the rest as one: there may be as many branches as runs."""
     data = read_completeness(session, scope, window)
@@ -270,8 +303,13 @@ def largest_groups(
     query = MetricsQuery(scope, window, by, now=now)
     largest = largest_aggregates(session, query, limit, lambda key: names.sort_key(by, key))
     data = with_losses(data, largest.losses)
-    items = [_group(names, by, key, metrics(group, data)) for key, group in largest.aggregates.items()]
-    return LargestGroups(items, metrics(largest.rest, data) if largest.rest else None, largest.total, data)
+    count = counts_by_key(failures, by, selected=largest.aggregates)
+    items = [
+        _group(names, by, key, metrics(group, data, failures=count((key, None))))
+        for key, group in largest.aggregates.items()
+    ]
+    rest = metrics(largest.rest, data, failures=count((REST, None))) if largest.rest else None
+    return LargestGroups(items, rest, largest.total, data)
 
 
 def weekday_hours(session: Session, scope: Scope, window: Window) -> list[HourCell]:
@@ -293,13 +331,17 @@ def workflow_groups(
     *,
     now: datetime | None = None,
     completeness: Completeness | None = None,
+    failures: InfrastructureFailures | None = None,
 ) -> dict[tuple[int, int], Group]:
     """As groups by workflow, by repository id and workflow id."""
     data = completeness or read_completeness(session, scope, window)
     aggregates, data = _read(session, MetricsQuery(scope, window, GroupBy.WORKFLOW, now=now), data)
     names, by = Names(session), GroupBy.WORKFLOW
+    count = counts_by_key(failures, by)
     return {
-        key: _group(names, by, key, metrics(group, data)) for (key, _), group in aggregates.items() if _run_count(group)
+        key: _group(names, by, key, metrics(group, data, failures=count((key, None))))
+        for (key, _), group in aggregates.items()
+        if _run_count(group)
     }
 
 

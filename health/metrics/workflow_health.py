@@ -65,12 +65,13 @@ def list_workflows(
     *,
     failing: Container[WorkflowPath] = (),
     periods: PeriodCompleteness | None = None,
+    failures: service.InfrastructureFailures | None = None,
 ) -> list[WorkflowHealth]:
     """Returns the workflows with runs in the window: the `failing` ones first, then by the ascending upper bound of the
     success rate (95 %). Open episodes last until `now`. `periods` is the completeness of the window and its previous
-    period, read where it is not given."""
+    period, read where it is not given; `failures` as in service.snapshot."""
     data = (periods or read_periods(session, scope, window)).current
-    groups = service.workflow_groups(session, scope, window, now=now, completeness=data)
+    groups = service.workflow_groups(session, scope, window, now=now, completeness=data, failures=failures)
     workflows = [
         WorkflowHealth(group.repo or "", group.key or "", *key, group.metrics) for key, group in groups.items()
     ]

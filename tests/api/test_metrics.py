@@ -12,15 +12,17 @@ from db.engine import session_scope, write_scope
 from health.metrics import service
 from health.metrics.definitions.catalogue import display
 from tests.api.conftest import NOW, MakeClient, TestClient
-from tests.builders import add_repository, run, store_runs
+from tests.builders import add_repository, job, run, store_jobs, store_runs
+from tests.causes import store_causes
 from tests.kept import Kept
 
 METRICS_FIELDS = {
     "commits", "compute_seconds", "cost_unknown_minutes", "cost_usd", "data", "duration_seconds",
-    "failure_duration_seconds", "failure_rate", "first_attempts", "flaky_rate_per_rerun", "flaky_runs",
+    "failure_duration_seconds", "failure_rate", "failure_rate_without_infrastructure", "failures_without_cause",
+    "first_attempts", "flaky_rate_per_rerun", "flaky_runs", "infrastructure_failures",
     "queue_seconds", "recovery_seconds", "rerun_rate", "rerun_rate_without_approvals", "runs",
-    "success_duration_seconds", "success_rate", "success_rate_by_commit", "success_rate_first_attempt", "waste",
-    "wasted_seconds"
+    "success_duration_seconds", "success_rate", "success_rate_by_commit", "success_rate_first_attempt",
+    "success_rate_without_infrastructure", "waste", "wasted_seconds"
 }  # fmt: skip
 
 
@@ -58,7 +60,8 @@ def test_without_runs_rates_are_null_and_counts_are_zero(client: TestClient) -> 
 def test_the_figures_are_those_of_the_facade_and_of_the_catalogue(filled: TestClient, engine: Engine) -> None:
     body = filled.get("/api/metrics").json()
     with session_scope(engine) as session:
-        expected = service.snapshot(session, Scope(), Window(NOW - DEFAULT_SPAN, NOW))
+        window = Window(NOW - DEFAULT_SPAN, NOW)
+        expected = service.snapshot(session, Scope(), window, failures=service.read_failures(session, Scope(), window))
     assert body["runs"] == vars(expected.runs)
     assert body["success_rate"] == expected.success_rate == 0.5
     for name in ("duration_seconds", "success_duration_seconds"):
@@ -66,6 +69,27 @@ def test_the_figures_are_those_of_the_facade_and_of_the_catalogue(filled: TestCl
         assert body[name] == {key: list(value) if isinstance(value, tuple) else value for key, value in spread.items()}
     assert body["recovery_seconds"] == vars(expected.recovery_seconds)
     assert body["display"] == display(expected)
+
+
+def test_rates_stand_beside_those_without_infrastructure_failures(filled: TestClient, engine: Engine) -> None:
+    """Run 2 failed by infrastructure, run 5 has no known cause; runs 1 and 3 passed."""
+    store_jobs(engine, 2, job(7, conclusion="failure"))
+    store_causes(engine, {7: ["infrastructure"]})
+    body = filled.get("/api/metrics").json()
+    names = "infrastructure_failures", "failures_without_cause", "success_rate", "failure_rate"
+    assert [body[name] for name in names] == [1, 1, 0.5, 0.5]
+    expected = {"success_rate_without_infrastructure": 2 / 3, "failure_rate_without_infrastructure": 1 / 3}
+    assert {name: body[name] for name in expected} == pytest.approx(expected)
+    assert body["display"]["success_rate_without_infrastructure"] == "66.7%"
+    points = filled.get("/api/metrics/series").json()["points"]
+    assert [point["success_rate_without_infrastructure"] for point in points[-2:]] == [0.0, 1.0]
+    (group,) = filled.get("/api/metrics/groups?by=workflow").json()["items"]
+    compared = filled.get("/api/metrics/compare").json()["current"]
+    for found in (group, compared):
+        assert (found["infrastructure_failures"], found["success_rate_without_infrastructure"]) == (
+            1,
+            pytest.approx(2 / 3),
+        )
 
 
 def test_conclusions_count_as_the_contract_says(filled: TestClient) -> None:
@@ -221,10 +245,10 @@ def test_without_the_previous_period_nothing_is_compared(filled: TestClient) -> 
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        ("/api/metrics", 13),
-        ("/api/metrics/compare", 22),
-        ("/api/metrics/series", 11),
-        ("/api/metrics/groups?by=workflow", 13),
+        ("/api/metrics", 15),
+        ("/api/metrics/compare", 27),
+        ("/api/metrics/series", 12),
+        ("/api/metrics/groups?by=workflow", 14),
         ("/api/insights/flaky", 9),
         ("/api/insights/failures", 16),
     ],

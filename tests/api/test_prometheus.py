@@ -14,6 +14,7 @@ from db.repositories.repository_writes import record_target
 from health.alerts.storage.outbox import enqueue
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
+from tests.causes import store_causes
 from tests.completeness_rows import add, backfill, delivery, mark_complete, run_gap
 
 REPOS = ("acme/web", "acme/api")
@@ -37,6 +38,8 @@ def labels(**named: str) -> tuple[tuple[str, str], ...]:
 
 def test_the_last_day_is_there_by_repository_workflow_and_conclusion(client: TestClient, engine: Engine) -> None:
     store_runs(engine, run(1), run(2, conclusion="timed_out"), run(3, minutes=-60 * 24 * 2))
+    store_jobs(engine, 2, job(7, end=60, conclusion="failure"))
+    store_causes(engine, {7: ["infrastructure"]})
     found = samples(client)
     here = {"repo": "acme/web", "workflow": "CI"}
     assert found["pipeline_health_runs_24h", labels(**here, conclusion="success")] == 1
@@ -46,6 +49,8 @@ def test_the_last_day_is_there_by_repository_workflow_and_conclusion(client: Tes
     assert found["pipeline_health_duration_seconds_p50_24h", labels(**here)] == 60
     assert found["pipeline_health_success_ratio_first_attempt_24h", labels(**here)] == 0.5
     assert found["pipeline_health_success_duration_seconds_p50_24h", labels(**here)] == 60
+    assert found["pipeline_health_success_ratio_without_infrastructure_24h", labels(**here)] == 1.0
+    assert found["pipeline_health_infrastructure_failures_24h", labels(**here)] == 1
 
 
 def test_names_from_outside_do_not_break_the_format(client: TestClient, engine: Engine) -> None:

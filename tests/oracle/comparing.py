@@ -18,6 +18,11 @@ from tests.oracle.stored import StoredRun
 _PERCENTILES, _SUMS = 0.01, 1e-9
 # Figures that later versions have.
 _LATER = ("success_duration_seconds", "success_rate_first_attempt")
+# Figures that deleted runs do not have.
+_OF_CAUSES = (
+    "infrastructure_failures", "failures_without_cause", "success_rate_without_infrastructure",
+    "failure_rate_without_infrastructure",
+)  # fmt: skip
 
 
 def differences(
@@ -29,10 +34,19 @@ def differences(
     follow when roll-ups are made."""
     scope, window = Scope(**{each.name: getattr(asked, each.name) for each in fields(asked)}), Window(since, until)
     with reader.session() as session:
-        whole = service.snapshot(session, scope, window, now=now)
-        points = service.series(session, scope, window, Interval(interval), now=now)
-        groups = {name: service.groups(session, scope, window, GroupBy(name), now=now) for name in by}
+        failures = service.read_failures(session, scope, window)
+        whole = service.snapshot(session, scope, window, now=now, failures=failures)
+        points = service.series(session, scope, window, Interval(interval), now=now, failures=failures)
+        groups = {
+            name: service.groups(session, scope, window, GroupBy(name), now=now, failures=failures) for name in by
+        }
     found = [*_lies(whole, since, until, pruned_before)]
+    for point in points:
+        is_lost = pruned_before is not None and max(since, point.start) < pruned_before
+        if (point.metrics.infrastructure_failures is None) != is_lost:
+            found.append(f"infrastructure failures of {point.start}: {point.metrics.infrastructure_failures}")
+    if (whole.failures_without_cause is None) != (pruned_before is not None and since < pruned_before):
+        found.append(f"failures without a cause: {whole.failures_without_cause}")
     question = _Question(runs, asked, since, until, now, recovery=recovery)
     found += question.compare("metrics", whole, None)
     found += question.compare_points(points, interval)
@@ -114,7 +128,9 @@ def _kept(runs: Sequence[StoredRun], lost: list[_Lost]) -> list[StoredRun]:
 def _unlike(name: str, answer: Metrics, wanted: Found, *, recovery: bool) -> Iterator[str]:
     given = asdict(answer)
     for figure, value in wanted.items():
-        if (figure in _LATER and given.get(figure) is None) or (figure == "recovery_seconds" and not recovery):
+        if (figure in _LATER + _OF_CAUSES and given.get(figure) is None) or (
+            figure == "recovery_seconds" and not recovery
+        ):
             continue
         for part, one, other in _parts(figure, given[figure], value):
             if not _same(part, one, other):

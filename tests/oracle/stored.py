@@ -42,6 +42,8 @@ class StoredRun:
     cost: float
     runner: str | None
     first: str | None
+    infrastructure: bool
+    without_cause: bool
     pruned: bool = False
 
 
@@ -57,7 +59,7 @@ def read(engine: Engine) -> list[StoredRun]:
     with engine.connect() as connection:
         tables = {
             name: [dict(row) for row in connection.execute(text(f"SELECT * FROM {name}")).mappings()]
-            for name in ("repositories", "workflows", "runs", "attempts", "jobs")
+            for name in ("repositories", "workflows", "runs", "attempts", "jobs", "job_causes")
         }
     repositories = {row["id"]: row for row in tables["repositories"]}
     names = {(row["repository_id"], row["id"]): row["name"] for row in tables["workflows"]}
@@ -66,14 +68,17 @@ def read(engine: Engine) -> list[StoredRun]:
         attempts[row["repository_id"], row["run_id"]].append(row)
     for row in tables["jobs"]:
         jobs[row["repository_id"], row["run_id"]].append(row)
+    causes = {row["job_id"]: row["kind"] for row in tables["job_causes"] if row["position"] == 0}
     found = []
     for row in tables["runs"]:
         key = row["repository_id"], row["id"]
-        found.append(_run(row, repositories[row["repository_id"]], names, attempts[key], jobs[key]))
+        found.append(_run(row, repositories[row["repository_id"]], names, attempts[key], jobs[key], causes))
     return found
 
 
-def _run(row: Any, repository: Any, names: Any, attempts: list[Any], jobs: list[Any]) -> StoredRun:
+def _run(
+    row: Any, repository: Any, names: Any, attempts: list[Any], jobs: list[Any], causes: dict[int, str]
+) -> StoredRun:
     own = _own(jobs)
     latest = [job for job in own if job["attempt"] == row["attempt"]]
     current = next((each for each in attempts if each["attempt"] == row["attempt"]), None)
@@ -89,6 +94,7 @@ def _run(row: Any, repository: Any, names: Any, attempts: list[Any], jobs: list[
         key=lambda job: (-(_length(job) or 0.0), job["id"]),
     )
     default = repository["default_branch"]
+    kinds = _failed_kinds(row["attempt"], jobs, causes) if outcomes.get(row["attempt"]) == "failure" else []
     return StoredRun(
         repo=repository["full_name"], repository_id=repository["id"], monitored=bool(repository["monitored"]),
         id=row["id"], workflow_id=row["workflow_id"],
@@ -102,7 +108,24 @@ def _run(row: Any, repository: Any, names: Any, attempts: list[Any], jobs: list[
         wasted=row["wasted_seconds"], cost=row["cost_usd"],
         runner=", ".join(_labels(longest[0])) if longest else None,
         first=outcomes.get(1) if row["attempt"] > 1 else outcome_of(row["status"], row["conclusion"]),
+        infrastructure=set(kinds) == {"infrastructure"}, without_cause=not any(kinds),
     )  # fmt: skip
+
+
+def _failed_kinds(attempt: int, jobs: list[Any], causes: dict[int, str]) -> list[str | None]:
+    """The class of the first cause of each job that made the attempt fail."""
+    latest = [job for job in jobs if job["attempt"] == attempt]
+    bad = [job for job in latest if job["conclusion"] in FAILED]
+    bad = bad or [job for job in latest if job["conclusion"] == "cancelled"]
+    kinds = []
+    for job in bad:
+        same = [other for other in jobs if _is_same(job, other) and other["attempt"] < attempt]
+        kinds.append(causes.get(min(same, key=lambda other: other["attempt"])["id"] if same else job["id"]))
+    return kinds
+
+
+def _is_same(job: Any, other: Any) -> bool:
+    return all(other[name] == job[name] for name in ("name", "started_at", "completed_at"))
 
 
 def _own(jobs: list[Any]) -> list[Any]:
@@ -112,7 +135,7 @@ def _own(jobs: list[Any]) -> list[Any]:
         same = [
             other for other in jobs
             if other["attempt"] < job["attempt"] and job["status"] == "completed" and job["started_at"]
-            and all(other[name] == job[name] for name in ("name", "started_at", "completed_at"))
+            and _is_same(job, other)
         ]  # fmt: skip
         if not same:
             found.append(job)

@@ -17,7 +17,7 @@ from db.definitions.records import (
 )
 from db.engine import session_scope, write_scope
 from db.jobs.job_writes import store_run_details
-from db.models import Job, Run
+from db.models import Job, JobCause, Run
 from db.repositories.repository_writes import get_repository, limit_monitoring, upsert_repository, upsert_workflows
 from db.runs.rollup_invalidation import invalidate_all
 from db.runs.run_writes import mark_deleted, upsert_runs
@@ -44,6 +44,7 @@ class Account:
     def __init__(self, engine: Engine, now: datetime, seed: str, runs: int = 420) -> None:
         self.engine, self.now, self.pruned_before = engine, now, None  # type: datetime | None
         self._chance, self._number, self._runs = random.Random(seed), 0, runs
+        self._causes = random.Random(f"causes {seed}")
 
     def phases(self) -> Iterator[str]:
         steps: dict[str, Callable[[], None]] = {
@@ -53,10 +54,30 @@ class Account:
         }  # fmt: skip
         for name, step in steps.items():
             step()
+            self._add_causes()
             if name == "late changes":
                 yield AHEAD_OF_ROLLUPS
             self.roll_up()
             yield name
+
+    def _add_causes(self) -> None:
+        """Of two thirds of the failed jobs. A later cause of a job may be infrastructure as well."""
+        with write_scope(self.engine) as session:
+            query = select(Job, Run.created_at).join(
+                Run, (Run.repository_id == Job.repository_id) & (Run.id == Job.run_id)
+            )
+            query = query.where(Job.conclusion == "failure", ~Job.copied).order_by(Job.id)
+            known = set(session.scalars(select(JobCause.job_id)))
+            for job, created_at in session.execute(query).all():
+                if job.id in known:
+                    continue
+                kinds = self._causes.choice(([], ["infrastructure"], ["infrastructure", "test"], ["test"],
+                                             ["test", "infrastructure"], ["infrastructure"]))  # fmt: skip
+                for position, kind in enumerate(kinds):
+                    session.add(JobCause(
+                        repository_id=job.repository_id, job_id=job.id, position=position, run_id=job.run_id, kind=kind,
+                        tool="t", message="m", line="l", line_number=1, source="log", created_at=created_at,
+                    ))  # fmt: skip
 
     def roll_up(self) -> None:
         for _ in refresh_rollups(self.engine, self.now):
@@ -106,14 +127,18 @@ class Account:
         )  # fmt: skip
 
     def _details(self, record: RunRecord, known: Sequence[Job] = ()) -> RunDetailsRecord:
-        """Two jobs; one that had passed in an earlier attempt may be listed again in the place of the first."""
+        """Two jobs; one of an earlier attempt may be listed again in the place of the first."""
         start = record.started_at or record.created_at
         attempt = AttemptRecord(
             record.attempt, record.status, record.conclusion, start, record.updated_at, record.actor
         )
         jobs = [self._job(record, name, start) for name in ("build", "test")]
         for job in known:
-            if job.attempt < record.attempt and job.conclusion == "success" and self._chance.random() < 0.5:
+            if (
+                job.attempt < record.attempt
+                and job.conclusion in ("success", "failure")
+                and self._chance.random() < 0.5
+            ):
                 jobs[0] = self._listed_again(job, record.attempt)
         return RunDetailsRecord(record.id, (attempt,), tuple(jobs), record.updated_at + _HOUR, record.attempt)
 

@@ -82,6 +82,12 @@ def _decided_proportion(counts: PassCounts | None) -> Proportion | None:
     return (counts.success, counts.decided) if counts else None
 
 
+def _remaining_proportion(metrics: Metrics, part: int) -> Proportion | None:
+    """Returns the part of the completed runs that are no infrastructure failures."""
+    infrastructure = metrics.infrastructure_failures
+    return None if infrastructure is None else (max(part, 0), max(metrics.runs.decided - infrastructure, 0))
+
+
 def _completed_proportion(rate: float | None, metrics: Metrics) -> Proportion | None:
     """Returns the counts behind a rate of completed runs."""
     return None if rate is None else (round(rate * metrics.runs.completed), metrics.runs.completed)
@@ -109,6 +115,26 @@ FIGURES: dict[str, Figure] = {
             "failure_rate", "Failure rate", lambda m: m.failure_rate, formatting.percent, "lower",
             "Failed runs / completed runs. Cancelled and skipped runs are never in a rate.",
             lambda m: (m.runs.failure, m.runs.decided),
+        ),
+        Figure(
+            "success_rate_without_infrastructure", "Success rate without infrastructure failures",
+            lambda m: m.success_rate_without_infrastructure, formatting.percent, "higher",
+            "Successful runs / completed runs without those that failed by infrastructure alone.",
+            lambda m: _remaining_proportion(m, m.runs.success),
+        ),
+        Figure(
+            "failure_rate_without_infrastructure", "Failure rate without infrastructure failures",
+            lambda m: m.failure_rate_without_infrastructure, formatting.percent, "lower",
+            "Failed runs / completed runs, both without runs that failed by infrastructure alone.",
+            lambda m: _remaining_proportion(m, m.runs.failure - (m.infrastructure_failures or 0)),
+        ),
+        Figure(
+            "infrastructure_failures", "Infrastructure failures", lambda m: m.infrastructure_failures, _format_count,
+            "lower", "Failed runs in which the first failure cause of each failed job is infrastructure.",
+        ),
+        Figure(
+            "failures_without_cause", "Failures without a cause", lambda m: m.failures_without_cause, _format_count,
+            "lower", "Failed runs whose jobs have no known failure cause; they are not infrastructure failures.",
         ),
         Figure(
             "runs", "Runs", lambda m: m.runs.total, _format_count, "neither", "Runs, each once by its latest attempt.",

@@ -10,6 +10,7 @@ from db.definitions.scope import Window
 from db.enums import Outcome
 from health.completeness.gaps import Completeness
 from health.metrics.definitions.aggregates import AggregateDetails, Aggregates
+from health.metrics.definitions.failure_counts import NOT_COUNTED, FailureCounts, rates_without_infrastructure
 from health.metrics.definitions.percentiles import UNKNOWN, Distribution, Recovery, ratio
 
 
@@ -61,7 +62,9 @@ class Metrics:
     """Figures of a set of runs. Spans in seconds, `cost_usd` in US dollars, rates from 0 to 1, null where nothing is
     decided. Figures that roll-ups of older versions do not have are null where the window reaches into such days.
     `first_attempts` counts completed first attempts; `commits` counts commits with completed runs in the window, and as
-    successes those all of whose runs there passed; null where it was not requested."""
+    successes those all of whose runs there passed; null where it was not requested. `infrastructure_failures` and
+    `failures_without_cause` are those of FailureCounts, and the rates without infrastructure failures are null where
+    the former is."""
 
     runs: Counts
     success_rate: float | None
@@ -84,6 +87,10 @@ class Metrics:
     flaky_rate_per_rerun: float | None
     waste: WasteSeconds
     cost_unknown_minutes: int | None
+    infrastructure_failures: int | None
+    failures_without_cause: int | None
+    success_rate_without_infrastructure: float | None
+    failure_rate_without_infrastructure: float | None
     data: Completeness = field(default_factory=lambda: Completeness(None, None))
 
 
@@ -102,9 +109,15 @@ def counts(aggregates: Aggregates) -> Counts:
     )
 
 
-def metrics(aggregates: Aggregates, data: Completeness, commits: PassCounts | None = None) -> Metrics:
+def metrics(
+    aggregates: Aggregates,
+    data: Completeness,
+    commits: PassCounts | None = None,
+    failures: FailureCounts = NOT_COUNTED,
+) -> Metrics:
     """Returns the figures of a set of runs; `data` becomes a part of them."""
     runs, details = counts(aggregates), aggregates.details
+    rates = rates_without_infrastructure(runs.success, runs.failure, failures.infrastructure)
     first = PassCounts(details.first_success, details.first_success + details.first_failure) if details else None
     return Metrics(
         runs=runs,
@@ -128,6 +141,10 @@ def metrics(aggregates: Aggregates, data: Completeness, commits: PassCounts | No
         flaky_rate_per_rerun=_flaky_rate(aggregates.flaky, details),
         waste=_waste(details),
         cost_unknown_minutes=details.unpriced_minutes if details else None,
+        infrastructure_failures=failures.infrastructure,
+        failures_without_cause=failures.without_cause,
+        success_rate_without_infrastructure=rates.success,
+        failure_rate_without_infrastructure=rates.failure,
         data=data,
     )
 

@@ -1,0 +1,221 @@
+"""Which failed runs are infrastructure failures, and the rates without them, on both databases. tests/oracle compares
+the counts of a changing account by filter, bucket and group."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from db.definitions.records import AttemptRecord, JobRecord, WorkflowRecord
+from db.definitions.scope import Scope, Window
+from db.engine import session_scope
+from db.enums import GroupBy, Interval
+from health.insights.causes.model import CauseClass
+from health.metrics import service
+from health.metrics.definitions.catalogue import FIGURES
+from health.metrics.definitions.failure_counts import INFRASTRUCTURE, RemainingRates, rates_without_infrastructure
+from health.metrics.definitions.formulas import Metrics
+from health.retention import prune
+from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
+from tests.causes import store_causes
+
+DAY = Window(NOON - timedelta(hours=12), NOON + timedelta(hours=12))
+TEST = "test"
+
+
+def figures(engine: Engine, scope: Scope = Scope(), window: Window = DAY) -> Metrics:  # noqa: B008
+    with session_scope(engine) as session:
+        return service.snapshot(session, scope, window, failures=service.read_failures(session, scope, window))
+
+
+def failed(job_id: int, name: str = "build", **changed: object) -> JobRecord:
+    return job(job_id, name=name, conclusion="failure", **changed)
+
+
+def test_the_class_is_that_of_the_causes() -> None:
+    assert CauseClass.INFRASTRUCTURE == INFRASTRUCTURE
+
+
+@pytest.mark.parametrize(
+    ("success", "failure", "infrastructure", "expected"),
+    [
+        (90, 10, 0, (0.9, 0.1)),
+        (90, 10, 4, (90 / 96, 6 / 96)),
+        (90, 10, 10, (1.0, 0.0)),
+        (0, 3, 3, (None, None)),
+        (0, 0, 0, (None, None)),
+        (90, 10, None, (None, None)),
+        # A run can change between the statements.
+        (9, 1, 2, (1.0, 0.0)),
+    ],
+)
+def test_rates_are_of_the_runs_that_remain(
+    success: int, failure: int, infrastructure: int | None, expected: tuple[float | None, float | None]
+) -> None:
+    assert rates_without_infrastructure(success, failure, infrastructure) == RemainingRates(*expected)
+
+
+BOTH_FAIL = (failed(1, "a"), failed(2, "b"))
+CANCELLED = (job(1, name="a", conclusion="cancelled"), job(2, name="b", conclusion="success"))
+
+
+@pytest.mark.parametrize(
+    ("jobs", "causes", "expected"),
+    [
+        (BOTH_FAIL, {1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE, TEST]}, (1, 0)),
+        (BOTH_FAIL, {1: [INFRASTRUCTURE], 2: [TEST]}, (0, 0)),
+        (BOTH_FAIL, {1: [INFRASTRUCTURE], 2: [TEST, INFRASTRUCTURE]}, (0, 0)),
+        (BOTH_FAIL, {1: [INFRASTRUCTURE]}, (0, 0)),
+        (BOTH_FAIL, {}, (0, 1)),
+        ((failed(1), job(2, name="b", conclusion="cancelled")), {1: [INFRASTRUCTURE], 2: [TEST]}, (1, 0)),
+        (CANCELLED, {1: [INFRASTRUCTURE]}, (1, 0)),
+        (CANCELLED, {1: ["timeout"]}, (0, 0)),
+        (CANCELLED, {}, (0, 1)),
+        ((), {}, (0, 1)),
+    ],
+    ids=[
+        "every job", "one is a test", "the first cause of a job decides", "one has no cause", "no cause",
+        "a cancelled job beside a failed one", "no runner took the job", "the time limit", "cancelled without a cause",
+        "no jobs",
+    ],
+)  # fmt: skip
+def test_each_failed_job_has_to_fail_by_infrastructure(
+    engine: Engine, jobs: tuple[JobRecord, ...], causes: dict[int, list[str]], expected: tuple[int, int]
+) -> None:
+    add_repository(engine)
+    store_runs(engine, run(100, conclusion="failure"), run(101, minutes=1))
+    store_jobs(engine, 100, *jobs, attempts=(attempt(1, "failure"),))
+    store_causes(engine, causes)
+    found = figures(engine)
+    assert (found.infrastructure_failures, found.failures_without_cause) == expected
+    assert found.success_rate == 0.5
+    assert found.success_rate_without_infrastructure == (1.0 if expected[0] else found.success_rate)
+    assert found.failure_rate_without_infrastructure == (0.0 if expected[0] else found.failure_rate)
+
+
+def rerun(engine: Engine, conclusion: str, *jobs: JobRecord, causes: dict[int, list[str]]) -> Metrics:
+    """Attempt 1 failed with the jobs 1 (a) and 2 (b); these are the jobs of attempt 2."""
+    add_repository(engine)
+    store_runs(engine, run(100, attempt=2, conclusion=conclusion))
+    attempts: tuple[AttemptRecord, ...] = (attempt(1, "failure"), attempt(2, conclusion, start=100, end=200))
+    store_jobs(engine, 100, *BOTH_FAIL, *jobs, attempts=attempts)
+    store_causes(engine, causes)
+    return figures(engine)
+
+
+def later(job_id: int, name: str, conclusion: str) -> JobRecord:
+    return job(job_id, name=name, attempt=2, conclusion=conclusion, start=100, end=180)
+
+
+def test_a_run_that_passed_when_it_was_run_again_is_a_success(engine: Engine) -> None:
+    passed = later(3, "a", "success"), later(4, "b", "success")
+    found = rerun(engine, "success", *passed, causes={1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE]})
+    assert (found.runs.success, found.infrastructure_failures, found.failures_without_cause) == (1, 0, 0)
+    assert found.success_rate == found.success_rate_without_infrastructure == 1.0
+
+
+def test_a_job_that_may_fail_makes_no_infrastructure_failure(engine: Engine) -> None:
+    again = later(3, "a", "failure"), later(4, "b", "success")
+    found = rerun(engine, "success", *again, causes={3: [INFRASTRUCTURE]})
+    assert (found.runs.failure, found.infrastructure_failures, found.failures_without_cause) == (0, 0, 0)
+
+
+def test_the_latest_attempt_decides(engine: Engine) -> None:
+    again = later(3, "a", "success"), later(4, "b", "failure")
+    found = rerun(engine, "failure", *again, causes={1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE], 4: [TEST]})
+    assert (found.infrastructure_failures, found.success_rate_without_infrastructure) == (0, 0.0)
+
+
+def test_causes_of_an_earlier_attempt_are_not_those_of_the_latest(engine: Engine) -> None:
+    again = later(3, "a", "failure"), later(4, "b", "success")
+    found = rerun(engine, "failure", *again, causes={1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE]})
+    assert (found.infrastructure_failures, found.failures_without_cause) == (0, 1)
+
+
+def test_an_infrastructure_failure_after_another_one_counts(engine: Engine) -> None:
+    again = later(3, "a", "failure"), later(4, "b", "success")
+    found = rerun(engine, "failure", *again, causes={1: [TEST], 2: [TEST], 3: [INFRASTRUCTURE]})
+    assert (found.infrastructure_failures, found.success_rate_without_infrastructure) == (1, None)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(INFRASTRUCTURE, 1), (TEST, 0)])
+def test_a_failed_job_that_is_listed_again_has_the_cause_of_its_original(
+    engine: Engine, kind: str, expected: int
+) -> None:
+    """Only job `a` was run again; GitHub lists the failed `b` of attempt 1 again."""
+    again = later(3, "a", "failure"), failed(4, "b", attempt=2)
+    found = rerun(engine, "failure", *again, causes={1: [TEST], 2: [kind], 3: [INFRASTRUCTURE]})
+    assert (found.infrastructure_failures, found.failures_without_cause) == (expected, 0)
+
+
+def test_totals_series_and_groups_agree_with_the_filters(engine: Engine) -> None:
+    """Three infrastructure failures on two days, in two workflows and on two branches."""
+    deploy = {"workflow_id": 6, "workflow_name": "Deploy", "event": "schedule"}
+    add_repository(engine, REPO, WORKFLOW, WorkflowRecord(6, "Deploy", "deploy.yml", "active"))
+    runs = {
+        100: run(100, conclusion="failure"), 101: run(101, minutes=1, conclusion="failure", branch="feature"),
+        102: run(102, minutes=-24 * 60, conclusion="timed_out", **deploy),
+        103: run(103, minutes=2, conclusion="failure"),
+    }  # fmt: skip
+    store_runs(engine, *runs.values(), *(run(200 + number, minutes=3 + number) for number in range(4)))
+    for run_id in runs:
+        store_jobs(engine, run_id, failed(run_id - 99), attempts=(attempt(1, "failure"),))
+    store_causes(engine, {1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE], 3: [INFRASTRUCTURE], 4: [TEST]})
+    window = Window(NOON - timedelta(days=3), NOON + timedelta(days=1))
+    filters = {
+        Scope(): 3, Scope(branches=("main",)): 2, Scope(branches=("feature",)): 1, Scope(events=("schedule",)): 1,
+        Scope(workflows=("6",)): 1, Scope(repos=("acme/web",)): 3, Scope(repos=("acme/none",)): 0,
+        Scope(actors=("bob",)): 0, Scope(conclusions=("timed_out",)): 1,
+        Scope(runners=("ubuntu-latest",)): 3, Scope(outcomes=("success",)): 0,
+    }  # fmt: skip
+    for scope, expected in filters.items():
+        assert figures(engine, scope, window).infrastructure_failures == expected
+    with Session(engine) as session:
+        failures = service.read_failures(session, Scope(), window)
+        points = service.series(session, Scope(), window, Interval.DAY, failures=failures)
+        assert [point.metrics.infrastructure_failures for point in points] == [0, 0, 1, 2, 0]
+        assert points[3].metrics.success_rate_without_infrastructure == 4 / 5
+        by_workflow = service.groups(session, Scope(), window, GroupBy.WORKFLOW, failures=failures)
+        assert {group.workflow_id: group.metrics.infrastructure_failures for group in by_workflow} == {5: 2, 6: 1}
+        largest = service.largest_groups(session, Scope(), window, GroupBy.BRANCH, limit=1, failures=failures)
+        assert largest.rest is not None
+        assert largest.groups[0].metrics.infrastructure_failures == 2
+        assert largest.rest.infrastructure_failures == 1
+        assert service.snapshot(session, Scope(), window).infrastructure_failures is None
+
+
+def test_a_change_compares_the_runs_that_remain(engine: Engine) -> None:
+    add_repository(engine)
+    store_runs(engine, run(100, conclusion="failure"), *(run(200 + number, minutes=number) for number in range(11)))
+    store_jobs(engine, 100, failed(1), attempts=(attempt(1, "failure"),))
+    store_causes(engine, {1: [INFRASTRUCTURE]})
+    with session_scope(engine) as session:
+        failures = service.read_period_failures(session, Scope(), DAY)
+        compared = service.compare(session, Scope(), DAY, failures=failures)
+    figure = FIGURES["success_rate_without_infrastructure"]
+    assert figure.proportion is not None
+    assert (figure.proportion(compared.current), compared.previous.infrastructure_failures) == ((11, 11), 0)
+    assert compared.previous.failures_without_cause is None
+
+
+def test_figures_are_unknown_where_runs_are_deleted(engine: Engine) -> None:
+    add_repository(engine)
+    store_runs(engine, run(99, minutes=-60 * 24 * 40, conclusion="failure"), run(100, conclusion="failure"), run(101))
+    for run_id in (99, 100):
+        store_jobs(engine, run_id, failed(run_id - 98), attempts=(attempt(1, "failure"),))
+    store_causes(engine, {1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE]})
+    for _ in prune(engine, NOON - timedelta(days=30), NOON):
+        pass
+    long = Window(NOON - timedelta(days=50), NOON + timedelta(days=1))
+    found = figures(engine, window=long)
+    assert (found.runs.failure, found.success_rate) == (2, 1 / 3)
+    assert found.infrastructure_failures is found.failures_without_cause is None
+    assert found.success_rate_without_infrastructure is found.failure_rate_without_infrastructure is None
+    assert figures(engine).infrastructure_failures == 1
+    with session_scope(engine) as session:
+        failures = service.read_failures(session, Scope(), long)
+        points = service.series(session, Scope(), long, Interval.DAY, failures=failures)
+    numbers = {point.start.date(): point.metrics.infrastructure_failures for point in points}
+    assert numbers[(NOON - timedelta(days=40)).date()] is None
+    assert numbers[NOON.date()] == 1
