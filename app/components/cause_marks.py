@@ -1,8 +1,6 @@
 """What is known about a failure cause, as HTML: its triage, the verdict about a failure, and where else it occurs."""
 
 from datetime import datetime
-from typing import Protocol
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from app.data.connection import utc_now
@@ -11,28 +9,16 @@ from app.widgets.text import html, truncate
 from core import formatting
 from core.formatting import pluralize
 from health.insights.causes.attempt_causes import JobEvidence, RunReference, Verdict
+from health.insights.causes.triage import Triage
 
 _MAX_TICKET, _MAX_OWNER, _MAX_COMMENT = 60, 60, 300
-
-
-class Triage(Protocol):
-    """What a person has recorded about a known cause."""
-
-    @property
-    def ticket(self) -> str | None: ...
-    @property
-    def owner(self) -> str | None: ...
-    @property
-    def comment(self) -> str | None: ...
-    @property
-    def until(self) -> datetime | None: ...
 
 
 def known_mark(triage: Triage | None, zone: ZoneInfo) -> str:
     """`known: OPS-123 · owner · until 12 Dec`; empty for a cause that is not known."""
     if triage is None:
         return ""
-    parts = [_ticket(triage.ticket), html(truncate(triage.owner or "", _MAX_OWNER))]
+    parts = [_ticket(triage), html(truncate(triage.owner or "", _MAX_OWNER))]
     if triage.until:
         parts.append(f'<time title="{formatting.timestamp(triage.until)}">until {day(triage.until, zone)}</time>')
     detail = " · ".join(part for part in parts if part)
@@ -47,35 +33,16 @@ def day(moment: datetime, zone: ZoneInfo) -> str:
     return f"{local.day} {local:%b}{year}"
 
 
-def _ticket(ticket: str | None) -> str:
-    """Only http and https URLs are links; their label is the last part of the path, which names the ticket."""
-    text = (ticket or "").strip()
-    url = ticket_url(text)
-    if url is None:
-        return html(truncate(text, _MAX_TICKET))
-    label = truncate(_ticket_name(url), _MAX_TICKET)
+def _ticket(triage: Triage) -> str:
+    """The ticket; a link only for an http or https address."""
+    label = html(truncate(triage.label, _MAX_TICKET))
+    url = triage.url
+    if url is None or not url.startswith(("https://", "http://")):
+        return label
     return (
-        f'<a class="ph-ticket" href="{html(url)}" target="_blank" rel="noopener noreferrer" title="{html(url)}">'
-        f"{html(label)}<span aria-hidden='true'> ↗</span></a>"
+        f'<a href="{html(url)}" target="_blank" rel="noopener noreferrer" title="{html(url)}">{label}'
+        '<span aria-hidden="true"> ↗</span></a>'
     )
-
-
-def ticket_url(text: str) -> str | None:
-    """The text, if it is an http or https URL with a host."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return None
-    is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(map(str.isspace, text))
-    return text if is_url and text.isprintable() else None
-
-
-def _ticket_name(url: str) -> str:
-    parts = urlsplit(url)
-    names = [name for name in parts.path.split("/") if name]
-    if not names:
-        return parts.netloc
-    return "/".join(names[-2:]) if names[-1].isdigit() else names[-1]
 
 
 _VERDICTS = {

@@ -16,6 +16,7 @@ from db.logs.log_queries import JobLogRow
 from health.insights.causes.attempt_causes import JobEvidence, StoredCause
 from health.insights.causes.extraction import MAX_CAUSES
 from health.insights.causes.model import CauseClass
+from health.insights.causes.triage import Triage
 
 MAX_ROWS = 20
 _MAX_LINE, _MAX_SUBJECT = 500, 120
@@ -49,21 +50,23 @@ def listed_failures(logs: Sequence[JobLogRow], *, merged: bool) -> tuple[list[Fa
     return listed, len(rows) - len(listed)
 
 
-def cause_row(job: FailedJob, run_id: int, attempt: int, evidence: JobEvidence | None, zone: ZoneInfo) -> str:
-    """A row of a job as HTML. `evidence`: null if nothing is stored."""
+def cause_row(
+    job: FailedJob, run_id: int, attempt: int, evidence: JobEvidence | None, known: Triage | None, zone: ZoneInfo
+) -> str:
+    """A row of a job as HTML. `evidence`: null if nothing is stored; `known`: the mark of a known cause."""
     row = job.row
     log = [("run_id", run_id), ("attempt", attempt), ("job_id", row.job_id)]
     more = f' <span class="ph-dim">and {pluralize(job.others, "more job")}</span>' if job.others else ""
     name = f"{anchor(truncate(row.name), 'log', log)}{more}"
-    return _row(name, cause_text(row, run_id, log, evidence, zone), evidence)
+    return _row(name, cause_text(row, run_id, log, evidence, known, zone), evidence)
 
 
-def log_cause(row: JobLogRow, run_id: int, evidence: JobEvidence | None, zone: ZoneInfo) -> str:
+def log_cause(row: JobLogRow, run_id: int, evidence: JobEvidence | None, known: Triage | None, zone: ZoneInfo) -> str:
     """The cause of one job for the page of its log, as HTML; empty without a cause."""
     if not row.error_line:
         return ""
     log = [("run_id", run_id), ("job_id", row.job_id)]
-    shown = _row("", cause_text(row, run_id, log, evidence, zone), evidence)
+    shown = _row("", cause_text(row, run_id, log, evidence, known, zone), evidence)
     return f'<div class="ph-attention" role="region" aria-label="Failure cause">{shown}</div>'
 
 
@@ -74,12 +77,17 @@ def _row(name: str, text: str, evidence: JobEvidence | None) -> str:
 
 
 def cause_text(
-    row: JobLogRow, run_id: int, log: Sequence[tuple[str, object]], evidence: JobEvidence | None, zone: ZoneInfo
+    row: JobLogRow,
+    run_id: int,
+    log: Sequence[tuple[str, object]],
+    evidence: JobEvidence | None,
+    known: Triage | None,
+    zone: ZoneInfo,
 ) -> str:
     """The line and the facts of a cause as HTML. `log`: query parameters of the log."""
     line = row.error_line or ""
     first = evidence.causes[0] if evidence and evidence.causes else None
-    facts = [_subject(first, line), _place(first, log)]
+    facts = [cause_marks.known_mark(known, zone), _subject(first, line), _place(first, log)]
     if evidence:
         verdict = cause_marks.verdict_mark(evidence, run_id)
         facts += [verdict, f"<span>{cause_marks.spread_link(evidence, zone)}</span>"]

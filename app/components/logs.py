@@ -13,7 +13,7 @@ import streamlit as st
 
 from app.components import cause_rows, run_links
 from app.components.page_head import Crumb, breadcrumb, run_crumbs, set_title
-from app.data import findings
+from app.data import causes, findings
 from app.data.connection import utc_now
 from app.data.outages import Unavailable
 from app.data.runs import RunWithJobs, attempt_detail, request_log, run_logs
@@ -113,7 +113,10 @@ def failure_cause(run: RunRow, selected: SelectedLog, now: datetime, version: in
     failed, _ = cause_rows.listed_failures([selected.row], merged=False)
     if failed:
         evidence = findings.attempt_causes(run, selected.attempt, [selected.row], now, version)
-        st.html(cause_rows.log_cause(selected.row, run.id, evidence.get(selected.row.job_id), zone))
+        about = evidence.get(selected.row.job_id)
+        known = causes.known_causes([about.fingerprint]) if about else {}
+        mark = known.get((about.fingerprint if about else None) or "")
+        st.html(cause_rows.log_cause(selected.row, run.id, about, mark, zone))
 
 
 def _job_selector(selected: SelectedLog) -> None:

@@ -9,8 +9,9 @@ import streamlit as st
 
 from app.components import run_links
 from app.components.cause_rows import cause_row, listed_failures
+from app.components.cause_triage import TriagedCause, triage_button
 from app.components.run import has_many_jobs
-from app.data import findings
+from app.data import causes, findings
 from app.data.findings import CauseHistory
 from app.data.runs import RunWithJobs
 from app.status_style import colour_group, outcome_label
@@ -45,7 +46,14 @@ def why_failed(
     about it, and the history of the branch. Nothing for an attempt that did not fail."""
     listed, left = listed_failures(logs, merged=has_many_jobs(detail.jobs))
     evidence = findings.attempt_causes(detail.run, attempt, [job.row for job in listed], now, version)
-    rows = "".join(cause_row(job, detail.run.id, attempt, evidence.get(job.row.job_id), zone) for job in listed)
+    known = causes.known_causes(about.fingerprint for about in evidence.values())
+    rows, lines = "", dict[str, str]()
+    for job in listed:
+        about = evidence.get(job.row.job_id)
+        fingerprint = (about.fingerprint if about else None) or ""
+        rows += cause_row(job, detail.run.id, attempt, about, known.get(fingerprint), zone)
+        if fingerprint:
+            lines.setdefault(fingerprint, job.row.error_line or "")
     if left:
         rows += f'<div class="ph-need"><b class="ph-sign"></b><div>and {pluralize(left, "more error")}</div></div>'
     did_fail = _has_failed(detail, attempt)
@@ -61,6 +69,7 @@ def why_failed(
     below = "".join(f"<div>{fact}</div>" for fact in facts)
     spread = f'<div class="ph-meta ph-spread ph-history">{below}</div>' if below else ""
     st.html(f'<div class="ph-attention" role="region" aria-label="Why it failed">{rows}{spread}</div>')
+    triage_button([TriagedCause(name, line, known.get(name)) for name, line in lines.items()])
 
 
 def attempts(evidence: Sequence[AttemptEvidence], run: RunRow) -> None:

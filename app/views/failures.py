@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.components import cause_page, failure_causes, page_states
+from app.components import cause_page, cause_triage, failure_causes, page_states
 from app.components.cause_chart import class_chart
 from app.components.freshness import completeness
 from app.data import figures, findings
@@ -30,6 +30,7 @@ if fingerprint:
         cause_page.unknown_cause(selection.describe())
         st.stop()
     cause_page.cause_head(cause_runs, time)
+    cause_triage.cause_actions(cause_runs.cause.fingerprint, cause_runs.cause.line)
     completeness(data, window.since, scope.repos)
     key, zone = cause_runs.cause.fingerprint, session.zone()
     context = findings.cause_context(fingerprint[:64], scope, window, now, zone, status.version)

@@ -1,0 +1,61 @@
+"""Known failure causes: reading their marks for pages, and the changes of users."""
+
+from collections.abc import Iterable
+
+import streamlit as st
+
+from app import session
+from app.access.policy import AccessDenied
+from app.data.connection import read_session, utc_now, write_session
+from app.data.outages import serve_stale
+from health.insights.causes import triage
+from health.insights.causes.triage import Triage
+
+
+class SessionEnded(ValueError):
+    """The user is not signed in any more; the message is a sentence for the user."""
+
+
+class UnknownCause(ValueError):
+    """No stored job has the cause; the message is a sentence for the user."""
+
+
+def known_causes(fingerprints: Iterable[str | None]) -> dict[str, Triage]:
+    """The marks of those causes that are known now, by fingerprint."""
+    named = tuple(sorted({fingerprint for fingerprint in fingerprints if fingerprint}))
+    return _known_causes(named) if named else {}
+
+
+@serve_stale
+@st.cache_data(ttl=2, max_entries=64, show_spinner=False)
+def _known_causes(fingerprints: tuple[str, ...]) -> dict[str, Triage]:
+    with read_session() as database:
+        return triage.known_causes(database, fingerprints, utc_now())
+
+
+def mark_known(fingerprint: str, mark: Triage) -> None:
+    """Raises InvalidTriage, UnknownCause, SessionEnded, Unavailable."""
+    by, now = user_name(), utc_now()
+    valid = triage.validate_triage(mark, now)
+    with write_session() as database:
+        current = triage.set_triage(database, fingerprint, valid, now, by=by)
+    _known_causes.clear()
+    if current is None:
+        raise UnknownCause("No stored job has this cause: reload the page once the stored causes are extracted again.")
+
+
+def unmark(fingerprint: str) -> None:
+    """A cause without a mark is no error. Raises SessionEnded, Unavailable."""
+    user_name()
+    with write_session() as database:
+        triage.remove_triage(database, fingerprint)
+    _known_causes.clear()
+
+
+def user_name() -> str | None:
+    """The name that is recorded with a change, null without a login. Dialogs run without the page, so that the session
+    is checked. Raises SessionEnded."""
+    user = session.current_user()
+    if isinstance(user, AccessDenied):
+        raise SessionEnded("Your session has ended: reload the page and sign in.")
+    return user.name if user else None

@@ -1,0 +1,62 @@
+"""Known failure causes in a real browser: marked with the keyboard on the page of the cause, shown on the run page."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from db.engine import write_scope
+from db.models import CauseTriage, JobLog
+from health.insights.causes.identity import fingerprint
+from tests.app.seeding import RERUN, SECRET_LINE, Seeded
+from tests.e2e.conftest import Tab
+
+CAUSE = fingerprint(SECRET_LINE) or ""
+
+
+@pytest.fixture
+def cause(seeded: Seeded) -> Iterator[str]:
+    """A cause with the fingerprint of its line, as a collector stores it."""
+
+    def set_fingerprint(value: str) -> None:
+        with write_scope(seeded.engine) as session:
+            session.get_one(JobLog, (1, 4)).fingerprint = value
+            session.query(CauseTriage).delete()
+
+    set_fingerprint(CAUSE)
+    yield CAUSE
+    set_fingerprint("f")
+
+
+def test_a_cause_is_marked_as_known_with_the_keyboard(wide: Tab, cause: str) -> None:
+    page = wide.page
+    wide.go(f"/failures?cause={cause}")
+    page.get_by_role("button", name="Mark as known…").focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    ticket = dialog.get_by_label("Ticket")
+    expect(ticket).to_be_visible(timeout=30_000)
+    ticket.focus()
+    page.keyboard.type("javascript:alert(1)")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("alert")).to_contain_text("Ticket: expected an http or https address", timeout=30_000)
+    expect(ticket).to_have_value("javascript:alert(1)")
+    ticket.fill("https://jira.example/browse/OPS-123")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Platform <team>")
+    page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0, timeout=30_000)
+    mark = page.locator(".ph-known")
+    expect(mark).to_have_text("✓ known: OPS-123 ↗ · Platform <team>", timeout=30_000)
+    page.locator(f"a[href*='run_id={RERUN}']").first.click()
+    page.wait_for_url(f"**/run?run_id={RERUN}**")
+    region = page.get_by_role("region", name="Why it failed")
+    expect(region.locator(".ph-known a")).to_have_attribute("rel", "noopener noreferrer", timeout=30_000)
+    page.get_by_role("button", name="Change known cause…").click()
+    expect(dialog.get_by_label("Owner")).to_have_value("Platform <team>", timeout=30_000)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0, timeout=30_000)
+    page.get_by_role("button", name="Change known cause…").click()
+    dialog.get_by_role("button", name="No longer known").click()
+    expect(page.get_by_role("button", name="Mark as known…")).to_be_visible(timeout=30_000)
+    expect(mark).to_have_count(0)
