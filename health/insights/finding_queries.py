@@ -13,7 +13,7 @@ from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
 from db.enums import Outcome, Status
 from db.jobs.decisive_failures import in_failed_attempt
-from db.models import Job, JobLog, Run
+from db.models import Job, JobCause, JobLog, Run
 from db.runs.run_filters import in_scope, in_window
 from db.runs.run_queries import RunRow, select_runs
 
@@ -24,6 +24,13 @@ SAME_COMMIT_WINDOW = timedelta(days=14)
 _LOGGED_JOB = aliased(Job)
 _OF_RUN = and_(_LOGGED_JOB.repository_id == Run.repository_id, _LOGGED_JOB.run_id == Run.id)
 _OF_JOB = and_(JobLog.repository_id == _LOGGED_JOB.repository_id, JobLog.job_id == _LOGGED_JOB.id)
+
+_FIRST_CAUSE = and_(
+    JobCause.repository_id == JobLog.repository_id,
+    JobCause.job_id == JobLog.job_id,
+    JobCause.position == 0,
+    JobCause.fingerprint == JobLog.fingerprint,
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,10 @@ class FlakyRun:
 
 @dataclass(frozen=True)
 class FailedJob:
-    """A job of a failed attempt whose log, or annotation, has a failure cause. `stored_fingerprint` is set if the
-    fingerprint in the database is one of earlier rules."""
+    """A job of a failed attempt whose log, or annotation, has a failure cause. `kind` is a CauseClass, `line_number`
+    the place of the line in the log, null for an annotation. These, `tool` and `message` are null until the collector
+    has extracted the causes of the log. `stored_fingerprint` is set if the fingerprint in the database is one of
+    earlier rules."""
 
     repository_id: int
     workflow_id: int
@@ -51,6 +60,11 @@ class FailedJob:
     line: str
     created_at: datetime
     outcome: str
+    kind: str | None = None
+    tool: str | None = None
+    subject: str | None = None
+    message: str | None = None
+    line_number: int | None = None
     stored_fingerprint: str | None = None
 
 
@@ -88,11 +102,17 @@ def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: i
         JobLog.error_line,
         Run.created_at,
         Run.outcome,
+        JobCause.kind,
+        JobCause.tool,
+        JobCause.subject,
+        JobCause.message,
+        JobCause.line_number,
     ]
     query = (
         select(*columns)
         .join(_LOGGED_JOB, _OF_RUN)
         .join(JobLog, _OF_JOB)
+        .join(JobCause, _FIRST_CAUSE, isouter=True)
         .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.is_not(None), in_failed_attempt())
         .order_by(Run.created_at.desc(), Run.id.desc(), JobLog.job_id)
         .limit(limit)

@@ -1,5 +1,6 @@
 """Findings over the rows. Figures of a cause are of the window, its first and last time of all that is stored."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,18 +9,19 @@ from sqlalchemy import Engine, event, select
 from collector.logs.excerpt import excerpt_lines
 from db.collection.sync_state import sync_state
 from db.definitions.scope import Scope, Window
-from db.engine import session_scope
-from db.models import JobLog
+from db.engine import session_scope, write_scope
+from db.models import JobCause, JobLog
 from health.alerts.attention import attention
 from health.insights.causes.cause_context import cause_context
 from health.insights.causes.distinctions import Feature
 from health.insights.causes.identity import fingerprint_of
-from health.insights.causes.queries import cause_runs, causes
+from health.insights.causes.queries import cause_runs, causes, summarize
 from health.insights.causes.refresh import refresh_fingerprints
+from health.insights.causes.triage import Triage, set_triage
 from health.insights.fingerprints import earlier_fingerprint
 from health.insights.regressions import regressions
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
-from tests.findings import CAUSE, DAY, LINE, LONG_AGO, OTHER_CAUSE, fill, name_cause, named
+from tests.findings import CAUSE, DAY, LATEST, LINE, LONG_AGO, OTHER_CAUSE, fill, name_cause, named
 from tests.kept import Kept
 
 NOW = NOON + timedelta(hours=6)
@@ -107,6 +109,40 @@ def test_the_runs_of_a_cause_are_compared_with_the_others_of_their_workflows(fil
     assert only.others_share == pytest.approx(1 / 22)
     # Two more runs have the cause, in jobs without a runner.
     assert (context.jobs, context.since, nothing.jobs) == (8 + 22 + 3 + 2, None, 0)
+
+
+def test_causes_have_class_tool_subject_and_mark(filled: Engine) -> None:
+    """From the causes of the log, or from the line while they are not extracted; the trend counts runs by class."""
+    line = "FAILED tests/test_shop.py::test_a - assert 1 == 2"
+    store_runs(filled, run(46, minutes=-46, branch="feature", conclusion="failure"))
+    name_cause(filled, 46, named(line), line)
+    with write_scope(filled) as session:
+        session.add(
+            JobCause(
+                repository_id=1, job_id=LATEST * 10, position=0, run_id=LATEST, kind="infrastructure", tool="rule",
+                subject="Proxy", message="a line", line=LINE, line_number=7, source="rule", rule_id=3,
+                fingerprint=CAUSE, created_at=NOW,
+            )
+        )  # fmt: skip
+        set_triage(session, named(line), Triage(ticket="OPS-1", until=NOW + timedelta(days=1)), NOW, by=None)
+    with session_scope(filled) as session:
+        listed = causes(session, ALL, MONTH, NOW)
+        later = causes(session, ALL, MONTH, NOW + timedelta(days=2))
+        one = cause_runs(session, CAUSE, ALL, MONTH, NOW)
+    by_key = {cause.fingerprint: cause for cause in listed.items}
+    ruled, test = by_key[CAUSE], by_key[named(line)]
+    assert (ruled.kind, ruled.tool, ruled.subject, ruled.known) == ("infrastructure", "rule", "Proxy", None)
+    assert (test.kind, test.tool, test.subject) == ("test", "pytest", "tests/test_shop.py::test_a")
+    assert (test.known.ticket if test.known else None) == "OPS-1"
+    assert not any(cause.known for cause in later.items)
+    assert summarize(listed, MONTH).untriaged == len(listed.items) - 1
+    totals = Counter[str]()
+    for point in listed.trend:
+        totals.update(point.runs)
+    assert (totals["infrastructure"], totals["test"]) == (2, 1)
+    assert [(point.start, point.partial) for point in listed.trend][-1] == (NOW.replace(hour=0), True)
+    assert one is not None
+    assert [job.line_number for _, job in one.runs] == [7, None]
 
 
 def test_fingerprints_of_earlier_rules_are_made_anew(filled: Engine) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -15,8 +15,12 @@ from db.runs.run_queries import RunRow
 from health.completeness.service import PeriodCompleteness
 from health.insights import finding_queries
 from health.insights.causes.cause_context import first_run
+from health.insights.causes.class_trend import ClassPoint, class_trend
+from health.insights.causes.extraction import cause_of_line
 from health.insights.causes.identity import fingerprint as make_fingerprint
 from health.insights.causes.identity import has_subject, is_current, line_identity
+from health.insights.causes.model import CauseClass
+from health.insights.causes.triage import Triage, known_causes
 from health.insights.finding_queries import FailedJob
 from health.insights.fingerprints import EARLIER_LENGTH, clusters, earlier_fingerprint
 from health.metrics.branch_status import failing_streaks
@@ -35,11 +39,14 @@ def daily_counts(times: Iterable[datetime], window: Window) -> list[int]:
 
 
 MAX_JOBS = 20_000
+# Of a line whose class is not stored yet; annotations of the runner have no limit.
+_MAX_LINE = 2_000
 
 
 @dataclass(frozen=True)
 class Cause:
-    """`fingerprint` is that of the most frequent line, `line` is from the newest log. `workflows` are tuples of
+    """`fingerprint` is that of the most frequent line; `line`, its class `kind`, tool, subject and message are from the
+    newest log. `tool` is empty if no rule recognises the line. `known` is the mark by a user. `workflows` are tuples of
     repository, name and id. `first_at` and `last_at` are of the first and the last stored run of the scope with this
     cause, in the window or not. `open`: a workflow currently fails with it on its default branch. `runs_before` counts
     the runs of the previous period; null where it was not collected. All other values are of the window."""
@@ -57,29 +64,37 @@ class Cause:
     by_day: list[int]
     open: bool
     runs_before: int | None = None
+    kind: str = CauseClass.UNKNOWN
+    tool: str = ""
+    subject: str | None = None
+    message: str = ""
+    known: Triage | None = None
 
 
 @dataclass(frozen=True)
 class Causes:
     """`items` are sorted by frequency, most frequent first; `total` also counts those that are not listed. `looked_at`
     is the number of failed jobs with a cause, `unnamed` that of failed runs without one. `truncated`: only the newest
-    20,000 jobs were evaluated."""
+    20,000 jobs were evaluated. `trend`: runs by class over time, of all causes."""
 
     items: list[Cause]
     looked_at: int
     unnamed: int
     truncated: bool
     total: int
+    trend: list[ClassPoint] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class CauseSummary:
-    """Key figures of the causes of a window: their number, those that were first seen in it, and those with which a
-    default branch currently fails. `by_day` is the number of causes on each day (UTC)."""
+    """Key figures of the causes of a window: their number, those that were first seen in it, those with which a default
+    branch currently fails, and those that no user has marked as known. `by_day` is the number of causes on each day
+    (UTC)."""
 
     total: int
     new: int
     open: int
+    untriaged: int
     by_day: list[int]
 
 
@@ -89,6 +104,7 @@ def summarize(causes: Causes, window: Window) -> CauseSummary:
         total=causes.total,
         new=sum(cause.first_at >= window.since for cause in causes.items),
         open=sum(cause.open for cause in causes.items),
+        untriaged=sum(cause.known is None for cause in causes.items),
         by_day=[sum(map(bool, counts)) for counts in zip(*(cause.by_day for cause in causes.items), strict=True)],
     )
 
@@ -144,8 +160,9 @@ def causes(
     *,
     limit: int | None = None,
     periods: PeriodCompleteness | None = None,
+    interval: Interval = Interval.DAY,
 ) -> Causes:
-    """The failure causes of the window. Without a `limit` all are listed."""
+    """The failure causes of the window. Without a `limit` all are listed. `interval`: that of the trend."""
     failed_jobs, truncated = _failed_jobs(session, scope, window)
     unnamed = finding_queries.failures_without_cause(session, scope, window)
     failing = {streak.last_failure.id for streak in failing_streaks(session, scope, now)}
@@ -154,7 +171,11 @@ def causes(
     items.sort(key=lambda cause: (-cause.runs, -cause.last_at.timestamp()))
     listed = _with_history(session, scope, items[:limit], grouped)
     listed = _with_previous_counts(session, scope, window, listed, grouped, periods)
-    return Causes(listed, len(failed_jobs), unnamed, truncated, len(items))
+    listed = _with_marks(session, listed, grouped, now)
+    # Bars lead to the causes of their class: the jobs of a cause have its class.
+    classified = ((item.kind, job.run_id, job.created_at) for item in items for job in grouped[item.fingerprint])
+    trend = class_trend(classified, window, interval)
+    return Causes(listed, len(failed_jobs), unnamed, truncated, len(items), trend)
 
 
 def cause_runs(
@@ -172,6 +193,7 @@ def cause_runs(
     jobs = {job.run_id: job for job in reversed(grouped[key])}
     failing = {streak.last_failure.id for streak in failing_streaks(session, scope, now)}
     (cause,) = _with_history(session, scope, [_cause(Names(session), key, grouped[key], window, failing)], grouped)
+    (cause,) = _with_marks(session, [cause], grouped, now)
     newest = sorted(jobs, key=lambda run_id: jobs[run_id].created_at, reverse=True)[:limit]
     details = finding_queries.job_details(session, [jobs[run_id] for run_id in newest])
     runs = [(run, jobs[run.id]) for run in finding_queries.list_runs_by_id(session, newest)]
@@ -230,6 +252,22 @@ def _with_history(
     return [_extend(cause, [times[key] for key in fingerprints[cause.fingerprint] if key in times]) for cause in items]
 
 
+def _with_marks(
+    session: Session, items: Sequence[Cause], grouped: dict[str, list[FailedJob]], now: datetime
+) -> list[Cause]:
+    """The causes with their marks. A mark on any fingerprint of a cause is one of the cause."""
+    cause_of = {
+        fingerprint: cause.fingerprint
+        for cause in items
+        for job in grouped[cause.fingerprint]
+        for fingerprint in (job.stored_fingerprint, job.fingerprint)
+        if fingerprint
+    }
+    marks = known_causes(session, cause_of, now)
+    known = {cause_of[fingerprint]: mark for fingerprint, mark in marks.items()}
+    return [replace(cause, known=marks.get(cause.fingerprint, known.get(cause.fingerprint))) for cause in items]
+
+
 def _extend(cause: Cause, times: Sequence[tuple[datetime, datetime]]) -> Cause:
     return replace(
         cause,
@@ -260,6 +298,7 @@ def _cause(names: Names, key: str, jobs: Sequence[FailedJob], window: Window, fa
     runs = {job.run_id: job.created_at for job in jobs}
     keys = dict.fromkeys((job.repository_id, job.workflow_id) for job in jobs)
     workflows = [(names.repository(key[0]) or "", names.workflow(key), key[1]) for key in keys]
+    newest, named = jobs[0], None if jobs[0].kind else cause_of_line(jobs[0].line[:_MAX_LINE])
     return Cause(
         fingerprint=key,
         line=terminal.rendered_line(jobs[0].line),
@@ -273,4 +312,8 @@ def _cause(names: Names, key: str, jobs: Sequence[FailedJob], window: Window, fa
         last_job_id=jobs[0].job_id,
         by_day=daily_counts(runs.values(), window),
         open=not failing.isdisjoint(runs),
+        kind=named.kind if named else newest.kind or CauseClass.UNKNOWN,
+        tool=named.tool if named else newest.tool or "",
+        subject=named.subject if named else newest.subject,
+        message=terminal.rendered_line((named.message if named else newest.message) or ""),
     )
