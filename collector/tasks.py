@@ -112,6 +112,16 @@ class CollectorTasks:
         except RateLimited as error:
             reporter.waiting_until = error.until
 
+    def sample_logs(self) -> None:
+        """Sketches successful logs of jobs that failed lately, with requests that nothing else needs."""
+        collector, reporter = self._collector, self._collector.reporter
+        if reporter.is_rate_limited:
+            return
+        try:
+            collector.sync.samples.run(self._claimed_repositories())
+        except RateLimited as error:
+            reporter.waiting_until = error.until
+
     def apply_inbox(self) -> None:
         """Applies webhook deliveries. Jobs of completed runs are left to `fetch_jobs`."""
         if self._collector.inbox.apply().changed:

@@ -3,13 +3,15 @@
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from collector.context import CollectorContext
 from collector.github.errors import Forbidden, GitHubError, Gone, NotFound, RateLimited, Unauthorized
 from collector.github.pagination import fan_out
 from collector.logs.archive import ArchiveMatches, InvalidArchive, LogArchive
 from collector.logs.fetch import (
+    NO_COMPARISON,
+    Comparison,
     DownloadStopped,
     FetchedLog,
     fetch_archive,
@@ -21,9 +23,11 @@ from core.logging import log_context
 from db.engine import session_scope, write_scope
 from db.enums import LogState
 from db.jobs.decisive_failures import jobs_allowed_to_fail
+from db.logs.log_sketches import COMPARED_WITHIN, SketchedJob, SuccessfulJob, sketched_days, sketches_of
 from db.logs.log_writes import MAX_TEMPORARY_FAILURES, record_failed_fetch, store_log
 from db.logs.pending_logs import PendingLog, finished_jobs, pending_logs, repositories_with_requested_logs
 from db.repositories.repository_queries import RepositoryRow, claimed_repository_ids, list_repositories
+from health.insights.causes.known_lines import sketched_job, store
 
 # An archive costs one request instead of one per log, but contains the logs of all jobs.
 MIN_ARCHIVE_LOGS = 3
@@ -82,6 +86,8 @@ class LogBatch:
         self._id, self._repo = repository.id, repository.repo
         self._clock, self._stop, self._progress = context.clock, context.stop, context.progress
         self._line_counts: dict[str, int] = {}
+        # By the id of the job.
+        self._comparisons: dict[int, Comparison] = {}
         self.stored = 0
         self.forbidden: Forbidden | None = None
         self.unauthorized: Unauthorized | None = None
@@ -92,6 +98,7 @@ class LogBatch:
         batches = self._batches(logs, collect)
         in_archives = {log.job_id for batch in batches for log in batch.logs}
         tried = [*in_archives, *(log.job_id for log in logs)]
+        self._prepare({log.job_id: log for log in (*logs, *(log for batch in batches for log in batch.logs))}.values())
         try:
             self._fetch_individually(log for log in logs if log.job_id not in in_archives)
             if batches and not self._is_stopped():
@@ -138,6 +145,30 @@ class LogBatch:
             if self._is_stopped():
                 return
 
+    def _prepare(self, logs: Iterable[PendingLog]) -> None:
+        """Reads the sketches with which failed logs are compared, and selects the successful logs to sketch: one of
+        each job a day."""
+        dated = [(log, log.created_at) for log in logs if log.created_at is not None and (log.failed or log.succeeded)]
+        if not dated:
+            return
+        sketches: dict[tuple[SketchedJob, date], list[bytes]] = {}
+        with session_scope(self._engine) as session:
+            since = min(created_at for _, created_at in dated) - COMPARED_WITHIN
+            days = sketched_days(session, self._id, since.date())
+            sketched = {job for job, _ in days}
+            for log, created_at in dated:
+                job, day = sketched_job(self._id, log.workflow_id, log.name), created_at.date()
+                if log.failed and job in sketched:
+                    if (job, day) not in sketches:
+                        sketches[job, day] = sketches_of(session, job, created_at)
+                    self._comparisons[log.job_id] = Comparison(sketches[job, day])
+                elif log.succeeded and (job, day) not in days:
+                    days.add((job, day))
+                    self._comparisons[log.job_id] = Comparison(is_sketched=True)
+
+    def _comparison(self, log: PendingLog) -> Comparison:
+        return self._comparisons.get(log.job_id, NO_COMPARISON)
+
     def _unpack(self, batch: ArchiveBatch, archive: LogArchive) -> Iterator[PendingLog]:
         matching = archive.matching(batch.jobs)
 
@@ -161,7 +192,7 @@ class LogBatch:
             buffer = archive.log_for_job(matching, log.job_id, log.name)
         except InvalidArchive as error:
             return error
-        return log_from_buffer(self._client, self._repo, log, buffer) if buffer else None
+        return log_from_buffer(self._client, self._repo, log, buffer, self._comparison(log)) if buffer else None
 
     def _download(self, batch: ArchiveBatch) -> LogArchive | InvalidArchive:
         try:
@@ -171,7 +202,7 @@ class LogBatch:
         return batch.archive
 
     def _fetch_one(self, log: PendingLog) -> FetchedLog:
-        return fetch_log(self._client, self._repo, log, self._stop)
+        return fetch_log(self._client, self._repo, log, self._stop, self._comparison(log))
 
     def _fetch_individually(self, log: Iterable[PendingLog]) -> None:
         if not self._is_stopped():
@@ -200,6 +231,9 @@ class LogBatch:
                 record_failed_fetch(session, self._id, log.job_id, log.run_id, now, record=record)
             else:
                 store_log(session, self._id, record, now, content=result.content)
+                if result.sketch is not None and log.created_at is not None:
+                    sample = SuccessfulJob(log.job_id, log.run_id, log.created_at)
+                    store(session, sketched_job(self._id, log.workflow_id, log.name), sample, result.sketch)
                 self.stored += record.state == LogState.STORED
         self._progress.advance()
 
@@ -219,7 +253,8 @@ class LogBatch:
 
 
 class LogCollector:
-    """`collect`: `failed`, `all` or `none`, as COLLECT_LOGS."""
+    """`collect`: `failed`, `all` or `none`, as COLLECT_LOGS. `has_backlog`: whether logs may be pending that `run`
+    fetches."""
 
     def __init__(self, context: CollectorContext, *, collect: str) -> None:
         self._context, self._collect = context, collect
@@ -227,6 +262,8 @@ class LogCollector:
         self._stop, self._progress = context.stop, context.progress
         # When to retry repositories whose logs the token may not read, by id; they are logged once.
         self._retry_forbidden_at: dict[int, datetime] = {}
+        # Until the first pass is complete, any log may be pending.
+        self.has_backlog = True
 
     def run(self, repository_ids: Collection[int] | None = None, *, until: datetime | None = None) -> int:
         """Collects all pending logs of these repositories (null: of all); returns the number of stored logs. With
@@ -236,7 +273,10 @@ class LogCollector:
             repositories = [
                 row for row in list_repositories(session) if repository_ids is None or row.id in repository_ids
             ]
-        return self._run_batches(repositories, self._collect, until)
+        self.has_backlog = True
+        stored = self._run_batches(repositories, self._collect, until)
+        self.has_backlog = self._stop.is_set() or (until is not None and (self._clock() >= until or self._quota_low()))
+        return stored
 
     def run_requested(self, repository_ids: Collection[int] | None = None, *, is_leader: bool = True) -> int:
         """Collects requested logs only. The leader also collects those of repositories that no collector has

@@ -1,12 +1,13 @@
-"""The excerpt of a failed job's log: the lines around the cause of the failure. Pure."""
+"""The excerpt of a failed job's log: the lines around the cause of the failure; and sketches of other logs. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from collector.logs.budget import CpuBudget
+from collector.logs.budget import CpuBudget, CpuBudgetExceeded
 from health.insights.causes.job_causes import FailedJob, causes_of_log
 from health.insights.causes.lines import clean_line
 from health.insights.causes.model import FailureCause
+from health.insights.causes.novelty import Sketcher, encode
 from health.insights.causes.scan import StepSpan
 
 LINES_BEFORE, LINES_AFTER = 24, 8
@@ -67,3 +68,16 @@ def excerpt_text(text: bytes | bytearray, job: FailedJob | None = None, budget: 
     last = end if focus <= end <= focus + LOOKBACK_LINES else focus
     shown = tuple(clean_line(line) for line in lines[first : last + LINES_AFTER + 1])
     return LogExcerpt(first + 1, shown, extraction.causes, extraction.closing, extraction.is_closed)
+
+
+def sketch_text(text: bytes | bytearray, budget: CpuBudget | None = None) -> bytes:
+    """The sketch of a successful log in UTF-8, as it is stored; of a log that exceeds its CPU time, that of the lines
+    that were read."""
+    budget, sketcher = budget or CpuBudget(), Sketcher()
+    try:
+        for line in text.decode("utf-8", "replace").splitlines():
+            budget.step()
+            sketcher.add(line)
+    except CpuBudgetExceeded:
+        pass
+    return encode(sketcher.known)

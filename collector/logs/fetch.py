@@ -3,8 +3,10 @@
 import logging
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import IO, Any, TypeVar
 
 import requests
@@ -15,7 +17,7 @@ from collector.logs.annotations import Annotation, fetch_annotations
 from collector.logs.archive import InvalidArchive, LogArchive
 from collector.logs.budget import CPU_BUDGET, CpuBudget, CpuBudgetExceeded
 from collector.logs.buffer import LogBuffer, compress
-from collector.logs.excerpt import LogExcerpt, excerpt_text
+from collector.logs.excerpt import LogExcerpt, excerpt_text, sketch_text
 from core.http.client import ResponseLimitExceeded
 from core.work import report_progress
 from db.definitions.records import CauseRecord, LogRecord
@@ -28,6 +30,7 @@ from health.insights.causes.job_causes import (
     cause_of_text,
     cause_records,
 )
+from health.insights.causes.novelty import NONE_KNOWN, KnownLines, decode
 
 logger = logging.getLogger(__name__)
 
@@ -46,23 +49,46 @@ T = TypeVar("T")
 class FetchedLog:
     """`content`: the text, compressed with zlib, so that logs that wait to be stored use little memory. The state
     MISSING means that GitHub has no such log: not yet, right after the end of a job, or never, for some cancelled
-    jobs."""
+    jobs. `sketch`: of a successful job, where one was requested."""
 
     record: LogRecord
     content: bytes | None = None
+    sketch: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`sketches`: of successful logs with which a failed log is compared. `is_sketched`: the log is sketched itself."""
+
+    sketches: Sequence[bytes] = ()
+    is_sketched: bool = False
+
+    @property
+    def known(self) -> KnownLines:
+        """The lines of the sketches."""
+        return reduce(or_, map(decode, self.sketches), NONE_KNOWN)
+
+
+NO_COMPARISON = Comparison()
 
 
 class DownloadStopped(Unreachable):
     """The program stops."""
 
 
-def fetch_log(client: GitHubClient, repo: str, log: PendingLog, stop: threading.Event) -> FetchedLog:
+def fetch_log(
+    client: GitHubClient,
+    repo: str,
+    log: PendingLog,
+    stop: threading.Event,
+    comparison: Comparison = NO_COMPARISON,
+) -> FetchedLog:
     """The log of one job. Raises GitHubError."""
     path = f"/repos/{repo}/actions/jobs/{log.job_id}/logs"
 
     def read() -> LogBuffer:
         buffer = LogBuffer()
-        for chunk in _chunks(client, path, stop):
+        for chunk in log_chunks(client, path, stop):
             buffer.add(chunk)
             if buffer.size > MAX_LOG_BYTES:
                 raise InvalidResponse(f"the log of job {log.job_id} is larger than {MAX_LOG_BYTES:,} bytes")
@@ -74,7 +100,7 @@ def fetch_log(client: GitHubClient, repo: str, log: PendingLog, stop: threading.
         return log_without_text(client, repo, log, LogState.MISSING)
     except Gone:
         return log_without_text(client, repo, log, LogState.EXPIRED)
-    return log_from_buffer(client, repo, log, buffer)
+    return log_from_buffer(client, repo, log, buffer, comparison)
 
 
 def fetch_archive(client: GitHubClient, repo: str, run_id: int, attempt: int, stop: threading.Event) -> LogArchive:
@@ -85,7 +111,7 @@ def fetch_archive(client: GitHubClient, repo: str, run_id: int, attempt: int, st
     def read() -> IO[bytes]:
         file = tempfile.TemporaryFile(prefix="pipeline-health-")  # noqa: SIM115 - handed over
         try:
-            for chunk in _chunks(client, path, stop):
+            for chunk in log_chunks(client, path, stop):
                 file.write(chunk)
                 if file.tell() > MAX_ARCHIVE_BYTES:
                     raise InvalidArchive(f"it is larger than {MAX_ARCHIVE_BYTES:,} bytes")
@@ -103,12 +129,19 @@ def fetch_archive(client: GitHubClient, repo: str, run_id: int, attempt: int, st
     return LogArchive(_retry_once(read))
 
 
-def log_from_buffer(client: GitHubClient, repo: str, log: PendingLog, buffer: LogBuffer) -> FetchedLog:
+def log_from_buffer(
+    client: GitHubClient,
+    repo: str,
+    log: PendingLog,
+    buffer: LogBuffer,
+    comparison: Comparison = NO_COMPARISON,
+) -> FetchedLog:
     with _FINISH_LOCK:
         budget = CpuBudget()
         text, is_truncated = buffer.finish()
         try:
-            excerpt = excerpt_text(text, FailedJob(repo, log.name, log.step_name, log.step), budget)
+            job = FailedJob(repo, log.name, log.step_name, log.step, comparison.known)
+            excerpt = excerpt_text(text, job, budget)
         except CpuBudgetExceeded:
             logger.warning(
                 "%s: no excerpt of the log of job %s: it took more than %g s of CPU time; the log is stored",
@@ -118,6 +151,7 @@ def log_from_buffer(client: GitHubClient, repo: str, log: PendingLog, buffer: Lo
             )
             excerpt = LogExcerpt(1, ())
         content = compress(text)
+        sketch = sketch_text(text) if comparison.is_sketched else None
         del text
     causes = _causes(client, repo, log, excerpt) if log.failed else ()
     record = LogRecord(
@@ -130,7 +164,7 @@ def log_from_buffer(client: GitHubClient, repo: str, log: PendingLog, buffer: Lo
         excerpt=excerpt.lines,
         **_cause_fields(causes),
     )
-    return FetchedLog(record, content)
+    return FetchedLog(record, content, sketch)
 
 
 def log_without_text(client: GitHubClient, repo: str, log: PendingLog, state: LogState) -> FetchedLog:
@@ -177,7 +211,8 @@ def _cause_fields(causes: tuple[CauseRecord, ...]) -> dict[str, Any]:
     }
 
 
-def _chunks(client: GitHubClient, path: str, stop: threading.Event) -> Iterator[bytes]:
+def log_chunks(client: GitHubClient, path: str, stop: threading.Event) -> Generator[bytes, None, None]:
+    """The bytes of a download as they arrive. Raises GitHubError."""
     try:
         with client.download(path) as response:
             for chunk in response.iter_content(_CHUNK):

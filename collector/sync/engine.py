@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from collector.context import CollectorContext, SyncResult
 from collector.github.errors import RateLimited
 from collector.logs.collect import LogCollector
+from collector.logs.samples import SampleCollector
 from collector.sync.backfill import HistorySync
 from collector.sync.job_fetcher import JobFetcher
 from collector.sync.repository import RepositorySync
@@ -35,6 +36,8 @@ class SyncEngine:
         self.history = HistorySync(context, repository_sync, backfill)
         self.job_fetcher = JobFetcher(context)
         self.logs = LogCollector(context, collect=collect_logs)
+        # Where all logs are collected, those of successful jobs are sketched when they are stored.
+        self.samples = SampleCollector(context, lambda: self.logs.has_backlog, is_enabled=collect_logs == "failed")
 
     def run(self) -> SyncResult:
         """Runs all stages for all configured repositories. Errors of GitHub are in the result: a repository that fails

@@ -26,7 +26,7 @@ class PendingLog:
     """`failed`: the log is searched for a cause, because the job failed, or was cancelled in an attempt that failed
     without a failed job. `step` is the start and end of the failed step (ISO 8601 in UTC, to the second), and
     `step_name` its name; null if unknown. `attempt_completed`: no job of the attempt is running, so its logs can be
-    fetched as one archive."""
+    fetched as one archive. `created_at` is that of the run. `succeeded`: the job was successful."""
 
     job_id: int
     run_id: int
@@ -38,6 +38,9 @@ class PendingLog:
     attempt_completed: bool = False
     step: tuple[str, str] | None = None
     step_name: str | None = None
+    workflow_id: int = 0
+    created_at: datetime | None = None
+    succeeded: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,8 @@ def _jobs(repository_id: int) -> Select[Any]:
             Job.name,
             Job.conclusion,
             Job.steps,
+            Run.workflow_id,
+            Run.created_at,
             (Attempt.status == Status.COMPLETED).label("attempt_completed"),
             _failed().label("failed"),
         )
@@ -179,7 +184,10 @@ def _pending_log(row: Row[Any]) -> PendingLog:
         cause_known=bool(row.cause_known),
         attempt_completed=bool(row.attempt_completed),
         step=step.span if step else None,
-        step_name=step.name if step else None,
+        step_name=(step.name or None) if step else None,
+        workflow_id=row.workflow_id,
+        created_at=row.created_at,
+        succeeded=row.conclusion == Conclusion.SUCCESS,
     )
 
 

@@ -104,8 +104,10 @@ def test_a_wanted_log_tells_when_its_step_failed_and_whether_the_attempt_is_over
     store_jobs(engine, 2, job(2, conclusion="failure"), attempts=(attempt(1, None),))
     over, going_on = sorted(wanted(engine), key=lambda each: each.job_id)
     assert over == PendingLog(
-        1, 1, 1, "test", failed=True, attempt_completed=True, step=("2026-11-18T12:00:06", "2026-11-18T12:00:09")
-    )
+        1, 1, 1, "test", failed=True, attempt_completed=True, step=("2026-11-18T12:00:06", "2026-11-18T12:00:09"),
+        workflow_id=5, created_at=run(1).created_at,
+    )  # fmt: skip
+    assert not over.succeeded
     assert (going_on.attempt_completed, going_on.step) == (False, None)
 
 

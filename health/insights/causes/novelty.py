@@ -4,6 +4,7 @@ Pure.
 A sketch is the set of 32-bit hashes of such lines, normalised as causes are. A line that is in none of n sketched lines
 is taken for a known one with the probability n / 2³²: at most 0.0004 % for a full sketch of MAX_LINES lines."""
 
+import re
 import sys
 import zlib
 from array import array
@@ -25,6 +26,13 @@ _COMPARED_CHARS = 300
 _HASH_BYTES = 4
 _HEADER, _HEADER_END = "##[group]Run ", "##[endgroup]"
 _MAX_HEADER_LINES = 200
+
+
+# Parts of names of jobs that differ from run to run: dates, IDs, commits, long numbers.
+_VARYING = re.compile(
+    r"\b\d{4}-\d\d-\d\d(?:[T ][\d:.Z+-]{5,20})?|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|"
+    r"\b(?=[0-9a-f]{0,39}\d)(?=[0-9a-f]{0,39}[a-f])[0-9a-f]{7,40}\b|\d{5,}"
+)
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,12 @@ def line_hash(line: str) -> int:
     # The cache of `normalize` is for causes: a log has too many lines for it.
     text = normalize.__wrapped__(unprefixed(line).strip()[:_COMPARED_CHARS])
     return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=_HASH_BYTES).digest(), "little")
+
+
+def job_name_hash(name: str) -> str:
+    """Identifies a job over the runs of its workflow: the hash, 32 characters, of its name without what differs from
+    run to run. The jobs of a matrix are different jobs."""
+    return blake2b(_VARYING.sub("*", name).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def encode(known: KnownLines) -> bytes:

@@ -1,0 +1,136 @@
+"""Samples: successful logs of jobs that failed lately, which are sketched and not stored.
+
+They use requests that nothing else needs: a small share of the hourly limit, only while at least half of it is left and
+no log of a failed job is pending."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import datetime, timedelta
+from functools import partial
+
+from collector.context import CollectorContext
+from collector.github.client import GitHubClient
+from collector.github.errors import Forbidden, GitHubError, RateLimited, Unauthorized
+from collector.logs.buffer import HEAD_BYTES, TAIL_BYTES, LogBuffer
+from collector.logs.excerpt import sketch_text
+from collector.logs.fetch import log_chunks
+from core.logging import log_context
+from db.engine import session_scope, write_scope
+from db.logs.log_sketches import (
+    COMPARED_WITHIN,
+    SketchedJob,
+    SuccessfulJob,
+    jobs_to_sketch,
+    successful_job,
+)
+from health.insights.causes.known_lines import is_same, store
+from health.insights.causes.novelty import job_name_hash
+
+log = logging.getLogger(__name__)
+# Jobs are sampled that failed within this time and have no sketch of a run within the other.
+_FAILED_WITHIN, _SKETCHED_WITHIN = timedelta(days=3), timedelta(days=7)
+_RETRY_AFTER = timedelta(days=1)
+# Of a longer log, the start is read.
+MAX_SAMPLE_BYTES = HEAD_BYTES + TAIL_BYTES
+# Requests an hour as a share of the hourly limit; the limit that is assumed for a server without one; bytes an hour.
+HOURLY_SHARE, _ASSUMED_LIMIT, HOURLY_BYTES = 0.02, 5_000, 100_000_000
+# The share of the hourly limit that must be left.
+SPARE_SHARE = 0.5
+# Jobs that are searched for, and logs that are read, in one pass.
+_SEARCHED_JOBS, _LOGS_PER_PASS = 100, 5
+_HOUR = timedelta(hours=1)
+
+
+class SpareBudget:
+    """Requests and bytes that samples may use. At most HOURLY_SHARE of the limit, and at least one request an hour."""
+
+    def __init__(self, client: GitHubClient, clock: Callable[[], datetime]) -> None:
+        self._client, self._clock = client, clock
+        self._spent: deque[tuple[datetime, int]] = deque()
+
+    def allows_request(self) -> bool:
+        now, state = self._clock(), self._client.rate.state
+        while self._spent and self._spent[0][0] <= now - _HOUR:
+            self._spent.popleft()
+        limit = state.limit or _ASSUMED_LIMIT
+        if len(self._spent) >= max(int(limit * HOURLY_SHARE), 1):
+            return False
+        if sum(size for _, size in self._spent) >= HOURLY_BYTES:
+            return False
+        if state.remaining is None or (state.reset_at is not None and state.reset_at <= now):
+            return True
+        return state.remaining >= limit * SPARE_SHARE
+
+    def spend(self, size: int) -> None:
+        """Counts a request and its bytes."""
+        self._spent.append((self._clock(), size))
+
+
+class SampleCollector:
+    """`has_backlog`: whether logs of failed jobs may be pending."""
+
+    def __init__(self, context: CollectorContext, has_backlog: Callable[[], bool], *, is_enabled: bool) -> None:
+        self._engine, self._client, self._clock = context.engine, context.client, context.clock
+        self._stop, self._has_backlog, self._is_enabled = context.stop, has_backlog, is_enabled
+        self._budget = SpareBudget(context.client, context.clock)
+        # When to search again for a sample of a job that has none, and when a repository's logs may be read again.
+        self._retry_at: dict[SketchedJob, datetime] = {}
+        self._forbidden_until: dict[int, datetime] = {}
+
+    def run(self, repositories: Mapping[int, str]) -> int:
+        """Sketches logs of jobs of these repositories (owner/name by id) within the budget; returns their number.
+        Raises RateLimited."""
+        now = self._clock()
+        allowed = {key for key in repositories if now >= self._forbidden_until.get(key, now)}
+        if not self._is_enabled or not allowed or self._is_over():
+            return 0
+        self._retry_at = {job: at for job, at in self._retry_at.items() if at > now}
+        with session_scope(self._engine) as session:
+            jobs = jobs_to_sketch(
+                session,
+                allowed,
+                job_name_hash,
+                failed_since=now - _FAILED_WITHIN,
+                sketched_since=now - _SKETCHED_WITHIN,
+            )
+        sketched = 0
+        for job in [job for job in jobs if job not in self._retry_at][:_SEARCHED_JOBS]:
+            if sketched >= _LOGS_PER_PASS or self._is_over():
+                break
+            self._retry_at[job] = now + _RETRY_AFTER
+            if now < self._forbidden_until.get(job.repository_id, now):
+                continue
+            with session_scope(self._engine) as session:
+                sample = successful_job(session, job, partial(is_same, job), now - COMPARED_WITHIN)
+            sketched += sample is not None and self._sketch(job, repositories[job.repository_id], sample)
+        return sketched
+
+    def _is_over(self) -> bool:
+        return self._stop.is_set() or self._has_backlog() or not self._budget.allows_request()
+
+    def _sketch(self, job: SketchedJob, repo: str, sample: SuccessfulJob) -> bool:
+        """Returns whether the log was sketched."""
+        buffer = LogBuffer()
+        try:
+            path = f"/repos/{repo}/actions/jobs/{sample.job_id}/logs"
+            with closing(log_chunks(self._client, path, self._stop)) as chunks:
+                for chunk in chunks:
+                    buffer.add(chunk)
+                    if buffer.size >= MAX_SAMPLE_BYTES:
+                        break
+        except RateLimited:
+            raise
+        except GitHubError as error:
+            if isinstance(error, Forbidden | Unauthorized):
+                self._forbidden_until[job.repository_id] = self._clock() + _RETRY_AFTER
+            with log_context(repository=repo):
+                log.debug("no sample of the log of job %s: %s", sample.job_id, error)
+            return False
+        finally:
+            self._budget.spend(buffer.size)
+        content = sketch_text(buffer.finish()[0])
+        with write_scope(self._engine) as session:
+            store(session, job, sample, content)
+        return True

@@ -1,0 +1,34 @@
+"""The sketches of a job's successful logs in the database: read for failed logs, and stored."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from db.logs.log_sketches import SketchedJob, SuccessfulJob, prune_sketches, sketches_of, store_sketch
+from health.insights.causes.novelty import NONE_KNOWN, KnownLines, decode, job_name_hash
+
+
+def sketched_job(repository_id: int, workflow_id: int, name: str) -> SketchedJob:
+    """The job of this name over all runs of its workflow."""
+    return SketchedJob(repository_id, workflow_id, job_name_hash(name))
+
+
+def known_lines(session: Session, job: SketchedJob, created_at: datetime) -> KnownLines:
+    """The lines of successful logs with which a failed log of the job is compared. `created_at`: of the failed run."""
+    known = NONE_KNOWN
+    for content in sketches_of(session, job, created_at):
+        known |= decode(content)
+    return known
+
+
+def store(session: Session, job: SketchedJob, sample: SuccessfulJob, content: bytes) -> int:
+    """Stores the sketch of a successful log within the limits; returns the number of failed logs whose causes are
+    extracted again because of it."""
+    affected = store_sketch(session, job, sample, content, is_same_job=lambda name: is_same(job, name))
+    prune_sketches(session)
+    return affected
+
+
+def is_same(job: SketchedJob, name: str) -> bool:
+    """Whether a job of the same workflow with this name is the same job."""
+    return job_name_hash(name) == job.name_hash
