@@ -1,4 +1,4 @@
-"""Data that is computed from stored runs: costs, roll-ups, fingerprints of failure causes, the search index of logs."""
+"""Data that is computed from stored runs: costs, roll-ups, failure causes of logs, the search index of logs."""
 
 import logging
 import threading
@@ -9,18 +9,17 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from collector.context import CollectorContext
+from collector.logs.reextraction import extract_outdated_causes
 from db.definitions.prices import PriceList
 from db.engine import write_scope
 from db.jobs.job_writes import resume_repricing, store_prices
-from health.insights.causes.job_causes import names_cause
-from health.insights.causes.refresh import refresh_fingerprints
 from health.log_search.index import index_logs
 from health.metrics.rollups.refresh import refresh_rollups
 
 log = logging.getLogger(__name__)
 _REPRICE_SECONDS = 1.0
-# How long one pass adds logs to the search index: in the service, and at the end of `sync`.
-_INDEX_SECONDS, _SYNC_INDEX_SECONDS = 0.5, 20.0
+# How long one pass extracts causes, and adds logs to the search index: in the service, and at the end of `sync`.
+_PASS_SECONDS, _SYNC_SECONDS = 0.5, 20.0
 
 
 class PriceRecalculator:
@@ -59,29 +58,26 @@ class DerivedData:
         self._context = context
         self.prices = PriceRecalculator(context.engine, prices, context.clock, stop=context.stop)
         self._next_refresh = 0.0
-        # Batches of fingerprints that an older version computed; exhausted until the next start.
-        self._fingerprint_batches = refresh_fingerprints(context.engine, names_cause)
 
     def refresh_all(self) -> None:
         """Recomputes everything that is out of date. Ends early when the program stops."""
         self.prices.recompute()
-        while self._refresh_fingerprints() and not self._context.stop.is_set():
-            pass
+        self._extract_causes(_SYNC_SECONDS)
         self.refresh_rollups()
-        deadline = time.monotonic() + _SYNC_INDEX_SECONDS
+        deadline = time.monotonic() + _SYNC_SECONDS
         while not self._context.stop.is_set() and time.monotonic() < deadline:
-            if not index_logs(self._context.engine, seconds=_INDEX_SECONDS):
+            if not index_logs(self._context.engine, seconds=_PASS_SECONDS):
                 break
 
     def refresh(self) -> None:
-        """Recomputes roll-ups and one batch of fingerprints, and indexes new logs, in at most a third of the time: a
+        """Recomputes roll-ups and causes of earlier versions, and indexes new logs, in at most a third of the time: a
         first sync changes the same days again and again."""
         start = time.monotonic()
         if start < self._next_refresh:
             return
-        self._refresh_fingerprints()
+        self._extract_causes(_PASS_SECONDS)
         self.refresh_rollups()
-        index_logs(self._context.engine, seconds=_INDEX_SECONDS)
+        index_logs(self._context.engine, seconds=_PASS_SECONDS)
         end = time.monotonic()
         self._next_refresh = end + 2 * (end - start)
 
@@ -94,9 +90,7 @@ class DerivedData:
         """Recomputes costs for a second, so that other writers get their turn."""
         self.prices.recompute(seconds=_REPRICE_SECONDS)
 
-    def _refresh_fingerprints(self) -> int:
-        """Recomputes the next batch; returns its size, 0 when all are up to date."""
-        refreshed = next(self._fingerprint_batches, 0)
-        if refreshed:
+    def _extract_causes(self, seconds: float) -> None:
+        """Extracts causes of earlier versions again for about `seconds`."""
+        if extract_outdated_causes(self._context.engine, self._context.stop, seconds=seconds):
             self._context.progress.mark_data_changed()
-        return refreshed

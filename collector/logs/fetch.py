@@ -153,7 +153,11 @@ def log_from_buffer(
         content = compress(text)
         sketch = sketch_text(text) if comparison.is_sketched else None
         del text
-    causes = _causes(client, repo, log, excerpt) if log.failed else ()
+
+    def first_annotation() -> Annotation | None:
+        return next(iter(fetch_annotations(client, repo, log.job_id)), None)
+
+    causes = choose_causes(excerpt, first_annotation) if log.failed else ()
     record = LogRecord(
         job_id=log.job_id,
         run_id=log.run_id,
@@ -172,29 +176,30 @@ def log_without_text(client: GitHubClient, repo: str, log: PendingLog, state: Lo
     the cause."""
     causes: tuple[CauseRecord, ...] = ()
     if log.failed and not log.cause_known and (state != LogState.MISSING or log.tries in _ANNOTATED_TRIES):
-        causes = _annotation_cause(next(iter(fetch_annotations(client, repo, log.job_id)), None))
+        causes = annotation_causes(next(iter(fetch_annotations(client, repo, log.job_id)), None))
     record = LogRecord(log.job_id, log.run_id, state, **_cause_fields(causes))
     return FetchedLog(record)
 
 
-def _causes(client: GitHubClient, repo: str, log: PendingLog, excerpt: LogExcerpt) -> tuple[CauseRecord, ...]:
+def choose_causes(excerpt: LogExcerpt, read_annotation: Callable[[], Annotation | None]) -> tuple[CauseRecord, ...]:
     """The causes in the log or in the annotations. Only the annotations name the reason if a runner was lost, where the
     log just ends, or after a timeout, where it reports a cancellation. So they take precedence over a fallback line,
-    and those of the runner over any line of a step that the runner did not close."""
+    and those of the runner over any line of a step that the runner did not close. They are read only if needed."""
     if excerpt.names_clear_cause:
         return cause_records(excerpt.causes)
-    annotation = next(iter(fetch_annotations(client, repo, log.job_id)), None)
+    annotation = read_annotation()
     is_named = excerpt.error_line is not None and not excerpt.is_fallback
     if annotation is not None and (annotation.is_of_runner if is_named else annotation.names_cause):
-        return _annotation_cause(annotation)
+        return annotation_causes(annotation)
     if excerpt.causes:
         return cause_records(excerpt.causes)
     if excerpt.closing:
         return cause_records([cause_of_text(excerpt.closing)], first_line=None)
-    return _annotation_cause(annotation)
+    return annotation_causes(annotation)
 
 
-def _annotation_cause(annotation: Annotation | None) -> tuple[CauseRecord, ...]:
+def annotation_causes(annotation: Annotation | None) -> tuple[CauseRecord, ...]:
+    """The causes to store of the most informative annotation."""
     if annotation is None:
         return ()
     return cause_records([cause_of_text(annotation.line)], CauseSource.ANNOTATION, first_line=None)

@@ -1,0 +1,117 @@
+"""Extracts the causes of stored logs again after a change of the extraction: in the background, newest logs first."""
+
+import logging
+import threading
+import time
+import zlib
+from dataclasses import replace
+
+from sqlalchemy import Engine
+
+from collector.logs.annotations import Annotation
+from collector.logs.budget import CpuBudget, CpuBudgetExceeded
+from collector.logs.excerpt import LogExcerpt, excerpt_text
+from collector.logs.fetch import annotation_causes, choose_causes
+from core.work import report_progress
+from db.definitions.records import CauseRecord
+from db.engine import session_scope, write_scope
+from db.enums import CauseSource
+from db.logs.outdated_causes import ExtractedLog, OutdatedLog, log_content, outdated_logs, store_extracted
+from health.insights.causes.extraction import CAUSE_VERSION
+from health.insights.causes.job_causes import FailedJob, cause_of_text, cause_records, causes_of_log
+
+logger = logging.getLogger(__name__)
+# Logs of one transaction. Their texts are read one by one.
+_BATCH = 50
+
+
+def extract_outdated_causes(engine: Engine, stop: threading.Event, *, seconds: float) -> int:
+    """Extracts causes of earlier versions again for about `seconds`; returns the number of logs that were processed, 0
+    when all are up to date. May be interrupted and repeated at any time. Raises SQLAlchemyError."""
+    deadline, total = time.monotonic() + seconds, 0
+    while not stop.is_set():
+        processed = _extract_batch(engine, stop, deadline)
+        total += processed
+        if not processed or time.monotonic() >= deadline:
+            break
+    return total
+
+
+def _extract_batch(engine: Engine, stop: threading.Event, deadline: float) -> int:
+    """The texts are read and searched outside of the transaction that writes."""
+    with session_scope(engine) as session:
+        logs = outdated_logs(session, CAUSE_VERSION, limit=_BATCH)
+    extracted = []
+    for log in logs:
+        extracted.append(_extract(engine, log))
+        report_progress()
+        if stop.is_set() or time.monotonic() >= deadline:
+            break
+    if extracted:
+        with write_scope(engine) as session:
+            store_extracted(session, CAUSE_VERSION, extracted)
+    return len(extracted)
+
+
+def _extract(engine: Engine, log: OutdatedLog) -> ExtractedLog:
+    if not log.failed:
+        return ExtractedLog(log, ())
+    excerpt = _excerpt_of_text(engine, log) if log.has_text else None
+    if excerpt is None:
+        return ExtractedLog(log, _causes_without_text(log))
+    causes = choose_causes(excerpt, lambda: _stored_annotation(log))
+    return ExtractedLog(log, causes, (excerpt.first_line, excerpt.lines))
+
+
+def _excerpt_of_text(engine: Engine, log: OutdatedLog) -> LogExcerpt | None:
+    """Null if there is no text, or none that can be searched."""
+    with session_scope(engine) as session:
+        content = log_content(session, log)
+    try:
+        return excerpt_text(zlib.decompress(content), _failed_job(log), CpuBudget()) if content is not None else None
+    except zlib.error as error:
+        logger.warning(
+            "%s: the stored log of job %s is damaged (%s); its causes are those of its excerpt",
+            log.repo,
+            log.job_id,
+            error,
+        )
+    except CpuBudgetExceeded:
+        logger.warning(
+            "%s: the causes of job %s are those of its excerpt: its log is too complex", log.repo, log.job_id
+        )
+    return None
+
+
+def _failed_job(log: OutdatedLog) -> FailedJob:
+    step = log.step
+    return FailedJob(log.repo, log.job_name, step.name if step else None, step.span if step else None)
+
+
+def _stored_annotation(log: OutdatedLog) -> Annotation | None:
+    """The stored annotation. A cause without a source is one if the excerpt does not have its line."""
+    for cause in log.stored:
+        is_annotation = cause.source == CauseSource.ANNOTATION
+        if is_annotation or (cause.source is None and _line_number(log, cause.line) is None):
+            return Annotation(cause.line)
+    return None
+
+
+def _causes_without_text(log: OutdatedLog) -> tuple[CauseRecord, ...]:
+    """Of an annotation, else of the excerpt, else of the stored line."""
+    annotation = _stored_annotation(log)
+    if annotation is not None:
+        return annotation_causes(annotation)
+    # The lines of an excerpt have no times, so that a step cannot be selected by its span.
+    job = replace(_failed_job(log), step=None)
+    causes = causes_of_log([f"{line}\n" for line in log.excerpt], job).causes
+    line = next((cause.line for cause in log.stored if cause.source != CauseSource.RULE), None)
+    if causes and (line is None or not causes[0].is_fallback):
+        return cause_records(causes, first_line=log.excerpt_first_line)
+    return cause_records([cause_of_text(line)], first_line=_line_number(log, line)) if line is not None else ()
+
+
+def _line_number(log: OutdatedLog, line: str) -> int | None:
+    """The number in the log of a line of its excerpt; null if the excerpt does not have it."""
+    numbered = enumerate(log.excerpt, log.excerpt_first_line or 1)
+    return next((number for number, shown in numbered if line in shown), None)

@@ -1,0 +1,201 @@
+"""Logs whose causes were extracted by an earlier version, or not at all, and storage of the causes that are extracted
+again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from db.definitions.attempts import FAILED_CONCLUSIONS
+from db.definitions.records import CauseRecord
+from db.enums import LogState
+from db.logs.cause_writes import JobCauses, replace_causes, store_aliases
+from db.logs.pending_logs import FailedStep, failed_step
+from db.models import Job, JobCause, JobLog, Repository, Run
+from db.sql import execute, key_table
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class StoredCause:
+    """`source` is null for a cause of a version that did not store it."""
+
+    line: str
+    fingerprint: str | None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class OutdatedLog:
+    """A log of a job. `failed`: the job has causes, because it failed or because they were known. `stored` are its
+    causes, the first one first. `created_at` is that of the run."""
+
+    repository_id: int
+    job_id: int
+    run_id: int
+    repo: str
+    job_name: str
+    failed: bool
+    has_text: bool
+    step: FailedStep | None
+    excerpt: list[str]
+    excerpt_first_line: int | None
+    stored: tuple[StoredCause, ...]
+    version: int | None
+    fetched_at: datetime
+    created_at: datetime
+
+    @property
+    def key(self) -> Key:
+        return self.repository_id, self.job_id
+
+
+@dataclass(frozen=True)
+class ExtractedLog:
+    """The causes of an outdated log, and its excerpt; null if the excerpt does not change."""
+
+    log: OutdatedLog
+    causes: tuple[CauseRecord, ...]
+    excerpt: tuple[int, tuple[str, ...]] | None = None
+
+
+def outdated_logs(session: Session, version: int, *, limit: int) -> list[OutdatedLog]:
+    """The newest logs without a version of the extraction; where there is none, those of the latest earlier version."""
+    keys = _newest(session, JobLog.cause_version.is_(None), limit)
+    if not keys:
+        earlier = session.scalar(select(func.max(JobLog.cause_version)).where(JobLog.cause_version < version))
+        keys = _newest(session, JobLog.cause_version == earlier, limit) if earlier is not None else []
+    if not keys:
+        return []
+    logs = [_outdated_log(row, causes) for row, causes in _details(session, keys)]
+    return sorted(logs, key=lambda log: log.fetched_at, reverse=True)
+
+
+def _newest(session: Session, condition: ColumnElement[bool], limit: int) -> list[Key]:
+    query = select(JobLog.repository_id, JobLog.job_id).where(condition, JobLog.fetched_at.is_not(None))
+    rows = session.execute(query.order_by(JobLog.fetched_at.desc()).limit(limit))
+    return [(row.repository_id, row.job_id) for row in rows]
+
+
+def _details(session: Session, keys: Sequence[Key]) -> list[tuple[Row[Any], list[Row[Any]]]]:
+    """The rows of the logs with their jobs, runs and repositories, which can be missing, and their stored causes."""
+    wanted = key_table(keys)
+    columns = (
+        JobLog.repository_id,
+        JobLog.job_id,
+        JobLog.run_id,
+        JobLog.state,
+        JobLog.excerpt,
+        JobLog.excerpt_first_line,
+        JobLog.error_line,
+        JobLog.fingerprint,
+        JobLog.cause_version,
+        JobLog.fetched_at,
+        Repository.full_name,
+        Job.name,
+        Job.conclusion,
+        Job.steps,
+        Run.created_at,
+    )
+    query = (
+        select(*columns)
+        .select_from(JobLog)
+        .join(wanted, (JobLog.repository_id == wanted.c.repository_id) & (JobLog.job_id == wanted.c.id))
+        .join(Repository, Repository.id == JobLog.repository_id)
+        .join(Job, (Job.repository_id == JobLog.repository_id) & (Job.id == JobLog.job_id), isouter=True)
+        .join(Run, (Run.repository_id == JobLog.repository_id) & (Run.id == JobLog.run_id), isouter=True)
+    )
+    rows = execute(session, query).all()
+    causes = (
+        select(JobCause.repository_id, JobCause.job_id, JobCause.line, JobCause.fingerprint, JobCause.source)
+        .join(wanted, (JobCause.repository_id == wanted.c.repository_id) & (JobCause.job_id == wanted.c.id))
+        .order_by(JobCause.position)
+    )
+    by_key: dict[Key, list[Row[Any]]] = {}
+    for cause in execute(session, causes):
+        by_key.setdefault((cause[0], cause[1]), []).append(cause)
+    return [(row, by_key.get((row[0], row[1]), [])) for row in rows]
+
+
+def _outdated_log(row: Row[Any], causes: Sequence[Row[Any]]) -> OutdatedLog:
+    stored = tuple(StoredCause(cause.line, cause.fingerprint, cause.source) for cause in causes)
+    if not stored and row.error_line is not None:
+        stored = (StoredCause(row.error_line, row.fingerprint),)
+    failed = row.conclusion in FAILED_CONCLUSIONS or bool(stored)
+    return OutdatedLog(
+        repository_id=row.repository_id,
+        job_id=row.job_id,
+        run_id=row.run_id,
+        repo=row.full_name,
+        job_name=row.name or "",
+        failed=failed,
+        has_text=row.state == LogState.STORED,
+        step=failed_step(row.steps),
+        excerpt=list(row.excerpt or []),
+        excerpt_first_line=row.excerpt_first_line,
+        stored=stored,
+        version=row.cause_version,
+        fetched_at=row.fetched_at,
+        created_at=row.created_at or row.fetched_at,
+    )
+
+
+def log_content(session: Session, log: OutdatedLog) -> bytes | None:
+    """The compressed text; null if it was deleted in the meantime."""
+    of_log = JobLog.repository_id == log.repository_id, JobLog.job_id == log.job_id
+    return session.scalar(select(JobLog.content).where(*of_log))
+
+
+def store_extracted(session: Session, version: int, extracted: Sequence[ExtractedLog]) -> int:
+    """Stores causes that were extracted by `version`, and aliases of the fingerprints that changed; returns the number
+    of logs. A log that was stored or extracted by another program in the meantime does not change."""
+    unfailed = [item.log.key for item in extracted if not item.log.failed]
+    if unfailed:
+        session.execute(
+            update(JobLog)
+            .where(tuple_(JobLog.repository_id, JobLog.job_id).in_(unfailed), JobLog.error_line.is_(None))
+            .where(or_(JobLog.cause_version.is_(None), JobLog.cause_version < version))
+            .values(cause_version=version)
+        )
+    changed = [item for item in extracted if item.log.failed and _update_log(session, version, item)]
+    if changed:
+        replace_causes(session, [_job_causes(item) for item in changed])
+        aliases: dict[str, str] = {}
+        for item in changed:
+            for earlier, current in _changed_fingerprints(item):
+                aliases.setdefault(earlier, current)
+        store_aliases(session, aliases)
+    return len(changed)
+
+
+def _update_log(session: Session, version: int, item: ExtractedLog) -> bool:
+    log, first = item.log, item.causes[0] if item.causes else None
+    values: dict[str, Any] = {
+        "cause_version": version,
+        "error_line": first.line if first else None,
+        "fingerprint": first.fingerprint if first else None,
+    }
+    if item.excerpt is not None:
+        values["excerpt_first_line"], values["excerpt"] = item.excerpt[0], list(item.excerpt[1])
+    unchanged = JobLog.cause_version.is_(None) if log.version is None else JobLog.cause_version == log.version
+    statement = update(JobLog).where(
+        JobLog.repository_id == log.repository_id, JobLog.job_id == log.job_id, JobLog.fetched_at == log.fetched_at
+    )
+    return execute(session, statement.where(unchanged).values(values)).rowcount == 1
+
+
+def _job_causes(item: ExtractedLog) -> JobCauses:
+    log = item.log
+    return JobCauses(log.repository_id, log.job_id, log.run_id, log.created_at, item.causes)
+
+
+def _changed_fingerprints(item: ExtractedLog) -> list[tuple[str, str]]:
+    """Pairs of earlier and current fingerprint: of the cause with the same line, else of the first cause."""
+    current = {cause.line: cause.fingerprint for cause in item.causes}
+    first = item.causes[0].fingerprint if item.causes else None
+    pairs = [(cause.fingerprint, current.get(cause.line) or first) for cause in item.log.stored]
+    return [(earlier, now) for earlier, now in pairs if earlier and now and earlier != now]
