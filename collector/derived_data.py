@@ -1,4 +1,5 @@
-"""Data that is computed from stored runs: costs, roll-ups, failure causes of logs, the search index of logs."""
+"""Data that is computed from stored runs: costs, roll-ups, failure causes of logs and own rules for them, the search
+index of logs."""
 
 import logging
 import threading
@@ -13,12 +14,14 @@ from collector.logs.reextraction import extract_outdated_causes
 from db.definitions.prices import PriceList
 from db.engine import write_scope
 from db.jobs.job_writes import resume_repricing, store_prices
+from health.insights.causes.rule_application import RuleApplication
 from health.log_search.index import index_logs
 from health.metrics.rollups.refresh import refresh_rollups
 
 log = logging.getLogger(__name__)
 _REPRICE_SECONDS = 1.0
-# How long one pass extracts causes, and adds logs to the search index: in the service, and at the end of `sync`.
+# How long one pass extracts causes, applies own rules, and adds logs to the search index: in the service, and at the
+# end of `sync`.
 _PASS_SECONDS, _SYNC_SECONDS = 0.5, 20.0
 
 
@@ -58,6 +61,7 @@ class DerivedData:
         self._context = context
         self.prices = PriceRecalculator(context.engine, prices, context.clock, stop=context.stop)
         self._next_refresh = 0.0
+        self._rules = RuleApplication(context.engine, context.clock)
 
     def refresh_all(self) -> None:
         """Recomputes everything that is out of date. Ends early when the program stops."""
@@ -68,14 +72,20 @@ class DerivedData:
         while not self._context.stop.is_set() and time.monotonic() < deadline:
             if not index_logs(self._context.engine, seconds=_PASS_SECONDS):
                 break
+        while not self._context.stop.is_set() and time.monotonic() < deadline:
+            self._apply_rules()
+            if not self._rules.is_pending:
+                break
+            time.sleep(_PASS_SECONDS)
 
     def refresh(self) -> None:
-        """Recomputes roll-ups and causes of earlier versions, and indexes new logs, in at most a third of the time: a
-        first sync changes the same days again and again."""
+        """Recomputes roll-ups and causes of earlier versions, applies own rules and indexes new logs, in at most a
+        third of the time: a first sync changes the same days again and again."""
         start = time.monotonic()
         if start < self._next_refresh:
             return
         self._extract_causes(_PASS_SECONDS)
+        self._apply_rules()
         self.refresh_rollups()
         index_logs(self._context.engine, seconds=_PASS_SECONDS)
         end = time.monotonic()
@@ -89,6 +99,11 @@ class DerivedData:
     def reprice(self) -> None:
         """Recomputes costs for a second, so that other writers get their turn."""
         self.prices.recompute(seconds=_REPRICE_SECONDS)
+
+    def _apply_rules(self) -> None:
+        """Applies changes of own rules to stored failures."""
+        if self._rules.run(seconds=_PASS_SECONDS):
+            self._context.progress.mark_data_changed()
 
     def _extract_causes(self, seconds: float) -> None:
         """Extracts causes of earlier versions again for about `seconds`."""

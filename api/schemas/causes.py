@@ -129,7 +129,7 @@ class PreviewedLine(Schema):
     job: str
     created_at: Time = Field(description="created_at of the run")
     line: str
-    line_number: int = Field(description="Number of the line in the log, from 1")
+    line_number: int | None = Field(description="Number of the line in the log, from 1; null for an annotation")
     before: CauseClass | None
 
 

@@ -19,6 +19,7 @@ from collector.logs.fetch import (
     log_from_buffer,
     log_without_text,
 )
+from collector.logs.own_rules import OwnRules
 from core.logging import log_context
 from db.engine import session_scope, write_scope
 from db.enums import LogState
@@ -88,6 +89,7 @@ class LogBatch:
         self._line_counts: dict[str, int] = {}
         # By the id of the job.
         self._comparisons: dict[int, Comparison] = {}
+        self._rules = OwnRules(context.engine)
         self.stored = 0
         self.forbidden: Forbidden | None = None
         self.unauthorized: Unauthorized | None = None
@@ -223,6 +225,8 @@ class LogBatch:
             raise result
         if isinstance(result, DownloadStopped) or (isinstance(result, GitHubError) and self._note_denied(result)):
             return
+        if not isinstance(result, GitHubError):
+            result = self._rules.apply(self._repo, log, result)
         with write_scope(self._engine) as session:
             if isinstance(result, GitHubError):
                 self._count_line(f"log in {self._repo}: {result}")

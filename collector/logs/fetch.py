@@ -166,7 +166,7 @@ def log_from_buffer(
         truncated=is_truncated,
         excerpt_first_line=excerpt.first_line,
         excerpt=excerpt.lines,
-        **_cause_fields(causes),
+        **cause_fields(causes),
     )
     return FetchedLog(record, content, sketch)
 
@@ -177,7 +177,7 @@ def log_without_text(client: GitHubClient, repo: str, log: PendingLog, state: Lo
     causes: tuple[CauseRecord, ...] = ()
     if log.failed and not log.cause_known and (state != LogState.MISSING or log.tries in _ANNOTATED_TRIES):
         causes = annotation_causes(next(iter(fetch_annotations(client, repo, log.job_id)), None))
-    record = LogRecord(log.job_id, log.run_id, state, **_cause_fields(causes))
+    record = LogRecord(log.job_id, log.run_id, state, **cause_fields(causes))
     return FetchedLog(record)
 
 
@@ -205,7 +205,7 @@ def annotation_causes(annotation: Annotation | None) -> tuple[CauseRecord, ...]:
     return cause_records([cause_of_text(annotation.line)], CauseSource.ANNOTATION, first_line=None)
 
 
-def _cause_fields(causes: tuple[CauseRecord, ...]) -> dict[str, Any]:
+def cause_fields(causes: tuple[CauseRecord, ...]) -> dict[str, Any]:
     """The fields of a LogRecord."""
     first = causes[0] if causes else None
     return {

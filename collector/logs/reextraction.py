@@ -12,6 +12,7 @@ from collector.logs.annotations import Annotation
 from collector.logs.budget import CpuBudget, CpuBudgetExceeded
 from collector.logs.excerpt import LogExcerpt, excerpt_text
 from collector.logs.fetch import annotation_causes, choose_causes
+from collector.logs.own_rules import OWN_RULES_CPU_SECONDS
 from core.work import report_progress
 from db.definitions.records import CauseRecord
 from db.engine import session_scope, write_scope
@@ -19,6 +20,9 @@ from db.enums import CauseSource
 from db.logs.outdated_causes import ExtractedLog, OutdatedLog, log_content, outdated_logs, store_extracted
 from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.causes.job_causes import FailedJob, cause_of_text, cause_records, causes_of_log
+from health.insights.causes.rule_causes import Causes, with_rule, with_rule_in_excerpt
+from health.insights.causes.rules import RuleSet
+from health.insights.causes.stored_rules import rule_set
 
 logger = logging.getLogger(__name__)
 # Logs of one transaction. Their texts are read one by one.
@@ -40,10 +44,10 @@ def extract_outdated_causes(engine: Engine, stop: threading.Event, *, seconds: f
 def _extract_batch(engine: Engine, stop: threading.Event, deadline: float) -> int:
     """The texts are read and searched outside of the transaction that writes."""
     with session_scope(engine) as session:
-        logs = outdated_logs(session, CAUSE_VERSION, limit=_BATCH)
+        logs, rules = outdated_logs(session, CAUSE_VERSION, limit=_BATCH), rule_set(session)
     extracted = []
     for log in logs:
-        extracted.append(_extract(engine, log))
+        extracted.append(_extract(engine, log, rules))
         report_progress()
         if stop.is_set() or time.monotonic() >= deadline:
             break
@@ -53,22 +57,36 @@ def _extract_batch(engine: Engine, stop: threading.Event, deadline: float) -> in
     return len(extracted)
 
 
-def _extract(engine: Engine, log: OutdatedLog) -> ExtractedLog:
+def _extract(engine: Engine, log: OutdatedLog, rules: RuleSet) -> ExtractedLog:
     if not log.failed:
         return ExtractedLog(log, ())
-    excerpt = _excerpt_of_text(engine, log) if log.has_text else None
-    if excerpt is None:
-        return ExtractedLog(log, _causes_without_text(log))
+    text = _stored_text(engine, log) if log.has_text else None
+    excerpt = _excerpt_of_text(log, text) if text is not None else None
+    if text is None or excerpt is None:
+        return ExtractedLog(log, _with_rule(log, rules, None, _causes_without_text(log)))
     causes = choose_causes(excerpt, lambda: _stored_annotation(log))
-    return ExtractedLog(log, causes, (excerpt.first_line, excerpt.lines))
+    return ExtractedLog(log, _with_rule(log, rules, text, causes), (excerpt.first_line, excerpt.lines))
 
 
-def _excerpt_of_text(engine: Engine, log: OutdatedLog) -> LogExcerpt | None:
-    """Null if there is no text, or none that can be searched."""
+def _with_rule(log: OutdatedLog, rules: RuleSet, text: bytes | None, causes: Causes) -> Causes:
+    job, check, stored = _failed_job(log), CpuBudget(OWN_RULES_CPU_SECONDS).check, [cause.line for cause in log.stored]
+    try:
+        if text is not None:
+            lines = text.decode("utf-8", "replace").splitlines() if rules else []
+            return with_rule(rules, job, lines, causes, check=check)
+        first_line = log.excerpt_first_line
+        return with_rule_in_excerpt(rules, job, log.excerpt, first_line, causes, check=check, stored=stored)
+    except CpuBudgetExceeded:
+        logger.warning("%s: own rules are not applied to the log of job %s: it is too complex", log.repo, log.job_id)
+        return causes
+
+
+def _stored_text(engine: Engine, log: OutdatedLog) -> bytes | None:
+    """Null if the text was deleted or is damaged."""
     with session_scope(engine) as session:
         content = log_content(session, log)
     try:
-        return excerpt_text(zlib.decompress(content), _failed_job(log), CpuBudget()) if content is not None else None
+        return zlib.decompress(content) if content is not None else None
     except zlib.error as error:
         logger.warning(
             "%s: the stored log of job %s is damaged (%s); its causes are those of its excerpt",
@@ -76,11 +94,18 @@ def _excerpt_of_text(engine: Engine, log: OutdatedLog) -> LogExcerpt | None:
             log.job_id,
             error,
         )
+        return None
+
+
+def _excerpt_of_text(log: OutdatedLog, text: bytes) -> LogExcerpt | None:
+    """Null if the text cannot be searched."""
+    try:
+        return excerpt_text(text, _failed_job(log), CpuBudget())
     except CpuBudgetExceeded:
         logger.warning(
             "%s: the causes of job %s are those of its excerpt: its log is too complex", log.repo, log.job_id
         )
-    return None
+        return None
 
 
 def _failed_job(log: OutdatedLog) -> FailedJob:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.definitions.records import CauseRecord
-from db.enums import LogState
+from db.enums import CauseSource, LogState
 from db.logs.cause_writes import JobCauses, replace_causes, store_aliases
 from db.logs.pending_logs import FailedStep, failed_step
 from db.models import Job, JobCause, JobLog, Repository, Run
@@ -194,8 +194,11 @@ def _job_causes(item: ExtractedLog) -> JobCauses:
 
 
 def _changed_fingerprints(item: ExtractedLog) -> list[tuple[str, str]]:
-    """Pairs of earlier and current fingerprint: of the cause with the same line, else of the first cause."""
-    current = {cause.line: cause.fingerprint for cause in item.causes}
-    first = item.causes[0].fingerprint if item.causes else None
-    pairs = [(cause.fingerprint, current.get(cause.line) or first) for cause in item.log.stored]
+    """Pairs of earlier and current fingerprint: of the cause with the same line, else of the first cause. Fingerprints
+    of own rules never change."""
+    causes = [cause for cause in item.causes if cause.source != CauseSource.RULE]
+    current = {cause.line: cause.fingerprint for cause in causes}
+    first = causes[0].fingerprint if causes else None
+    earlier = [cause for cause in item.log.stored if cause.source != CauseSource.RULE]
+    pairs = [(cause.fingerprint, current.get(cause.line) or first) for cause in earlier]
     return [(earlier, now) for earlier, now in pairs if earlier and now and earlier != now]

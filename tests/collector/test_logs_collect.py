@@ -19,7 +19,10 @@ from db.collection.heartbeat_detail import HeartbeatDetail
 from db.engine import session_scope, write_scope
 from db.logs.log_queries import JobLogRow, list_logs
 from db.logs.log_writes import request_logs
-from db.models import JobLog
+from db.models import JobCause, JobLog
+from health.insights.causes.model import CauseClass
+from health.insights.causes.rules import CauseRule
+from health.insights.causes.stored_rules import add_rule
 from tests.collector.conftest import REPO, GitHub, jobs_of
 from tests.collector.recordings import Recordings
 from tests.collector.syncing import fetch_logs, make_client, sync
@@ -333,3 +336,29 @@ def test_a_log_of_eight_megabytes_in_any_script_is_kept_whole(engine: Engine, gi
     github.world.set_log(jobs_of(github)[0], text)
     assert fetch_logs(engine, github.url, clock=github.clock) == 1
     assert rows(engine, run)[0].text == text
+
+
+def test_an_own_rule_names_the_cause_of_a_new_log(
+    engine: Engine, github: GitHub, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with write_scope(engine) as session:
+        rule = CauseRule("No quota", "it is", CauseClass.RESOURCES, jobs=("a*",))
+        rule_id = add_rule(session, rule, github.clock(), by=None)
+    run = add_run(engine, github, "a", "b")
+    fetch_logs(engine, github.url, clock=github.clock)
+    with session_scope(engine) as session:
+        first = select(JobCause).where(JobCause.run_id == run, JobCause.position == 0)
+        causes = {row.job_id: row for row in session.scalars(first)}
+    job_id = github.world.runs[run].attempts[-1].jobs[0].id
+    named = causes[job_id]
+    assert (named.kind, named.tool, named.subject, named.source, named.rule_id) == (
+        "resources", "rule", "No quota", "rule", rule_id
+    )  # fmt: skip
+    assert named.line == f"it is {job_id}"
+    assert all(row.source != "rule" for row in causes.values() if row is not named)
+    # Rules that take too long do not prevent that a log is stored.
+    monkeypatch.setattr("collector.logs.own_rules.OWN_RULES_CPU_SECONDS", -1.0)
+    later = add_run(engine, github, "a", hours=0.5)
+    fetch_logs(engine, github.url, clock=github.clock)
+    assert states(engine, later) == ["stored"]
+    assert "simplify their expressions" in caplog.text

@@ -2,17 +2,12 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, select, update
 
-from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
-from db.enums import LogState
-from db.logs.log_writes import store_log
-from db.models import CauseAlias, CauseRule, CauseTriage, Job, JobCause, JobLog
-from db.sql import insert_ignore
+from db.models import CauseAlias, CauseRule, CauseTriage, JobCause
 from health.insights.causes import stored_rules, triage
 from health.insights.causes.identity import fingerprint
 from health.insights.causes.model import CauseClass
@@ -21,66 +16,11 @@ from health.insights.causes.rules import MAX_RULES, rule_fingerprint
 from health.insights.causes.rules import CauseRule as Rule
 from health.insights.causes.triage import InvalidTriage, Triage, known_causes, validate_triage
 from health.log_search.index import index_logs
-from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
-from tests.findings import API, failed_job
+from tests.builders import NOON
+from tests.failed_logs import REGISTRY, fill
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 RULE = Rule("Registry down", r"registry .*\b50[23]\b", CauseClass.INFRASTRUCTURE, is_expression=True)
-DAY = 24 * 60
-STEPS = [
-    {"number": 1, "name": "Pull", "status": "completed", "conclusion": "failure",
-     "started_at": "2026-11-18T12:00:05Z", "completed_at": "2026-11-18T12:00:09Z"},
-]  # fmt: skip
-REGISTRY, OTHER = "Error: registry returned 503", "FAILED tests/test_cart.py::test_total - AssertionError"
-
-
-def text_of(line: str, *, step: bool = True) -> str:
-    """A log with the line in the failed step, or before it."""
-    seconds = ("05", "06") if step else ("01", "06")
-    return (
-        f"2026-11-18T12:00:{seconds[0]}.0000000Z {line}\n2026-11-18T12:00:{seconds[1]}.0000000Z done\n"
-        "2026-11-18T12:00:09.0000000Z ##[error]Process completed with exit code 1.\n"
-    )
-
-
-def add_log(
-    engine: Engine, run_id: int, line: str | None, *, repository_id: int = 1, name: str = "test", step: bool = True,
-    state: str = "stored", **changed: Any,
-) -> None:  # fmt: skip
-    """The log of the run's failed job, which has ten times its number; without a line, GitHub has none."""
-    record = LogRecord(
-        run_id * 10, run_id, state, text_of(line, step=step) if line and state == "stored" else None,
-        excerpt_first_line=7, excerpt=("before", line or ""), error_line=line, fingerprint=fingerprint(line),
-    )  # fmt: skip
-    with write_scope(engine) as session:
-        row = failed_job(run_id * 10, run_id, repository_id)
-        insert_ignore(session, Job, [{**row, "name": name, "steps": STEPS, **changed}])
-        if state is not None:
-            store_log(session, repository_id, record, NOON)
-
-
-def fill(engine: Engine) -> None:
-    """Thirteen failed jobs in the last 30 days, eight of which match RULE: two by excerpt or annotation."""
-    add_repository(engine, REPO, WORKFLOW)
-    add_repository(engine, API)
-    failed = {"conclusion": "failure"}
-    store_runs(engine, *(run(n, minutes=-n * DAY, **failed) for n in (*range(1, 10), 40)))
-    store_runs(engine, *(run(n, minutes=-n, **failed) for n in range(101, 106)), repository_id=2)
-    for number in range(1, 5):
-        add_log(engine, number, REGISTRY.replace("503", f"50{number}"))
-    add_log(engine, 5, OTHER)
-    add_log(engine, 6, REGISTRY, step=False)
-    add_log(engine, 7, REGISTRY, name="test (windows, 3.12)")
-    add_log(engine, 8, REGISTRY, conclusion="success")
-    add_log(engine, 9, None, state="missing")
-    add_log(engine, 40, REGISTRY)
-    for number in range(101, 104):
-        add_log(engine, number, REGISTRY, repository_id=2, name="publish")
-    add_log(engine, 104, REGISTRY, repository_id=2)
-    add_log(engine, 105, "The registry returned 503", repository_id=2, state="expired")
-    with write_scope(engine) as session:
-        pruned = (JobLog.repository_id == 2) & (JobLog.job_id == 1040)
-        session.execute(update(JobLog).where(pruned).values(state=str(LogState.PRUNED), content=None))
 
 
 def test_a_preview_counts_the_stored_failures_that_match(engine: Engine) -> None:
@@ -109,11 +49,7 @@ def test_a_preview_has_the_limits_of_the_rule(engine: Engine) -> None:
         older = stored_rules.add_rule(
             session, replace(RULE, repositories=("acme/api",), kind=CauseClass.DEPENDENCY), NOON, by="ann"
         )
-        row = {
-            "repository_id": 1, "job_id": 20, "position": 0, "run_id": 2, "kind": "compile", "tool": "gcc",
-            "message": "x", "line": "x", "source": "log", "fingerprint": "f" * 24, "created_at": NOON,
-        }  # fmt: skip
-        session.execute(insert(JobCause).values(**row))
+        session.execute(update(JobCause).where(JobCause.job_id == 20).values(kind="compile"))
     with session_scope(engine) as session:
         web = preview_rule(session, replace(RULE, repositories=("acme/WEB",)), NOON)
         assert {line.run_id for line in web.lines} == {2, 3, 7}

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from db.definitions.scope import Window
 from db.logs.log_queries import decompress_log
 from db.logs.pending_logs import failed_step
-from health.insights.causes import preview_queries as queries
+from health.insights.causes import rule_queries as queries
 from health.insights.causes.extraction import cause_of_line
 from health.insights.causes.model import CauseClass
-from health.insights.causes.preview_queries import Key
+from health.insights.causes.rule_queries import Key
 from health.insights.causes.rules import CauseRule, RuleMatch, RuleSet
 from health.insights.causes.step_output import output_of_lines, step_output
 from health.insights.causes.stored_rules import list_rules
@@ -50,7 +50,8 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class PreviewedLine:
-    """The first matching line of a job. `line_number` counts from 1. `before`: the class of its cause now."""
+    """The first matching line of a job. `line_number` counts from 1; null for a line that is no line of the log.
+    `before`: the class of its cause now."""
 
     repo: str
     workflow: str
@@ -61,7 +62,7 @@ class PreviewedLine:
     job: str
     created_at: datetime
     line: str
-    line_number: int
+    line_number: int | None
     before: CauseClass | None
 
 
@@ -152,17 +153,17 @@ class _Preview:
                 self.is_time_up = True
                 return len(keys) - first
             covered = queries.covered_jobs(self.session, self.rule, keys[first : first + _KEYS], where)
-            read = self._search_batch(covered, where)
+            read = self._search_batch(covered)
             if read < len(covered):
                 return len(covered) - read + max(len(keys) - first - _KEYS, 0)
         return 0
 
-    def _search_batch(self, keys: Sequence[Key], where: ColumnElement[bool]) -> int:
+    def _search_batch(self, keys: Sequence[Key]) -> int:
         """The number of logs that were searched."""
         read = 0
         try:
             for first in range(0, len(keys), _TEXTS):
-                rows = queries.read_logs(self.session, keys[first : first + _TEXTS], where)
+                rows = queries.read_logs(self.session, keys[first : first + _TEXTS])
                 for key in keys[first : first + _TEXTS]:
                     self._check()
                     if key in rows:
@@ -182,7 +183,8 @@ class _Preview:
             lines = decompress_log(row.content).splitlines()
             output = step_output(lines, step.span if step else None, self._check)
         else:
-            output = output_of_lines(row.excerpt or [row.error_line or ""], row.excerpt_first_line or 1)
+            output = output_of_lines(row.excerpt or [], row.excerpt_first_line or 1)
+        output = output.with_lines([row.error_line] if row.error_line else [])
         match = self._rules.match(output, self._check)
         if match is not None:
             older = self._older.covering(row.repo, row.job, step.name if step else None)
@@ -199,9 +201,7 @@ class _Preview:
         if len(self.lines) < MAX_LINES:
             names = ("repo", "workflow", "run_id", "run_number", "attempt", "job_id", "job", "created_at")
             shown = {name: getattr(row, name) for name in names}
-            self.lines.append(
-                PreviewedLine(**shown, line=match.cause.line, line_number=match.line_number, before=before)
-            )
+            self.lines.append(PreviewedLine(**shown, line=match.line, line_number=match.line_number, before=before))
 
 
 def _class_of(row: Row[Any]) -> CauseClass | None:

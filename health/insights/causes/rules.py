@@ -13,8 +13,8 @@ from core.regular_expressions import Expression, InvalidExpression
 from core.text import CONTROL_CHARACTERS
 from health.insights.causes.identity import LENGTH
 from health.insights.causes.lines import display_line
-from health.insights.causes.model import CauseClass, FailureCause
-from health.insights.causes.step_output import StepOutput
+from health.insights.causes.model import CauseClass
+from health.insights.causes.step_output import NumberedLine, StepOutput
 from health.log_search.query import InvalidQuery, LogQuery
 from health.log_search.trigrams import Trigrams, fold
 from health.metrics.definitions.job_groups import group_name
@@ -115,21 +115,12 @@ def rule_fingerprint(rule_id: int) -> str:
 
 @dataclass(frozen=True)
 class RuleMatch:
-    """The first matching line of the failed step; `line_number` counts from 1."""
+    """The first matching line of the failed step. `line_number` counts from 1; null for a line that is no line of the
+    log. `line` is as causes show it."""
 
     rule: CauseRule
     line: str
-    line_number: int
-
-    @property
-    def cause(self) -> FailureCause:
-        shown = display_line(self.line)
-        return FailureCause(self.rule.kind, TOOL, self.rule.name, shown, shown, self.line_number)
-
-    @property
-    def fingerprint(self) -> str:
-        """Of a stored rule."""
-        return rule_fingerprint(self.rule.id or 0)
+    line_number: int | None
 
 
 class RuleSet:
@@ -141,6 +132,10 @@ class RuleSet:
 
     def __bool__(self) -> bool:
         return bool(self._matchers)
+
+    @property
+    def rules(self) -> list[CauseRule]:
+        return [matcher.rule for matcher in self._matchers]
 
     def covering(self, repo: str, job: str, step: str | None) -> "RuleSet":
         """The rules that apply to the failed step of a job of a repository. Empty (false) if its log need not be
@@ -155,7 +150,7 @@ class RuleSet:
         for matcher in self._matchers:
             line = matcher.first_line(output, check)
             if line is not None:
-                return RuleMatch(matcher.rule, line[1], line[0])
+                return RuleMatch(matcher.rule, display_line(line[1]), line[0])
         return None
 
 
@@ -190,8 +185,8 @@ class _Matcher:
                 "pattern", "the expression is too complex; shorten it or lower the numbers of its repetitions"
             )
 
-    def first_line(self, output: StepOutput, check: Callable[[], None]) -> tuple[int, str] | None:
-        """Number and text of the first matching line."""
+    def first_line(self, output: StepOutput, check: Callable[[], None]) -> NumberedLine | None:
+        """The first matching line."""
         check()
         if self._expression is None:
             at = output.folded.find(self._needle)

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,11 +20,18 @@ _MAX_HEADER_LINES = 200
 _RAW_LENGTH = 4 * MAX_LINE_LENGTH
 
 
+NumberedLine = tuple[int | None, str]
+
+
 @dataclass(frozen=True)
 class StepOutput:
-    """Lines without times and colours, each with its number in the log, from 1."""
+    """Lines without times and colours, each with its number in the log, from 1; null for a line of another source."""
 
-    lines: tuple[tuple[int, str], ...]
+    lines: tuple[NumberedLine, ...]
+
+    def with_lines(self, lines: Iterable[str]) -> "StepOutput":
+        """The output followed by further lines, such as annotations."""
+        return StepOutput((*self.lines, *((None, _shown(line)) for line in lines)))
 
     @cached_property
     def folded(self) -> str:
@@ -36,11 +43,11 @@ class StepOutput:
         """The lines in UTF-8, for expressions."""
         return "\n".join(line for _, line in self.lines).encode("utf-8", "replace")
 
-    def at_character(self, offset: int) -> tuple[int, str]:
+    def at_character(self, offset: int) -> NumberedLine:
         """The line at an offset of `folded`."""
         return self.lines[bisect_right(self._character_starts, offset) - 1]
 
-    def at_byte(self, offset: int) -> tuple[int, str]:
+    def at_byte(self, offset: int) -> NumberedLine:
         """The line at an offset of `encoded`."""
         return self.lines[self.encoded.count(b"\n", 0, offset)]
 
@@ -54,7 +61,7 @@ class StepOutput:
 
 
 def output_of_lines(lines: Sequence[str], first_line: int = 1) -> StepOutput:
-    """The output that an excerpt or a single line stands for, when the text of the log is deleted."""
+    """The output that an excerpt stands for when the text of the log is deleted."""
     return StepOutput(tuple(enumerate((_shown(line) for line in lines), first_line)))
 
 

@@ -4,6 +4,7 @@ A deleted rule remains, disabled and without a pattern, until the collector has 
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, select
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from db.models import CauseRule as StoredRule
 from db.models import CauseTriage
 from health.insights.causes.model import CauseClass
-from health.insights.causes.rules import MAX_RULES, CauseRule, InvalidCauseRule, rule_fingerprint
+from health.insights.causes.rules import MAX_RULES, CauseRule, InvalidCauseRule, RuleSet, rule_fingerprint
 
 _DELETED_PATTERN = ""
 
@@ -28,6 +29,16 @@ def list_rules(session: Session) -> list[CauseRule]:
     """All rules, the oldest first: in this order they are tried."""
     query = select(StoredRule).where(_exists()).order_by(StoredRule.id)
     return [to_rule(row) for row in session.scalars(query.execution_options(populate_existing=True))]
+
+
+def rule_set(session: Session) -> RuleSet:
+    """The enabled rules, compiled."""
+    return _compiled(tuple(list_rules(session)))
+
+
+@lru_cache(maxsize=2)
+def _compiled(rules: tuple[CauseRule, ...]) -> RuleSet:
+    return RuleSet(rules)
 
 
 def get_rule(session: Session, rule_id: int) -> CauseRule | None:

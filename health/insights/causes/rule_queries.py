@@ -1,4 +1,4 @@
-"""Queries of the preview of an own rule: failed jobs that it covers, and what is stored of their logs."""
+"""Queries of the preview and the application of own rules: failed jobs and what is stored of their logs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,9 +43,9 @@ def stored_logs(session: Session, rule: CauseRule, window: Window) -> list[Key]:
     return list(zip(documents.repository_ids.tolist(), documents.job_ids.tolist(), strict=True))
 
 
-def excerpts(session: Session, rule: CauseRule, window: Window) -> list[Key]:
-    """Logs of failed jobs of which only an excerpt or a line remains, newest run first; none if the query takes too
-    long."""
+def excerpts(session: Session, rule: CauseRule, window: Window, *, seconds: float = _TIME_LIMIT) -> list[Key]:
+    """Logs of failed jobs of which only an excerpt or a line remains, newest run first; none if the query takes
+    longer."""
     query = (
         _failed_jobs(JobLog.repository_id, JobLog.job_id)
         .where(Run.created_at >= window.since, Run.created_at < window.until, HAS_EXCERPT)
@@ -53,7 +53,7 @@ def excerpts(session: Session, rule: CauseRule, window: Window) -> list[Key]:
         .order_by(Run.created_at.desc(), JobLog.job_id.desc())
     )
     try:
-        with time_limit(session, _TIME_LIMIT):
+        with time_limit(session, seconds):
             return [(row[0], row[1]) for row in execute(session, query)]
     except TimeLimitExceeded:
         return []
@@ -70,8 +70,8 @@ def covered_jobs(session: Session, rule: CauseRule, keys: Sequence[Key], where: 
     return [key for key in keys if key in covered]
 
 
-def read_logs(session: Session, keys: Sequence[Key], where: ColumnElement[bool]) -> dict[Key, Row[Any]]:
-    """Texts or excerpts of logs, with their jobs and runs, and with the cause that is stored for the job."""
+def read_logs(session: Session, keys: Sequence[Key]) -> dict[Key, Row[Any]]:
+    """Texts or excerpts of logs of failed jobs, with their jobs and runs, and with the class of the stored cause."""
     first_cause = and_(
         JobCause.repository_id == JobLog.repository_id, JobCause.job_id == JobLog.job_id, JobCause.position == 0
     )
@@ -83,6 +83,7 @@ def read_logs(session: Session, keys: Sequence[Key], where: ColumnElement[bool])
         JobLog.excerpt_first_line,
         JobLog.error_line,
         JobLog.fingerprint,
+        JobLog.fetched_at,
         JobCause.kind,
         Job.name.label("job"),
         Job.steps,
@@ -93,7 +94,7 @@ def read_logs(session: Session, keys: Sequence[Key], where: ColumnElement[bool])
         Run.workflow_name.label("workflow"),
         Run.created_at,
     )
-    query = query.join(JobCause, first_cause, isouter=True).where(where)
+    query = query.join(JobCause, first_cause, isouter=True)
     return {(row.repository_id, row.job_id): row for row in execute(session, _with_keys(query, keys))}
 
 

@@ -1,0 +1,67 @@
+"""The cause that an own rule names, in front of those that the log names. Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from db.definitions.records import CauseRecord
+from db.enums import CauseSource
+from health.insights.causes.job_causes import FailedJob
+from health.insights.causes.rules import TOOL, RuleMatch, RuleSet, rule_fingerprint
+from health.insights.causes.step_output import StepOutput, output_of_lines, step_output
+
+Causes = tuple[CauseRecord, ...]
+
+
+def with_rule(
+    rules: RuleSet, job: FailedJob, lines: Sequence[str], causes: Causes,
+    *, check: Callable[[], None], stored: Iterable[str] = (),
+) -> Causes:  # fmt: skip
+    """The causes of a failed job with that of the first rule that matches the output of its failed step, or else a line
+    of the causes, such as an annotation, or of the `stored` ones. `lines` are those of the log; `check` may raise to
+    interrupt the work."""
+    covering = rules.covering(job.repository, job.name, job.step_name)
+    return _prepend(covering, step_output(lines, job.step, check), causes, stored, check) if covering else causes
+
+
+def with_rule_in_excerpt(
+    rules: RuleSet, job: FailedJob, excerpt: Sequence[str], first_line: int | None, causes: Causes,
+    *, check: Callable[[], None], stored: Iterable[str] = (),
+) -> Causes:  # fmt: skip
+    """As with_rule, for a log whose text is deleted: what a rule matched before may be part of `stored` only.
+    `first_line`: the number of the excerpt's first line."""
+    covering = rules.covering(job.repository, job.name, job.step_name)
+    output = output_of_lines(excerpt, first_line or 1)
+    return _prepend(covering, output, causes, stored, check) if covering else causes
+
+
+def without_rules(causes: Causes) -> Causes:
+    """The causes that the log, or an annotation, names."""
+    return tuple(cause for cause in causes if cause.source != CauseSource.RULE)
+
+
+def _prepend(
+    rules: RuleSet, output: StepOutput, causes: Causes, stored: Iterable[str], check: Callable[[], None]
+) -> Causes:
+    match = rules.match(output.with_lines([*(cause.line for cause in causes), *stored]), check)
+    if match is None:
+        return causes
+    record = _record(match)
+    if record.line_number is None:
+        number = next((cause.line_number for cause in causes if cause.line == record.line), None)
+        record = replace(record, line_number=number)
+    return (record, *causes)
+
+
+def _record(match: RuleMatch) -> CauseRecord:
+    rule = match.rule
+    return CauseRecord(
+        kind=rule.kind.value,
+        tool=TOOL,
+        subject=rule.name,
+        message=match.line,
+        line=match.line,
+        line_number=match.line_number,
+        source=CauseSource.RULE.value,
+        fingerprint=rule_fingerprint(rule.id or 0),
+        rule_id=rule.id,
+    )
