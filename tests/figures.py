@@ -6,6 +6,7 @@ import numpy as np
 
 from health.completeness.gaps import Completeness
 from health.metrics.definitions.aggregates import aggregates_of
+from health.metrics.definitions.failure_counts import NOT_COUNTED, FailureCounts
 from health.metrics.definitions.formulas import Metrics, metrics
 from health.metrics.definitions.table import RunFact, concat_tables, from_recoveries, from_runs, sum_rows
 
@@ -20,8 +21,10 @@ def fact(outcome: str, **changed: object) -> RunFact:
     return RunFact(**(values | changed))  # type: ignore[arg-type]
 
 
-def figures(facts: Sequence[RunFact], recoveries: Sequence[float | None] = ()) -> Metrics:
+def figures(
+    facts: Sequence[RunFact], recoveries: Sequence[float | None] = (), failures: FailureCounts = NOT_COUNTED
+) -> Metrics:
     runs = from_runs(facts, np.zeros(len(facts), dtype=np.int64), 1)
     episodes = from_recoveries(recoveries, np.zeros(len(recoveries), dtype=np.int64), 1)
     together = sum_rows(concat_tables([runs, episodes]), np.zeros(2, dtype=np.int64), 1)
-    return metrics(aggregates_of(together)[0], Completeness(None, None))
+    return metrics(aggregates_of(together)[0], Completeness(None, None), failures=failures)

@@ -18,10 +18,17 @@ _MAX_MINUTES_IN_FULL = 100_000
 
 
 def success_rate(
-    frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC", markers: pd.DataFrame | None = None
+    frame: pd.DataFrame,
+    since: str,
+    until: str,
+    *,
+    dark: bool = False,
+    zone: str = "UTC",
+    markers: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
-    """Columns: at, success_rate (null without completed runs), written, decided, before_rate, before_rate_written,
-    partial, note (see app.charts.partial_buckets). `markers`: at, label and tone of each regression."""
+    """Columns: at, success_rate (null without completed runs), written, decided, remaining_rate (without infrastructure
+    failures), remaining_written, infrastructure (their number), before_rate, before_rate_written, partial, note (see
+    app.charts.partial_buckets). `markers`: at, label and tone of each regression."""
     rates = [value for value in _plain(frame["success_rate"]) if value is not None]
     earlier = [value for value in _plain(frame["before_rate"]) if value is not None]
     if not rates:
@@ -40,7 +47,9 @@ def success_rate(
         "hovertemplate": "%{customdata[0]} of %{customdata[1]} completed runs<extra></extra>",
         "connectgaps": False,
     }
-    traces = partial_buckets.lines(frame, _plain(frame["success_rate"]), line)
+    # Below the line of all runs, with which it coincides where no run failed by infrastructure.
+    remaining = _remaining_traces(frame, theme.P50[dark]) if frame["infrastructure"].sum() else []
+    traces = [*remaining, *partial_buckets.lines(frame, _plain(frame["success_rate"]), line)]
     lines, notes = change_markers(markers)
     return {
         "data": [*_previous_trace(frame, "before_rate", earlier), *traces],
@@ -52,6 +61,22 @@ def success_rate(
             annotations=notes,
         ),
     }
+
+
+def _remaining_traces(frame: pd.DataFrame, colour: str) -> list[dict[str, Any]]:
+    """The success rate without infrastructure failures."""
+    hover_values = zip(frame["remaining_written"], frame["infrastructure"].tolist(), strict=True)
+    trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "without infrastructure failures",
+        "legendrank": 1001,
+        "line": {"color": colour, "width": 2},
+        "customdata": [list(row) for row in hover_values],
+        "hovertemplate": "%{customdata[0]} without %{customdata[1]} infrastructure failures<extra></extra>",
+        "connectgaps": False,
+    }
+    return partial_buckets.lines(frame, _plain(frame["remaining_rate"]), trace, legend=False)
 
 
 def durations(

@@ -14,8 +14,9 @@ from app.widgets.cells import Cell, Value
 from app.widgets.table import Column, Row, long_table, order_choice, sort_order, table
 from app.widgets.text import html
 from core import formatting
+from core.formatting import pluralize
 from health.metrics.definitions.catalogue import FIGURES
-from health.metrics.definitions.change import change
+from health.metrics.definitions.change import MIN_SAMPLE, change
 from health.metrics.workflow_health import NO_HISTORY, WorkflowHealth, WorkflowHistory
 
 _COLUMNS = (
@@ -33,6 +34,14 @@ _COLUMNS = (
         unit="share",
         name="success-change",
         file_label="Success rate change",
+    ),
+    Column(
+        "Without infrastructure",
+        "right",
+        "Success rate without runs that failed by infrastructure alone; muted without such runs",
+        "large_only",
+        unit="share",
+        file_label="Success rate without infrastructure failures",
     ),
     Column(
         "Last 20 runs",
@@ -78,6 +87,7 @@ _VALUES: dict[str, Callable[[WorkflowHealth], Value]] = {
     "success-rate": lambda workflow: (
         cells.rate(workflow.metrics.success_rate, of=workflow.metrics.runs.decided).sort_value
     ),
+    "without-infrastructure": lambda workflow: _remaining_rate(workflow).sort_value,
     "runs": lambda workflow: workflow.metrics.runs.total,
     "failed": lambda workflow: workflow.metrics.runs.failure,
     "median": lambda workflow: workflow.metrics.success_duration_seconds.p50,
@@ -163,6 +173,20 @@ def _recent(item: WorkflowHealth, history: WorkflowHistory, time: Query) -> Cell
     return replace(strip, html=f'<a href="{html(url)}" target="_self">{strip.html}</a>')
 
 
+def _remaining_rate(item: WorkflowHealth) -> Cell:
+    """The success rate without infrastructure failures; as the success rate, few runs sort last."""
+    figures = item.metrics
+    rate, number = figures.success_rate_without_infrastructure, figures.infrastructure_failures
+    few = figures.runs.decided - (number or 0) < MIN_SAMPLE
+    failed = pluralize(figures.runs.failure, "failed run")
+    title = (
+        f"{formatting.count(number or 0)} of {failed} by infrastructure" if number is not None else "runs are deleted"
+    )
+    tone = "" if number and not few else "ph-dim"
+    shown = f'<span class="{tone}" title="{html(title)}">{formatting.percent(rate)}</span>'
+    return Cell(shown, rate, None if few else rate)
+
+
 def _row(item: WorkflowHealth, history: WorkflowHistory, workflows: WorkflowList, now: datetime, time: Query) -> Row:
     figures, past = item.metrics, history.previous
     branch_status = workflows.default_branch_status(item.repo, item.workflow_id)
@@ -173,6 +197,7 @@ def _row(item: WorkflowHealth, history: WorkflowHistory, workflows: WorkflowList
         Cell(f'<span class="ph-{workflow_status_colour(branch_status.status)}">{word}</span>', branch_status.status),
         cells.rate(figures.success_rate, of=figures.runs.decided),
         cells.change_cell(change(FIGURES["success_rate"], figures, past) if past else None),
+        _remaining_rate(item),
         _recent(item, history, time),
         cells.trend(history.trend, f"Success rate of {item.workflow} over the period"),
         cells.count(figures.runs.total),

@@ -81,9 +81,23 @@ def filter_options(scope: Scope, since: datetime, version: int) -> FilterOptions
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def trends(scope: Scope, window: Window, interval: Interval, version: int, *, commits: bool = False) -> Trends:
     """`commits`: include the success rate by commit, which is computed from the runs instead of roll-ups."""
-    periods = period_completeness(scope, window, version)
+    periods, current = period_completeness(scope, window, version), infrastructure_failures(scope, window, version)
     with read_session() as session:
-        return service.trends(session, scope, window, interval, commits=commits, now=utc_now(), periods=periods)
+        before = service.read_failures(session, scope, window.before(), without_cause=False)
+        failures = service.PeriodFailures(current, before)
+        return service.trends(
+            session, scope, window, interval, commits=commits, now=utc_now(), periods=periods, failures=failures
+        )
+
+
+@serve_stale
+@st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
+def infrastructure_failures(scope: Scope, window: Window, version: int) -> service.InfrastructureFailures:
+    """Failed runs without a cause are counted only if there are infrastructure failures, beside which they are
+    shown."""
+    with read_session() as session:
+        failures = service.read_failures(session, scope, window, without_cause=False)
+        return service.with_number_without_cause(session, scope, failures) if failures.rows else failures
 
 
 @serve_stale
@@ -102,10 +116,13 @@ def failure_hours(
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflows(scope: Scope, window: Window, version: int) -> WorkflowList:
     periods, overview = period_completeness(scope, window, version), repository_overview(version)
+    failures = infrastructure_failures(scope, window, version)
     with read_session() as session:
         statuses = branch_status.workflow_statuses(session, scope, window_end(version), overview)
         failing = {path for path, status in statuses.items() if status.status is WorkflowStatus.FAILING}
-        items = workflow_health.list_workflows(session, scope, window, window.until, failing=failing, periods=periods)
+        items = workflow_health.list_workflows(
+            session, scope, window, window.until, failing=failing, periods=periods, failures=failures
+        )
     return WorkflowList(items, statuses, scope, window, version)
 
 

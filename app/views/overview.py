@@ -56,7 +56,7 @@ with st.grid(2, min_column_width=320, gap="small"):
     with panel("Success rate", f"share of completed runs, {bucket}", stretch=True):
         marks = frames.markers(regressions, "success", window, clock)
         figure(
-            trends.success_rate(series, since, until, zone=str(clock), markers=marks),
+            trends.success_rate(series, since, until, dark=session.is_dark(), zone=str(clock), markers=marks),
             "success-rate",
             "Success rate over time",
             chart_links.with_markers(links, regressions, "success", window),

@@ -20,16 +20,17 @@ _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True)
 class Column:
-    """`show`: `wide_only` is hidden on phones, `desk_only` also in small windows, `off` everywhere, unless the user
-    shows the column. `fluid`: takes the remaining width and clips longer text. `unit`: the unit of the values, in the
-    header of files; `UTC` for times. `name`: the key in URLs, if two columns have the same label. `file_label`: the
-    header in files, if it differs from the label. `in_files`: whether files contain the column. `type`: the type of the
-    values in files, if it does not follow from the unit and the alignment."""
+    """`show`: `wide_only` is hidden on phones, `desk_only` also in small windows, `large_only` also in windows of usual
+    width, `off` everywhere, unless the user shows the column. `fluid`: takes the remaining width and clips longer text.
+    `unit`: the unit of the values, in the header of files; `UTC` for times. `name`: the key in URLs, if two columns
+    have the same label. `file_label`: the header in files, if it differs from the label. `in_files`: whether files
+    contain the column. `type`: the type of the values in files, if it does not follow from the unit and the
+    alignment."""
 
     label: str
     align: Literal["left", "right"] = "left"
     help: str = ""
-    show: Literal["always", "wide_only", "desk_only", "off"] = "always"
+    show: Literal["always", "wide_only", "desk_only", "large_only", "off"] = "always"
     width: str = ""
     fluid: bool = False
     unit: str = ""

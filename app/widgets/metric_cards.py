@@ -10,6 +10,7 @@ import streamlit as st
 from app.widgets.sparklines import wide_bar_sparkline, wide_line_sparkline
 from app.widgets.text import html
 from core import formatting
+from core.formatting import pluralize
 from health.metrics.definitions.catalogue import FIGURES, Figure, display
 from health.metrics.definitions.change import Change
 from health.metrics.definitions.formulas import PROVISIONAL_LABEL, Metrics, is_provisional
@@ -146,11 +147,37 @@ def _card(
         f'<div class="ph-tile" data-figure="{figure.name}"><span class="ph-label" title="{html(figure.description)}">'
         f"{html(figure.label)}</span><b>{value}</b>"
         f"{_note(figure, comparison.current, comparison, now)}"
+        f"{_remaining_rate(comparison) if figure.name == 'success_rate' else ''}"
         f'<span class="ph-change"><span class="ph-chip ph-{tone}" title="{html(change_title(change))}">'
         f"{html(change.text if change else formatting.NO_DATA)}</span> {html(against)}</span>"
         f'<img src="{draw([figure.value(point) for point in metrics], tone)}" '
         f'alt="Trend of {html(figure.label.lower())}"></div>'
     )
+
+
+def _remaining_rate(comparison: Comparison) -> str:
+    """The success rate without infrastructure failures; empty if there are none."""
+    figures = comparison.current
+    if not figures.infrastructure_failures:
+        return ""
+    figure = FIGURES["success_rate_without_infrastructure"]
+    change = comparison.change(figure.name)
+    title = f"{figure.description} {infrastructure_text(figures)}."
+    if change is not None:
+        title += f" Change: {change.text} ({change_title(change)})."
+    value = figure.format(figure.value(figures))
+    return (
+        f'<span class="ph-remaining" title="{html(title)}"><strong>{html(value)}</strong> without infrastructure '
+        "failures</span>"
+    )
+
+
+def infrastructure_text(figures: Metrics) -> str:
+    """How many of the failed runs are infrastructure failures, and how many have no known cause."""
+    failed = pluralize(figures.runs.failure, "failed run")
+    text = f"Of {failed}, {formatting.count(figures.infrastructure_failures or 0)} failed by infrastructure"
+    unknown = figures.failures_without_cause
+    return text if unknown is None else f"{text} and {formatting.count(unknown)} have no known cause"
 
 
 def _note(figure: Figure, figures: Metrics, comparison: Comparison, now: datetime) -> str:
@@ -163,6 +190,10 @@ def _note(figure: Figure, figures: Metrics, comparison: Comparison, now: datetim
         words.append(PROVISIONAL_LABEL)
     if figure.name == "cost_usd" and figures.cost_unknown_minutes:
         words.append(f"excludes {formatting.count(figures.cost_unknown_minutes)} min without a known price")
+    if figure.name == "failures" and figures.infrastructure_failures:
+        words.append(f"{formatting.count(figures.infrastructure_failures)} infrastructure")
+        if figures.failures_without_cause:
+            words.append(f"{formatting.count(figures.failures_without_cause)} without a cause")
     if figure.name == "runs" and figures.runs.in_progress:
         words.append(f"{formatting.count(figures.runs.in_progress)} still running")
     return f' <small class="ph-dim">{html(" · ".join(words))}</small>' if words else ""

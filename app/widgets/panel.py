@@ -26,6 +26,7 @@ _FILES = (
     "filters.css",
     "views.css",
     "search.css",
+    "rates.css",
     "frame.css",
     "kiosk.css",
     "print.css",

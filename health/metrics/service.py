@@ -37,6 +37,7 @@ from health.metrics.queries.infrastructure import (
     counts_by_key,
     read_failures,
     read_period_failures,
+    with_number_without_cause,
 )
 from health.metrics.queries.largest import count_passed_commits, largest_aggregates
 from health.metrics.queries.local_hours import local_hours
@@ -66,6 +67,7 @@ __all__ = [
     "trends",
     "was_collected",
     "weekday_hours",
+    "with_number_without_cause",
     "workflow_groups",
 ]
 

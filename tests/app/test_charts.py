@@ -18,6 +18,7 @@ from db.enums import Interval
 from db.runs.job_queries import JobRow
 from health.metrics.capacity import QueueCell
 from health.metrics.cost import CostPoint
+from health.metrics.definitions.failure_counts import FailureCounts
 from health.metrics.definitions.formulas import Metrics
 from health.metrics.service import HourCell, Point
 from health.metrics.workflows import BranchPoint, BranchSeries
@@ -50,6 +51,20 @@ def test_day_without_runs_is_a_gap() -> None:
 def test_the_hover_shows_the_written_rate() -> None:
     figure = trends.success_rate(frames.series(_points()), SINCE, UNTIL)
     assert figure["data"][0]["customdata"][0] == ["90.0%", 10]
+
+
+def test_the_rate_without_infrastructure_failures_is_a_line_of_its_own() -> None:
+    runs = [fact("success")] * 6 + [fact("failure")] * 4
+    points = [Point(START, False, figures(runs, failures=FailureCounts(2))), *_points()[1:]]
+    remaining, rate = trends.success_rate(frames.series(points), SINCE, UNTIL)["data"]
+    assert (remaining["name"], remaining["y"]) == ("without infrastructure failures", [0.75, None, None])
+    assert remaining["customdata"][0] == ["75.0%", 2]
+    assert (rate["name"], rate["y"]) == ("success rate", [0.6, None, 0.75])
+    assert remaining["line"]["color"] != rate["line"]["color"]
+    without = [Point(START, False, figures(runs, failures=FailureCounts(0))), *_points()[1:]]
+    assert [trace["name"] for trace in trends.success_rate(frames.series(without), SINCE, UNTIL)["data"]] == [
+        rate["name"]
+    ]
 
 
 def test_current_bucket_is_drawn_and_marked() -> None:

@@ -6,14 +6,17 @@ from urllib.parse import parse_qs
 from app.data.connection import reset_engine
 from app.data.status import load_status, window_end
 from app.filters.url_state import PERIODS
-from db.collection.sync_state import set_gaps, sync_state
+from db.collection.sync_state import bump_data_version, set_gaps, sync_state
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
+from db.enums import GroupBy
+from db.models import Run
 from health.metrics import service
 from health.metrics.definitions.catalogue import display
 from tests.app.conftest import Open
-from tests.app.reading import everything, html, markdown, table, tiles
+from tests.app.reading import charts, everything, html, markdown, table, tiles
 from tests.app.seeding import Seeded
+from tests.causes import add_cause
 
 _SHOWN = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p95")
 
@@ -152,6 +155,39 @@ def test_the_success_rate_is_counted_by_run_by_first_attempt_or_by_commit(seeded
     page.segmented_control(key="rate").set_value("run").run()
     assert "rate" not in page.query_params
     assert "success_rate" in tiles(open_page(rate="<b>"))
+
+
+def test_rates_are_shown_with_and_without_infrastructure_failures(seeded: Seeded, open_page: Open) -> None:
+    """The last three runs of CI of acme/web failed by infrastructure."""
+    note = "</strong> without infrastructure failures"
+    assert note not in everything(open_page())
+    with write_scope(seeded.engine) as session:
+        for number in (8000, 8001, 8002):
+            created_at = session.get_one(Run, (1, number)).created_at
+            add_cause(session, 100 * number, number, at=created_at, kind="infrastructure")
+        bump_data_version(session, seeded.now)
+    reset_engine()
+    until = window_end(load_status().version)
+    window = Window(until - timedelta(days=30), until)
+    with session_scope(seeded.engine) as session:
+        failures = service.read_failures(session, Scope(), window)
+        figures = service.snapshot(session, Scope(), window, failures=failures)
+        groups = service.groups(session, Scope(), window, GroupBy.WORKFLOW, failures=failures)
+    assert figures.infrastructure_failures == 3
+    page = open_page()
+    shown, written = everything(page), display(figures)
+    rate = written["success_rate_without_infrastructure"]
+    assert f"<strong>{rate}{note}" in shown
+    assert f"3 infrastructure · {figures.failures_without_cause} without a cause" in shown
+    assert "without infrastructure failures" in charts(page)[0].proto.spec
+    rows = {row["Workflow"].value: row["Without infrastructure"] for row in table(page, "workflows")}
+    expected = {f"{group.repo} / {group.key}": display(group.metrics) for group in groups}
+    assert {name: cell.text for name, cell in rows.items()} == {
+        name: texts["success_rate_without_infrastructure"] for name, texts in expected.items()
+    }
+    assert [name for name, texts in expected.items() if texts["success_rate"] != rows[name].text] == ["acme/web / CI"]
+    assert note in everything(open_page("workflow", id=10))
+    assert note not in everything(open_page("workflow", id=20))
 
 
 def test_a_change_has_one_sign_and_no_arrow(seeded: Seeded, open_page: Open) -> None:

@@ -12,6 +12,7 @@ from db.definitions.scope import Window
 from health.metrics.cost import WastedMinutes
 from health.metrics.definitions.catalogue import FIGURES
 from health.metrics.definitions.change import change
+from health.metrics.definitions.failure_counts import NOT_COUNTED, FailureCounts
 from health.metrics.definitions.formulas import Metrics, is_provisional
 from health.metrics.service import Comparison, Point
 from tests.figures import fact, figures
@@ -58,6 +59,32 @@ def test_provisional_figures_are_marked(monkeypatch: pytest.MonkeyPatch) -> None
     month = _drawn(monkeypatch, _metrics(30), _metrics(30), 30)
     assert "still running" not in month["runs"]
     assert "so far" not in month["rest"]
+
+
+def test_infrastructure_failures_are_beside_the_success_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = [fact("success")] * 60 + [fact("failure")] * 40
+    before = figures(facts, failures=FailureCounts(0))
+    shown = _drawn(monkeypatch, figures(facts, failures=FailureCounts(25, 6)), before, 30)
+    assert re.search(r"60\.0%\s+80\.0%\s+without infrastructure failures", shown["success_rate"])
+    assert "25 infrastructure · 6 without a cause" in shown["failures"]
+    drawn: list[str] = []
+    monkeypatch.setattr(metric_cards.st, "html", drawn.append)
+    window = Window(NOW - timedelta(days=30), NOW)
+    now = figures(facts, failures=FailureCounts(25, 6))
+    comparison = Comparison(now, before, window, window.before(), comparable=True)
+    metric_cards.metric_cards(comparison, [Point(window.since, partial=False, metrics=now)], "30d", NOW)
+    assert (
+        "Of 40 failed runs, 25 failed by infrastructure and 6 have no known cause. Change: +20.0 pp (75 now, 100 "
+        in drawn[0]
+    )
+
+
+@pytest.mark.parametrize("failures", [FailureCounts(0, 6), NOT_COUNTED], ids=["none", "runs are deleted"])
+def test_no_second_rate_is_shown_without_infrastructure_failures(
+    monkeypatch: pytest.MonkeyPatch, failures: FailureCounts
+) -> None:
+    now = figures([fact("success")] * 60 + [fact("failure")] * 40, failures=failures)
+    assert "infrastructure" not in "".join(_drawn(monkeypatch, now, now, 30).values())
 
 
 def test_cost_shows_the_minutes_it_excludes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -793,6 +793,7 @@ var choiceOf = (table, stored) => {
 var isShownByDefault = (head) => {
   if (head.classList.contains("ph-off")) return false;
   if (head.classList.contains("ph-wide-only")) return !matchMedia("(max-width: 640px)").matches;
+  if (head.classList.contains("ph-large-only")) return !matchMedia("(max-width: 1599px)").matches;
   return !(head.classList.contains("ph-desk-only") && matchMedia("(max-width: 1100px)").matches);
 };
 var styleElement = () => {

@@ -5,7 +5,7 @@ copy has the cause of its original."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -104,13 +104,21 @@ def read_failures(
         .select_from(candidates.join(Run, of_run))
         .where(*where, _has_only_infrastructure_causes())
     )
-    rows = execute(session, query).all()
-    number = None
-    if without_cause and not (stored_since and window.since < stored_since):
-        # By conclusion as well: an index has it, but not the outcome.
-        failed = select(func.count()).select_from(Run).where(*where, Run.conclusion.in_(FAILED_CONCLUSIONS))
-        number = int(execute(session, failed.where(~_jobs_with_cause().exists())).scalar_one())
-    return InfrastructureFailures(rows, window, stored_since, number)
+    failures = InfrastructureFailures(execute(session, query).all(), window, stored_since)
+    return with_number_without_cause(session, scope, failures) if without_cause else failures
+
+
+def with_number_without_cause(
+    session: Session, scope: Scope, failures: InfrastructureFailures
+) -> InfrastructureFailures:
+    """Returns the failures of a scope with `without_cause`, which reads all failed runs of the window."""
+    if not failures.is_stored(failures.window.since):
+        return failures
+    # By conclusion as well: an index has it, but not the outcome.
+    failed = Run.outcome == Outcome.FAILURE, Run.conclusion.in_(FAILED_CONCLUSIONS), ~_jobs_with_cause().exists()
+    where = *in_scope(session, scope), *in_window(failures.window), *failed
+    query = select(func.count()).select_from(Run).where(*where)
+    return replace(failures, without_cause=int(execute(session, query).scalar_one()))
 
 
 def read_period_failures(session: Session, scope: Scope, window: Window) -> PeriodFailures:
