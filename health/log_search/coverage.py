@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, func, literal_column, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.definitions.scope import Scope, Window
@@ -77,8 +77,10 @@ def log_coverage(
 
 def _unclassified() -> list[ColumnElement[bool]]:
     """Returns conditions on a log: its job failed, and its causes are not extracted yet."""
-    of_job = Job.repository_id == JobLog.repository_id, Job.id == JobLog.job_id
-    failed = select(Job.id).where(*of_job, Job.conclusion.in_(FAILED_CONCLUSIONS), ~Job.copied, ~Job.phantom)
+    # A query for names of jobs joins the jobs as well.
+    job = aliased(Job)
+    of_job = job.repository_id == JobLog.repository_id, job.id == JobLog.job_id
+    failed = select(job.id).where(*of_job, job.conclusion.in_(FAILED_CONCLUSIONS), ~job.copied, ~job.phantom)
     causes = JobCause.repository_id == JobLog.repository_id, JobCause.job_id == JobLog.job_id
     return [JobLog.cause_version.is_(None), ~select(JobCause.job_id).where(*causes).exists(), failed.exists()]
 

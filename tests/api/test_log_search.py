@@ -79,15 +79,15 @@ def test_logs_are_selected_by_the_class_of_their_cause(logs: TestClient, engine:
         add_cause(session, 20, 2, 1, kind="test")
         add_cause(session, 30, 3, kind="timeout")
 
-    def search(*classes: str) -> dict[str, Any]:
-        body: dict[str, Any] = logs.get(
-            "/api/logs/search", params={"q": "connect", "since": "90d", "class": list(classes)}
-        ).json()
+    def search(*classes: str, job: str = "test") -> dict[str, Any]:
+        params = {"q": "connect", "since": "90d", "class": list(classes), "job": job}
+        body: dict[str, Any] = logs.get("/api/logs/search", params=params).json()
         return body
 
     body = search("infrastructure", "timeout")
     assert [item["run"]["id"] for item in body["items"]] == [2, 3]
     assert (body["logs"]["stored"], body["logs"]["unclassified"]) == (2, 1)
+    assert search("timeout", job="test (2)")["logs"]["unclassified"] == 0
     assert search("test")["items"] == [], "only the first cause of a job counts"
 
 
