@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app.components.cause_rules import new_rule_link
 from app.data.log_search import ResultPage, Terms
 from app.filters import controls, view_state
 from app.widgets import cells
@@ -61,6 +62,12 @@ def search_form() -> tuple[Terms, tuple[str, ...], tuple[str, ...]]:
 
 def _flag(text: str) -> bool | None:
     return True if text == "1" else None
+
+
+def rule_link(terms: Terms, jobs: Sequence[str], classes: Sequence[str]) -> None:
+    """Leads to a new rule for failure causes with the text, the expression and the filters of the search."""
+    text = terms.text if terms.regex else terms.text.strip()
+    st.html(f'<span class="ph-meta">{new_rule_link(text, regex=terms.regex, jobs=jobs, classes=classes)}</span>')
 
 
 def hits(page: ResultPage, zone: ZoneInfo) -> None:

@@ -1,6 +1,8 @@
 """Search over all stored logs, and what it covers. Results are cached for a minute, whatever data arrives: a search
 takes up to seconds, and pages are rendered again with every new data."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from threading import BoundedSemaphore
@@ -18,6 +20,17 @@ _TTL_SECONDS = 60
 # Searches use the processor, which all pages share.
 _MAX_SEARCHES, _MAX_WAIT_SECONDS = 2, 6.0
 _slots = BoundedSemaphore(_MAX_SEARCHES)
+
+
+@contextmanager
+def search_slot() -> Iterator[None]:
+    """One of the searches that run at the same time. Raises Unavailable if too many are in progress."""
+    if not _slots.acquire(timeout=_MAX_WAIT_SECONDS):
+        raise Unavailable("Too many searches are in progress; try again in a moment.")
+    try:
+        yield
+    finally:
+        _slots.release()
 
 
 @dataclass(frozen=True)
@@ -50,14 +63,9 @@ def search_logs(
     """Raises InvalidQuery, InvalidCursor, and Unavailable if too many searches are in progress."""
     query = LogQuery(terms.text, is_expression=terms.regex, case_sensitive=terms.case)
     request = LogSearchRequest(query, scope, window, jobs, cursor=cursor, classes=classes)
-    if not _slots.acquire(timeout=_MAX_WAIT_SECONDS):
-        raise Unavailable("Too many searches are in progress; try again in a moment.")
-    try:
-        with read_session() as session:
-            search = LogSearch(session, request)
-            items = list(search.results())
-    finally:
-        _slots.release()
+    with search_slot(), read_session() as session:
+        search = LogSearch(session, request)
+        items = list(search.results())
     return ResultPage(
         items, search.next, search.is_partial, search.read, search.unread, search.excluded, search.unindexed
     )

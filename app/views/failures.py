@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.components import cause_page, cause_triage, failure_causes, page_states
+from app.components import cause_page, cause_rules, cause_triage, failure_causes, page_states
 from app.components.cause_chart import class_chart
 from app.components.freshness import completeness
 from app.data import figures, findings
@@ -22,6 +22,9 @@ if not status.has_runs:
 now = window_end(status.version)
 scope, window, time = selection.scope(), selection.window(now), selection.time_query()
 fingerprint = st.query_params.get("cause", "")
+if cause_rules.is_requested():
+    cause_rules.section(scope, window, now, status.version, session.zone())
+    st.stop()
 data = figures.completeness(scope, window, status.version)
 if fingerprint:
     cause_runs = findings.cause_runs(fingerprint[:64], scope, window, now, status.version)
@@ -30,7 +33,7 @@ if fingerprint:
         cause_page.unknown_cause(selection.describe())
         st.stop()
     cause_page.cause_head(cause_runs, time)
-    cause_triage.cause_actions(cause_runs.cause.fingerprint, cause_runs.cause.line)
+    cause_triage.cause_actions(cause_runs.cause.fingerprint, cause_runs.cause.line, cause_runs.cause.kind)
     completeness(data, window.since, scope.repos)
     key, zone = cause_runs.cause.fingerprint, session.zone()
     context = findings.cause_context(fingerprint[:64], scope, window, now, zone, status.version)
@@ -58,6 +61,7 @@ export = "causes", lambda: failure_causes.causes_export(causes.items, now)
 search = failure_causes.search_text()
 listed = failure_causes.matching(causes.items, search)
 result = SearchResult(len(listed), lambda: failure_causes.causes_export(listed, now)) if search else None
+st.html(cause_rules.rules_link())
 with panel("Failure causes", subtitle, export=export, search=result):
     if causes.items:
         failure_causes.search_box()

@@ -41,6 +41,7 @@ except InvalidQuery as error:
     st.error(markdown(error), icon=":material/error:")
     st.stop()
 with panel("Results", log_search.result_subtitle(page, selection.describe())):
+    log_search.rule_link(terms, jobs, classes)
     log_search.hits(page, session.zone())
     if page.next or current.cursor:
         pager("logs", current, None, page.next, pluralize(len(page.items), "log"), _LABELS)

@@ -60,3 +60,36 @@ def test_a_cause_is_marked_as_known_with_the_keyboard(wide: Tab, cause: str) -> 
     dialog.get_by_role("button", name="No longer known").click()
     expect(page.get_by_role("button", name="Mark as known…")).to_be_visible(timeout=30_000)
     expect(mark).to_have_count(0)
+
+
+def test_a_search_is_saved_as_a_rule_after_its_preview(wide: Tab, seeded: Seeded) -> None:
+    page = wide.page
+    wide.go("/search?text=ONERROR&regex=1&period=7d")
+    page.get_by_role("link", name="Save as rule").click()
+    page.wait_for_url("**/failures?show=rules&rule=new&text=ONERROR&regex=1**period=7d**")
+    status = page.get_by_role("status").filter(has_text="failed job")
+    expect(status).to_contain_text("1 failed job in 1 run", timeout=30_000)
+    expect(page.locator(".ph-preview code").first).to_have_text(SECRET_LINE)
+    assert page.locator(".ph-preview img").count() == 0
+    pattern = page.get_by_label("Line contains", exact=True)
+    pattern.fill("(onerror")
+    pattern.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("invalid regular expression: missing )", timeout=30_000)
+    expect(page.get_by_role("button", name="Create rule")).to_be_disabled()
+    pattern.fill("onerror=alert")
+    pattern.press("Enter")
+    expect(page.get_by_role("button", name="Create rule")).to_be_enabled(timeout=30_000)
+    page.get_by_label("Name", exact=True).fill("Hostile <b>")
+    page.get_by_label("Name", exact=True).press("Enter")
+    expect(page.locator(".ph-preview h3").first).to_contain_text("“Hostile <b>” (1 job)", timeout=30_000)
+    page.get_by_role("button", name="Create rule").click()
+    row = page.get_by_role("row").filter(has_text="Hostile <b>")
+    expect(row).to_contain_text("applying", timeout=30_000)
+    assert "rule=new" not in page.url
+    page.go_back()
+    page.wait_for_url("**/failures?show=rules&rule=new**")
+    wide.settle()
+    row.get_by_role("link").first.click()
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete rule").click()
+    wide.see("No rules yet")

@@ -1,0 +1,95 @@
+"""The form of an own rule for failure causes."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from hashlib import sha256
+
+import streamlit as st
+
+from app.components.alerts.dialogs import PATTERN_HELP
+from app.data import figures
+from app.data.status import window_end
+from app.status_style import cause_class_label
+from app.widgets.text import html
+from db.definitions.scope import Scope
+from health.insights.causes.model import CauseClass
+from health.insights.causes.rules import MAX_NAME_LENGTH, CauseRule, InvalidCauseRule, validate_rule
+
+Slot = st.delta_generator.DeltaGenerator
+_LABELS = {
+    "name": "Name",
+    "pattern": "Line contains",
+    "repositories": "Repositories",
+    "jobs": "Jobs",
+    "steps": "Steps",
+}
+_MAX_PATTERN = 500
+_OPTIONS_PERIOD = timedelta(days=90)
+_JOB_HELP = "The name of a job, with or without the values of its matrix, or a pattern: * matches any text"
+
+
+def rule_form(rule: CauseRule, version: int) -> CauseRule | None:
+    """The rule as entered; null if it is not valid, with a message below the field."""
+    tag = _tag(rule)
+    name = st.text_input("Name", rule.name, key=f"cause-rule-name-{tag}", max_chars=MAX_NAME_LENGTH)
+    errors = {"name": st.empty()}
+    pattern = st.text_input(
+        "Line contains",
+        rule.pattern,
+        key=f"cause-rule-pattern-{tag}",
+        max_chars=_MAX_PATTERN,
+        help="A text that a line of the failed step contains, or a regular expression; upper and lower case are equal",
+    )
+    errors["pattern"] = st.empty()
+    is_expression = st.toggle(
+        "Regular expression", rule.is_expression, key=f"cause-rule-regex-{tag}", help="RE2 syntax, within a line"
+    )
+    kinds = list(CauseClass)
+    kind = st.selectbox(
+        "Class", kinds, index=kinds.index(rule.kind), key=f"cause-rule-class-{tag}", format_func=cause_class_label
+    )
+    repositories = figures.filter_options(Scope(), window_end(version) - _OPTIONS_PERIOD, version).repos
+    repos, jobs, steps = _scope(rule, tag, {"repositories": repositories, "jobs": (), "steps": ()}, errors)
+    enabled = st.toggle("Enabled", rule.enabled, key=f"cause-rule-enabled-{tag}")
+    entered = CauseRule(name, pattern, kind, is_expression, repos, jobs, steps, enabled=enabled, id=rule.id)
+    try:
+        return validate_rule(entered)
+    except InvalidCauseRule as error:
+        if entered.pattern or error.field != "pattern":
+            errors[error.field].html(f'<p class="ph-field-error" role="alert">{html(error_text(error))}</p>')
+        return None
+
+
+def _scope(
+    rule: CauseRule, tag: str, options: Mapping[str, Sequence[str]], errors: dict[str, Slot]
+) -> list[tuple[str, ...]]:
+    """The patterns of each field."""
+    patterns = []
+    for field, offered in options.items():
+        current = list(getattr(rule, field))
+        values = st.multiselect(
+            _LABELS[field],
+            list(dict.fromkeys([*current, *offered])),
+            current,
+            key=f"cause-rule-{field}-{tag}",
+            accept_new_options=True,
+            placeholder="All" if offered else "All, or type a name or pattern",
+            help=_JOB_HELP if field == "jobs" else PATTERN_HELP,
+        )
+        patterns.append(tuple(values))
+        errors[field] = st.empty()
+    return patterns
+
+
+def error_text(error: InvalidCauseRule) -> str:
+    """Why a rule is not valid, with the label of the field."""
+    return f"{_LABELS.get(error.field, error.field.capitalize())}: {error}"
+
+
+def _tag(rule: CauseRule) -> str:
+    """The part of the keys of the widgets that identifies the stored state of a rule, or the values of a new one: what
+    is entered never carries over to another rule."""
+    if rule.id is not None and rule.updated_at is not None:
+        return f"{rule.id}-{rule.updated_at.timestamp():.0f}"
+    values = repr((rule.pattern, rule.is_expression, rule.repositories, rule.jobs, rule.kind))
+    return f"new-{sha256(values.encode(errors='replace')).hexdigest()[:12]}"
