@@ -1,6 +1,6 @@
 """Failed runs over time by the class of their causes, of a selection or of one cause."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from app import frames, session
@@ -9,21 +9,20 @@ from app.components import chart_links
 from app.filters import selection
 from app.widgets.panel import figure, panel
 from db.definitions.scope import Window
-from health.insights.causes.class_trend import class_trend
+from health.insights.causes.class_trend import ClassPoint
 
 
 def class_chart(
-    jobs: Iterable[tuple[str, int, datetime]],
+    points: Sequence[ClassPoint],
     window: Window,
     now: datetime,
     *,
     cause: str | None = None,
     title: str = "Failed runs by class",
 ) -> None:
-    """`jobs`: as in class_trend. `cause`: the fingerprint of the cause to which the chart is limited."""
+    """`points`: of the selected interval. `cause`: the fingerprint of the cause to which the chart is limited."""
     interval = selection.interval()
     clock = frames.bucket_zone(interval, session.zone())
-    points = class_trend(jobs, window, interval)
     frame = frames.runs_by_class(points, clock, window=window, now=now)
     since, until = frames.axis(window, clock, interval)
     spec = charts.runs_by_class(frame, since, until, zone=str(clock), of_one_cause=cause is not None)

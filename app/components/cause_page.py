@@ -22,7 +22,7 @@ from core.terminal import rendered_line
 from db.runs.run_queries import RunRow
 from health.insights.causes.cause_context import CauseContext
 from health.insights.causes.distinctions import MIN_RUNS, Distinction, Feature
-from health.insights.causes.queries import CauseRuns
+from health.insights.causes.queries import Cause, CauseRuns
 
 _RUNS = (
     Column("Status", width="104px"),
@@ -46,7 +46,7 @@ _DISTINCTIONS = (
     ),
     Column("Other runs", "right", "Share of the other runs of these workflows with this value", unit="share"),
 )
-_MAX_NAMES, _MAX_VALUES = 3, 6
+_MAX_NAMES, _MAX_VALUES, _MAX_SUBJECT = 3, 6, 500
 # Of a line that is searched for in all logs.
 _MAX_SEARCH = 200
 FEATURES = "branch, event, hour of the day, matrix value, runner, runner group or label"
@@ -58,12 +58,23 @@ def cause_head(cause_runs: CauseRuns, time: Query) -> None:
     open_now = '<span class="ph-pill ph-red">✕ Failing now</span>' if cause.open else ""
     st.html(
         f"{breadcrumb((Crumb('Failures', 'failures', time), Crumb(cause.line)))}"
-        f'<h1 class="ph-line">{html(cause.line)}</h1><div class="ph-meta">{open_now}'
+        f'<h1 class="ph-line">{html(cause.line)}</h1>{_named(cause)}<div class="ph-meta">{open_now}'
         f"<span>{pluralize(cause.runs, 'run')}, {pluralize(cause.jobs, 'job')}</span>"
         f"<span>{html(', '.join(cause.repos[:_MAX_NAMES]))}{more_names(cause.repos, _MAX_NAMES)}</span>"
         f"<span>{_search_link(cause.line, time)}</span></div>"
         f"{_first_and_last(cause_runs)}"
     )
+
+
+def _named(cause: Cause) -> str:
+    """The class, tool and subject of the cause, and its message where the line is not the message."""
+    parts = [cells.cause_class(cause.kind).html]
+    parts += [f"<span>Tool <b>{html(cause.tool)}</b></span>"] if cause.tool else []
+    if cause.subject:
+        parts.append(f"<span>Subject <code>{html(truncate(cause.subject, _MAX_SUBJECT))}</code></span>")
+    if cause.message and cause.message not in cause.line:
+        parts.append(f"<span>Message <code>{html(truncate(cause.message, _MAX_SUBJECT))}</code></span>")
+    return f'<div class="ph-meta ph-cause-named">{"".join(parts)}</div>'
 
 
 def _search_link(line: str, time: Query) -> str:
@@ -191,7 +202,7 @@ def runs_rows(cause_runs: CauseRuns, zone: ZoneInfo) -> list[Row]:
         attempt = cause_runs.attempts.get(job.job_id, run.attempt)
         page = [("run_id", run.id), *([("attempt", attempt)] if attempt != run.attempt else [])]
         title = cells.anchor(run.headline or "(no title)", "run", page, hover=run.headline)
-        log = [*page, ("job_id", job.job_id)]
+        log = [*page, ("job_id", job.job_id), *([("line", job.line_number)] if job.line_number else [])]
         later = (
             f" · attempt {attempt}, {html(outcome_label(run.conclusion or run.status))} later" if len(page) > 1 else ""
         )

@@ -10,6 +10,7 @@ import streamlit as st
 from app.data.connection import read_session
 from app.data.outages import serve_stale
 from db.definitions.scope import Scope, Window
+from db.enums import Interval
 from db.logs.log_queries import JobLogRow
 from db.runs.run_queries import RunRow
 from health.alerts import attention as attention_list
@@ -44,17 +45,44 @@ def _regressions(scope: Scope, now: datetime) -> list[regression_detector.Regres
         return regression_detector.regressions(session, scope, now)
 
 
+def causes(
+    scope: Scope, window: Window, now: datetime, version: int, interval: Interval = Interval.DAY
+) -> failure_causes.Causes:
+    """`interval`: that of the trend."""
+    return _causes(scope, window, now, version, interval, _marks_version())
+
+
 @serve_stale
 @st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
-def causes(scope: Scope, window: Window, now: datetime, version: int) -> failure_causes.Causes:
+def _causes(
+    scope: Scope, window: Window, now: datetime, version: int, interval: Interval, marks: tuple[int, datetime | None]
+) -> failure_causes.Causes:
     with read_session() as session:
-        return failure_causes.causes(session, scope, window, now)
+        return failure_causes.causes(session, scope, window, now, interval=interval)
 
 
 @serve_stale
-@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+def _marks_version() -> tuple[int, datetime | None]:
+    """A user who marks a cause as known sees the mark at once: the version of the data does not change then."""
+    with read_session() as session:
+        return failure_causes.marks_version(session)
+
+
 def cause_runs(
     fingerprint: str, scope: Scope, window: Window, now: datetime, version: int
+) -> failure_causes.CauseRuns | None:
+    return _cause_runs(fingerprint, scope, window, now, version, _marks_version())
+
+
+@serve_stale
+@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+def _cause_runs(
+    fingerprint: str,
+    scope: Scope,
+    window: Window,
+    now: datetime,
+    version: int,
+    marks: tuple[int, datetime | None],
 ) -> failure_causes.CauseRuns | None:
     with read_session() as session:
         return failure_causes.cause_runs(session, fingerprint, scope, window, now)

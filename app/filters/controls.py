@@ -172,11 +172,17 @@ def spend_control(groups: Mapping[str, object]) -> None:
 
 def class_control() -> tuple[str, ...]:
     """The classes of failure causes to which a page is limited; empty for all."""
+    classes = linked_classes()
+    _multiselect("Class", list(CauseClass), url_state.CLASS_KEY, "All classes", status_style.cause_class_label)
+    return classes
+
+
+def linked_classes() -> tuple[str, ...]:
+    """The classes of failure causes that the URL selects; empty for all. For a page whose links select them."""
     url_state.sync_classes()
     for value in selected(url_state.CLASS_KEY):
         if value not in tuple(CauseClass):
             view_state.report(f"class={value[:60]} is unknown (expected one of {', '.join(CauseClass)}).")
-    _multiselect("Class", list(CauseClass), url_state.CLASS_KEY, "All classes", status_style.cause_class_label)
     return selection.cause_classes()
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.components import cause_page, cause_rules, cause_triage, failure_causes, page_states
+from app.components import cause_filter, cause_page, cause_rules, cause_triage, failure_causes, page_states
 from app.components.cause_chart import class_chart
 from app.components.freshness import completeness
 from app.data import figures, findings
@@ -12,7 +12,7 @@ from app.filters import selection
 from app.widgets.exports import SearchResult, listed_note
 from app.widgets.panel import panel
 from core.formatting import pluralize
-from health.insights.causes.model import CauseClass
+from health.insights.causes.class_trend import class_trend
 
 status = load_status()
 if not status.has_runs:
@@ -42,34 +42,41 @@ if fingerprint:
         export = files if context.distinctions else None
         with panel("What distinguishes its runs", cause_page.distinction_text(context, cause_runs), export=export):
             cause_page.distinction_table(context, cause_runs, time)
-    jobs = [(CauseClass.UNKNOWN.value, job.run_id, job.created_at) for job in cause_runs.failed_jobs]
-    class_chart(jobs, window, now, cause=key, title="Runs with this cause")
+    jobs = [(cause_runs.cause.kind, job.run_id, job.created_at) for job in cause_runs.failed_jobs]
+    points = class_trend(jobs, window, selection.interval())
+    class_chart(points, window, now, cause=key, title="Runs with this cause")
     rows = "cause-runs", lambda: cause_page.runs_export(cause_runs, zone)
     note = listed_note(len(cause_runs.runs), cause_runs.cause.runs)
     with panel("Runs", f"newest first · {zone}", export=rows, export_note=note):
         cause_page.run_list(cause_runs, zone)
     st.stop()
 
-causes = findings.causes(scope, window, now, status.version)
+causes = findings.causes(scope, window, now, status.version, selection.interval())
 trends = selection.trends(status.version)
+chosen = cause_filter.requested_filter(failure_causes.search_text())
+since = cause_filter.new_since(data, window)
 if trends.comparison.current.runs.failure or causes.items:
-    failure_causes.key_figures(causes, window, trends, selection.period_length(), now)
+    failure_causes.key_figures(causes, window, trends, selection.period_length(), now, since)
 completeness(data, window.since, scope.repos)
+if causes.items:
+    class_chart(causes.trend, window, now)
 subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
 subtitle += f" · {pluralize(causes.unnamed, 'failed run')} with no error extracted"
-export = "causes", lambda: failure_causes.causes_export(causes.items, now)
-search = failure_causes.search_text()
-listed = failure_causes.matching(causes.items, search)
-result = SearchResult(len(listed), lambda: failure_causes.causes_export(listed, now)) if search else None
+export = "causes", lambda: failure_causes.causes_export(causes.items, now, since)
+listed = chosen.matching(causes.items, since)
 st.html(cause_rules.rules_link())
-with panel("Failure causes", subtitle, export=export, search=result):
+matching = SearchResult(len(listed), lambda: failure_causes.causes_export(listed, now, since))
+with panel("Failure causes", subtitle, export=export, search=matching if chosen.is_active else None):
     if causes.items:
         failure_causes.search_box()
+        cause_filter.filter_chips(causes.items, chosen, since)
+        if note := failure_causes.class_note(causes, chosen.classes, trends):
+            st.caption(note)
         if listed:
-            failure_causes.cause_table(listed, now, time, search)
+            failure_causes.cause_table(listed, now, time, since, chosen)
         else:
-            st.caption("No failure causes in this period match the search.")
-        if search:
-            failure_causes.log_search_link(search, time)
+            st.caption("No failure causes in this period match the search and the filters.")
+        if chosen.text:
+            failure_causes.log_search_link(chosen.text, time)
     else:
         st.caption("No error was extracted from the logs of failed jobs in this period.")

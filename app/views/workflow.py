@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import frames, session
 from app.charts import workflow as charts
-from app.components import chart_links, failure_causes, page_states, slowdown, workflow_jobs, workflows
+from app.components import cause_filter, chart_links, failure_causes, page_states, slowdown, workflow_jobs, workflows
 from app.components import workflow as workflow_head
 from app.components.attention import attention
 from app.components.freshness import completeness
@@ -129,9 +129,10 @@ with panel("Steps", f"{sample} · longest first", export=("steps", lambda: workf
 
 causes = findings.causes(scope, window, now, status.version)
 if causes.items:
-    rows = "causes", lambda: failure_causes.causes_export(causes.items, now)
+    new_since = cause_filter.new_since(trends.comparison.current.data, window)
+    rows = "causes", lambda: failure_causes.causes_export(causes.items, now, new_since)
     with panel("Failure causes", "most frequent first", export=rows):
-        failure_causes.cause_table(causes.items, now, selection.time_query())
+        failure_causes.cause_table(causes.items, now, selection.time_query(), new_since)
 
 order = run_order("latest-runs", lambda: run_page(scope, window, "", None, status.version)[1])
 page, total = run_page(scope, window, "", None, status.version, order)

@@ -44,7 +44,8 @@ _TONES = {True: "good", False: "bad", None: "even"}
 
 @dataclass(frozen=True)
 class MetricCard:
-    """A card without a change: value and note as text, a tooltip, and the trend."""
+    """A card without a change: value and note as text, a tooltip, the trend, and the address to which the value
+    leads."""
 
     name: str
     label: str
@@ -52,6 +53,7 @@ class MetricCard:
     note: str
     meaning: str
     trend: Sequence[float | None]
+    link: str = ""
 
 
 def health_cards(rate: str) -> tuple[CardSpec, ...]:
@@ -88,9 +90,12 @@ def _plain_card(card: MetricCard) -> str:
         if card.trend
         else ""
     )
+    value = html(card.value_text)
+    if card.link:
+        value = f'<a href="{html(card.link)}" target="_self">{value}</a>'
     return (
         f'<div class="ph-tile" data-figure="{card.name}"><span class="ph-label" title="{html(card.meaning)}">'
-        f'{html(card.label)}</span><b>{html(card.value_text)}</b><span class="ph-change">{html(card.note)}</span>'
+        f'{html(card.label)}</span><b>{value}</b><span class="ph-change">{html(card.note)}</span>'
         f"{trend}</div>"
     )
 

@@ -231,13 +231,15 @@ def test_columns_of_compared_runs_have_keys_of_their_own(seeded: Seeded, open_pa
 def test_failures_have_key_figures_and_a_search(seeded: Seeded, open_page: Open) -> None:
     page = open_page("failures")
     shown = everything(page)
-    assert all(f'data-figure="{name}"' in shown for name in ("failures", "causes", "new_causes", "unknown_causes"))
+    assert all(
+        f'data-figure="{name}"' in shown for name in ("failures", "infrastructure", "new_causes", "untriaged_causes")
+    )
     assert len(table(page, "causes")) == 1
     assert len(table(open_page("failures", line="ONERROR"), "causes")) == 1
     assert len(table(open_page("failures", line="acme/web / ci"), "causes")) == 1
     nothing = open_page("failures", line="<b>nothing</b>")
     assert table(nothing, "causes") == []
-    assert "No failure causes in this period match the search." in markdown(nothing)
+    assert "No failure causes in this period match the search and the filters." in markdown(nothing)
 
 
 def test_the_runs_of_a_cause_show_job_branch_and_what_differs(seeded: Seeded, open_page: Open) -> None:

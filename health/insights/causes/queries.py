@@ -5,12 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import terminal
 from db.definitions.scope import Scope, Window, bucket_start
 from db.enums import Interval
 from db.logs.log_queries import failure_cause
+from db.models import CauseTriage
 from db.runs.run_queries import RunRow
 from health.completeness.service import PeriodCompleteness
 from health.insights import finding_queries
@@ -266,6 +268,12 @@ def _with_marks(
     marks = known_causes(session, cause_of, now)
     known = {cause_of[fingerprint]: mark for fingerprint, mark in marks.items()}
     return [replace(cause, known=marks.get(cause.fingerprint, known.get(cause.fingerprint))) for cause in items]
+
+
+def marks_version(session: Session) -> tuple[int, datetime | None]:
+    """Changes with each change of a mark: the number of marks, and the time of the last change."""
+    number, changed_at = session.execute(select(func.count(), func.max(CauseTriage.updated_at))).one()
+    return number, changed_at
 
 
 def _extend(cause: Cause, times: Sequence[tuple[datetime, datetime]]) -> Cause:

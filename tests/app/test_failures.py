@@ -1,0 +1,174 @@
+"""The list of failure causes: key figures, classes, marks, filters in the URL, and files."""
+
+import json
+import re
+from datetime import timedelta
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.components.failure_causes import cause_rows, causes_export
+from app.data import findings
+from app.widgets.exports import as_csv
+from db.definitions.records import LogRecord
+from db.definitions.scope import Scope, Window
+from db.engine import write_scope
+from db.enums import LogState
+from db.logs.log_writes import store_log
+from db.models import Job, JobCause
+from health.insights.causes.identity import fingerprint
+from health.insights.causes.triage import Triage, set_triage
+from tests.app.conftest import Open
+from tests.app.reading import charts, everything, html, markdown, table
+from tests.app.seeding import Seeded, run, store
+
+LOST = "The self-hosted runner: runner-7 lost communication with the server."
+TEST, LIST = "FAILED tests/test_shop.py::test_a - assert 1 == 2", "1) Array"
+OLD = 71_000
+
+
+@pytest.fixture
+def failed(seeded: Seeded) -> Seeded:
+    """Three causes: a lost runner, known; a test, seen before the period; a line whose subject is elsewhere, new."""
+    rows = ((71_001, LOST, 30), (71_002, LOST, 50), (71_003, TEST, 5), (OLD, TEST, 24 * 45), (71_004, LIST, 3))
+    for number, line, hours in rows:
+        at = seeded.now - timedelta(hours=hours)
+        store(seeded.engine, 1, run(number, at, conclusion="failure", branch="feature"))
+        with write_scope(seeded.engine) as session:
+            session.add(Job(
+                repository_id=1, id=number * 10, run_id=number, attempt=1, name="test", status="completed",
+                conclusion="failure", labels=[], steps=[], copied=False, phantom=False,
+            ))  # fmt: skip
+            record = LogRecord(number * 10, number, LogState.EXPIRED, error_line=line, fingerprint=fingerprint(line))
+            store_log(session, 1, record, seeded.now)
+    with write_scope(seeded.engine) as session:
+        session.add(JobCause(
+            repository_id=1, job_id=710_040, position=0, run_id=71_004, kind="lint", tool="mocha",
+            subject="src/<b>.js returns", message="expected", line=LIST, line_number=12, source="log",
+            fingerprint=fingerprint(LIST), created_at=seeded.now,
+        ))  # fmt: skip
+        set_triage(session, fingerprint(LOST) or "", Triage(ticket="OPS-12"), seeded.now, by=None)
+    return seeded
+
+
+def _lines(page: AppTest) -> set[str]:
+    return {row["Cause"].value for row in table(page, "causes")}
+
+
+def _chips(page: AppTest) -> dict[str, tuple[int, dict[str, list[str]] | None, bool]]:
+    """By label: number, the query of the link, and whether the chip is selected."""
+    body = next(block for block in html(page) if "ph-filter-chips" in block)
+    chips = re.findall(r'<(?:a|span) class="ph-filter-chip"(?: href="([^"]*)")?([^>]*)>(\w+) <b>(\d+)</b>', body)
+    return {
+        label: (int(number), parse_qs(urlsplit(unescape(link)).query) if link else None, "aria-current" in rest)
+        for link, rest, label, number in chips
+    }
+
+
+def test_causes_have_class_tool_subject_and_marks(failed: Seeded, open_page: Open) -> None:
+    rows = {row["Cause"].value: row for row in table(open_page("failures"), "causes")}
+    lost, test, listed = rows[LOST], rows[TEST], rows[LIST]
+    assert (lost["Class"].text, lost["Tool"].text, lost["State"].text) == ("Infrastructure", "runner", "known")
+    assert "✓ known: OPS-12" in lost["Cause"].text
+    assert (test["Class"].text, test["Tool"].text, test["State"].text) == ("Test", "pytest", "untriaged")
+    assert "new" not in test["Cause"].text
+    assert "tests/test_shop.py" not in test["Cause"].text.replace(TEST, ""), "the line names the subject"
+    assert (listed["Class"].text, listed["State"].text) == ("Lint", "new")
+    assert listed["Cause"].text.startswith(f"{LIST}src/<b>.js returns · CI · + new")
+
+
+def test_chips_filter_by_class_and_state_and_keep_other_parameters(failed: Seeded, open_page: Open) -> None:
+    page = open_page("failures", line="acme/web", period="90d", page="causes.2")
+    chips = _chips(page)
+    assert (chips["All"][0], chips["Test"][0], chips["Infrastructure"][0], chips["Timeout"][:2]) == (4, 1, 1, (0, None))
+    assert len(chips) == 14, "all, ten classes and three states"
+    assert chips["Test"][1] == {"line": ["acme/web"], "period": ["90d"], "class": ["test"]}
+    page = open_page("failures", **{"class": ["test", "lint"], "seen": "new"})
+    assert _lines(page) == {LIST}
+    chips = _chips(page)
+    assert (chips["Test"][0], chips["Test"][2], chips["Lint"][0], chips["Lint"][2]) == (0, True, 1, True)
+    assert chips["Lint"][1] == {"class": ["test"], "seen": ["new"]}
+    assert chips["All"][1] == {"seen": ["new"]}
+    assert chips["New"][1] == {"class": ["test", "lint"]}
+    assert _lines(open_page("failures", triage="known")) == {LOST}
+    assert LOST not in _lines(open_page("failures", triage="untriaged"))
+    assert _lines(open_page("failures", line="ops-12")) == {LOST}
+    assert _lines(open_page("failures", line="mocha")) == {LIST}
+    nothing = open_page("failures", triage="known", **{"class": "test"})
+    assert "No failure causes in this period match" in markdown(nothing)
+
+
+def test_invalid_filters_are_reported_and_ignored(failed: Seeded, open_page: Open) -> None:
+    page = open_page("failures", triage="<b>", seen="old", **{"class": "tset"})
+    assert len(_lines(page)) == 4
+    shown = markdown(page).replace("\\", "")
+    assert "class=tset is unknown (expected one of test, compile" in shown
+    assert "triage=<b> is unknown and was ignored (expected untriaged or known)" in shown
+    assert "seen=old is unknown and was ignored (expected new)" in shown
+
+
+def test_key_figures_lead_to_what_they_count(failed: Seeded, open_page: Open) -> None:
+    page = open_page("failures", repo="acme/web")
+    body = next(block for block in html(page) if 'class="ph-tiles"' in block)
+    cards = dict(re.findall(r'data-figure="(\w+)".*?<b>(.*?)</b>', body))
+    values = {name: unescape(re.sub("<[^>]+>", "", value)) for name, value in cards.items()}
+    links = {name: unescape(link) for name, value in cards.items() for link in re.findall('href="([^"]*)"', value)}
+    assert links["failures"] == "runs?repo=acme%2Fweb&outcome=failure"
+    assert links["infrastructure"] == "failures?repo=acme%2Fweb&class=infrastructure"
+    for name in ("new_causes", "untriaged_causes"):
+        query = parse_qs(urlsplit(links[name]).query)
+        assert len(_lines(open_page("failures", **query))) == int(values[name])
+    assert values["untriaged_causes"] == "3"
+    assert "2 runs with a cause of this class" in markdown(open_page("failures", **{"class": "infrastructure"}))
+
+
+def test_new_causes_are_unknown_without_an_earlier_week(failed: Seeded, open_page: Open) -> None:
+    page = open_page("failures", period="90d")
+    assert "no complete data of the week before" in everything(page)
+    assert _chips(page)["New"][0] == 0
+
+
+def test_bars_lead_to_the_causes_of_their_class_and_day(failed: Seeded, open_page: Open) -> None:
+    page = open_page("failures", repo="acme/web", **{"class": "lint"})
+    (chart,) = [json.loads(item.proto.spec) for item in charts(page)]
+    traces = {trace["name"]: trace for trace in chart["data"] if "meta" in trace}
+    assert traces["Infrastructure"]["meta"]["query"] == "class=infrastructure"
+    totals = dict.fromkeys(traces, 0)
+    for trace in chart["data"]:
+        totals[trace["name"]] = totals.get(trace["name"], 0) + sum(value or 0 for value in trace["y"])
+    assert (totals["Infrastructure"], totals["Test"], totals["Lint"]) == (2, 1, 1)
+    meta = chart["layout"]["meta"]
+    assert meta["address"] == "failures?repo=acme%2Fweb"
+    trace = traces["Infrastructure"]
+    for at, value in zip(trace["x"], trace["y"], strict=True):
+        if value:
+            dates = meta["dates"][meta["at"].index(at)]
+            assert _lines(open_page("failures", repo="acme/web", dates=dates, **{"class": "infrastructure"})) == {LOST}
+
+
+def test_files_contain_class_tool_subject_state_and_ticket(failed: Seeded, open_page: Open) -> None:
+    open_page("failures")
+    window = Window(failed.now - timedelta(days=30), failed.now)
+    causes = findings.causes(Scope(), window, failed.now, 1)
+    head, *lines = as_csv(*causes_export(causes.items, failed.now, window.since)).splitlines()
+    assert head.startswith("Cause,Class,Tool,Subject,State,Ticket,Runs,Change (share),Repository")
+    (lost,) = [line for line in lines if line.startswith(LOST)]
+    assert lost.startswith(f"{LOST},infrastructure,runner,,known,OPS-12,2,")
+    (listed,) = [line for line in lines if line.startswith(LIST)]
+    assert listed.startswith(f"{LIST},lint,mocha,src/<b>.js returns,new,,1,")
+    assert all("<b>.js" not in row[0].html for row in cause_rows(causes.items, failed.now, (), window.since))
+
+
+def test_the_page_of_a_cause_names_class_tool_and_subject_and_leads_to_the_line(
+    failed: Seeded, open_page: Open
+) -> None:
+    page = open_page("failures", cause=fingerprint(LIST) or "")
+    head = next(block for block in html(page) if "ph-cause-named" in block)
+    assert ">Lint</span>" in head
+    assert "Tool <b>mocha</b>" in head
+    assert "src/&lt;b&gt;.js returns" in head
+    assert "expected" in head
+    (row,) = table(page, "cause-runs")
+    assert row["Matched log line"].links == ["log?run_id=71004&job_id=710040&line=12"]
