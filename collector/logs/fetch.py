@@ -3,9 +3,9 @@
 import logging
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from typing import IO, Any, TypeVar
 
@@ -21,14 +21,16 @@ from collector.logs.excerpt import LogExcerpt, excerpt_text, sketch_text
 from core.http.client import ResponseLimitExceeded
 from core.work import report_progress
 from db.definitions.records import CauseRecord, LogRecord
-from db.enums import CauseSource, LogState
+from db.enums import LogState
 from db.logs.log_writes import MAX_ATTEMPTS
 from db.logs.pending_logs import PendingLog
 from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.causes.job_causes import (
     FailedJob,
+    annotation_record,
     cause_of_text,
     cause_records,
+    combined,
 )
 from health.insights.causes.novelty import NONE_KNOWN, KnownLines, decode
 
@@ -154,10 +156,8 @@ def log_from_buffer(
         sketch = sketch_text(text) if comparison.is_sketched else None
         del text
 
-    def first_annotation() -> Annotation | None:
-        return next(iter(fetch_annotations(client, repo, log.job_id)), None)
-
-    causes = choose_causes(excerpt, first_annotation) if log.failed else ()
+    read_annotations = partial(fetch_annotations, client, repo, log.job_id)
+    causes = choose_causes(excerpt, read_annotations) if log.failed else ()
     record = LogRecord(
         job_id=log.job_id,
         run_id=log.run_id,
@@ -176,33 +176,39 @@ def log_without_text(client: GitHubClient, repo: str, log: PendingLog, state: Lo
     the cause."""
     causes: tuple[CauseRecord, ...] = ()
     if log.failed and not log.cause_known and (state != LogState.MISSING or log.tries in _ANNOTATED_TRIES):
-        causes = annotation_causes(next(iter(fetch_annotations(client, repo, log.job_id)), None))
+        causes = annotation_causes(fetch_annotations(client, repo, log.job_id))
     record = LogRecord(log.job_id, log.run_id, state, **cause_fields(causes))
     return FetchedLog(record)
 
 
-def choose_causes(excerpt: LogExcerpt, read_annotation: Callable[[], Annotation | None]) -> tuple[CauseRecord, ...]:
-    """The causes in the log or in the annotations. Only the annotations name the reason if a runner was lost, where the
-    log just ends, or after a timeout, where it reports a cancellation. So they take precedence over a fallback line,
-    and those of the runner over any line of a step that the runner did not close. They are read only if needed."""
+def choose_causes(excerpt: LogExcerpt, read_annotations: Callable[[], Sequence[Annotation]]) -> tuple[CauseRecord, ...]:
+    """The causes in the log and in the annotations. Only the annotations name the reason if a runner was lost, where
+    the log just ends, or after a timeout, where it reports a cancellation. So they take precedence over a fallback
+    line, and those of the runner over any line of a step that the runner did not close. Annotations that name a place
+    in a file are further causes. They are read only if needed."""
+    logged = cause_records(excerpt.causes)
     if excerpt.names_clear_cause:
-        return cause_records(excerpt.causes)
-    annotation = read_annotation()
-    is_named = excerpt.error_line is not None and not excerpt.is_fallback
-    if annotation is not None and (annotation.is_of_runner if is_named else annotation.names_cause):
-        return annotation_causes(annotation)
-    if excerpt.causes:
-        return cause_records(excerpt.causes)
-    if excerpt.closing:
-        return cause_records([cause_of_text(excerpt.closing)], first_line=None)
-    return annotation_causes(annotation)
+        return logged
+    annotations = read_annotations()
+    first = annotations[0] if annotations else None
+    is_named = bool(logged) and not excerpt.is_fallback
+    if first is not None and (first.is_of_runner if is_named else first.names_cause):
+        return combined(annotation_causes(annotations[:1]), logged if is_named else (), annotation_causes(annotations))
+    if not logged and excerpt.closing:
+        logged = cause_records([cause_of_text(excerpt.closing)], first_line=None)
+    return combined(logged, _places(annotations)) or annotation_causes(annotations)
 
 
-def annotation_causes(annotation: Annotation | None) -> tuple[CauseRecord, ...]:
-    """The causes to store of the most informative annotation."""
-    if annotation is None:
-        return ()
-    return cause_records([cause_of_text(annotation.line)], CauseSource.ANNOTATION, first_line=None)
+def annotation_causes(annotations: Sequence[Annotation]) -> tuple[CauseRecord, ...]:
+    """The causes to store of annotations: the most informative one, and those that name a place in a file."""
+    first = (annotation_record(annotation.line, annotation.place) for annotation in annotations[:1])
+    return combined(first, _places(annotations))
+
+
+def _places(annotations: Sequence[Annotation]) -> Iterator[CauseRecord]:
+    for annotation in annotations:
+        if annotation.place is not None and annotation.names_cause:
+            yield annotation_record(annotation.line, annotation.place)
 
 
 def cause_fields(causes: tuple[CauseRecord, ...]) -> dict[str, Any]:

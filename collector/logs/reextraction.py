@@ -19,7 +19,9 @@ from db.engine import session_scope, write_scope
 from db.enums import CauseSource
 from db.logs.outdated_causes import ExtractedLog, OutdatedLog, log_content, outdated_logs, store_extracted
 from health.insights.causes.extraction import CAUSE_VERSION
-from health.insights.causes.job_causes import FailedJob, cause_of_text, cause_records, causes_of_log
+from health.insights.causes.job_causes import FailedJob, cause_of_text, cause_records, causes_of_log, combined
+from health.insights.causes.known_lines import known_lines, sketched_job
+from health.insights.causes.novelty import KnownLines
 from health.insights.causes.rule_causes import Causes, with_rule, with_rule_in_excerpt
 from health.insights.causes.rules import RuleSet
 from health.insights.causes.stored_rules import rule_set
@@ -61,11 +63,17 @@ def _extract(engine: Engine, log: OutdatedLog, rules: RuleSet) -> ExtractedLog:
     if not log.failed:
         return ExtractedLog(log, ())
     text = _stored_text(engine, log) if log.has_text else None
-    excerpt = _excerpt_of_text(log, text) if text is not None else None
+    excerpt = _excerpt_of_text(log, text, _known_lines(engine, log)) if text is not None else None
     if text is None or excerpt is None:
         return ExtractedLog(log, _with_rule(log, rules, None, _causes_without_text(log)))
-    causes = choose_causes(excerpt, lambda: _stored_annotation(log))
+    causes = choose_causes(excerpt, lambda: _stored_annotations(log))
     return ExtractedLog(log, _with_rule(log, rules, text, causes), (excerpt.first_line, excerpt.lines))
+
+
+def _known_lines(engine: Engine, log: OutdatedLog) -> KnownLines:
+    with session_scope(engine) as session:
+        job = sketched_job(log.repository_id, log.workflow_id, log.job_name)
+        return known_lines(session, job, log.created_at)
 
 
 def _with_rule(log: OutdatedLog, rules: RuleSet, text: bytes | None, causes: Causes) -> Causes:
@@ -97,10 +105,10 @@ def _stored_text(engine: Engine, log: OutdatedLog) -> bytes | None:
         return None
 
 
-def _excerpt_of_text(log: OutdatedLog, text: bytes) -> LogExcerpt | None:
+def _excerpt_of_text(log: OutdatedLog, text: bytes, known: KnownLines) -> LogExcerpt | None:
     """Null if the text cannot be searched."""
     try:
-        return excerpt_text(text, _failed_job(log), CpuBudget())
+        return excerpt_text(text, replace(_failed_job(log), known=known), CpuBudget())
     except CpuBudgetExceeded:
         logger.warning(
             "%s: the causes of job %s are those of its excerpt: its log is too complex", log.repo, log.job_id
@@ -113,27 +121,34 @@ def _failed_job(log: OutdatedLog) -> FailedJob:
     return FailedJob(log.repo, log.job_name, step.name if step else None, step.span if step else None)
 
 
-def _stored_annotation(log: OutdatedLog) -> Annotation | None:
-    """The stored annotation. A cause without a source is one if the excerpt does not have its line."""
+def _stored_annotations(log: OutdatedLog) -> list[Annotation]:
+    """The stored annotations. A cause without a source is one if the excerpt does not have its line."""
+    annotations = []
     for cause in log.stored:
-        is_annotation = cause.source == CauseSource.ANNOTATION
-        if is_annotation or (cause.source is None and _line_number(log, cause.line) is None):
-            return Annotation(cause.line)
-    return None
+        if cause.source == CauseSource.ANNOTATION:
+            # A subject that the line does not have is the place in a file.
+            place = cause.subject if cause.subject != cause_of_text(cause.line).subject else None
+            annotations.append(Annotation(cause.line, place))
+        elif cause.source is None and _line_number(log, cause.line) is None:
+            annotations.append(Annotation(cause.line))
+    return annotations
 
 
 def _causes_without_text(log: OutdatedLog) -> tuple[CauseRecord, ...]:
     """Of an annotation, else of the excerpt, else of the stored line."""
-    annotation = _stored_annotation(log)
-    if annotation is not None:
-        return annotation_causes(annotation)
+    annotations = _stored_annotations(log)
+    if annotations and log.stored[0].source != CauseSource.LOG:
+        return annotation_causes(annotations)
     # The lines of an excerpt have no times, so that a step cannot be selected by its span.
     job = replace(_failed_job(log), step=None)
     causes = causes_of_log([f"{line}\n" for line in log.excerpt], job).causes
     line = next((cause.line for cause in log.stored if cause.source != CauseSource.RULE), None)
+    records: tuple[CauseRecord, ...] = ()
     if causes and (line is None or not causes[0].is_fallback):
-        return cause_records(causes, first_line=log.excerpt_first_line)
-    return cause_records([cause_of_text(line)], first_line=_line_number(log, line)) if line is not None else ()
+        records = cause_records(causes, first_line=log.excerpt_first_line)
+    elif line is not None:
+        records = cause_records([cause_of_text(line)], first_line=_line_number(log, line))
+    return combined(records, annotation_causes(annotations))
 
 
 def _line_number(log: OutdatedLog, line: str) -> int | None:

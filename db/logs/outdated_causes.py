@@ -27,6 +27,7 @@ class StoredCause:
     line: str
     fingerprint: str | None
     source: str | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class OutdatedLog:
     version: int | None
     fetched_at: datetime
     created_at: datetime
+    workflow_id: int = 0
 
     @property
     def key(self) -> Key:
@@ -100,6 +102,7 @@ def _details(session: Session, keys: Sequence[Key]) -> list[tuple[Row[Any], list
         Job.conclusion,
         Job.steps,
         Run.created_at,
+        Run.workflow_id,
     )
     query = (
         select(*columns)
@@ -110,8 +113,9 @@ def _details(session: Session, keys: Sequence[Key]) -> list[tuple[Row[Any], list
         .join(Run, (Run.repository_id == JobLog.repository_id) & (Run.id == JobLog.run_id), isouter=True)
     )
     rows = execute(session, query).all()
+    fields = (JobCause.line, JobCause.fingerprint, JobCause.source, JobCause.subject)
     causes = (
-        select(JobCause.repository_id, JobCause.job_id, JobCause.line, JobCause.fingerprint, JobCause.source)
+        select(JobCause.repository_id, JobCause.job_id, *fields)
         .join(wanted, (JobCause.repository_id == wanted.c.repository_id) & (JobCause.job_id == wanted.c.id))
         .order_by(JobCause.position)
     )
@@ -122,7 +126,7 @@ def _details(session: Session, keys: Sequence[Key]) -> list[tuple[Row[Any], list
 
 
 def _outdated_log(row: Row[Any], causes: Sequence[Row[Any]]) -> OutdatedLog:
-    stored = tuple(StoredCause(cause.line, cause.fingerprint, cause.source) for cause in causes)
+    stored = tuple(StoredCause(cause.line, cause.fingerprint, cause.source, cause.subject) for cause in causes)
     if not stored and row.error_line is not None:
         stored = (StoredCause(row.error_line, row.fingerprint),)
     failed = row.conclusion in FAILED_CONCLUSIONS or bool(stored)
@@ -141,6 +145,7 @@ def _outdated_log(row: Row[Any], causes: Sequence[Row[Any]]) -> OutdatedLog:
         version=row.cause_version,
         fetched_at=row.fetched_at,
         created_at=row.created_at or row.fetched_at,
+        workflow_id=row.workflow_id or 0,
     )
 
 
@@ -195,10 +200,14 @@ def _job_causes(item: ExtractedLog) -> JobCauses:
 
 def _changed_fingerprints(item: ExtractedLog) -> list[tuple[str, str]]:
     """Pairs of earlier and current fingerprint: of the cause with the same line, else of the first cause. Fingerprints
-    of own rules never change."""
+    of own rules never change. A cause of this version is not renamed: another one replaced it after a comparison with a
+    successful log."""
     causes = [cause for cause in item.causes if cause.source != CauseSource.RULE]
     current = {cause.line: cause.fingerprint for cause in causes}
     first = causes[0].fingerprint if causes else None
-    earlier = [cause for cause in item.log.stored if cause.source != CauseSource.RULE]
+    is_renamed = item.log.version is not None
+    earlier = [
+        cause for cause in item.log.stored if cause.source != CauseSource.RULE and (is_renamed or cause.source is None)
+    ]
     pairs = [(cause.fingerprint, current.get(cause.line) or first) for cause in earlier]
     return [(earlier, now) for earlier, now in pairs if earlier and now and earlier != now]

@@ -23,6 +23,15 @@ LOST = "The self-hosted runner: vm-46 lost communication with the server. Verify
 NOT_TAKEN = "The job was not acquired by Runner of type hosted even after multiple attempts"
 
 
+def noted_at(message: str) -> dict[str, Any]:
+    """A failure annotation; of `src/a.py:12 message`, one with a file and a line."""
+    place, _, text = message.partition(" ")
+    path, colon, line = place.partition(":")
+    if not (colon and line.isdecimal()):
+        return {"annotation_level": "failure", "message": message, "path": ".github", "start_line": 1}
+    return {"annotation_level": "failure", "message": text, "path": path, "start_line": int(line)}
+
+
 def fetched(log: str | None, *messages: str, tries: int = 0, requests: list[str] | None = None) -> FetchedLog:
     """The log of a job with these failure annotations. `requests` gets the paths other than the log's."""
 
@@ -31,7 +40,7 @@ def fetched(log: str | None, *messages: str, tries: int = 0, requests: list[str]
             return Reply(404) if log is None else Reply(body=log.encode())
         if requests is not None:
             requests.append(asked.path)
-        noted: list[dict[str, Any]] = [{"annotation_level": "failure", "message": each} for each in messages]
+        noted = [noted_at(each) for each in messages]
         return as_json([*noted, {"annotation_level": "warning", "message": "Node.js 16 is deprecated"}])
 
     with StandIn(respond).serve() as url:
@@ -131,3 +140,44 @@ def test_the_source_of_a_cause_is_known_and_a_cancellation_has_a_class() -> None
     assert (canceled.kind, canceled.fingerprint, canceled.line) == ("cancelled", None, CANCELED)
     (canceled,) = fetched(None, CANCELED).record.causes
     assert (canceled.kind, canceled.source, canceled.fingerprint) == ("cancelled", "annotation", None)
+
+
+@pytest.mark.parametrize(
+    ("log", "messages", "causes"),
+    [
+        # beside a line that no rule recognises
+        ("the badge is stale\n##[error]Process completed with exit code 1.", ("src/a.py:12 Badge differs", CLOSING),
+         [("annotation", "Badge differs", "src/a.py:12")]),
+        ("##[error]The operation was canceled.", ("src/a.py:12 Badge differs", LIMIT, "src/b.py:3 Text differs"),
+         [("annotation", LIMIT, None), ("annotation", "Badge differs", "src/a.py:12"),
+          ("annotation", "Text differs", "src/b.py:3")]),
+        # beside a recognised line of a step that did not end
+        ("error: no port", ("src/a.py:12 Badge differs",),
+         [("log", "error: no port", None), ("annotation", "Badge differs", "src/a.py:12")]),
+        ("error: no port", ("src/a.py:12 Badge differs", LOST),
+         [("annotation", LOST, None), ("log", "error: no port", None), ("annotation", "Badge differs", "src/a.py:12")]),
+        # without a log
+        (None, (CLOSING, "src/a.py:12 Badge differs", NOT_TAKEN),
+         [("annotation", NOT_TAKEN, None), ("annotation", "Badge differs", "src/a.py:12")]),
+        (None, (CLOSING,), [("annotation", CLOSING, None)]),
+    ],
+)  # fmt: skip
+def test_annotations_in_files_are_further_causes(
+    log: str | None, messages: tuple[str, ...], causes: list[tuple[str, str, str | None]]
+) -> None:
+    record = fetched(None if log is None else f"{STEP}{log}\n", *messages).record
+    assert [(cause.source, cause.line, cause.subject) for cause in record.causes] == causes
+
+
+def test_an_annotation_is_the_same_cause_when_its_file_was_edited() -> None:
+    one, moved, other, elsewhere = (
+        fetched(None, message).record.fingerprint
+        for message in (
+            "a.py:12 Badge differs",
+            "a.py:14 Badge differs",
+            "a.py:12 Text differs",
+            "b.py:12 Text differs",
+        )
+    )
+    assert one == moved
+    assert len({one, other, elsewhere}) == 3

@@ -17,6 +17,7 @@ from db.logs.cause_writes import current_fingerprints
 from db.logs.log_writes import record_failed_fetch, store_log
 from db.models import JobCause, JobLog
 from health.insights.causes.extraction import CAUSE_VERSION
+from health.insights.causes.job_causes import annotation_record
 from health.retention import prune_logs
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 
@@ -91,6 +92,24 @@ def test_causes_come_from_the_text_else_from_the_excerpt_else_from_the_line(fill
     assert first == {number: fingerprints(filled, number)[0] for number in (1, 2, 3, 4)}
     earlier = {f"{number:016}": first[number] for number in (1, 2, 3)} | {"0" * 20: first[4]}
     assert aliases(filled, *earlier) == earlier
+
+
+@pytest.mark.parametrize("has_text", [True, False])
+def test_annotations_are_not_requested_again_and_keep_their_places(filled: Engine, *, has_text: bool) -> None:
+    lines = [STEP, "##[endgroup]", "waits"]
+    records = tuple(annotation_record(*pair) for pair in ((LOST, None), ("Badge differs", "src/a.py:12")))
+    record = LogRecord(
+        1, 1, "stored" if has_text else "expired", "\n".join(lines) if has_text else None, excerpt_first_line=1,
+        excerpt=tuple(lines), error_line=LOST, fingerprint=records[0].fingerprint, causes=records,
+    )  # fmt: skip
+    with write_scope(filled) as session:
+        store_log(session, 1, record, NOON)
+    stored = fingerprints(filled, 1)
+    assert extract(filled) == 1
+    assert [cause[1:] for cause in causes(filled, 1)] == [
+        (None, None, "annotation"), ("src/a.py:12", None, "annotation")
+    ]  # fmt: skip
+    assert fingerprints(filled, 1) == stored
 
 
 def test_a_later_version_extracts_all_logs_again_and_the_newest_first(filled: Engine) -> None:

@@ -1,5 +1,6 @@
 """Sketches of successful logs: fetched with requests to spare, made of logs that are stored, bounded, and applied."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -10,14 +11,16 @@ from collector.context import CollectorContext
 from collector.github.errors import RateLimited
 from collector.logs import samples
 from collector.logs.collect import LogCollector
+from collector.logs.reextraction import extract_outdated_causes
 from collector.logs.samples import SampleCollector
 from collector.progress import Progress
 from db.collection.heartbeat_detail import HeartbeatDetail
 from db.engine import session_scope, write_scope
 from db.logs import log_sketches
 from db.logs.log_sketches import SuccessfulJob, sketches_of
-from db.models import JobLog, LogSketch, Repository, Run
+from db.models import CauseAlias, JobLog, LogSketch, Repository, Run
 from health.insights.causes import known_lines
+from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.causes.known_lines import sketched_job
 from health.insights.causes.novelty import job_name_hash
 from tests.collector.conftest import REPO, GitHub
@@ -92,6 +95,11 @@ def test_a_successful_log_is_sketched_with_one_request_and_the_failed_one_is_rea
         assert len(row.content) < 100
     assert taker.run({ID: REPO}) == 0
     assert requests(github) == []
+    # The extraction in the background compares it. The noise is not another name of the cause.
+    assert extract_outdated_causes(engine, threading.Event(), seconds=60) == 1
+    assert error_line(engine, failed) == (REAL, CAUSE_VERSION)
+    with session_scope(engine) as session:
+        assert session.scalars(select(CauseAlias)).all() == []
     # A later failure is compared at once.
     later = add(github, "failure", NOISE.format(n=8), REAL, END, days=0.1)
     sync(engine, github.url, (REPO,), clock=github.clock)

@@ -1,6 +1,7 @@
 """The causes of a failed job as they are stored: of its log, of its annotations, or of a line that is stored without
 its log. Pure."""
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -64,6 +65,29 @@ def cause_records(
         else:
             named.setdefault(record.fingerprint, record)
     return tuple([*named.values(), *unnamed][:MAX_JOB_CAUSES])
+
+
+def annotation_record(line: str, place: str | None) -> CauseRecord:
+    """The cause that an annotation names. `place` is the file and line to which it belongs, as `src/a.py:12`, and is
+    the subject; null if it names no file. The line number, which changes with the file, is not part of the identity."""
+    cause = cause_of_text(line)
+    if place is None:
+        return _record(cause, CauseSource.ANNOTATION, None)
+    path, _, number = place.rpartition(":")
+    path = path if number.isdecimal() and path else place
+    # A message that differs from the line is part of the identity.
+    identified = replace(cause, subject=cause.subject or path, line=f"{path}: {line}")
+    record = _record(replace(cause, subject=place), CauseSource.ANNOTATION, None)
+    return replace(record, fingerprint=fingerprint_of(identified) if record.fingerprint else None)
+
+
+def combined(*parts: Iterable[CauseRecord]) -> tuple[CauseRecord, ...]:
+    """The causes of several sources in this order, at most MAX_JOB_CAUSES, without repetitions."""
+    records: dict[tuple[str | None, ...], CauseRecord] = {}
+    for record in itertools.chain(*parts):
+        key = (record.fingerprint,) if record.fingerprint else (None, record.line)
+        records.setdefault(key, record)
+    return tuple(records.values())[:MAX_JOB_CAUSES]
 
 
 def is_closing(line: str) -> bool:
