@@ -77,13 +77,14 @@ def _run_link(run: RunReference, label: str) -> str:
 
 
 def spread_link(evidence: JobEvidence, zone: ZoneInfo) -> str:
-    """`48 runs in 5 workflows since 5 Oct`, linked to the page of the cause with the days of these runs."""
-    spread = evidence.spread
-    if spread is None or evidence.fingerprint is None:
+    """`48 runs in 5 workflows since 5 Oct`, linked to the page of the cause with the days of these runs. Without the
+    numbers if counting them takes too long."""
+    spread, first_at = evidence.spread, evidence.first_at
+    if first_at is None or evidence.fingerprint is None:
         return ""
-    where = f"{pluralize(spread.runs, 'run')} in {pluralize(spread.workflows, 'workflow')}"
-    text = f"{where} since {day(spread.first_at, zone)}" if spread.runs > 1 else "no other stored run"
-    days = f"{spread.first_at:%Y-%m-%d}..{utc_now():%Y-%m-%d}"
+    where = f"{pluralize(spread.runs, 'run')} in {pluralize(spread.workflows, 'workflow')}" if spread else "all runs"
+    text = "no other stored run" if spread and spread.runs == 1 else f"{where} since {day(first_at, zone)}"
+    days = f"{first_at:%Y-%m-%d}..{utc_now():%Y-%m-%d}"
     return anchor(
         text, "failures", [("cause", evidence.fingerprint), ("dates", days)], hover="All runs with this cause"
     )

@@ -1,7 +1,7 @@
 """Why a run failed: the failure cause of each job, how often the cause occurred, since when the branch fails, and what
 the attempts of a re-run did."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,6 @@ from app.components.cause_rows import cause_row, listed_failures
 from app.components.cause_triage import TriagedCause, triage_button
 from app.components.run import has_many_jobs
 from app.data import causes, findings
-from app.data.findings import CauseHistory
 from app.data.runs import RunWithJobs
 from app.status_style import colour_group, outcome_label
 from app.widgets import cells
@@ -26,6 +25,7 @@ from db.definitions.attempts import outcome_of
 from db.enums import Outcome
 from db.logs.log_queries import JobLogRow
 from db.runs.run_queries import RunRow
+from health.insights.causes.attempt_causes import JobEvidence
 from health.insights.flaky_cases import AttemptEvidence
 from health.metrics.workflows import ChangesSinceGreen
 
@@ -62,8 +62,7 @@ def why_failed(
         rows = f'<div class="ph-need ph-red">{sign}<div>{_no_cause(detail)}</div></div>'
     if not rows:
         return
-    history = findings.cause_history(detail.run.id, attempt, now, version)
-    facts = [_cause_history(history)] if history and history.by_day and history.cause.runs > 1 else []
+    facts = [_cause_history(next(iter(lines)), now, version)] if lines and _is_repeated(evidence) else []
     if did_fail and changes:
         facts += _branch_history(detail.run, changes, zone, run_links.github_repositories().get(detail.run.repo))
     below = "".join(f"<div>{fact}</div>" for fact in facts)
@@ -130,10 +129,17 @@ def _has_failed(detail: RunWithJobs, attempt: int) -> bool:
     return outcome_of(status, conclusion) is Outcome.FAILURE
 
 
-def _cause_history(history: CauseHistory) -> str:
+def _is_repeated(evidence: Mapping[int, JobEvidence]) -> bool:
+    """Whether another run has the cause of the job that decided the attempt, which is the first one."""
+    first = next((about for about in evidence.values() if about.fingerprint), None)
+    return first is not None and first.first_at is not None and (first.spread is None or first.spread.runs > 1)
+
+
+def _cause_history(fingerprint: str, now: datetime, version: int) -> str:
     """The runs with the cause that decided the attempt, by day."""
-    label = f"Runs with this error by day, the last {len(history.by_day)} days"
-    shown = column_sparkline(history.by_day)
+    by_day = findings.cause_by_day(fingerprint, now, version)
+    label = f"Runs with this error by day, the last {len(by_day)} days"
+    shown = column_sparkline(by_day)
     return f'<span>runs with this error by day</span><img class="ph-image" src="{shown}" alt="{label}" title="{label}">'
 
 

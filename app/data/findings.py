@@ -100,13 +100,6 @@ def cause_context(
         return compute_context(session, known.failed_jobs, scope, window, zone)
 
 
-@serve_stale
-@st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
-def run_cause(run_id: int, attempt: int, version: int) -> failure_causes.RunCause | None:
-    with read_session() as session:
-        return failure_causes.cause_of_run(session, run_id, attempt)
-
-
 def attempt_causes(
     run: RunRow, attempt: int, logs: Sequence[JobLogRow], now: datetime, version: int
 ) -> dict[int, causes_of_attempt.JobEvidence]:
@@ -126,22 +119,10 @@ def _attempt_causes(
         return causes_of_attempt.attempt_causes(session, run, repository_id, attempt, dict(jobs), now)
 
 
-@dataclass(frozen=True)
-class CauseHistory:
-    """The cause of a failed attempt, and the number of runs with it on each of the last days (UTC)."""
-
-    cause: failure_causes.RunCause
-    by_day: list[int]
-
-
-def cause_history(run_id: int, attempt: int, now: datetime, version: int) -> CauseHistory | None:
-    cause = run_cause(run_id, attempt, version)
-    return CauseHistory(cause, _cause_by_day(cause.fingerprint, now, version)) if cause else None
-
-
 @serve_stale
 @st.cache_resource(ttl=300, max_entries=256, show_spinner=False)
-def _cause_by_day(fingerprint: str, now: datetime, version: int) -> list[int]:
+def cause_by_day(fingerprint: str, now: datetime, version: int) -> list[int]:
+    """The number of runs with a cause on each of the last days (UTC)."""
     with read_session() as session:
         return failure_causes.runs_by_day(session, fingerprint, Window(now - _HISTORY, now))
 

@@ -1,16 +1,21 @@
 """The causes of one attempt: their lines, other runs with them, and the verdict about each failed job."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, event
 
+from app.components import cause_marks
 from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
 from db.enums import LogState
 from db.logs.log_writes import store_log
 from db.runs.run_queries import get_run
+from db.time_limit import TimeLimitExceeded
 from health.insights.causes.attempt_causes import JobEvidence, RunReference, Verdict, attempt_causes
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.causes import add_cause
@@ -112,3 +117,27 @@ def test_causes_are_in_their_order_and_read_with_few_statements(engine: Engine) 
     names = {number: f"job {number}" for number in range(60, 79)}
     evidence(engine, 5, {50: "test"} | names)
     assert len(statements) == 2 * one
+
+
+def test_without_time_to_count_the_runs_the_verdict_is_the_same(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed_run(engine, 5)
+    failed_run(engine, 4)
+    with write_scope(engine) as session:
+        for number in (4, 5):
+            add_cause(session, number * 10, number, at=NOON - timedelta(minutes=number))
+    counted = evidence(engine, 4), evidence(engine, 5)
+
+    @contextmanager
+    def exceeded(*_: object) -> Iterator[None]:
+        raise TimeLimitExceeded
+        yield
+
+    monkeypatch.setattr("health.insights.causes.attempt_causes.time_limit", exceeded)
+    shown = evidence(engine, 4), evidence(engine, 5)
+    assert [about.verdict for about in shown] == [about.verdict for about in counted] == [Verdict.SEEN, Verdict.NEW]
+    assert [about.spread for about in shown] == [None, None]
+    link = cause_marks.spread_link(shown[0], ZoneInfo("UTC"))
+    assert 'href="failures?cause=f&amp;dates=2026-11-18..' in link
+    assert ">all runs since 18 Nov" in link

@@ -18,8 +18,12 @@ from db.jobs.decisive_failures import in_failed_attempt
 from db.models import Job, JobCause, JobLog, Run
 from db.runs.run_filters import in_scope
 from db.runs.run_queries import RunRow
+from db.time_limit import TimeLimitExceeded, time_limit
 from health.insights.finding_queries import SAME_COMMIT_WINDOW, CauseSpread
 from health.metrics.branch_status import failing_streaks
+
+# Seconds for the number of runs with the causes, which may be in all runs.
+_TIME_LIMIT = 1.5
 
 
 class Verdict(StrEnum):
@@ -55,12 +59,14 @@ class RunReference:
 @dataclass(frozen=True)
 class JobEvidence:
     """What is known about the failure of a job. `causes`: the first one is that of `fingerprint`; empty while they are
-    not extracted. `spread`: all stored runs with the first cause. `passed`: the last attempt or run in which the job
-    passed on the same commit. `failing`: the run that fails with the cause on the default branch, if it is another
-    branch. `is_new`: no earlier run has the cause."""
+    not extracted. `first_at`: when the first stored run with the first cause was created; null without a cause.
+    `spread`: the stored runs with it; null also if counting them takes too long. `passed`: the last attempt or run in
+    which the job passed on the same commit. `failing`: the run that fails with the cause on the default branch, if it
+    is another branch. `is_new`: no earlier run has the cause."""
 
     fingerprint: str | None
     causes: tuple[StoredCause, ...]
+    first_at: datetime | None = None
     spread: CauseSpread | None = None
     passed: RunReference | None = None
     failing: RunReference | None = None
@@ -73,7 +79,7 @@ class JobEvidence:
             return Verdict.FLAKY
         if self.failing:
             return Verdict.DEFAULT_BRANCH
-        if self.spread is None:
+        if self.first_at is None:
             return None
         return Verdict.NEW if self.is_new else Verdict.SEEN
 
@@ -87,20 +93,26 @@ def attempt_causes(
         return {}
     fingerprints, causes = _stored_causes(session, repository_id, jobs)
     known = {fingerprint for fingerprint in fingerprints.values() if fingerprint}
-    spreads = _spreads(session, known)
+    try:
+        with time_limit(session, _TIME_LIMIT):
+            spreads = _spreads(session, known)
+        first = {fingerprint: spread.first_at for fingerprint, spread in spreads.items()}
+    except TimeLimitExceeded:
+        spreads, first = {}, _first_seen(session, known)
     passed = _passed_on_same_commit(session, run, repository_id, attempt, set(jobs.values()))
     failing = _failing_on_default_branch(session, run, repository_id, known, now)
     evidence = {}
     for job_id, name in jobs.items():
         fingerprint = fingerprints.get(job_id)
-        spread = spreads.get(fingerprint or "")
+        first_at = first.get(fingerprint or "")
         evidence[job_id] = JobEvidence(
             fingerprint,
             tuple(causes.get(job_id, ())),
-            spread,
+            first_at,
+            spreads.get(fingerprint or ""),
             passed.get(name),
             failing.get(fingerprint or ""),
-            is_new=spread is not None and spread.first_at >= run.created_at,
+            is_new=first_at is not None and first_at >= run.created_at,
         )
     return evidence
 
@@ -145,6 +157,14 @@ def _spreads(session: Session, fingerprints: Collection[str]) -> dict[str, Cause
         fingerprint: CauseSpread(sum(row[1] for row in of_cause), len(of_cause), min(row[2] for row in of_cause))
         for fingerprint, of_cause in rows.items()
     }
+
+
+def _first_seen(session: Session, fingerprints: Collection[str]) -> dict[str, datetime]:
+    """When the first run with each cause was created, from an index: whatever became of the run later."""
+    names = sorted(fingerprints)
+    causes = select(JobCause.created_at).where(JobCause.position == 0).order_by(JobCause.created_at).limit(1)
+    times = session.execute(select(*(causes.where(JobCause.fingerprint == name).scalar_subquery() for name in names)))
+    return {name: first_at for name, first_at in zip(names, times.one(), strict=True) if first_at is not None}
 
 
 def _passed_on_same_commit(
