@@ -1,9 +1,9 @@
 """Accuracy of the extraction of failure causes on a folder of labelled logs: `python -m bench.causes FOLDER`.
 
 FOLDER contains NAME.log files and gold.json: by name, `eco` (ecosystem), `gold` and `near` (regular expressions; `near`
-may be null) and `step` (start and end of the failed step). A shown line is exact if `gold` matches it, near if `near`
-does. "In excerpt": a line of the excerpt matches `gold`. With `--hostile SIZE_MB`: CPU time and memory of logs that are
-built to be slow."""
+may be null), `step` (start and end of the failed step) and, optionally, `class` (the acceptable classes). A shown
+line is exact if `gold` matches it, near if `near` does. "In excerpt": a line of the excerpt matches `gold`. With
+`--hostile SIZE_MB`: CPU time and memory of logs that are built to be slow."""
 
 import argparse
 import itertools
@@ -22,11 +22,12 @@ from typing import Any
 from collector.logs.excerpt import excerpt_text
 from health.insights.causes.extraction import extract
 from health.insights.causes.job_causes import FailedJob
+from health.insights.causes.model import CauseClass
 
 
 @dataclass(frozen=True)
 class Result:
-    """`verdict` is exact, near or wrong."""
+    """`verdict` is exact, near or wrong. `classes`: the acceptable ones; empty if not labelled."""
 
     name: str
     ecosystem: str
@@ -35,6 +36,8 @@ class Result:
     in_excerpt: bool
     line: str | None
     seconds: float
+    cause_class: str
+    classes: tuple[str, ...]
 
 
 def main() -> None:
@@ -58,7 +61,8 @@ def measure(folder: Path) -> Iterator[Result]:
         in_excerpt = any(re.search(case["gold"], line) for line in excerpt.lines)
         yield Result(
             name, case["eco"], case.get("kind", ""), _verdict(excerpt.error_line, case), in_excerpt,
-            excerpt.error_line, seconds,
+            excerpt.error_line, seconds, str(excerpt.cause.kind) if excerpt.cause else CauseClass.UNKNOWN,
+            tuple(case.get("class", ())),
         )  # fmt: skip
 
 
@@ -86,8 +90,26 @@ def report(results: list[Result]) -> None:
             print(
                 f"{result.verdict:<6} {'' if result.in_excerpt else 'not in excerpt':<15} {result.name}: {result.line}"
             )
+    _print_classes([result for result in results if result.classes])
     slowest = max(results, key=lambda result: result.seconds)
     print(f"slowest: {slowest.name}, {slowest.seconds:.2f} s; all: {sum(each.seconds for each in results):.1f} s")
+
+
+def _print_classes(results: list[Result]) -> None:
+    """Shares of right, unknown and wrong classes, and of infrastructure, which rates are computed without."""
+    if not results:
+        return
+    right = [result for result in results if result.cause_class in result.classes]
+    wrong = [result for result in results if result not in right]
+    unknown = [result for result in wrong if result.cause_class == CauseClass.UNKNOWN]
+    print(f"class: {len(right)} of {len(results)} right ({len(right) / len(results):.1%}), {len(unknown)} unknown")
+    named = [result for result in results if result.cause_class == CauseClass.INFRASTRUCTURE]
+    false = [result.name for result in named if CauseClass.INFRASTRUCTURE not in result.classes]
+    only = [result for result in results if result.classes == (CauseClass.INFRASTRUCTURE,)]
+    missed = [result.name for result in only if result not in named]
+    print(f"infrastructure: {len(only)} cases, missed {missed}; wrongly so {false}")
+    for result in wrong:
+        print(f"{result.cause_class:<14} instead of {', '.join(result.classes)}: {result.name}: {result.line}")
 
 
 def _print_row(name: str, results: list[Result]) -> None:

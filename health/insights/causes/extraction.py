@@ -3,6 +3,7 @@
 The log is read once. Lines that may report a failure are recognised by the rules of the families; the rank of a rule
 decides among them. Work and memory are bounded for any log."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +17,15 @@ from health.insights.causes.scan import Region, Scan, StepSpan, scan
 from health.insights.causes.subjects import message_of, subject_of
 
 # The version of the rules. The collector extracts causes of an earlier version again.
-CAUSE_VERSION = 1
+CAUSE_VERSION = 2
 MAX_CAUSES = 50
 # The announcement of a retry follows the failure within this number of lines.
 _RETRY_LINES = 2
+# Exit statuses of `timeout` and of a process that was killed, which runs out of memory in most cases.
+_EXIT_KINDS = {"124": CauseClass.TIMEOUT, "137": CauseClass.RESOURCES}
+_EXIT_CODE = re.compile(r"exit code (124|137)\b")
+# A script that prints so many lines after the error of one of these programs did not end because of it.
+_CONTINUED_LINES, _CONTINUED_TOOLS = 300, frozenset({"apt", "curl", "shell", "wget"})
 # Exceptions and reports: the last one ended the step.
 _LAST_COUNTS = frozenset({Rank.EXCEPTION, Rank.WORDS, Rank.LOGGED, Rank.WRAPPER})
 # Lines of these ranks name what failed; a known one is not replaced by a less specific one.
@@ -126,6 +132,9 @@ def _causes(scanned: Scan, novelty: _Novelty, check: Callable[[], None], *, is_c
         return lines.causes(best, novelty, is_fallback=is_cancelled and best[0].rank > Rank.RUNNER)
     if instead is None and region.printed is not None:
         instead = _plain_cause(*region.printed, is_fallback=False)
+    if instead is None and (code := _EXIT_CODE.search(scanned.closing)):
+        shown = display_line(scanned.closing)
+        instead = FailureCause(_EXIT_KINDS[code[1]], "system", None, shown, shown, end, is_fallback=True)
     if instead is not None:
         return [instead]
     if best and (best[0].rank == Rank.RELAYED or not is_cancelled):
@@ -177,6 +186,7 @@ class _Lines:
         self._lines = dict(region.candidates(end + 1))
         self._numbers = list(self._lines)
         self._context_numbers = region.context
+        self._end = end
         self._check = check
 
     def hits(self) -> list[Hit]:
@@ -198,6 +208,8 @@ class _Lines:
                 continue
             if hit.rank < Rank.LOGGED and hit.rank != Rank.RUNNER and self.was_retried(number):
                 hit = replace(hit, rank=Rank.LOGGED)
+            elif hit.tool in _CONTINUED_TOOLS and hit.rank == Rank.TOOL and number < self._end - _CONTINUED_LINES:
+                hit = replace(hit, rank=Rank.WORDS)
             hits.append(hit)
         return hits
 

@@ -34,7 +34,7 @@ ITEM_LINES = 7
 _HEADING_WORDS = (
     "====", "Oh no", "failing", "Fail", "fail", "Error", "error", "ERROR", "BUILD FAILED", "went wrong", "violations",
     "There w", "Problem 1", "FILE: ", "In ", "Summar", "FAILED", "# ", "fmt", "format", "Resource handler",
-    "Unresolved", "flaky",
+    "Unresolved", "flaky", "aborted!",
 )  # fmt: skip
 _UNRANKED_TOOLS = frozenset({"generic", "network", "system", "java"})
 
@@ -94,7 +94,7 @@ class Recogniser:
 
 def heading_in(text: str) -> Heading | None:
     """The heading that a plain line without prefixes is; null if it is none."""
-    if not any(word in text for word in _HEADING_WORDS):
+    if not any(word in text for word in _HEADING_WORDS) and not (len(text) < 14 and text.endswith(")")):
         return None
     return next((heading for heading in HEADINGS if heading.pattern.search(text)), None)
 
@@ -116,4 +116,7 @@ def _hit(number: int, line: str, text: str, rule: Rule, match: re.Match[str], *,
     if annotated and rank > Rank.ANNOTATED:
         rank = Rank.ANNOTATED
     groups = {name: value for name, value in match.groupdict().items() if value}
-    return Hit(number, line, rank, rule.tool, rule.kind, groups, rule.is_titled, rule.file_above)
+    kind = rule.kind
+    if kind == CauseClass.DEPENDENCY and generic.NETWORK_FAULT.search(text):
+        kind = CauseClass.INFRASTRUCTURE
+    return Hit(number, line, rank, rule.tool, kind, groups, rule.is_titled, rule.file_above)

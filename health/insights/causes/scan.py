@@ -35,11 +35,11 @@ _WORDS = (
     "warning", "violation", "format", "went wrong", "require", "returning 124", "diff in", "lint for", "signal",
     "exit", "rule", "leak", "coverage", "assert", "expected", "incorrect", "threshold", "deprecation notices",
     "✖", "×", "✕", "✗", "✘", "􀢄", "●", "⨯", "❌", "[x]", "==>", "┃", "━", "npm ", "___", ">> issue", "! ",
-    "[-] ", " » ", " › ", "::", "***",
+    "toomany", "(severity", "** (", "never defined", "not installed", "disconnect", "[-] ", " » ", " › ", "::", "***",
 )  # fmt: skip
 _PLACE = re.compile(
-    r"[A-Za-z_)\]\"']:\d+(?:[:,)\]\s]|$)|:[(\[]\d+[,)\]]|[A-Za-z][(\[]\d+[,)\]]|^\s*\d+[).]\s|^\s*\d+ - |^\s*\d+:\d+\s|"
-    r"^# |^In \S++ line \d|^[A-Z]{1,5}\d{3,4}\b|\.\w{1,6}$"
+    r"[A-Za-z_)\]\"']:\d+(?:[:,)\]\s]|$)|:[(\[]\d+[,)\]]|[A-Za-z][(\[]\d+[,)\]]|^\s*\d+[).](?:\s|$)|^\s*\d+ - |"
+    r"^\s*\d+:\d+\s|^# |^In \S++ line \d|^[A-Z]{1,5}\d{3,4}\b|\.\w{1,6}$"
 )
 _EXIT = re.compile(r"^\++ exit [1-9]")
 _ECHO = re.compile(r"^\++ echo ")

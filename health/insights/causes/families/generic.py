@@ -13,6 +13,11 @@ RULES: tuple[Rule, ...] = (
     rule("shell", CauseClass.CONFIGURATION, Rank.TOOL,
         r"^(?:\S+: (?:line )?\d+: )?(?:\w+: )?(?:command not found|unbound variable): ?(?P<symbol>\S*)|"
         r": (?P<code>\w+): unbound variable$", "not found", "unbound"),
+    rule("shell", CauseClass.CONFIGURATION, Rank.TOOL,
+        r"^(?:The program|Command) '(?P<symbol>[^']+)' (?:is currently not installed|not found)\b", "installed",
+        "not found"),
+    rule("shell", CauseClass.CONFIGURATION, Rank.TOOL,
+        r"error while loading shared libraries: (?P<symbol>[^\s:]+): (?P<message>.+)", "shared libraries"),
     rule("shell", CauseClass.CONFIGURATION, Rank.POSITION, r"^(?P<message>.*No such file or directory)$",
         "No such file or directory"),
     # errors with a tool's mark
@@ -75,7 +80,15 @@ CANCELED = re.compile(
 # Announcements of a retry: the failure before it did not end the step.
 RETRY = re.compile(
     r"(?i)\bretry(?:ing)?\b(?![:-])(?! (\d+) ?(?:of|/) ?\1\b)|\btry(?:ing)? again (?:in|after)\b|\btrying again\b|"
-    r"\battempt #?(\d+) ?(?:of|/) ?(?!\2\b)\d+|\bwill be retried\b|\bback off \d"
+    r"\battempt #?(\d+) ?(?:of|/) ?(?!\2\b)\d+|\bwill be retried\b|\bback off \d|^\.\.\.ignoring$"
+)
+# In a failure of a package manager: the network or the registry failed, and not the request.
+NETWORK_FAULT = re.compile(
+    r"(?i)\bconnection (?:refused|reset|timed out|closed)|\btimed out\b|could not resolve host|name resolution|"
+    r"no such host|ETIMEDOUT|ECONN(?:RESET|REFUSED)|ENOTFOUND|EAI_AGAIN|socket hang up|TLS handshake|i/o timeout|"
+    r"network is unreachable|(?:\b(?:status|code|error|ERR!|HTTP/\S{1,4}):? {0,4}(?:code:? )?|\()(?:429|50[0234])\b|"
+    r"\b50[0234] (?:internal|bad|service|gateway|server)|service unavailable|bad gateway|gateway time|"
+    r"too many requests|hash sum mismatch|SSL connect error|spurious network error"
 )
 # For logs that end without a line of the runner.
 FAILURE_WORD = re.compile(r"(?i)\b(?:failed|failure|error)\b")
@@ -131,7 +144,8 @@ WRAPPER = re.compile(
     r"errors?)\b.* =+$|(?:Uncaught )?(?:Error|error): (?:Task|Job|Step|Tests?|Build) .{0,60}failed|"
     r"\s{0,40}Process exited|Exited with|Error executing|TESTS? FAILED|Done\. Your build exited|"
     r"The command .* exited with|error Command failed with exit code|ERROR: \"\S+\" exited with|Errors?:$|(?:ERROR|"
-    r"Error):?$|Compilation failed|Testing failed:|Failing tests:|make\[\d+\]: |.*: FAIL code \d+|\w+: exit \d+ \()"
+    r"Error):?$|Compilation failed|Testing failed:|Failing tests:|make\[\d+\]: |"
+    r"ERROR: One or more tests failed|\[ (?:OK|FAIL)\b.{0,80}\bFAIL(?:ED)?:? \d+|.*: FAIL code \d+|\w+: exit \d+ \()"
 )
 _WRAPPER_ANYWHERE = re.compile(
     r"\bELIFECYCLE\b|Lifecycle script .{1,100} failed|This error originates from a subprocess|\bexited \(\d+\)|"

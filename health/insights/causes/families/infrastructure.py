@@ -13,8 +13,8 @@ RULES: tuple[Rule, ...] = (
         "has timed out after"),
     rule("runner", _INFRASTRUCTURE, Rank.RUNNER,
         r"(?P<message>(?:The (?:self-hosted )?runner (?:has received a shutdown signal|lost communication|"
-        r".{0,80}did not connect)|The self-hosted runner: .{1,100} lost communication|"
-        r"The hosted runner (?:encountered|lost)|The job was not (?:acquired by|started because)|"
+        r".{0,80}did not connect)|The (?:self-)?hosted runner(?:: .{1,100}?)? (?:encountered|lost communication)|"
+        r"The job was not (?:acquired by|started because)|"
         r"Received request to deprovision|The remote provider was unable|"
         r"GitHub Actions has encountered an internal error|An error occurred while provisioning|"
         r"Runner .{1,80} did not respond).*)", "runner", "Runner", "The job was not", "deprovision",
@@ -38,8 +38,8 @@ RULES: tuple[Rule, ...] = (
     # resources
     rule("system", _RESOURCES, Rank.SYSTEM,
         r"(?i)(?P<code>no space left on device|ENOSPC|disk quota exceeded|cannot allocate memory|out of memory|"
-        r"oom.?kill(?:ed|er)?|virtual memory exhausted|std::bad_alloc|ENOMEM|resource temporarily unavailable|"
-        r"too many open files|EMFILE)", "pace left", "PACE LEFT", "ENOSPC", "quota exceeded", "allocate memory",
+        r"oom.?kill(?:ed|er)?|virtual memory exhausted|std::bad_alloc|ENOMEM\b|resource temporarily unavailable|"
+        r"too many open files|\bEMFILE\b)", "pace left", "PACE LEFT", "ENOSPC", "quota exceeded", "allocate memory",
         "ut of memory", "UT OF MEMORY", "om", "OOM", "memory exhausted", "bad_alloc", "ENOMEM",
         "temporarily unavailable", "open files", "EMFILE"),
     rule("system", _RESOURCES, Rank.SYSTEM,
@@ -60,10 +60,13 @@ RULES: tuple[Rule, ...] = (
         r"repository (?P<host>\S+) not found|failed to resolve source metadata for (?P<file>[^\s:]+\S*): )",
         "manifest", "pull access denied", "repository ", "source metadata"),
     rule("docker", _INFRASTRUCTURE, Rank.TOOL,
-        r"(?:^|: )(?P<message>(?:Error response from daemon|error during connect|"
-        r"Cannot connect to the Docker daemon|failed to authorize|unauthorized: |denied: |"
-        r"net/http: TLS handshake timeout).*)", "daemon", "error during connect", "authorize", "unauthorized",
-        "denied: ", "TLS handshake"),
+        r"(?:^|: )(?P<message>(?:error during connect|Cannot connect to the Docker daemon|"
+        r"net/http: TLS handshake timeout|Error response from daemon: .{0,300}(?:timeout|timed out|50[0234]|"
+        r"connection re|no such host|EOF$)).*)", "daemon", "error during connect", "TLS handshake"),
+    rule("docker", _CONFIGURATION, Rank.TOOL,
+        r"(?:^|: )(?P<message>(?:failed to authorize|unauthorized: |denied: ).*)", "authorize", "unauthorized",
+        "denied: "),
+    rule("docker", CauseClass.UNKNOWN, Rank.TOOL, r"(?:^|: )(?P<message>Error response from daemon.*)", "daemon"),
     rule("docker", CauseClass.COMPILE, Rank.TOOL,
         r"^(?:ERROR: )?(?:failed to solve: )?(?:dockerfile parse error|failed to (?:compute cache key|"
         r"calculate checksum|read dockerfile|process)|.*: \"?(?P<file>/\S+?)\"?: not found$)", "dockerfile parse",
@@ -73,6 +76,7 @@ RULES: tuple[Rule, ...] = (
         r"Version '[^']+' for '(?P<code>[^']+)'|(?P<message>(?:Failed to fetch|The repository|Unable to (?:fetch|"
         r"correct)|Could not get lock|Sub-process|Couldn't|Malformed|Unmet|The package|You must|Release file|"
         r"Conflicting|Some ).*))", "E: "),
+    rule("apt", _CONFIGURATION, Rank.TOOL, r"^Do you want to continue\? \[Y/n\] (?P<message>Abort\.)", "[Y/n] Abort"),
     rule("apk", _DEPENDENCY, Rank.TOOL,
         r"^\s{0,40}(?P<package>[\w.-]+) \(no such package\):|^ERROR: unable to select packages|"
         r"^(?:Error: )?(?:Unable to find a match|No match for argument): (?P<symbol>\S+)", "no such package",
@@ -80,12 +84,17 @@ RULES: tuple[Rule, ...] = (
     rule("brew", _DEPENDENCY, Rank.TOOL,
         r"^Error: (?P<message>(?:No (?:available|formulae)|Failed to (?:download|install)|The `brew link`|"
         r"\S+: (?:no bottle|wrong number|Failed to)|Cannot install|It seems there).*)", "Error: "),
+    rule("curl", _DEPENDENCY, Rank.TOOL,
+        r"^(?:.{0,40} )?curl: \(22\) (?P<message>.*error: (?P<status>4(?!29|08)\d\d).*)", "curl: (22)"),
     rule("curl", _INFRASTRUCTURE, Rank.TOOL,
         r"^(?:.{0,40} )?curl: \((?P<code>\d+)\) (?P<message>.*?(?:error: (?P<status>\d{3})|host:? (?P<host>\S+))?)$",
         "curl: ("),
     rule("wget", _INFRASTRUCTURE, Rank.TOOL,
         r"^(?:\S+ \S+ )?(?:wget: (?P<message>(?:unable to resolve|can't connect|server returned|bad address|"
-        r"download timed).*)|ERROR (?P<status>[45]\d\d): )", "wget: ", "ERROR "),
+        r"download timed).*)|ERROR (?P<status>5\d\d|429|408): )", "wget: ", "ERROR "),
+    rule("wget", _DEPENDENCY, Rank.TOOL, r"^(?:\S+ \S+ )?ERROR (?P<status>4\d\d): (?P<message>.+)", "ERROR 4"),
+    rule("wget", _INFRASTRUCTURE, Rank.TOOL, r"^ERROR: (?P<message>(?:no certificate|cannot verify|certificate).*)",
+        "ERROR: "),
     rule("git", _INFRASTRUCTURE, Rank.REPORT, r"^fatal: unable to access '(?P<host>[^']+)'", "unable to access"),
     rule("git", _CONFIGURATION, Rank.TOOL,
         r"^remote: (?P<message>(?:error|fatal|ERROR|Permission|Invalid|Write access|Repository not found|"
@@ -98,33 +107,54 @@ RULES: tuple[Rule, ...] = (
         r"ambiguous|bad revision|tag '|Authentication failed|repository '|Failed to|src refspec|the remote end|"
         r"early EOF|your current branch|reference is not|No such remote|Not possible|The current branch|"
         r"destination path|detected dubious|cannot ).*)", "fatal: ", "error: "),
+    # A service of the job itself that does not run.
+    rule("network", CauseClass.UNKNOWN, Rank.SYSTEM,
+        r"(?i)(?P<code>connection refused|ECONNREFUSED|connection reset|could not connect)\b.{0,200}"
+        r"(?P<host>\blocalhost\b|\b127\.0\.0\.1\b|\b0\.0\.0\.0\b|(?<![\w:])::1\b)|"
+        r"(?P<symbol>\blocalhost\b|\b127\.0\.0\.1\b).{0,200}(?:connection refused|refused to connect)", "efused",
+        "REFUSED", "onnection", "ould not connect"),
     rule("network", _INFRASTRUCTURE, Rank.SYSTEM,
-        r"(?i)(?P<code>connection (?:refused|reset|timed out|aborted|closed)|could not resolve host|"
-        r"temporary failure in name resolution|name or service not known|no such host|ETIMEDOUT|ECONNRESET|"
-        r"ECONNREFUSED|ENOTFOUND|EAI_AGAIN|socket hang up|TLS handshake timeout|i/o timeout|network is unreachable|"
-        r"no route to host|read timed out|certificate (?:has expired|verify failed)|unexpected EOF|"
-        r"Remote end closed|rate limit exceeded|too many requests|service unavailable|bad gateway|"
-        r"gateway time-?out)(?:(?::| to| from| host| for| at)? (?P<host>[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}(?::\d{1,5"
-        r"})?))?", "onnection", "ONNECTION", "resolve", "resolution", "not known", "such host", "ETIMEDOUT", "ECONN",
-        "ENOTFOUND", "EAI_", "hang up", "imeout", "unreachable", "no route", "No route", "timed out", "ertificate",
-        "EOF", "Remote end", "ate limit", "oo many requests", "navailable", "ateway"),
+        r"(?i)(?P<code>connection (?:refused|reset|timed out|aborted|closed)|could not (?:resolve host|"
+        r"(?:create connection|connect) to)|temporary failure in name resolution|name or service not known|"
+        r"no such host|ETIMEDOUT|ECONNRESET|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|socket hang up|TLS handshake timeout|"
+        r"i/o timeout|network is unreachable|no route to host|read timed out|certificate (?:has expired|"
+        r"verify failed)|unexpected EOF(?! while)|Remote end closed|rate limit exceeded|too many requests|"
+        r"service unavailable|bad gateway|gateway time-?out)(?:(?::| to| from| host| for| at)? "
+        r"(?P<host>[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}(?::\d{1,5})?))?", "onnection", "ONNECTION",
+        "ould not connect", "resolve", "resolution", "not known", "such host", "ETIMEDOUT", "ECONN", "ENOTFOUND",
+        "EAI_", "hang up", "imeout", "unreachable", "no route", "No route", "timed out", "ertificate", "EOF",
+        "Remote end", "ate limit", "oo many requests", "navailable", "ateway"),
+    rule("github", _CONFIGURATION, Rank.TOOL,
+        r"(?P<message>(?:HttpError: )?(?:Resource not accessible by integration|Bad credentials).*)", "not accessible",
+        "Bad credentials"),
     rule("github", _INFRASTRUCTURE, Rank.TOOL,
-        r"(?P<message>(?:API rate limit exceeded|You have exceeded a secondary rate limit|HttpError: (?P<code>.+)|"
-        r"Resource not accessible by integration|Bad credentials|RequestError \[HttpError\]: .+).*)", "rate limit",
-        "HttpError", "not accessible", "Bad credentials"),
+        r"(?P<message>(?:API rate limit exceeded|You have exceeded a secondary rate limit|"
+        r"(?:HttpError|RequestError \[HttpError\]): .{0,40}(?:5\d\d|Server Error|Bad Gateway|unavailable|timeout)).*)",
+        "rate limit", "HttpError"),
+    rule("github", CauseClass.UNKNOWN, Rank.TOOL, r"(?P<message>(?:HttpError|RequestError \[HttpError\]): .+)",
+        "HttpError"),
     rule("system", _TIMEOUT, Rank.SYSTEM,
-        r"(?i)\b(?P<message>(?:timed? ?out\b|deadline exceeded|returning 124|timeout (?:of|after|expired|"
-        r"exceeded)).*)", "imed out", "ime out", "imeout", "TIMEOUT", "deadline", "returning 124", "IMED OUT"),
+        r"(?i)(?:\b(?P<message>(?:timed ?out\b|time out (?:after|while|waiting)|deadline exceeded|returning 124|"
+        r"timeout (?:of (?=\d)|after|expired|exceeded|occurred|reached|waiting|while|\()).*)|"
+        r"(?:^|[:\]!] |\b(?:connection|operation|request|gateway|lock wait|test) )(?P<code>time-?out)\b(?!:? \d|\.\w|"
+        r" =|=)|(?<= )(?-i:TIMEOUT)$)", "imed out", "imedout", "ime out", "imeout", "ime-out", "TIMEOUT", "TIMED OUT",
+        "deadline", "returning 124"),
     # deployment and cloud
     rule("terraform", _CONFIGURATION, Rank.TOOL, r"^(?:[│╷] ?)?Error: (?P<message>\S.*)", "Error: ",
-        requires=r"^[│╷╵]|[Tt]erraform"),
+        requires=r"^[│╷╵]|\bterraform (?:init|plan|apply|validate|fmt)\b|\bTerraform (?:used|will|has|v\d)"),
+    rule("helm", _TIMEOUT, Rank.TOOL,
+        r"^Error: (?P<message>(?:(?:UPGRADE|INSTALLATION) FAILED: )?(?:timed out waiting|context deadline|.{0,200}"
+        r"Progress deadline exceeded).*)", "Error: "),
     rule("helm", _CONFIGURATION, Rank.TOOL,
         r"^Error: (?P<message>(?:UPGRADE FAILED|INSTALLATION FAILED|timed out waiting|failed post-install|"
         r"release \S+ failed|chart |template: |YAML parse|execution error|unable to build kubernetes|\d+ chart).*)",
         "Error: "),
+    rule("kubectl", _TIMEOUT, Rank.TOOL,
+        r"^error: (?P<message>(?:timed out waiting|deployment \".{1,200}\" exceeded its progress|"
+        r"exceeded its progress).*)", "error: "),
     rule("kubectl", _INFRASTRUCTURE, Rank.TOOL,
-        r"^(?:Error from server(?: \((?P<code>\w+)\))?|error: (?:timed out waiting|unable to recognize|"
-        r"deployment \"|You must be logged in|no matching resources|exceeded its progress)|"
+        r"^(?:Error from server(?: \((?P<code>\w+)\))?|error: (?:unable to recognize|"
+        r"You must be logged in|no matching resources)|"
         r"The connection to the server (?P<host>\S+))", "Error from server", "error: ",
         "The connection to the server"),
     rule("aws", _CONFIGURATION, Rank.TOOL,
@@ -135,8 +165,13 @@ RULES: tuple[Rule, ...] = (
         r"Could not assume role|Not authorized to perform).*)", "redentials", "assume role", "Not authorized"),
     rule("gcloud", _CONFIGURATION, Rank.TOOL, r"^ERROR: \((?P<symbol>gcloud[\w.-]*|gsutil)\) (?P<message>.+)",
         "ERROR: (g"),
-    rule("ansible", _CONFIGURATION, Rank.TOOL,
-        r"^fatal: \[(?P<host>[^\]]+)\]: (?:FAILED|UNREACHABLE)! => (?P<message>.+)", "fatal: ["),
+    rule("ansible", _INFRASTRUCTURE, Rank.TOOL, r"^fatal: \[(?P<host>[^\]]+)\]: UNREACHABLE! => (?P<message>.+)",
+        "UNREACHABLE!"),
+    rule("ansible", _TIMEOUT, Rank.TOOL,
+        r"^fatal: \[(?P<host>[^\]]+)\]: FAILED! => (?P<message>.*\"msg\": \"Timeout when waiting.+)",
+        "Timeout when waiting"),
+    rule("ansible", _CONFIGURATION, Rank.TOOL, r"^fatal: \[(?P<host>[^\]]+)\]: FAILED! => (?P<message>.+)",
+        "fatal: ["),
     rule("system", _CONFIGURATION, Rank.POSITION,
         r"(?P<message>(?:Permission|permission) (?:denied|to \S+ denied).*)", "ermission "),
     # linters of configuration
@@ -166,6 +201,13 @@ RULES: tuple[Rule, ...] = (
     rule("dive", _LINT, Rank.TOOL, r"^\s{0,40}FAIL: (?P<code>\w+): (?P<message>.+)", "FAIL: "),
     rule("trivy", _LINT, Rank.POSITION, r"^Total: \d+ \(.*(?:CRITICAL|HIGH): [1-9]", "Total: "),
     rule("bats", CauseClass.TEST, Rank.TEST, r"^\s{0,40}✗ (?P<test>\S.*)", "✗"),
+    rule("awesome_bot", _LINT, Rank.SOURCE,
+        r"^\s{1,8}\d+\. (?:\[L\d+\] )?(?P<status>[45]\d\d) (?P<host>https?://\S+)", " http",
+        requires=r"^> (?:Links|Checking links)"),
+    rule("eclint", _LINT, Rank.SOURCE,
+        r"^(?P<file>\S+\.\w+) failed (?P<code>[a-z_]+): (?P<message>found setting .+)", "found setting"),
+    rule("size-limit", _LINT, Rank.TOOL, r"^\s{0,8}(?P<message>Package size limit has exceeded by .+)",
+        "size limit has exceeded"),
     rule("lychee", _LINT, Rank.SOURCE,
         r"^\s{0,40}\[(?P<status>[45]\d\d|ERR|ERROR|TIMEOUT)\] <?(?P<host>https?://[^\s>|]+)", "] "),
 )  # fmt: skip

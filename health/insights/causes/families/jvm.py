@@ -43,6 +43,7 @@ RULES: tuple[Rule, ...] = (
         r"^\[error\]\s{2,80}(?P<test>(?:[\w$]{1,80}\.){1,20}[A-Z]\w{0,100}(?:Test|Spec|Suite)\w{0,20})$", "[error]"),
     rule("munit", _TEST, Rank.TEST, r"^(?:\[error\] )?==> X (?P<test>\S.*?) {1,4}[\d.]{1,12}s", "==> X"),
     rule("specs2", _TEST, Rank.TEST, r"^\[error\]\s{1,40}[x!] (?P<test>\S.*)", "[error]"),
+    rule("partest", _TEST, Rank.TEST, r"^!! +\d+ - (?P<test>\S+)\s{1,80}\[[\w ]+\]$", "!! "),
     # compilers
     rule("javac", _COMPILE, Rank.SOURCE,
         r"^\[ERROR\] (?P<file>\S+\.(?:java|kt|scala|groovy)):\[\d+(?:,\d+)?\] ?(?:error: )?(?!\()(?P<message>.*)",
@@ -132,6 +133,9 @@ RULES: tuple[Rule, ...] = (
     rule("sbt", CauseClass.CONFIGURATION, Rank.TOOL,
         r"^\[error\] (?P<message>(?:Not a valid (?:command|key|project ID)|Expected |Reference to undefined|"
         r"java\.lang\.\w+Error).*)", "[error]"),
+    rule("sbt", CauseClass.UNKNOWN, Rank.TOOL,
+        r"^\[error\]\s{1,8}(?:- )?(?P<symbol>[\w/:-]+) failed: (?P<code>[\w.]+(?:Exception|Error)): (?P<message>.+)",
+        " failed: "),
     rule("ant", CauseClass.UNKNOWN, Rank.REPORT,
         r"^(?P<file>\S+\.xml):\d+: (?!The following error occurred|Compile failed|Java returned|exec returned|"
         r".{0,40}[Tt]ests? (?:failed|FAILED))(?P<message>\S.*)", ".xml:", requires=r"^BUILD FAILED"),

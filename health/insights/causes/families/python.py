@@ -53,7 +53,7 @@ RULES: tuple[Rule, ...] = (
     rule("pylint", _LINT, Rank.SOURCE, r"^(?P<file>[^\s:]+\.py):\d+: \[(?P<code>[CRWEF]\d{4})(?:\([\w-]+\))?,",
         ": ["),
     rule("ruff", _LINT, Rank.SOURCE, r"^(?P<code>[A-Z]{1,5}\d{3,4}) (?:\[\*\] )?(?P<message>\S.*)",
-        requires=r"^\s{1,8}--> \S+:\d+:\d+$"),
+        requires=r"^\s{1,8}--> \S+:\d+:\d+$|^\[\*\] \d+ fixable|\bruff check\b"),
     rule("ruff", _LINT, Rank.SOURCE, r"^(?P<code>invalid-syntax): (?P<message>\S.*)", "invalid-syntax"),
     rule("docutils", _LINT, Rank.SOURCE,
         r"^(?P<file>[^\s:]+\.(?:rst|md|py|txt))(?::docstring of [\w.]+)?(?::\d+)?: (?:WARNING|ERROR|SEVERE|"
@@ -83,6 +83,7 @@ RULES: tuple[Rule, ...] = (
         r"CondaHTTPError|critical libmamba)", "NotFound", "Unsat", "Conda", "libmamba"),
     rule("tox", CauseClass.CONFIGURATION, Rank.TOOL,
         r"^ERROR: (?:InterpreterNotFound|unknown environment|tox config file)", "ERROR: "),
+    rule("tox", CauseClass.CONFIGURATION, Rank.TOOL, r"^[\w.-]+: failed with (?P<message>.+)", ": failed with "),
     # the interpreter
     rule("python", CauseClass.RESOURCES, Rank.TEST, r"^(?:.{1,300} )?Fatal Python error: (?P<code>[\w ]+)",
         "Fatal Python error"),

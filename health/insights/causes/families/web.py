@@ -23,7 +23,8 @@ RULES: tuple[Rule, ...] = (
         r"^\s{0,40}(?P<file>\S+\.rb):\d+:(?:\d+:)? (?P<code>[A-Z]\w+): (?P<message>.+)|"
         r"^\s{1,40}\[[\d, ]+\]:(?P<symbol>[A-Z]\w+): ", ".rb:", "]:"),
     rule("bundler", _DEPENDENCY, Rank.TOOL,
-        r"^(?:Bundler could not find compatible versions for gem|Could not find (?:gem )?'?(?P<package>[\w.-]+)|"
+        r"^(?:Bundler could not find compatible versions for gem|Could not find (?:gem '?(?P<package>[\w.-]+)|"
+        r"(?P<file>[\w.-]+-\d[\w.]*) in |compatible versions)|"
         r"Your Ruby version is (?P<symbol>\S+)|Gem::\w*Error|Bundler::\w+|Your bundle (?:only )?|The gemspec|"
         r"An error occurred while installing (?P<host>\S+)|Because .{1,300} depends on|"
         r"You have (?:already )?activated|The dependencies in your gemfile changed|Downloading \S+ revealed|"
@@ -33,7 +34,7 @@ RULES: tuple[Rule, ...] = (
         r"^(?:\S+\.rb|\S+/[\w.-]+):\d+:in [`'][^`']*[`']: (?P<message>.+)", ":in "),
     rule("ruby", CauseClass.UNKNOWN, Rank.EXCEPTION,
         r"^(?P<code>LoadError|NameError|NoMethodError|ArgumentError|NotImplementedError|ActiveRecord::\w+|"
-        r"Errno::\w+|[A-Z]\w+(?:::[A-Z]\w+)*Error): (?P<message>.+)", "Error", "Errno"),
+        r"Errno::\w+|[A-Z]\w+(?:::[A-Z]\w+)+Error): (?P<message>.+)", "Error", "Errno"),
     rule("rake", CauseClass.UNKNOWN, Rank.RELAYED, r"^rake aborted!", "rake aborted!"),
     # PHP
     rule("phpunit", _TEST, Rank.TEST, r"^\d+\) (?P<test>\S+::\S+(?: with data set .+)?)", "::"),
@@ -63,9 +64,11 @@ RULES: tuple[Rule, ...] = (
     rule("php", _LINT, Rank.SOURCE, r"^(?P<file>[^\s:]+\.php):\d+:(?:\d+:)? ?(?P<message>\S.*)", ".php:"),
     rule("composer", _DEPENDENCY, Rank.LISTED,
         r"^\s{1,40}- (?P<package>[\w.-]+/[\w.-]+) \S+ requires (?P<symbol>\S+) .*->", " requires "),
+    rule("composer", _DEPENDENCY, Rank.LISTED, r"^\s{1,40}- The requested package (?P<package>[\w.-]+/[\w.-]+) ",
+        "requested package"),
     rule("composer", _DEPENDENCY, Rank.TOOL,
         r"^\s{0,40}(?:- Root composer\.json requires (?P<package>\S+)|Your requirements could not be resolved|"
-        r"The lock file is not up to date|\[Composer\\\S+|Could not (?:fetch|authenticate|find package)|"
+        r"The lock file is not up to date|\[Composer\\\S+|Could not (?:fetch (?!URL )|authenticate|find package)|"
         r"\[InvalidArgumentException\]|- Required package \"(?P<symbol>[^\"]+)\")", "composer.json", "requirements",
         "lock file", "[Composer", "Could not", "[Invalid", "Required package"),
     rule("php", CauseClass.UNKNOWN, Rank.EXCEPTION, r"^In \S+ line \d+:$", " line "),
@@ -98,15 +101,38 @@ RULES: tuple[Rule, ...] = (
     rule("pester", _TEST, Rank.TEST, r"^\s{0,40}\[-\] (?P<test>\S.*?)(?: [\d.]+m?s.*)?$", "[-] "),
     # Elixir, Perl
     rule("exunit", _TEST, Rank.TEST, r"^\s{1,40}\d+\) (?P<test>(?:test|property|doctest) .+ \(\S+\))$", ") "),
-    rule("elixir", _COMPILE, Rank.SOURCE, r"^\*\* \((?P<code>[\w.]+)\) (?P<message>.+)", "** ("),
+    rule("elixir", _COMPILE, Rank.SOURCE,
+        r"^\*\* \((?P<code>CompileError|SyntaxError|TokenMissingError|MismatchedDelimiterError)\) (?P<message>.+)",
+        "** ("),
+    rule("elixir", _DEPENDENCY, Rank.SOURCE,
+        r"^\*\* \((?P<code>Mix|Hex\.\w+)\) (?P<message>.*(?:dependenc|[Hh]ex|package|lock).*)", "** ("),
+    rule("elixir", CauseClass.UNKNOWN, Rank.SOURCE, r"^\*\* \((?P<code>[\w.]+)\) (?P<message>.+)", "** ("),
     rule("credo", _LINT, Rank.SOURCE, r"^┃\s{1,40}(?P<file>\S+\.exs?):\d+", "┃"),
     rule("prove", _TEST, Rank.TEST, r"^#   Failed test '(?P<test>.+)'", "#   Failed test"),
+    rule("perlcritic", _LINT, Rank.SOURCE,
+        r"^(?P<message>.{1,300}?) at line \d+, column \d+\. .{0,80}\(Severity: \d\)$", "(Severity: "),
+    rule("prove", _TEST, Rank.LISTED, r"^(?P<file>\S+\.(?:t|sh)) \.+ +(?:Dubious|Failed \d+/\d+)", "Dubious",
+        "Failed "),
+    rule("common-test", _TEST, Rank.TEST, r"^(?P<test>\w+:\w+) failed on line \d+$", " failed on line "),
+    rule("common-test", _TEST, Rank.TEST, r"^%%% (?P<test>\w+ ==> \S+): FAILED$", "%%% "),
+    rule("erlc", _COMPILE, Rank.SOURCE,
+        r"^(?:===> )?(?P<file>[^\s:]+\.[eh]rl):\d+(?::\d+)?: (?![Ww]arning)(?P<message>.+)", ".erl:", ".hrl:"),
+    rule("testthat", _TEST, Rank.TEST,
+        r"^\s{0,8}(?:\d+\. |── )(?:Failure|Error):? (?P<test>.+?) \((?:@|')?(?P<file>test[\w.-]*\.[rR])", "Failure",
+        "Error"),
+    rule("testthat", _TEST, Rank.TEST,
+        r"^\s{0,8}── (?:Failure|Error) \('(?P<file>[^']+\.[rR])(?::[\d:]+)?'\): (?P<test>.+?) ─+$", "── "),
+    rule("R", _DEPENDENCY, Rank.TOOL,
+        r"(?P<message>there is no package called [‘'](?P<package>[\w.]+)|"
+        r"^Packages? required but not available: ‘(?P<symbol>[\w.]+))", "no package called", "required but not"),
     rule("prove", _TEST, Rank.LISTED, r"^(?P<file>\S+\.t)\s{1,40}\(Wstat: ", "(Wstat: "),
     rule("perl", CauseClass.UNKNOWN, Rank.EXCEPTION, r"^(?P<message>Can't locate (?P<package>\S+) in @INC.*)",
         "Can't locate"),
 )  # fmt: skip
 
 HEADINGS: tuple[Heading, ...] = (
+    heading("rake", CauseClass.CONFIGURATION, Rank.TOOL, r"^rake aborted!",
+        r"^(?P<message>(?:No Rakefile found|Don't know how to build task '(?P<symbol>[^']+)').*)"),
     heading("rspec", _TEST, Rank.LISTED, r"^Failures:\s{0,40}$", r"^\s{2,4}1\) (?P<test>\S.*)"),
     heading("rspec", _TEST, Rank.TEST, r"^Failed examples:\s{0,40}$",
         r"^rspec (?P<file>'?\./[^\s:\[]+)\S*(?: # (?P<test>.+))?"),
