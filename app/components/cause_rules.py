@@ -58,6 +58,16 @@ def rules_link() -> str:
     return f'<span class="ph-meta"><span>{link}{more}</span></span>'
 
 
+def rule_link(fingerprint: str) -> str:
+    """A link to the rule that names the cause with this fingerprint, as HTML; empty without one."""
+    rules = cause_rules.cause_rules()
+    rule = next((rule for rule in rules if rule.id is not None and rule_fingerprint(rule.id) == fingerprint), None)
+    if rule is None:
+        return ""
+    query = [(SHOW, SECTION), (RULE, rule.id), *_filters()]
+    return cells.anchor(f"Rule: {truncate(rule.name, _MAX_NAME)}", "failures", query, hover="The rule of this cause")
+
+
 def new_rule_link(text: str, *, regex: bool = False, jobs: Sequence[str] = (), classes: Sequence[str] = ()) -> str:
     """A link to the form of a new rule with these values, as HTML. The selected repositories become its scope."""
     query = [(SHOW, SECTION), (RULE, "new"), (_TEXT, text), *([(_REGEX, 1)] if regex else [])]

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.components.cause_marks import known_mark
-from app.components.cause_rules import new_rule_link
+from app.components.cause_rules import new_rule_link, rule_link
 from app.data import causes
 from app.data.causes import SessionEnded, UnknownCause
 from app.data.connection import utc_now
@@ -57,16 +57,15 @@ def triage_button(items: Sequence[TriagedCause]) -> None:
 
 
 def cause_actions(fingerprint: str, line: str, kind: str) -> None:
-    """The mark of the cause of a page, the button that changes it, and a link to a rule for its line. `kind`: the class
-    of the cause."""
+    """The mark of the cause of a page, the button that changes it, and a link to the rule that names the cause, or to a
+    new one for its line. `kind`: the class of the cause."""
     known = causes.known_causes([fingerprint]).get(fingerprint)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="cause-actions"):
         if known:
             st.html(f'<div class="ph-meta">{known_mark(known, session.zone())}</div>', width="content")
         triage_button([TriagedCause(fingerprint, line, known)])
-        st.html(
-            f'<span class="ph-meta">{new_rule_link(line.strip()[:MAX_LENGTH], classes=[kind])}</span>', width="content"
-        )
+        link = rule_link(fingerprint) or new_rule_link(line.strip()[:MAX_LENGTH], classes=[kind])
+        st.html(f'<span class="ph-meta">{link}</span>', width="content")
 
 
 def _reset() -> None:

@@ -166,6 +166,15 @@ def test_the_page_of_a_cause_leads_to_a_rule(seeded: Seeded, open_page: Open) ->
     assert "&amp;class=unknown" in blocks
 
 
+def test_the_page_of_a_cause_leads_to_its_rule(seeded: Seeded, open_page: Open) -> None:
+    rule_id = add(seeded, "Registry <i>")
+    with write_scope(seeded.engine) as session:
+        session.get_one(JobLog, (1, 4)).fingerprint = rule_fingerprint(rule_id)
+    blocks = "\n".join(html(open_page("failures", cause=rule_fingerprint(rule_id))))
+    assert re.search(rf'href="failures\?show=rules&amp;rule={rule_id}"[^>]*>Rule: Registry &lt;i&gt;</a>', blocks)
+    assert "Save as rule" not in blocks
+
+
 @pytest.mark.usefixtures("with_login")
 def test_the_name_of_the_user_is_recorded(seeded: Seeded, open_page: Open) -> None:
     user: dict[str, Any] = {"is_logged_in": True, "sub": "a", "email": "alice@example.com", "email_verified": True}
