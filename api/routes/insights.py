@@ -171,7 +171,8 @@ def attention(request: Request, session: SessionDep, scope: ScopeDep, now: NowDe
     def build() -> schemas.AttentionList:
         until = evaluation_time(now)
         known_regressions = regression_detector.regressions(session, scope, until)
-        items = attention_list.attention(session, scope, now, known_regressions=known_regressions)
+        listed = attention_list.attention(session, scope, now, known_regressions=known_regressions)
+        items = [schemas.Attention.from_item(item) for item in listed]
         return schemas.AttentionList.model_validate(
             {"at": now, **_list_fields(items, limit, "items"), "data": read_completeness(session, scope)}
         )

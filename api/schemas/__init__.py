@@ -13,7 +13,7 @@ from api.schemas.causes import (
     TriageBody,
 )
 from api.schemas.health import Check, Health, LivenessResponse, Received, Workflows
-from api.schemas.insights import AttentionList, Cause, FailedRun, Failure, Failures, Flaky, Regressions
+from api.schemas.insights import Attention, AttentionList, Cause, FailedRun, Failure, Failures, Flaky, Regressions
 from api.schemas.log_search import SearchMatch, SearchPage, SearchSummary
 from api.schemas.metrics import ComparedMetrics, Groups, MetricsAnswer, Series
 from api.schemas.repositories import Repositories
@@ -25,6 +25,7 @@ __all__ = [
     "Acknowledgement",
     "Alert",
     "Alerts",
+    "Attention",
     "AttentionList",
     "Cause",
     "CausePreview",

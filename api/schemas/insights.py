@@ -6,9 +6,11 @@ from pydantic import AliasChoices, Field
 
 from api.schemas.alerts import Acknowledged
 from api.schemas.base import Schema, Time, Window, example
+from api.schemas.causes import KnownCause
 from api.schemas.metrics import Data
 from api.schemas.runs import Run
 from db.runs.run_queries import RunRow
+from health.alerts.attention import Attention as AttentionItem
 from health.insights.causes.queries import Cause as CauseRow
 from health.insights.finding_queries import FailedJob
 
@@ -55,6 +57,7 @@ _ATTENTION: dict[str, Any] = {
     "since": "2026-11-20T09:18:34Z", "repo": "acme/web-app", "workflow": "CI",
     "workflow_id": 90001001, "run_id": 7398123499, "alert_id": 12, "first": _RUN, "failures": 3,
     "acknowledged": {"at": "2026-11-23T11:58:00Z", "by": "ann", "comment": "reverting #1234"},
+    "known": {"ticket": "OPS-123", "owner": "platform team", "comment": None, "until": None},
 }  # fmt: skip
 _TOTAL = "Number of all items; `items` has the first `limit` of them"
 _DATA: dict[str, Any] = {"complete_since": "2026-10-24T12:00:00Z", "synced_at": "2026-11-23T11:59:58Z", "gaps": []}
@@ -273,6 +276,13 @@ class Attention(Schema):
         "null"
     )
     first: Run | None = Field(description="The first failed run, with its commit; null without one")
+    known: KnownCause | None = Field(
+        description="Mark of the cause of the last failure by a user; null for other causes, and for other kinds"
+    )
+
+    @classmethod
+    def from_item(cls, item: AttentionItem) -> Self:
+        return cls.from_row(item, known=item.known.triage if item.known else None)
 
 
 class AttentionList(Schema):

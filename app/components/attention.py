@@ -8,8 +8,10 @@ from zlib import crc32
 import streamlit as st
 
 from app.components import run_links
+from app.components.cause_marks import known_mark
 from app.components.run_links import Repositories
 from app.filters import view_state
+from app.session import zone
 from app.widgets import cells
 from app.widgets.panel import section_html
 from app.widgets.text import html
@@ -97,8 +99,8 @@ def attention_row(item: Attention, now: datetime, github: Repositories) -> str:
     sign = "✓" if item.acknowledged else _SIGNS.get(item.kind, "·")
     return (
         f'<div class="ph-need ph-{tone}"><b class="ph-sign" aria-hidden="true">{sign}</b>'
-        f'<div>{_link(item)}<div class="ph-why">{html(item.why)}{_commit(item, github)}{_acknowledged_text(item)}</div>'
-        "</div>"
+        f'<div>{_link(item)}<div class="ph-why">{html(item.why)}{_commit(item, github)}{_known_text(item)}'
+        f"{_acknowledged_text(item)}</div></div>"
         f'<time title="{formatting.timestamp(item.since)}">{ago}</time></div>'
     )
 
@@ -113,6 +115,13 @@ def _link(item: Attention) -> str:
     if item.run_id:
         return cells.anchor(item.headline, "run", [("run_id", item.run_id)])
     return cells.anchor(item.headline, "cost")
+
+
+def _known_text(item: Attention) -> str:
+    """The mark of the cause of the last failure, as HTML."""
+    if item.known is None:
+        return ""
+    return f' · <span title="{html(item.known.line)}">{known_mark(item.known.triage, zone())}</span>'
 
 
 def _acknowledged_text(item: Attention) -> str:

@@ -38,7 +38,9 @@ class RuleMatches:
 def count_matches(rule_ids: tuple[int, ...], scope: Scope, window: Window, version: int) -> dict[int, RuleMatches]:
     """By the id of the rule; rules without matches are missing."""
     with read_session() as session:
-        return {rule_id: RuleMatches(*counts) for rule_id, counts in matches.count(session, rule_ids, scope, window).items()}
+        return {
+            rule_id: RuleMatches(*counts) for rule_id, counts in matches.count(session, rule_ids, scope, window).items()
+        }
 
 
 def preview(rule: CauseRule, now: datetime) -> RulePreview:

@@ -26,9 +26,15 @@ from health.insights import regressions as regression_detector
 _HISTORY = timedelta(days=30)
 
 
+def attention(scope: Scope, now: datetime, version: int) -> list[attention_list.Attention]:
+    return _attention(scope, now, version, _marks_version())
+
+
 @serve_stale
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def attention(scope: Scope, now: datetime, version: int) -> list[attention_list.Attention]:
+def _attention(
+    scope: Scope, now: datetime, version: int, marks: tuple[int, datetime | None]
+) -> list[attention_list.Attention]:
     known_regressions = regressions(scope, now)
     with read_session() as session:
         return attention_list.attention(session, scope, now, known_regressions=known_regressions)

@@ -54,7 +54,9 @@ def _search(terms: tuple[str, ...]) -> Names:
     branches.sort(key=lambda branch: -sum(term in branch.lower() for term in terms))
     with read_session() as session:
         runs = []
-        candidates = [index for index, term in enumerate(terms) if _NUMBER.fullmatch(term) or SHA_PREFIX.fullmatch(term)]
+        candidates = [
+            index for index, term in enumerate(terms) if _NUMBER.fullmatch(term) or SHA_PREFIX.fullmatch(term)
+        ]
         candidates.sort(key=lambda index: not terms[index].startswith("#"))
         for index in candidates[:_MAX_RUN_TERMS]:
             term = terms[index]

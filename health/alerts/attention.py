@@ -16,6 +16,7 @@ from health.alerts.notifications import text
 from health.alerts.rules.targets import workflow_label
 from health.alerts.storage.alert_queries import AlertFilter, AlertRow, alert_page
 from health.insights import finding_queries
+from health.insights.causes.triage import KnownFailure, known_failures
 from health.insights.regressions import Regression, regressions
 from health.insights.runner_shortage import HOURS, find_shortage, may_be_short
 from health.metrics.branch_status import Streak, failing_streaks, inactive_names
@@ -100,7 +101,8 @@ class Acknowledgement:
 class Attention:
     """One problem. `kind`: broken, alert, success, duration, stuck or queue. `score` ranks it (Impact.score). `run_id`:
     the run to open; `first`: the first bad run with its commit; `alert_id`: the alert about it. They are null where
-    there is none; `acknowledged` is null without an acknowledgement. `failures` in a row; 0 where nothing fails."""
+    there is none; `acknowledged` is null without an acknowledgement. `failures` in a row; 0 where nothing fails.
+    `known`: the mark of the cause of the last failure by a user, with its error line; null for other causes."""
 
     kind: str
     severity: Severity
@@ -116,6 +118,7 @@ class Attention:
     acknowledged: Acknowledgement | None = None
     failures: int = 0
     score: float = 0.0
+    known: KnownFailure | None = None
 
     @property
     def tone(self) -> str:
@@ -134,7 +137,9 @@ def attention(
     listed = {(streak.repo, streak.workflow_id) for streak in streaks} | inactive
     alerts = _alerts(session, scope, now)
     activity = _WeeklyRunCounts(session, scope, now)
-    items = [_broken(streak, now) for streak in streaks]
+    last = ((streak.repository_id, streak.last_failure.id, streak.last_failure.attempt) for streak in streaks)
+    known = known_failures(session, last, now)
+    items = [replace(_broken(streak, now), known=known.get(streak.last_failure.id)) for streak in streaks]
     items += [
         _alert(alert)
         for alert in alerts

@@ -3,6 +3,9 @@ from datetime import timedelta
 from html import unescape
 from urllib.parse import parse_qs
 
+from sqlalchemy import select
+
+from app.data.causes import mark_known, unmark
 from app.data.connection import reset_engine
 from app.data.status import load_status, window_end
 from app.filters.url_state import PERIODS
@@ -11,12 +14,14 @@ from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
 from db.enums import GroupBy
 from db.models import Run
+from health.insights.causes.triage import Triage
 from health.metrics import service
 from health.metrics.definitions.catalogue import display
 from tests.app.conftest import Open
 from tests.app.reading import charts, everything, html, markdown, table, tiles
 from tests.app.seeding import Seeded
 from tests.causes import add_cause
+from tests.findings import name_cause
 
 _SHOWN = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p95")
 
@@ -84,6 +89,24 @@ def test_failing_branch_comes_first_with_its_first_bad_commit(seeded: Seeded, op
     assert f">{8000:08x}"[:8] + "</a></code>" in strip
     assert "(run started by bob)" in strip
     assert "run?run_id=8002" in strip
+
+
+def test_a_failing_branch_names_the_mark_of_its_cause(seeded: Seeded, open_page: Open) -> None:
+    strip = next(block for block in html(open_page()) if "ph-attention" in block)
+    run_id = int(re.findall(r'href="run\?run_id=(\d+)"', strip)[0])
+    assert "ph-known" not in strip
+    with session_scope(seeded.engine) as session:
+        repository_id = session.scalars(select(Run.repository_id).where(Run.id == run_id)).one()
+    cause = "c" * 24
+    name_cause(seeded.engine, run_id, cause, "<i>error</i>", repository_id=repository_id)
+    mark_known(cause, Triage("https://x.example/browse/OPS-1", "<b>ann</b>"))
+    strip = next(block for block in html(open_page()) if "ph-attention" in block)
+    assert 'href="https://x.example/browse/OPS-1"' in strip
+    assert "known: " in strip
+    assert "&lt;b&gt;ann" in strip
+    assert "&lt;i&gt;error" in strip
+    unmark(cause)
+    assert not any("ph-known" in block for block in html(open_page()))
 
 
 def test_gaps_are_shown_beside_the_figures(seeded: Seeded, open_page: Open) -> None:

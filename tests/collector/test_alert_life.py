@@ -22,6 +22,7 @@ from health.alerts.storage.alert_queries import AlertRow, list_alerts
 from health.alerts.storage.alert_writes import acknowledge
 from health.alerts.storage.silences import add_silence, end_silence
 from health.alerts.storage.stored_rules import add_rule, delete_rule, update_rule
+from health.insights.causes.triage import Triage, set_triage
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.collector.conftest import Clock
 
@@ -171,11 +172,13 @@ def test_one_cause_in_two_places_is_one_message_that_names_it(engine: Engine, st
         store_jobs(engine, run_id, job(run_id, conclusion="failure"), attempts=(attempt(1, "failure"),))
         log = LogRecord(run_id, run_id, LogState.STORED, "x", 1, False, 1, ("x",), "no space left on device", "f1")
         station.write(lambda session, log=log: store_log(session, 1, log, NOON))
+    station.write(lambda session: set_triage(session, "f1", Triage("OPS-1", "ann"), NOON, by=None))
     ((reason, headline),) = station.slack()
     assert (reason, headline) == ("first", "2 alerts firing: ALERT_THRESHOLD")
     with Session(engine) as session:
         message = session.query(Notification).first().message  # type: ignore[union-attr]
-    assert ["Common cause", "no space left on device"] in message["fields"]
+    assert message["fields"][:2] == [["Common cause", "no space left on device"], ["Cause", "known: OPS-1 (ann)"]]
+    assert message["data"]["digest"]["known"] == "known: OPS-1 (ann)"
     assert any("acme/web · E2E (main): 3 failed runs in a row" in line for line in message["lines"])
 
 

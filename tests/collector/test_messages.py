@@ -8,12 +8,14 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy import Engine
 
+from db.engine import write_scope
 from db.enums import RuleKind, RuleScope
 from health.alerts.channels.base import Message
 from health.alerts.channels.email import EmailChannel
 from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel
 from health.alerts.rules.targets import Patterns
+from health.insights.causes.triage import Triage, set_triage
 from tests.builders import NOON, attempt, job, run, store_jobs, store_runs
 from tests.collector.conftest import Clock
 from tests.collector.station import Station
@@ -55,6 +57,10 @@ class Room:
             assert all(each in slack for each in wanted), (label, slack)
         assert self.receiver.bodies[-1]["text"].splitlines() == self.plain(self.mail.messages[-1]).splitlines()
         return found
+
+    @staticmethod
+    def html(mail: EmailMessage) -> str:
+        return str(mail.get_body(("html",)).get_content())  # type: ignore[union-attr]
 
     @staticmethod
     def plain(mail: EmailMessage) -> str:
@@ -108,6 +114,33 @@ def test_a_broken_branch(room: Room) -> None:
     assert alert["error_line"] == "E   assert 3 == 4"
     assert alert["figures_30_days"]["success_rate"] == 0
     assert alert["url"] == "http://dash:8501/alerts?alert=1"
+
+
+def test_a_known_cause(room: Room) -> None:
+    """The mark is beside the error, with the ticket, the owner and the end; people wrote all of it."""
+    room.station.rule(RuleKind.CONSECUTIVE_FAILURES, 3)
+    room.station.breaks(0, "E   assert 3 == 4")
+    until = room.clock() + timedelta(days=2)
+    mark = Triage("https://x.example/browse/OPS-1?a=1&b=2", "<b>ann</b> & *co*", "moved\n<!channel>", until)
+    with write_scope(room.engine) as session:
+        assert set_triage(session, "f3", mark, room.clock(), by="ann") == "f3"
+    assert room.station.run() == 3
+    assert room.read()["Cause"] == (
+        "known: https://x.example/browse/OPS-1?a=1&b=2 (<b>ann</b> & *co*), until 2026-11-20 13:00:00 UTC: "
+        "moved <!channel>"
+    )
+    labels = list(room.read())
+    assert labels[labels.index("Error of run 3") + 1] == "Cause"
+    rich = room.html(room.mail.messages[-1])
+    assert "&lt;b&gt;ann&lt;/b&gt; &amp; *co*" in rich
+    (posted,) = room.slack.messages.values()
+    for block in posted["blocks"]:
+        for part in [block["text"]] if "text" in block else block.get("fields") or block["elements"]:
+            assert part["type"] == "plain_text" or not any(word in part["text"] for word in ("<!", "<b", "*co*"))
+    assert room.receiver.bodies[-1]["alert"]["known"] == {
+        "ticket": "https://x.example/browse/OPS-1?a=1&b=2", "owner": "<b>ann</b> & *co*",
+        "comment": "moved\n<!channel>", "until": "2026-11-20T13:00:00Z",
+    }  # fmt: skip
 
 
 def test_its_end_and_the_next_time(room: Room) -> None:

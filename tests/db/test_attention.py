@@ -12,8 +12,10 @@ from db.enums import RuleKind, Severity
 from health.alerts.attention import Attention, Impact, attention, severity_of_streak
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import AlertScope, acknowledge, open_alert
+from health.insights.causes.triage import Triage, set_triage
 from health.insights.runner_shortage import find_shortage
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, job, run, store_jobs, store_runs
+from tests.findings import name_cause
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 NIGHTLY, WEEKLY = WorkflowRecord(6, "Nightly", "n.yml", "active"), WorkflowRecord(7, "Old nightly", "o.yml", "active")
@@ -134,3 +136,20 @@ def test_a_run_that_does_not_end_waits_for_what_its_state_says(
     store_runs(engine, run(9, minutes=-120, status=status, conclusion=None))
     (stuck,) = needs(engine)
     assert (stuck.headline, stuck.why) == (title, why)
+
+
+def test_a_broken_branch_names_the_mark_of_its_cause(engine: Engine) -> None:
+    """Only where the job that decided the last failure has a known cause."""
+    add_repository(engine, REPO, WORKFLOW, NIGHTLY)
+    store_runs(engine, failed(1, 3), failed(2, 1), failed(3, 2, NIGHTLY))
+    for run_id, cause in ((1, "a" * 24), (2, "b" * 24), (3, "c" * 24)):
+        name_cause(engine, run_id, cause, f"error of run {run_id}")
+    assert [item.known for item in needs(engine)] == [None, None]
+    with write_scope(engine) as session:
+        for cause, until in (("a" * 24, None), ("b" * 24, NOON + HOUR), ("c" * 24, NOON)):
+            set_triage(session, cause, Triage("OPS-1", "ann", None, until), NOON, by=None)
+    known = {item.workflow: item.known for item in needs(engine)}
+    assert known[NIGHTLY.name] is None
+    named = known[WORKFLOW.name]
+    assert named is not None
+    assert (named.line, named.triage.text) == ("error of run 2", "known: OPS-1 (ann)")

@@ -15,6 +15,7 @@ from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import AlertTarget
 from health.alerts.rules.transitions import Reason
 from health.alerts.storage.alert_queries import AlertRow
+from health.insights.causes.triage import Triage, get_triage
 from health.insights.finding_queries import list_flaky_runs
 
 EVIDENCE_WINDOW = timedelta(days=30)
@@ -65,13 +66,15 @@ class AlertChange:
 @dataclass(frozen=True)
 class Evidence:
     """`first`: the run with which the condition began, and `label` its description; `last`: the newest run concerned.
-    `error_line` is that of `last`, `cause` its fingerprint, which other targets may share. Unknown values are null."""
+    `error_line` is that of `last`, `cause` its fingerprint, which other targets may share; `known` is the mark of this
+    cause by a user. Unknown values are null."""
 
     label: str = ""
     first: RunRow | None = None
     last: RunRow | None = None
     error_line: str | None = None
     cause: str | None = None
+    known: Triage | None = None
 
 
 NO_EVIDENCE = Evidence()
@@ -83,9 +86,8 @@ def find_evidence(session: Session, change: AlertChange, now: datetime) -> Evide
         return Evidence(last=change.resolving_run) if change.resolving_run else NO_EVIDENCE
     rule, measurement = change.rule, change.measurement
     if measurement and measurement.streak:
-        return _failed_runs(
-            session, "First bad commit", measurement.streak.first_failure, measurement.streak.last_failure
-        )
+        streak = measurement.streak
+        return _failed_runs(session, "First bad commit", streak.first_failure, streak.last_failure, now)
     if rule.kind in _RUN_LABELS:
         run = measurement.run if measurement else None
         return Evidence(_RUN_LABELS[rule.kind], run, run)
@@ -94,7 +96,7 @@ def find_evidence(session: Session, change: AlertChange, now: datetime) -> Evide
     window = Window(now - length, now + _SECOND)
     if rule.kind in (RuleKind.FAILURE_RATE, RuleKind.ERROR_BUDGET, RuleKind.SUCCESS_REGRESSION):
         failed = first_and_last_failure(session, scope, window)
-        return _failed_runs(session, "First failed run", *failed) if failed else NO_EVIDENCE
+        return _failed_runs(session, "First failed run", *failed, now) if failed else NO_EVIDENCE
     if rule.kind is RuleKind.FLAKY_RATE:
         flaky = list_flaky_runs(session, scope, window, limit=1)
         run = next(iter(list_runs_with_ids(session, [row.id for row in flaky])), None)
@@ -112,6 +114,7 @@ def scope_of(target: AlertTarget) -> Scope:
     )
 
 
-def _failed_runs(session: Session, label: str, first: RunRow, last: RunRow) -> Evidence:
+def _failed_runs(session: Session, label: str, first: RunRow, last: RunRow, now: datetime) -> Evidence:
     error_line, cause = failure_cause(session, last.id, last.attempt)
-    return Evidence(label, first, last, error_line, cause)
+    known = get_triage(session, cause, now) if cause else None
+    return Evidence(label, first, last, error_line, cause, known)

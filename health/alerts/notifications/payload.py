@@ -15,14 +15,19 @@ from health.alerts.notifications.evidence import Evidence
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import AlertTarget
+from health.insights.causes.triage import Triage
 from health.metrics.definitions.formulas import Metrics
 
 
-def digest_data(app_url: str, first_bad: RunRow | None, error_line: str | None) -> dict[str, Any]:
-    """What a digest says about this notification: first bad commit, error line, and the address of all alerts."""
+def digest_data(
+    app_url: str, first_bad: RunRow | None, error_line: str | None, known: Triage | None = None
+) -> dict[str, Any]:
+    """What a digest says about this notification: first bad commit, error line with its mark, and the address of all
+    alerts."""
     return {
         "first_bad_commit": short_commit(first_bad) if first_bad else None,
         "error_line": error_line,
+        "known": known.text if known else None,
         "alerts_url": f"{app_url.rstrip('/')}/alerts",
     }
 
@@ -69,9 +74,17 @@ def alert_data(  # noqa: PLR0913 - one parameter a field of the documented JSON
         "first_bad_commit": _run_data(evidence.first),
         "last_run": _run_data(evidence.last),
         "error_line": evidence.error_line,
+        "known": _known_data(evidence.known),
         "fixed_by": _run_data(resolving_run),
         "figures_30_days": _metrics_data(figures) if figures else None,
     }
+
+
+def _known_data(known: Triage | None) -> dict[str, Any] | None:
+    if known is None:
+        return None
+    until = _stamp(known.until) if known.until else None
+    return {"ticket": known.ticket, "owner": known.owner, "comment": known.comment, "until": until}
 
 
 def _run_data(run: RunRow | None) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from health.alerts.rules.targets import AlertTarget
 from health.alerts.rules.transitions import Reason
 from health.alerts.storage.alert_queries import AlertRow
 from health.alerts.storage.outbox import ClaimedNotification, SupersededNotification
+from health.insights.causes.triage import Triage
 from health.metrics.definitions.catalogue import FIGURES, display
 from health.metrics.definitions.formulas import Metrics
 
@@ -71,7 +72,7 @@ def alert_message(change: AlertChange, context: MessageContext) -> Message:
         resolved_at=context.now if resolved else None,
     )
     commit = context.evidence.first if change.rule.kind is RuleKind.CONSECUTIVE_FAILURES else None
-    digest = digest_data(context.app_url, commit, context.evidence.error_line)
+    digest = digest_data(context.app_url, commit, context.evidence.error_line, context.evidence.known)
     return replace(message, data=message_data(change.rule, [data], digest))
 
 
@@ -85,10 +86,11 @@ def group_message(
     """One notification about several alerts of one rule and reason. `evidence` is by alert id; `error_line` is the one
     that all of them share."""
     rule, resolved = changes[0].rule, changes[0].reason is Reason.RESOLVED
+    common = evidence[changes[0].alert_id].known if error_line else None
     lines = [
         _target_line(rule, change.target)
         if resolved
-        else _target_line(rule, change.target, change.detail, evidence[change.alert_id])
+        else _target_line(rule, change.target, change.detail, evidence[change.alert_id], with_mark=error_line is None)
         for change in changes
     ]
     alerts = [
@@ -104,8 +106,9 @@ def group_message(
         )
         for change in changes
     ]
-    data = message_data(rule, alerts, digest_data(app_url, None, error_line))
-    return replace(_list_message(rule, changes[0].reason, lines, error_line, app_url, now), data=data)
+    data = message_data(rule, alerts, digest_data(app_url, None, error_line, common))
+    cause = (error_line, common) if error_line else None
+    return replace(_list_message(rule, changes[0].reason, lines, cause, app_url, now), data=data)
 
 
 def group_resolved_message(rule: Rule, alerts: Sequence[AlertRow], app_url: str, now: datetime) -> Message:
@@ -207,12 +210,14 @@ def _cause_suffix(data: Mapping[str, Any]) -> str:
     alerts: Sequence[Mapping[str, Any]] = data.get("alerts") or ()
     if digest:
         commit, error = digest.get("first_bad_commit"), digest.get("error_line")
+        known = digest.get("known")
     elif len(alerts) == 1:
         commit = ((alerts[0].get("first_bad_commit") or {}).get("sha") or "")[:7]
-        error = alerts[0].get("error_line")
+        error, known = alerts[0].get("error_line"), None
     else:
         return ""
-    cause = "; ".join(part for part in (f"since {commit}" if commit else "", (error or "")[:_MAX_ERROR_LENGTH]) if part)
+    parts = (f"since {commit}" if commit else "", (error or "")[:_MAX_ERROR_LENGTH], (known or "")[:_MAX_ERROR_LENGTH])
+    cause = "; ".join(part for part in parts if part)
     return f" ({cause})" if cause else ""
 
 
@@ -281,8 +286,14 @@ def _resolved_detail(change: AlertChange, context: MessageContext) -> AlertDetai
 
 
 def _list_message(
-    rule: Rule, reason: Reason, lines: Sequence[str], error_line: str | None, app_url: str, now: datetime
+    rule: Rule,
+    reason: Reason,
+    lines: Sequence[str],
+    cause: tuple[str, Triage | None] | None,
+    app_url: str,
+    now: datetime,
 ) -> Message:
+    """`cause`: the common error line and its mark."""
     resolved, number = reason is Reason.RESOLVED, len(lines)
     state = "resolved" if resolved else "still firing" if reason is Reason.REPEAT else "firing"
     more = (f"and {number - MAX_LISTED} more",) if number > MAX_LISTED else ()
@@ -291,7 +302,7 @@ def _list_message(
         subject=title,
         headline=title,
         fields=(
-            *((("Common cause", error_line),) if error_line else ()),
+            *(_cause_fields("Common cause", *cause) if cause else ()),
             ("Rule", f"{rule.rule_type.label} ≥ {rule.threshold}"),
             ("Time", formatting.timestamp(now)),
         ),
@@ -303,12 +314,18 @@ def _list_message(
 
 
 def _target_line(
-    rule: Rule, target: AlertTarget, detail: AlertDetail | None = None, evidence: Evidence = NO_EVIDENCE
+    rule: Rule,
+    target: AlertTarget,
+    detail: AlertDetail | None = None,
+    evidence: Evidence = NO_EVIDENCE,
+    *,
+    with_mark: bool = False,
 ) -> str:
-    """One target of a list: its measurement, and the run with which the condition began."""
+    """One target of a list: its measurement, the run with which the condition began, and the mark of a known cause."""
+    known = evidence.known.text if evidence.known and with_mark else ""
     measured = text.measurement_text(rule.kind, detail, rule.threshold) if detail else ""
     began = f"{evidence.label.lower()} {short_commit(evidence.first)}" if evidence.first else ""
-    described = ", ".join(part for part in (measured, began) if part)
+    described = ", ".join(part for part in (measured, began, known) if part)
     return f"• {target.label}: {described}" if described else f"• {target.label}"
 
 
@@ -318,7 +335,17 @@ def _evidence_fields(evidence: Evidence) -> tuple[Field, ...]:
     if not evidence.error_line:
         return runs
     newest = evidence.last if evidence.first and evidence.last != evidence.first else None
-    return (*runs, ("Error" if newest is None else f"Error of run {newest.run_number:,}", evidence.error_line))
+    label = "Error" if newest is None else f"Error of run {newest.run_number:,}"
+    return (*runs, *_cause_fields(label, evidence.error_line, evidence.known))
+
+
+def _cause_fields(label: str, error_line: str, known: Triage | None) -> tuple[Field, ...]:
+    """The error line, and beside it the mark of a known cause: channels cut long values."""
+    if known is None:
+        return ((label, error_line),)
+    until = f", until {formatting.timestamp(known.until)}" if known.until else ""
+    comment = f": {' '.join(known.comment.split())[:_MAX_ERROR_LENGTH]}" if known.comment else ""
+    return (label, error_line), ("Cause", f"{known.full_text}{until}{comment}")
 
 
 def _background_fields(rule: Rule, context: MessageContext) -> tuple[Field, ...]:

@@ -1,7 +1,7 @@
 """Known failure causes: users mark a cause with a ticket, an owner, a comment and an end."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.text import CONTROL_CHARACTERS, collapse_whitespace
-from db.models import CauseAlias, CauseTriage, JobCause, JobLog
+from db.logs.log_queries import failure_cause
+from db.models import CauseAlias, CauseTriage, Job, JobCause, JobLog
+from db.sql import key_table
 
 MAX_TICKET_LENGTH, MAX_OWNER_LENGTH, MAX_COMMENT_LENGTH = 500, 200, 1_000
 MAX_SPAN = timedelta(days=3_660)
@@ -54,8 +56,16 @@ class Triage:
     @property
     def text(self) -> str:
         """known: OPS-123 (platform team). Untrusted text."""
+        return self._text(self.label)
+
+    @property
+    def full_text(self) -> str:
+        """As `text`, with the address of the ticket: known: https://example.com/OPS-123 (platform team)."""
+        return self._text(self.ticket or "")
+
+    def _text(self, ticket: str) -> str:
         owner = f"({self.owner})" if self.owner else ""
-        details = " ".join(part for part in (self.label, owner) if part)
+        details = " ".join(part for part in (ticket, owner) if part)
         return f"known: {details}" if details else "known"
 
 
@@ -125,6 +135,46 @@ def known_causes(session: Session, fingerprints: Iterable[str] | None, now: date
 def get_triage(session: Session, fingerprint: str, now: datetime | None) -> Triage | None:
     """The mark of one cause at `now`, as in known_causes."""
     return known_causes(session, [fingerprint], now).get(fingerprint)
+
+
+# Ids of the repository and of the run, and the attempt.
+FailedAttempt = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class KnownFailure:
+    """The error line of a failed attempt, and the mark of its cause."""
+
+    line: str
+    triage: Triage
+
+
+def known_failures(session: Session, attempts: Iterable[FailedAttempt], now: datetime) -> dict[int, KnownFailure]:
+    """The failed attempts whose cause is known, by the id of the run."""
+    marks = known_causes(session, None, now)
+    known: dict[int, KnownFailure] = {}
+    for run_id, attempt in _attempts_with(session, list(attempts), marks.keys()) if marks else ():
+        line, fingerprint = failure_cause(session, run_id, attempt)
+        if line is not None and fingerprint in marks:
+            known[run_id] = KnownFailure(line, marks[fingerprint])
+    return known
+
+
+def _attempts_with(
+    session: Session, attempts: Sequence[FailedAttempt], fingerprints: Set[str]
+) -> list[tuple[int, int]]:
+    """Run and attempt of those with a job of one of the causes."""
+    listed = {(run_id, attempt) for _, run_id, attempt in attempts}
+    matching: set[tuple[int, int]] = set()
+    for first in range(0, len(attempts), 500):
+        wanted = key_table([(repository_id, run_id) for repository_id, run_id, _ in attempts[first : first + 500]])
+        query = (
+            select(Job.run_id, Job.attempt, JobLog.fingerprint)
+            .join(wanted, (Job.repository_id == wanted.c.repository_id) & (Job.run_id == wanted.c.id))
+            .join(JobLog, (JobLog.repository_id == Job.repository_id) & (JobLog.job_id == Job.id))
+        )
+        matching |= {(run_id, attempt) for run_id, attempt, cause in session.execute(query) if cause in fingerprints}
+    return sorted(matching & listed)
 
 
 def set_triage(session: Session, fingerprint: str, triage: Triage, now: datetime, *, by: str | None) -> str | None:
