@@ -32,12 +32,21 @@ from health.metrics.service import was_collected
 
 def daily_counts(times: Iterable[datetime], window: Window) -> list[int]:
     """The number of times on each day (UTC) that overlaps the window."""
-    days = dict.fromkeys(window.buckets(Interval.DAY), 0)
+    return _counts(times, _day_indices(window))
+
+
+def _day_indices(window: Window) -> dict[datetime, int]:
+    return {day: index for index, day in enumerate(window.buckets(Interval.DAY))}
+
+
+def _counts(times: Iterable[datetime], days: dict[datetime, int]) -> list[int]:
+    """`days`: the index of each day, which thousands of causes share."""
+    counts = [0] * len(days)
     for time in times:
-        day = bucket_start(time, Interval.DAY)
-        if day in days:
-            days[day] += 1
-    return list(days.values())
+        index = days.get(bucket_start(time, Interval.DAY))
+        if index is not None:
+            counts[index] += 1
+    return counts
 
 
 MAX_JOBS = 20_000
@@ -169,7 +178,8 @@ def causes(
     unnamed = finding_queries.failures_without_cause(session, scope, window)
     failing = {streak.last_failure.id for streak in failing_streaks(session, scope, now)}
     names, grouped = Names(session), _group_by_cluster(failed_jobs)
-    items = [_cause(names, key, jobs, window, failing) for key, jobs in grouped.items()]
+    days = _day_indices(window)
+    items = [_cause(names, key, jobs, days, failing) for key, jobs in grouped.items()]
     items.sort(key=lambda cause: (-cause.runs, -cause.last_at.timestamp()))
     listed = _with_history(session, scope, items[:limit], grouped)
     listed = _with_previous_counts(session, scope, window, listed, grouped, periods)
@@ -194,7 +204,8 @@ def cause_runs(
         return None
     jobs = {job.run_id: job for job in reversed(grouped[key])}
     failing = {streak.last_failure.id for streak in failing_streaks(session, scope, now)}
-    (cause,) = _with_history(session, scope, [_cause(Names(session), key, grouped[key], window, failing)], grouped)
+    cause = _cause(Names(session), key, grouped[key], _day_indices(window), failing)
+    (cause,) = _with_history(session, scope, [cause], grouped)
     (cause,) = _with_marks(session, [cause], grouped, now)
     newest = sorted(jobs, key=lambda run_id: jobs[run_id].created_at, reverse=True)[:limit]
     details = finding_queries.job_details(session, [jobs[run_id] for run_id in newest])
@@ -225,19 +236,22 @@ def _has_fingerprint(job: FailedJob, fingerprint: str) -> bool:
     return fingerprint in (job.fingerprint, job.stored_fingerprint)
 
 
-def _compared_text(fingerprint: str, line: str) -> str:
+def _compared_text(job: FailedJob) -> str:
     """The text by which a cause is compared with others; one with a subject equals only itself. Lines around it in the
-    log can name the subject: then its fingerprint is not that of the line alone."""
-    is_named = has_subject(line) or make_fingerprint(line) != fingerprint
-    return fingerprint if is_named else line_identity(line)
+    log can name the subject: then its fingerprint is not that of the line alone. Recognising the lines of thousands of
+    causes takes seconds: it is needed only while their subjects are not stored."""
+    if job.subject:
+        return job.fingerprint
+    is_named = has_subject(job.line) or make_fingerprint(job.line) != job.fingerprint
+    return job.fingerprint if is_named else line_identity(job.line)
 
 
 def _group_by_cluster(failed_jobs: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:
     """The jobs, newest first, by the most frequent fingerprint of their cluster."""
     counted = Counter(job.fingerprint for job in failed_jobs)
-    lines = {job.fingerprint: job.line for job in reversed(failed_jobs)}
+    newest = {job.fingerprint: job for job in reversed(failed_jobs)}
     most_frequent_first = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-    ranked = [(key, _compared_text(key, lines[key])) for key, _ in most_frequent_first]
+    ranked = [(key, _compared_text(newest[key])) for key, _ in most_frequent_first]
     name_of = {key: cluster.fingerprints[0] for cluster in clusters(ranked) for key in cluster.fingerprints}
     grouped: dict[str, list[FailedJob]] = defaultdict(list)
     for job in failed_jobs:
@@ -258,6 +272,8 @@ def _with_marks(
     session: Session, items: Sequence[Cause], grouped: dict[str, list[FailedJob]], now: datetime
 ) -> list[Cause]:
     """The causes with their marks. A mark on any fingerprint of a cause is one of the cause."""
+    if not known_causes(session, None, now):
+        return list(items)
     cause_of = {
         fingerprint: cause.fingerprint
         for cause in items
@@ -267,7 +283,12 @@ def _with_marks(
     }
     marks = known_causes(session, cause_of, now)
     known = {cause_of[fingerprint]: mark for fingerprint, mark in marks.items()}
-    return [replace(cause, known=marks.get(cause.fingerprint, known.get(cause.fingerprint))) for cause in items]
+    return [
+        replace(cause, known=marks.get(cause.fingerprint) or known[cause.fingerprint])
+        if cause.fingerprint in known
+        else cause
+        for cause in items
+    ]
 
 
 def marks_version(session: Session) -> tuple[int, datetime | None]:
@@ -302,7 +323,7 @@ def _with_previous_counts(
     return [replace(cause, runs_before=len(runs[cause.fingerprint])) for cause in items]
 
 
-def _cause(names: Names, key: str, jobs: Sequence[FailedJob], window: Window, failing: set[int]) -> Cause:
+def _cause(names: Names, key: str, jobs: Sequence[FailedJob], days: dict[datetime, int], failing: set[int]) -> Cause:
     runs = {job.run_id: job.created_at for job in jobs}
     keys = dict.fromkeys((job.repository_id, job.workflow_id) for job in jobs)
     workflows = [(names.repository(key[0]) or "", names.workflow(key), key[1]) for key in keys]
@@ -318,7 +339,7 @@ def _cause(names: Names, key: str, jobs: Sequence[FailedJob], window: Window, fa
         last_at=jobs[0].created_at,
         last_run_id=jobs[0].run_id,
         last_job_id=jobs[0].job_id,
-        by_day=daily_counts(runs.values(), window),
+        by_day=_counts(runs.values(), days),
         open=not failing.isdisjoint(runs),
         kind=named.kind if named else newest.kind or CauseClass.UNKNOWN,
         tool=named.tool if named else newest.tool or "",
