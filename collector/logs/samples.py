@@ -39,7 +39,7 @@ HOURLY_SHARE, _ASSUMED_LIMIT, HOURLY_BYTES = 0.02, 5_000, 100_000_000
 # The share of the hourly limit that must be left.
 SPARE_SHARE = 0.5
 # Jobs that are searched for, and logs that are read, in one pass.
-_SEARCHED_JOBS, _LOGS_PER_PASS = 100, 5
+_SEARCHED_JOBS, _LOGS_PER_PASS = 20, 5
 _HOUR = timedelta(hours=1)
 
 

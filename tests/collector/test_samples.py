@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, delete, func, select
 
+from collector.bootstrap import make_client as make_service_client
+from collector.bootstrap import make_collector
 from collector.context import CollectorContext
 from collector.github.errors import RateLimited
 from collector.logs import samples
@@ -14,6 +16,9 @@ from collector.logs.collect import LogCollector
 from collector.logs.reextraction import extract_outdated_causes
 from collector.logs.samples import SampleCollector
 from collector.progress import Progress
+from collector.settings import CollectorSettings
+from collector.tasks import CollectorTasks
+from core.clock import utc_now
 from db.collection.heartbeat_detail import HeartbeatDetail
 from db.engine import session_scope, write_scope
 from db.logs import log_sketches
@@ -25,7 +30,9 @@ from health.insights.causes.known_lines import sketched_job
 from health.insights.causes.novelty import job_name_hash
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import fetch_logs, make_client, sync
+from tests.simulator.app import create_app, running
 from tests.simulator.factories import JobPlan
+from tests.simulator.world import EditableWorld
 
 ID = 1001
 NOISE = "ERROR: could not connect to 10.0.0.{n}:5432, waiting"
@@ -244,3 +251,24 @@ def test_a_pass_that_ends_early_leaves_a_backlog(engine: Engine, github: GitHub,
     assert not collector.has_backlog
     collector.run(until=github.clock())
     assert collector.has_backlog
+
+
+def test_the_service_samples_when_no_failed_log_is_pending(engine: Engine) -> None:
+    world = EditableWorld(utc_now)
+    world.add_repository(REPO)
+    world.add_workflow(REPO, "CI")
+    for hours, conclusion in ((2, "success"), (1, "failure")):
+        world.add_run(REPO, "CI", conclusion=conclusion, created_at=utc_now() - timedelta(hours=hours))
+    with running(create_app(world, tokens={"good"})) as url:
+        settings = CollectorSettings(
+            github_api_url=url, github_repos=REPO, github_token="good",
+            database_url=engine.url.render_as_string(hide_password=False),
+        )  # fmt: skip
+        tasks = CollectorTasks(make_collector(settings, engine, make_service_client(settings)))
+        tasks.renew_claims()
+        tasks.sync_runs()
+        tasks.sample_logs()
+        assert sketches(engine) == 0
+        tasks.fetch_jobs()
+        tasks.sample_logs()
+        assert sketches(engine) == 1
