@@ -93,11 +93,12 @@ def trends(scope: Scope, window: Window, interval: Interval, version: int, *, co
 @serve_stale
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def infrastructure_failures(scope: Scope, window: Window, version: int) -> service.InfrastructureFailures:
-    """Failed runs without a cause are counted only if there are infrastructure failures, beside which they are
-    shown."""
+    """Failed runs without a cause are counted only if there are infrastructure failures, beside which they are shown,
+    and in windows up to 35 days: the failed runs of longer ones are too many to be read for each page."""
     with read_session() as session:
         failures = service.read_failures(session, scope, window, without_cause=False)
-        return service.with_number_without_cause(session, scope, failures) if failures.rows else failures
+        is_counted = failures.rows and window.span <= service.MAX_WINDOW_OF_RUNS
+        return service.with_number_without_cause(session, scope, failures) if is_counted else failures
 
 
 @serve_stale

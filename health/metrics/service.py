@@ -39,12 +39,14 @@ from health.metrics.queries.infrastructure import (
     read_period_failures,
     with_number_without_cause,
 )
+from health.metrics.queries.largest import MAX_WINDOW as MAX_WINDOW_OF_RUNS
 from health.metrics.queries.largest import count_passed_commits, largest_aggregates
 from health.metrics.queries.local_hours import local_hours
 from health.metrics.queries.names import Names
 from health.metrics.queries.plan import plan
 
 __all__ = [
+    "MAX_WINDOW_OF_RUNS",
     "Comparison",
     "Group",
     "HourCell",

@@ -68,12 +68,13 @@ def counts_by_key(
     groups to keep apart, all others are REST."""
     if failures is None:
         return lambda _: NOT_COUNTED
-    indices, starts = [_COLUMNS.index(name) + 1 for name in COLUMNS[by]], BucketStarts(interval)
-    window, numbers = failures.window, Counter[Key]()
-    for row in failures.rows:
-        key = key_from_columns([row[index] for index in indices])
-        key = key if selected is None or key in selected else REST
-        numbers[key, starts.of_hour(int(row[0]) // SECONDS_PER_HOUR)] += 1
+    window, numbers, starts = failures.window, Counter[Key](), BucketStarts(interval)
+    hours = [int(row[0]) // SECONDS_PER_HOUR if interval else 0 for row in failures.rows]
+    columns = [[row[_COLUMNS.index(name) + 1] for row in failures.rows] for name in COLUMNS[by]]
+    # Equal keys are counted first: there may be thousands of rows.
+    for (hour, *values), number in Counter(zip(hours, *columns, strict=True)).items():
+        key = key_from_columns(values)
+        numbers[key if selected is None or key in selected else REST, starts.of_hour(hour)] += number
 
     def counts(key: Key) -> FailureCounts:
         since = max(key[1] or window.since, window.since)
