@@ -58,15 +58,17 @@ def cause_row(
     log = [("run_id", run_id), ("attempt", attempt), ("job_id", row.job_id)]
     more = f' <span class="ph-dim">and {pluralize(job.others, "more job")}</span>' if job.others else ""
     name = f"{anchor(truncate(row.name), 'log', log)}{more}"
-    return _row(name, cause_text(row, run_id, log, evidence, known, zone), evidence)
+    query = [("text", (row.error_line or "").strip()[:_MAX_SEARCH])]
+    search = anchor("Search all logs", "search", query, hover="Logs with this line")
+    return _row(name, _text(row, run_id, log, evidence, known, zone, search), evidence)
 
 
 def log_cause(row: JobLogRow, run_id: int, evidence: JobEvidence | None, known: Triage | None, zone: ZoneInfo) -> str:
-    """The cause of one job for the page of its log, as HTML; empty without a cause."""
+    """The cause of one job for the page of its log, which has a search of its own, as HTML; empty without a cause."""
     if not row.error_line:
         return ""
     log = [("run_id", run_id), ("job_id", row.job_id)]
-    shown = _row("", cause_text(row, run_id, log, evidence, known, zone), evidence)
+    shown = _row("", _text(row, run_id, log, evidence, known, zone), evidence)
     return f'<div class="ph-attention" role="region" aria-label="Failure cause">{shown}</div>'
 
 
@@ -76,22 +78,22 @@ def _row(name: str, text: str, evidence: JobEvidence | None) -> str:
     return f'<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>{head}{text}</div></div>'
 
 
-def cause_text(
+def _text(
     row: JobLogRow,
     run_id: int,
     log: Sequence[tuple[str, object]],
     evidence: JobEvidence | None,
     known: Triage | None,
     zone: ZoneInfo,
+    search: str = "",
 ) -> str:
-    """The line and the facts of a cause as HTML. `log`: query parameters of the log."""
+    """The line and the facts of a cause as HTML. `log`: query parameters of the log; `search`: the last fact."""
     line = row.error_line or ""
     first = evidence.causes[0] if evidence and evidence.causes else None
     facts = [cause_marks.known_mark(known, zone), _subject(first, line), _place(first, log)]
     if evidence:
         verdict = cause_marks.verdict_mark(evidence, run_id)
         facts += [verdict, f"<span>{cause_marks.spread_link(evidence, zone)}</span>"]
-    search = anchor("Search all logs", "search", [("text", line.strip()[:_MAX_SEARCH])], hover="Logs with this line")
     shown = "".join(fact for fact in (*facts, f"<span>{search}</span>") if fact and fact != "<span></span>")
     others = _others(row.job_id, evidence.causes[1:], log) if evidence else ""
     return (

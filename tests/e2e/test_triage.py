@@ -31,7 +31,9 @@ def cause(seeded: Seeded) -> Iterator[str]:
 def test_a_cause_is_marked_as_known_with_the_keyboard(wide: Tab, cause: str) -> None:
     page = wide.page
     wide.go(f"/failures?cause={cause}")
-    page.get_by_role("button", name="Mark as known…").focus()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("triage")
+    expect(page.get_by_role("option").first).to_contain_text("Mark failure cause as known")
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     ticket = dialog.get_by_label("Ticket")

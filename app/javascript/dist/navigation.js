@@ -1390,9 +1390,27 @@ var actions = () => {
     run: () => menu.click()
   });
   if (view) ofViews.push({ kind: "action", label: "Clear default view", detail: view.name, run: () => setDefaultView(null) });
+  const triage = (
+    /** @type {HTMLElement | null} */
+    document.querySelector(".st-key-triage-open button")
+  );
+  const ofCauses = triage ? [{
+    kind: "action",
+    label: "Mark failure cause as known",
+    detail: "or change its mark",
+    keywords: "triage ticket owner",
+    run: () => triage.click()
+  }] : [];
   return [
+    ...ofCauses,
     ...ofViews,
     { kind: "action", label: "Clear filters", keywords: "reset", run: () => navigate(urlWithoutFilters()) },
+    {
+      kind: "action",
+      label: "Rules for failure causes",
+      keywords: "own rule classify class",
+      run: () => navigate(pageUrl("failures?show=rules"))
+    },
     {
       kind: "action",
       label: "Copy link to this page",

@@ -59,9 +59,16 @@ const actions = () => {
   if (menu) ofViews.push({ kind: "action", label: "Save view", detail: "the page with its filters", keywords: "bookmark views",
     run: () => menu.click() });
   if (view) ofViews.push({ kind: "action", label: "Clear default view", detail: view.name, run: () => setDefaultView(null) });
+  const triage = /** @type {HTMLElement | null} */ (document.querySelector(".st-key-triage-open button"));
+  /** @type {Entry[]} */
+  const ofCauses = triage ? [{ kind: "action", label: "Mark failure cause as known", detail: "or change its mark",
+    keywords: "triage ticket owner", run: () => triage.click() }] : [];
   return [
+    ...ofCauses,
     ...ofViews,
     { kind: "action", label: "Clear filters", keywords: "reset", run: () => navigate(urlWithoutFilters()) },
+    { kind: "action", label: "Rules for failure causes", keywords: "own rule classify class",
+      run: () => navigate(pageUrl("failures?show=rules")) },
     { kind: "action", label: "Copy link to this page", keywords: "url share",
       run: () => void copyToClipboard(location.href).catch(() => {}) },
     { kind: "action", label: isOn ? "Leave kiosk mode" : "Kiosk mode", keywords: "wall screen tv fullscreen",
