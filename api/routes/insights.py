@@ -18,6 +18,7 @@ from health.completeness.service import read_completeness, read_periods
 from health.insights import flaky as flaky_workflows
 from health.insights import regressions as regression_detector
 from health.insights.causes import queries as failure_causes
+from health.insights.causes.model import CauseClass
 from health.insights.causes.queries import MAX_JOBS
 from health.insights.flaky import MAX_RUNS_FOR_JOBS, RERUN_DELAY
 from health.insights.regressions import LOOK_BACK, evaluation_time
@@ -72,13 +73,24 @@ def flaky_runs(
 @router.get(
     "/failures", operation_id="list_failures", response_model=schemas.Failures, summary="List causes of failures"
 )
-def failures(request: Request, session: SessionDep, query: FilterDep, now: NowDep, limit: Limit = 100) -> Response:
-    """Clusters of the error lines in the logs of failed jobs, the most frequent first. They are kept when GitHub
-    deletes the logs."""
+def failures(
+    request: Request,
+    session: SessionDep,
+    query: FilterDep,
+    now: NowDep,
+    limit: Limit = 100,
+    classes: Annotated[
+        list[CauseClass] | None, Query(alias="class", description="Only causes of this class; repeatable")
+    ] = None,
+) -> Response:
+    """Clusters of the causes of failed jobs, those of most runs first. A job with several failed tests has several
+    causes, up to 20. They are kept when GitHub deletes the logs."""
 
     def build() -> schemas.Failures:
         periods = read_periods(session, query.scope, query.window)
-        causes = failure_causes.causes(session, query.scope, query.window, now, limit=limit, periods=periods)
+        causes = failure_causes.causes(
+            session, query.scope, query.window, now, limit=limit, periods=periods, classes=classes or ()
+        )
         notes = _truncated_jobs_note(causes.truncated) + _truncation_note(limit, causes.total, "causes")
         return schemas.Failures.from_row(
             causes,
@@ -104,7 +116,12 @@ def failure(
     query: FilterDep,
     now: NowDep,
     fingerprint: Annotated[
-        str, Path(max_length=64, description="Fingerprint of any line of the cause", examples=["8c5e0f1b7a3d9e42"])
+        str,
+        Path(
+            max_length=64,
+            description="Fingerprint of any line of the cause, also an earlier one",
+            examples=["8c5e0f1b7a3d9e428c5e0f1b"],
+        ),
     ],
     limit: Limit = 50,
 ) -> Response:

@@ -31,6 +31,7 @@ from db.logs.log_queries import JobLogRow, list_logs
 from db.logs.log_writes import request_logs
 from db.runs.job_queries import has_jobs
 from db.runs.run_queries import RunRow, get_run, list_attempts
+from health.insights.causes.attempt_causes import first_causes
 
 router = APIRouter(tags=["Logs"], dependencies=[Depends(reject_unknown_parameters)])
 _RETRY_SECONDS = "2"
@@ -82,7 +83,9 @@ def logs(
     if fetchable:
         requested = _request_logs(request, rows[0].repository_id, run_id, fetchable, now)
         rows = [replace(row, state=LogState.PENDING) if row.job_id in requested else row for row in rows]
-    body = schemas.Logs(run_id=run_id, attempt=number, jobs=[schemas.JobLog.from_log(row) for row in rows])
+    causes = first_causes(session, rows)
+    jobs = [schemas.JobLog.from_log(row, causes.get(row.job_id)) for row in rows]
+    body = schemas.Logs(run_id=run_id, attempt=number, jobs=jobs)
     states = {job.state for job in body.jobs}
     if states and states <= {LogState.EXPIRED, LogState.PRUNED}:
         detail = f"GitHub has deleted the logs of run {run_id}, and none was stored before that."

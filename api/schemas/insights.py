@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
 from api.schemas.alerts import Acknowledged
 from api.schemas.base import Schema, Time, Window, example
@@ -11,6 +11,7 @@ from api.schemas.metrics import Data
 from api.schemas.runs import Run
 from db.runs.run_queries import RunRow
 from health.alerts.attention import Attention as AttentionItem
+from health.insights.causes.model import CauseClass
 from health.insights.causes.queries import Cause as CauseRow
 from health.insights.finding_queries import FailedJob
 
@@ -34,7 +35,9 @@ _FLAKY: dict[str, Any] = {
     "before": 2,
 }  # fmt: skip
 _CAUSE: dict[str, Any] = {
-    "fingerprint": "8c5e0f1b7a3d9e42", "line": "FAILED tests/test_cart.py::test_total - assert 19.99 == 20.0",
+    "fingerprint": "8c5e0f1b7a3d9e428c5e0f1b", "line": "FAILED tests/test_cart.py::test_total - assert 19.99 == 20.0",
+    "line_number": 412, "class": "test", "tool": "pytest", "subject": "tests/test_cart.py::test_total",
+    "message": "assert 19.99 == 20.0", "cause_id": "8c5e0f1b7a3d9e428c5e0f1b", "known": None,
     "jobs": 9, "runs": 7, "repos": ["acme/web-app"],
     "workflows": [{"repo": "acme/web-app", "workflow": "CI", "workflow_id": 90001001}],
     "first_at": "2026-09-02T07:41:30Z", "last_at": "2026-11-20T09:14:02Z", "last_run_id": 7398123456,
@@ -43,6 +46,7 @@ _CAUSE: dict[str, Any] = {
 }  # fmt: skip
 _FAILED: dict[str, Any] = {
     **_RUN, "job_id": 20877123001, "line": "FAILED tests/test_cart.py::test_total - assert 19.99 == 20.0",
+    "line_number": 412,
 }  # fmt: skip
 _REGRESSION: dict[str, Any] = {
     "kind": "duration", "repo": "acme/web-app", "workflow": "CI", "workflow_id": 90001001, "branch": "main",
@@ -132,12 +136,26 @@ class AffectedWorkflow(Schema):
 
 
 class Cause(Schema):
-    model_config = example(_CAUSE)
+    model_config = ConfigDict(
+        from_attributes=True, populate_by_name=True, serialize_by_alias=True, json_schema_extra={"example": _CAUSE}
+    )
     fingerprint: str = Field(
         description="Identifies the cause: fingerprint of its most frequent line in the window; it may differ between "
         "windows"
     )
+    cause_id: str = Field(description="The same as `fingerprint`")
+    kind: CauseClass = Field(alias="class", description="What kind of problem the cause is")
+    tool: str = Field(description="The tool that reported the cause; empty if no rule recognises the line")
+    subject: str | None = Field(
+        description="What failed: a test, a file and an error code, a package, a host; null if the line names nothing"
+    )
+    message: str = Field(description="The message without the subject")
     line: str = Field(description="The error line as in the newest log of the window")
+    line_number: int | None = Field(
+        description="Number of the line in that log, from 1; null for an annotation, and until the collector has "
+        "extracted the causes of the log"
+    )
+    known: KnownCause | None = Field(description="The mark of a known cause; null without one")
     jobs: int = Field(description="Number of failed jobs with this cause in the window")
     runs: int = Field(description="Number of runs with such a job")
     repos: list[str] = Field(description="Repositories with this cause in the window, the latest first")
@@ -164,16 +182,36 @@ class Cause(Schema):
             AffectedWorkflow(repo=repo, workflow=name, workflow_id=workflow_id)
             for repo, name, workflow_id in cause.workflows
         ]
-        return cls.from_row(cause, workflows=workflows)
+        return cls.from_row(cause, workflows=workflows, cause_id=cause.fingerprint)
+
+
+class ClassCount(Schema):
+    model_config = ConfigDict(from_attributes=True, populate_by_name=True, serialize_by_alias=True)
+    kind: CauseClass = Field(alias="class", description="What kind of problem the causes are")
+    causes: int = Field(description="Number of causes of the class; a cancellation is no cause that failures share")
+    jobs: int = Field(description="Number of failed jobs with such a cause; with several classes, it counts in each")
+    runs: int = Field(description="Number of runs with such a job")
 
 
 class Failures(Schema):
     model_config = example(
-        {"window": _WINDOW, "items": [_CAUSE], "total": 1, "looked_at": 9, "unnamed": 2, "note": None, "data": _DATA}
+        {
+            "window": _WINDOW,
+            "items": [_CAUSE],
+            "total": 1,
+            "classes": [{"class": "test", "causes": 1, "jobs": 9, "runs": 7}],
+            "looked_at": 9,
+            "unnamed": 2,
+            "note": None,
+            "data": _DATA,
+        }
     )
     window: Window = Field(description=_WINDOW_DESCRIPTION)
     items: list[Cause] = Field(description="Sorted by number of runs, highest first")
     total: int = Field(description=_TOTAL)
+    classes: list[ClassCount] = Field(
+        description="Counts by class, those with most jobs first; `class` does not change them"
+    )
     looked_at: int = Field(
         description="Number of failed jobs in the window with a known cause; at most the newest 20,000"
     )
@@ -186,10 +224,11 @@ class FailedRun(Run):
     model_config = example(_FAILED)
     job_id: int = Field(description="Id of the job with this cause")
     line: str = Field(description="The error line in the log of this job")
+    line_number: int | None = Field(description="Number of the line in the log, from 1; null if unknown")
 
     @classmethod
     def from_run(cls, run: RunRow, job: FailedJob) -> Self:
-        return cls.from_row(run, job_id=job.job_id, line=job.line)
+        return cls.from_row(run, job_id=job.job_id, line=job.line, line_number=job.line_number)
 
 
 class Failure(Schema):

@@ -2,12 +2,14 @@
 
 from typing import Any, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.schemas.base import ProblemDocument, Schema, Time, example
 from core.terminal import visible_text
 from db.enums import LogState
 from db.logs.log_queries import JobLogRow
+from health.insights.causes.attempt_causes import StoredCause
+from health.insights.causes.model import CauseClass
 
 _RUN: dict[str, Any] = {
     "id": 7398123456, "repo": "acme/web-app", "workflow": "CI", "workflow_id": 90001001, "run_number": 1750,
@@ -168,6 +170,10 @@ class RunDetail(Run):
 _JOB_LOG: dict[str, Any] = {
     "job_id": 20877123001, "name": "test (3.11)", "conclusion": "failure", "state": "stored",
     "excerpt": {"first_line": 412, "lines": ["E   assert 3 == 4", "##[error]Process completed with exit code 1."]},
+    "cause": {
+        "line": "E   assert 3 == 4", "line_number": 412, "class": "test", "tool": "pytest", "subject": None,
+        "cause_id": "8c5e0f1b7a3d9e428c5e0f1b",
+    },
     "text": "Current runner version: '2.330.0'\n…",
 }  # fmt: skip
 
@@ -177,6 +183,22 @@ class Excerpt(Schema):
     lines: list[str]
 
 
+class JobCause(Schema):
+    model_config = ConfigDict(from_attributes=True, populate_by_name=True, serialize_by_alias=True)
+    line: str
+    line_number: int | None = Field(
+        description="Number of the line in the log, from 1; null for an annotation, and until the collector has "
+        "extracted the causes of the log"
+    )
+    kind: CauseClass = Field(alias="class")
+    tool: str = Field(description="The tool that reported the cause; empty if no rule recognises the line")
+    subject: str | None = Field(description="What failed: a test, a file and an error code, a package, a host")
+    cause_id: str | None = Field(
+        description="Fingerprint in /api/insights/failures; null for a cause that failures do not share, such as a "
+        "cancellation"
+    )
+
+
 class JobLog(Schema):
     model_config = example(_JOB_LOG)
     job_id: int
@@ -184,18 +206,20 @@ class JobLog(Schema):
     conclusion: str | None
     state: str = Field(description="stored, pending, expired, missing or pruned")
     excerpt: Excerpt
+    cause: JobCause | None = Field(description="The first failure cause of the job; null without one")
     text: str | None = Field(
         description="Null where no log is stored, and for stored logs beyond the size limit of the response: request "
         "such a log with `job_id`"
     )
 
     @classmethod
-    def from_log(cls, row: JobLogRow) -> Self:
+    def from_log(cls, row: JobLogRow, cause: StoredCause | None = None) -> Self:
         """A log that the collector has not tried to fetch yet is pending."""
         return cls.from_row(
             row,
             state=row.state or LogState.PENDING,
             excerpt=Excerpt(first_line=row.excerpt_first_line, lines=row.excerpt),
+            cause=None if cause is None else JobCause.from_row(cause, cause_id=cause.fingerprint),
             text=None if row.text is None else visible_text(row.text),
         )
 

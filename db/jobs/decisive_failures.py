@@ -4,6 +4,7 @@ GitHub reports neither which jobs may fail (`continue-on-error`) nor which job m
 
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
@@ -17,9 +18,10 @@ _MAX_RUNS = 100
 _MAX_AGE = timedelta(days=90)
 
 
-def in_failed_attempt() -> ColumnElement[bool]:
-    """Returns a condition on a log joined with its run: its job ran in an attempt that failed. A job that failed in a
-    successful attempt was allowed to fail. The attempt is read for runs with several attempts only."""
+def in_failed_attempt(repository_id: Any = JobLog.repository_id, job_id: Any = JobLog.job_id) -> ColumnElement[bool]:
+    """Returns a condition on a log, or on columns that identify a job, joined with its run: the job ran in an attempt
+    that failed. A job that failed in a successful attempt was allowed to fail. The attempt is read for runs with
+    several attempts only."""
     failed_attempt = (
         select(Job.id)
         .join(
@@ -30,7 +32,7 @@ def in_failed_attempt() -> ColumnElement[bool]:
                 Attempt.attempt == Job.attempt,
             ),
         )
-        .where(Job.repository_id == JobLog.repository_id, Job.id == JobLog.job_id)
+        .where(Job.repository_id == repository_id, Job.id == job_id)
         .where(Attempt.conclusion.in_(FAILED_CONCLUSIONS))
     )
     return or_(and_(Run.attempt == 1, Run.outcome == Outcome.FAILURE), and_(Run.attempt > 1, failed_attempt.exists()))

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from core.text import UNSTORABLE_CHARACTERS
 from db.definitions.records import CauseRecord
 from db.models import CauseAlias, JobCause
 from db.sql import insert_ignore
@@ -61,6 +62,7 @@ def store_aliases(session: Session, current: Mapping[str, str]) -> None:
 
 
 def current_fingerprints(session: Session, fingerprints: Collection[str]) -> dict[str, str]:
-    """The current fingerprint of each earlier one among these."""
-    query = select(CauseAlias.fingerprint, CauseAlias.current).where(CauseAlias.fingerprint.in_(fingerprints))
+    """The current fingerprint of each earlier one among these, which may be from an address and contain any text."""
+    storable = [name for name in fingerprints if not UNSTORABLE_CHARACTERS.search(name)]
+    query = select(CauseAlias.fingerprint, CauseAlias.current).where(CauseAlias.fingerprint.in_(storable))
     return {row.fingerprint: row.current for row in session.execute(query)}

@@ -1,12 +1,13 @@
 """Queries of the detectors. Every query is limited by a window, by a number of
 rows, or by both, unless its docstring says otherwise."""
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, Subquery, and_, func, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from db.definitions.attempts import DECIDED
@@ -25,13 +26,6 @@ _LOGGED_JOB = aliased(Job)
 _OF_RUN = and_(_LOGGED_JOB.repository_id == Run.repository_id, _LOGGED_JOB.run_id == Run.id)
 _OF_JOB = and_(JobLog.repository_id == _LOGGED_JOB.repository_id, JobLog.job_id == _LOGGED_JOB.id)
 
-_FIRST_CAUSE = and_(
-    JobCause.repository_id == JobLog.repository_id,
-    JobCause.job_id == JobLog.job_id,
-    JobCause.position == 0,
-    JobCause.fingerprint == JobLog.fingerprint,
-)
-
 
 @dataclass(frozen=True)
 class FlakyRun:
@@ -47,7 +41,7 @@ class FlakyRun:
 
 @dataclass(frozen=True)
 class FailedJob:
-    """A job of a failed attempt whose log, or annotation, has a failure cause. `kind` is a CauseClass, `line_number`
+    """A job of a failed attempt and one of its failure causes. `kind` is a CauseClass, `line_number`
     the place of the line in the log, null for an annotation. These, `tool` and `message` are null until the collector
     has extracted the causes of the log. `stored_fingerprint` is set if the fingerprint in the database is one of
     earlier rules."""
@@ -92,32 +86,87 @@ def count_same_commit_flakes(session: Session, scope: Scope, window: Window) -> 
 
 
 def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FailedJob]:
-    """The failed jobs of the window that have a fingerprint, newest first."""
-    columns: list[Any] = [
+    """The newest `limit` failed jobs of the window that have a fingerprint, newest first, each once for each of its
+    causes, the first cause first."""
+    columns = [
         Run.repository_id,
         Run.workflow_id,
-        Run.id,
+        Run.id.label("run_id"),
         JobLog.job_id,
         JobLog.fingerprint,
         JobLog.error_line,
         Run.created_at,
         Run.outcome,
-        JobCause.kind,
-        JobCause.tool,
-        JobCause.subject,
-        JobCause.message,
-        JobCause.line_number,
     ]
-    query = (
+    newest = (
         select(*columns)
         .join(_LOGGED_JOB, _OF_RUN)
         .join(JobLog, _OF_JOB)
-        .join(JobCause, _FIRST_CAUSE, isouter=True)
         .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.is_not(None), in_failed_attempt())
         .order_by(Run.created_at.desc(), Run.id.desc(), JobLog.job_id)
         .limit(limit)
+        .subquery("failed_jobs")
+    )
+    jobs = newest.c
+    of_job = and_(
+        JobCause.repository_id == jobs.repository_id,
+        JobCause.job_id == jobs.job_id,
+        JobCause.fingerprint.is_not(None),
+    )
+    query = (
+        select(
+            jobs.repository_id,
+            jobs.workflow_id,
+            jobs.run_id,
+            jobs.job_id,
+            func.coalesce(JobCause.fingerprint, jobs.fingerprint),
+            func.coalesce(JobCause.line, jobs.error_line),
+            jobs.created_at,
+            jobs.outcome,
+            JobCause.kind,
+            JobCause.tool,
+            JobCause.subject,
+            JobCause.message,
+            JobCause.line_number,
+        )
+        .select_from(newest)
+        .join(JobCause, of_job, isouter=True)
+        .order_by(jobs.created_at.desc(), jobs.run_id.desc(), jobs.job_id, JobCause.position)
     )
     return [FailedJob(*row) for row in session.execute(query)]
+
+
+def list_unshared_causes(session: Session, scope: Scope, window: Window, *, limit: int) -> list[tuple[str, int, int]]:
+    """The newest `limit` failed jobs of the window whose first cause two failures cannot share, such as a cancellation:
+    its class, the job and the run."""
+    query = (
+        select(JobCause.kind, JobCause.job_id, JobCause.run_id)
+        .join(Run, and_(JobCause.repository_id == Run.repository_id, JobCause.run_id == Run.id))
+        .where(*in_scope(session, scope), *in_window(window))
+        .where(JobCause.fingerprint.is_(None), JobCause.position == 0)
+        .where(JobCause.created_at >= window.since, JobCause.created_at < window.until)
+        .where(in_failed_attempt(JobCause.repository_id, JobCause.job_id))
+        .order_by(Run.created_at.desc(), Run.id.desc(), JobCause.job_id)
+        .limit(limit)
+    )
+    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+
+
+def jobs_with_causes(fingerprints: Collection[str]) -> Subquery:
+    """The jobs that have one of the fingerprints, each once for each fingerprint. The first cause of a job is that of
+    its log, where the others are not extracted yet."""
+    logs = select(JobLog.repository_id, JobLog.job_id, JobLog.run_id, JobLog.fingerprint)
+    others = select(JobCause.repository_id, JobCause.job_id, JobCause.run_id, JobCause.fingerprint)
+    return union_all(
+        logs.where(JobLog.fingerprint.in_(fingerprints)),
+        others.where(JobCause.fingerprint.in_(fingerprints), JobCause.position > 0),
+    ).subquery("with_cause")
+
+
+def of_failed_run(jobs: Subquery) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Two conditions on jobs_with_causes: the join with their runs, and that they are of failed attempts."""
+    of_run = and_(jobs.c.repository_id == Run.repository_id, jobs.c.run_id == Run.id)
+    return of_run, in_failed_attempt(jobs.c.repository_id, jobs.c.job_id)
 
 
 def first_and_last_seen(
@@ -127,12 +176,13 @@ def first_and_last_seen(
     entire history."""
     if not fingerprints:
         return {}
+    jobs = jobs_with_causes(fingerprints)
+    of_run, failed = of_failed_run(jobs)
     query = (
-        select(JobLog.fingerprint, func.min(Run.created_at), func.max(Run.created_at))
-        .join(Run, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
-        .where(*in_scope(session, scope, JobLog.repository_id), JobLog.fingerprint.in_(fingerprints))
-        .where(in_failed_attempt())
-        .group_by(JobLog.fingerprint)
+        select(jobs.c.fingerprint, func.min(Run.created_at), func.max(Run.created_at))
+        .join(Run, of_run)
+        .where(*in_scope(session, scope), failed)
+        .group_by(jobs.c.fingerprint)
     )
     return {str(row[0]): (row[1], row[2]) for row in session.execute(query)}
 
@@ -146,26 +196,37 @@ class CauseSpread:
     first_at: datetime
 
 
-def cause_spread(session: Session, scope: Scope, fingerprint: str) -> CauseSpread | None:
-    """The spread of a cause over all stored runs of the scope; null where no run has it."""
+def cause_spreads(session: Session, scope: Scope, fingerprints: Collection[str]) -> dict[str, CauseSpread]:
+    """The spread of each cause over all stored runs of the scope; without those that no run has."""
+    if not fingerprints:
+        return {}
+    jobs = jobs_with_causes(fingerprints)
+    of_run, failed = of_failed_run(jobs)
     query = (
-        select(Run.repository_id, Run.workflow_id, func.count(Run.id.distinct()), func.min(Run.created_at))
-        .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
-        .where(*in_scope(session, scope), JobLog.fingerprint == fingerprint, in_failed_attempt())
-        .group_by(Run.repository_id, Run.workflow_id)
+        select(jobs.c.fingerprint, func.count(Run.id.distinct()), func.min(Run.created_at))
+        .join(Run, of_run)
+        .where(*in_scope(session, scope), failed)
+        .group_by(jobs.c.fingerprint, Run.repository_id, Run.workflow_id)
     )
-    rows = session.execute(query).all()
-    return CauseSpread(sum(row[2] for row in rows), len(rows), min(row[3] for row in rows)) if rows else None
+    rows: dict[str, list[Any]] = defaultdict(list)
+    for row in session.execute(query):
+        rows[str(row[0])].append(row)
+    return {
+        fingerprint: CauseSpread(sum(row[1] for row in of_cause), len(of_cause), min(row[2] for row in of_cause))
+        for fingerprint, of_cause in rows.items()
+    }
 
 
 def run_times_of_cause(
     session: Session, scope: Scope, window: Window, fingerprint: str, *, limit: int
 ) -> list[datetime]:
     """When the runs of the window with a cause were created, of the newest `limit` ones, newest first."""
+    jobs = jobs_with_causes([fingerprint])
+    of_run, failed = of_failed_run(jobs)
     query = (
         select(Run.id, Run.created_at)
-        .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
-        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint == fingerprint, in_failed_attempt())
+        .join(jobs, of_run)
+        .where(*in_scope(session, scope), *in_window(window), failed)
         .distinct()
         .order_by(Run.created_at.desc(), Run.id.desc())
         .limit(limit)
@@ -179,10 +240,12 @@ def runs_by_fingerprint(
     """Distinct pairs of fingerprint and run id."""
     if not fingerprints:
         return []
+    jobs = jobs_with_causes(fingerprints)
+    of_run, failed = of_failed_run(jobs)
     query = (
-        select(JobLog.fingerprint, Run.id)
-        .join(Run, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
-        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.in_(fingerprints), in_failed_attempt())
+        select(jobs.c.fingerprint, Run.id)
+        .join(Run, of_run)
+        .where(*in_scope(session, scope), *in_window(window), failed)
         .distinct()
     )
     return [(str(row[0]), row[1]) for row in session.execute(query)]

@@ -1,4 +1,5 @@
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from health.insights.causes.queries import MAX_JOBS
 from health.insights.flaky import MAX_RUNS_FOR_JOBS
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import run, store_runs
+from tests.causes import add_cause
 from tests.findings import (
     BEFORE,
     CAUSE,
@@ -28,6 +30,7 @@ from tests.findings import (
     HOSTILE,
     LATEST,
     LINE,
+    ON_A_BRANCH,
     OTHER_CAUSE,
     STUCK,
     ago,
@@ -37,8 +40,6 @@ from tests.findings import (
 )
 from tests.kept import Kept
 
-# Not part of the response.
-CLASS_FIELDS = {"kind", "tool", "subject", "message", "known"}
 LISTS = ["/api/insights/flaky", "/api/insights/failures", "/api/insights/regressions", "/api/insights/attention"]
 SCHEMAS = dict(zip(LISTS, (schemas.Flaky, schemas.Failures, schemas.Regressions, schemas.AttentionList), strict=True))
 ONE = f"/api/insights/failures/{CAUSE}"
@@ -98,7 +99,8 @@ def test_causes_are_those_of_the_facade_with_the_one_of_most_runs_first(filled: 
     expected = told(engine, lambda session: failure_causes.causes(session, Scope(), WINDOW, NOW))
     assert [item["fingerprint"] for item in body["items"]] == [CAUSE, OTHER_CAUSE]
     for item, each in zip(body["items"], expected.items, strict=True):
-        fields = {name: value for name, value in vars(each).items() if name not in CLASS_FIELDS}
+        fields = {("class" if name == "kind" else name): value for name, value in vars(each).items()}
+        fields["cause_id"] = each.fingerprint
         assert {**item, "workflows": [tuple(place.values()) for place in item["workflows"]]} == {
             **fields, "first_at": item["first_at"], "last_at": item["last_at"],
         }  # fmt: skip
@@ -387,3 +389,23 @@ def test_a_kept_finding_still_wants_a_key(make_client: MakeClient, engine: Engin
             answer = client.get(path, headers=headers)
             assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
             assert "acme" not in answer.text
+
+
+def test_causes_are_filtered_by_class(filled: TestClient, engine: Engine) -> None:
+    """The classes of the window do not depend on the filter."""
+    with write_scope(engine) as session:
+        values = {"kind": "dependency", "fingerprint": OTHER_CAUSE, "line": "npm ERR!"}
+        add_cause(session, ON_A_BRANCH * 10, ON_A_BRANCH, **values)
+    body = asked(filled, "/api/insights/failures")
+    only = asked(filled, "/api/insights/failures", **{"class": "dependency"})
+    assert [item["cause_id"] for item in only["items"]] == [OTHER_CAUSE]
+    assert (only["total"], only["classes"]) == (1, body["classes"])
+    assert {count["class"]: count["jobs"] for count in body["classes"]} == Counter(
+        item["class"] for item in body["items"] for _ in range(item["jobs"])
+    )
+    keys = {"line", "line_number", "class", "tool", "subject", "message", "cause_id", "known"}
+    assert keys <= body["items"][0].keys()
+    both = filled.get("/api/insights/failures", params={"class": ["dependency", "unknown"]}).json()
+    assert both["total"] == sum(item["class"] in ("dependency", "unknown") for item in body["items"])
+    wrong = filled.get("/api/insights/failures", params={"class": "boom"})
+    assert (wrong.status_code, wrong.json()["errors"][0]["parameter"]) == (422, "class")

@@ -2,16 +2,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
 from db.logs import log_queries as queries
 from db.logs.log_queries import list_logs
 from db.logs.log_writes import store_log
+from db.models import JobLog
 from health.retention import prune_logs
 from tests.api.conftest import MakeClient, TestClient
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
+from tests.causes import add_cause
 from tests.kept import Kept
 
 
@@ -93,7 +95,8 @@ def test_only_the_job_asked_for_is_fetched(filled: TestClient, engine: Engine) -
 
 
 def test_stored_logs_are_answered_with_excerpt_and_text(filled: TestClient, engine: Engine) -> None:
-    stored(engine, 10, "one\nboom\n")
+    line = "FAILED test_a.py::test_one - boom"
+    keep(engine, 10, state="stored", text="one\nboom\n", excerpt_first_line=2, excerpt=("boom",), error_line=line)
     keep(engine, 11, state="missing")
     answer = filled.get("/api/logs/1")
     assert answer.status_code == 200
@@ -104,12 +107,29 @@ def test_stored_logs_are_answered_with_excerpt_and_text(filled: TestClient, engi
             {
                 "job_id": 10, "name": "test", "conclusion": "failure", "state": "stored",
                 "excerpt": {"first_line": 2, "lines": ["boom"]}, "text": "one\nboom\n",
+                "cause": {
+                    "line": line, "line_number": None, "class": "test", "tool": "pytest",
+                    "subject": "test_a.py::test_one", "cause_id": None,
+                },
             },
             {
                 "job_id": 11, "name": "lint\nnow", "conclusion": "success", "state": "missing",
-                "excerpt": {"first_line": None, "lines": []}, "text": None,
+                "excerpt": {"first_line": None, "lines": []}, "text": None, "cause": None,
             },
         ],
+    }  # fmt: skip
+
+
+def test_the_first_cause_of_a_job_is_answered_as_it_is_stored(filled: TestClient, engine: Engine) -> None:
+    stored(engine, 10, "one\nboom\n")
+    with write_scope(engine) as session:
+        session.execute(update(JobLog).where(JobLog.job_id == 10).values(error_line="x", fingerprint="f"))
+        add_cause(session, 10, 1, kind="infrastructure", tool="runner", subject=None, line="lost", line_number=None)
+        add_cause(session, 10, 1, 1, fingerprint="g")
+    (cause,) = [job["cause"] for job in filled.get("/api/logs/1").json()["jobs"] if job["job_id"] == 10]
+    assert cause == {
+        "line": "lost", "line_number": None, "class": "infrastructure", "tool": "runner", "subject": None,
+        "cause_id": "f",
     }  # fmt: skip
 
 

@@ -15,13 +15,16 @@ from db.engine import session_scope, write_scope
 from db.models import JobCause, JobLog
 from health.alerts.attention import attention
 from health.insights.causes.cause_context import cause_context
+from health.insights.causes.class_trend import ClassCount
 from health.insights.causes.distinctions import Feature
 from health.insights.causes.identity import fingerprint_of
 from health.insights.causes.queries import cause_runs, causes, summarize
 from health.insights.causes.triage import Triage, set_triage
+from health.insights.finding_queries import run_times_of_cause
 from health.insights.fingerprints import earlier_fingerprint
 from health.insights.regressions import regressions
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
+from tests.causes import add_cause
 from tests.findings import CAUSE, DAY, LATEST, LINE, LONG_AGO, OTHER_CAUSE, fill, name_cause, named
 from tests.kept import Kept
 
@@ -148,6 +151,35 @@ def test_causes_have_class_tool_subject_and_mark(filled: Engine) -> None:
     assert [(point.start, point.partial) for point in listed.trend][-1] == (NOW.replace(hour=0), True)
     assert one is not None
     assert [job.line_number for _, job in one.runs] == [7, None]
+
+
+def test_every_cause_of_a_job_is_listed_and_classes_are_counted(filled: Engine) -> None:
+    """Three failed jobs have a cause in fill(); one of them gets a second one, and a fourth is cancelled."""
+    second = "a" * 24
+    store_runs(filled, run(47, minutes=-47, branch="feature", conclusion="failure"))
+    store_jobs(filled, 47, job(470, conclusion="timed_out"))
+    with write_scope(filled) as session:
+        at = NOON - timedelta(minutes=47)
+        add_cause(session, LATEST * 10, LATEST, line=LINE, fingerprint=CAUSE, at=NOON)
+        add_cause(session, LATEST * 10, LATEST, 1, kind="lint", fingerprint=second, subject="a.py", at=NOON)
+        add_cause(session, 470, 47, kind="cancelled", tool="runner", fingerprint=None, line="canceled", at=at)
+    with session_scope(filled) as session:
+        listed = causes(session, ALL, MONTH, NOW)
+        lint = causes(session, ALL, MONTH, NOW, classes=["lint"])
+        one = cause_runs(session, second, ALL, MONTH, NOW)
+        runs = {cause.fingerprint: (cause.kind, cause.jobs, cause.runs) for cause in listed.items}
+        times = run_times_of_cause(session, ALL, MONTH, second, limit=9)
+    assert runs == {CAUSE: ("test", 2, 2), OTHER_CAUSE: ("unknown", 1, 1), second: ("lint", 1, 1)}
+    assert (listed.looked_at, listed.total, lint.total) == (3, 3, 1)
+    assert [cause.fingerprint for cause in lint.items] == [second]
+    counts = [ClassCount("test", 1, 2, 2), *(ClassCount(kind, 1, 1, 1) for kind in ("unknown", "lint"))]
+    assert listed.classes == lint.classes
+    assert sorted(listed.classes, key=lambda count: count.kind) == sorted(
+        [*counts, ClassCount("cancelled", 0, 1, 1)], key=lambda count: count.kind
+    )
+    assert one is not None
+    assert [run.id for run, _ in one.runs] == [LATEST]
+    assert times == [NOON - timedelta(days=1)]
 
 
 def test_fingerprints_of_earlier_rules_are_made_anew(filled: Engine) -> None:

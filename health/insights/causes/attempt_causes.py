@@ -2,24 +2,25 @@
 same job on the same commit, and the default branch."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from core.terminal import rendered_line
 from db.definitions.scope import Scope
-from db.enums import Conclusion
-from db.jobs.decisive_failures import in_failed_attempt
+from db.enums import CauseSource, Conclusion
+from db.logs.log_queries import JobLogRow
 from db.models import Job, JobCause, JobLog, Run
-from db.runs.run_filters import in_scope
 from db.runs.run_queries import RunRow
 from db.time_limit import TimeLimitExceeded, time_limit
-from health.insights.finding_queries import SAME_COMMIT_WINDOW, CauseSpread
+from health.insights.causes.identity import fingerprint as make_fingerprint
+from health.insights.causes.identity import is_current
+from health.insights.causes.job_causes import cause_of_text
+from health.insights.finding_queries import SAME_COMMIT_WINDOW, CauseSpread, cause_spreads
 from health.metrics.branch_status import failing_streaks
 
 # Seconds for the number of runs with the causes, which may be in all runs.
@@ -95,7 +96,7 @@ def attempt_causes(
     known = {fingerprint for fingerprint in fingerprints.values() if fingerprint}
     try:
         with time_limit(session, _TIME_LIMIT):
-            spreads = _spreads(session, known)
+            spreads = cause_spreads(session, Scope(), known)
         first = {fingerprint: spread.first_at for fingerprint, spread in spreads.items()}
     except TimeLimitExceeded:
         spreads, first = {}, _first_seen(session, known)
@@ -117,6 +118,25 @@ def attempt_causes(
     return evidence
 
 
+def first_causes(session: Session, logs: Sequence[JobLogRow]) -> dict[int, StoredCause]:
+    """The first cause of each job of one repository that has one, by job id. Until the causes of a log are extracted,
+    it is that of the stored line."""
+    lines = {log.job_id: log.error_line for log in logs if log.error_line is not None}
+    if not lines:
+        return {}
+    fingerprints, causes = _stored_causes(session, logs[0].repository_id, lines)
+    return {
+        job_id: causes[job_id][0] if job_id in causes else _cause_of_line(line, fingerprints.get(job_id))
+        for job_id, line in lines.items()
+    }
+
+
+def _cause_of_line(line: str, stored: str | None) -> StoredCause:
+    cause = cause_of_text(line)
+    current = stored if stored is None or is_current(stored) else make_fingerprint(line)
+    return StoredCause(cause.kind, cause.tool, cause.subject, line, None, CauseSource.LOG, current)
+
+
 def _stored_causes(
     session: Session, repository_id: int, job_ids: Collection[int]
 ) -> tuple[dict[int, str | None], dict[int, list[StoredCause]]]:
@@ -136,27 +156,6 @@ def _stored_causes(
         if kind is not None:
             causes[job_id].append(StoredCause(kind, tool, subject, rendered_line(line), line_number, source, own))
     return fingerprints, causes
-
-
-def _spreads(session: Session, fingerprints: Collection[str]) -> dict[str, CauseSpread]:
-    """The spread of each cause over all stored runs, as `cause_spread` counts it."""
-    if not fingerprints:
-        return {}
-    of_run = and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id)
-    key: list[Any] = [JobLog.fingerprint, Run.repository_id, Run.workflow_id]
-    query = (
-        select(JobLog.fingerprint, func.count(Run.id.distinct()), func.min(Run.created_at))
-        .join(Run, of_run)
-        .where(*in_scope(session, Scope()), JobLog.fingerprint.in_(fingerprints), in_failed_attempt())
-        .group_by(*key)
-    )
-    rows: dict[str, list[Any]] = defaultdict(list)
-    for row in session.execute(query):
-        rows[str(row[0])].append(row)
-    return {
-        fingerprint: CauseSpread(sum(row[1] for row in of_cause), len(of_cause), min(row[2] for row in of_cause))
-        for fingerprint, of_cause in rows.items()
-    }
 
 
 def _first_seen(session: Session, fingerprints: Collection[str]) -> dict[str, datetime]:

@@ -10,12 +10,11 @@ from sqlalchemy.orm import Session
 from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.definitions.scope import Scope, Window
 from db.enums import Conclusion
-from db.jobs.decisive_failures import in_failed_attempt
-from db.models import Job, JobLog, Run
+from db.models import Job, Run
 from db.runs.run_filters import in_scope, in_window
 from db.runs.run_queries import RunRow
 from health.insights.causes.distinctions import Distinction, JobContext, distinctions
-from health.insights.finding_queries import FailedJob, list_runs_by_id
+from health.insights.finding_queries import FailedJob, jobs_with_causes, list_runs_by_id, of_failed_run
 
 MAX_COMPARED_JOBS = 20_000
 
@@ -42,10 +41,12 @@ def cause_context(
 
 def first_run(session: Session, scope: Scope, fingerprints: Collection[str]) -> RunRow | None:
     """The first stored run of the scope with one of the fingerprints; null without one. Reads the entire history."""
+    jobs = jobs_with_causes(fingerprints)
+    of_run, failed = of_failed_run(jobs)
     query = (
         select(Run.id)
-        .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
-        .where(*in_scope(session, scope), JobLog.fingerprint.in_(fingerprints), in_failed_attempt())
+        .join(jobs, of_run)
+        .where(*in_scope(session, scope), failed)
         .order_by(Run.created_at, Run.id)
         .limit(1)
     )

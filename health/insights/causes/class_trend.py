@@ -1,5 +1,6 @@
-"""Failed runs over time, by the class of their failure causes. Pure."""
+"""Failed runs by the class of their failure causes: over time, and in total. Pure."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,3 +35,27 @@ def class_trend(jobs: Iterable[tuple[str, int, datetime]], window: Window, inter
         )
         for start, by_class in runs.items()
     ]
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """The number of causes of a class, and of the jobs and runs with one of them; one with causes of several classes
+    counts once in each. Jobs without a cause that others share, such as cancelled ones, are in no cause."""
+
+    kind: str
+    causes: int
+    jobs: int
+    runs: int
+
+
+def count_classes(causes: Iterable[str], failures: Iterable[tuple[str, int, int]]) -> list[ClassCount]:
+    """One item for each class, those with most jobs first. `causes`: the class of each cause. `failures`: failed jobs
+    as (class, ID of the job, ID of the run)."""
+    number = Counter(causes)
+    jobs: dict[str, set[int]] = defaultdict(set)
+    runs: dict[str, set[int]] = defaultdict(set)
+    for kind, job_id, run_id in failures:
+        jobs[kind].add(job_id)
+        runs[kind].add(run_id)
+    counts = [ClassCount(kind, number[kind], len(jobs[kind]), len(runs[kind])) for kind in jobs]
+    return sorted(counts, key=lambda count: (-count.jobs, count.kind))

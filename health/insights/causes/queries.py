@@ -1,7 +1,7 @@
 """Failure causes: clusters of the error lines of failed jobs. They are kept after GitHub has deleted the logs."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from core import terminal
 from db.definitions.scope import Scope, Window, bucket_start
 from db.enums import Interval
+from db.logs.cause_writes import current_fingerprints
 from db.logs.log_queries import failure_cause
 from db.models import CauseTriage
 from db.runs.run_queries import RunRow
 from health.completeness.service import PeriodCompleteness
 from health.insights import finding_queries
 from health.insights.causes.cause_context import first_run
-from health.insights.causes.class_trend import ClassPoint, class_trend
+from health.insights.causes.class_trend import ClassCount, ClassPoint, class_trend, count_classes
 from health.insights.causes.extraction import cause_of_line
 from health.insights.causes.identity import fingerprint as make_fingerprint
 from health.insights.causes.identity import has_subject, is_current, line_identity
@@ -56,11 +57,12 @@ _MAX_LINE = 2_000
 
 @dataclass(frozen=True)
 class Cause:
-    """`fingerprint` is that of the most frequent line; `line`, its class `kind`, tool, subject and message are from the
-    newest log. `tool` is empty if no rule recognises the line. `known` is the mark by a user. `workflows` are tuples of
-    repository, name and id. `first_at` and `last_at` are of the first and the last stored run of the scope with this
-    cause, in the window or not. `open`: a workflow currently fails with it on its default branch. `runs_before` counts
-    the runs of the previous period; null where it was not collected. All other values are of the window."""
+    """`fingerprint` is that of the most frequent line; `line`, its place, its class `kind`, tool, subject and message
+    are from the newest log. `tool` is empty if no rule recognises the line. `known` is the mark by a user. `workflows`
+    are tuples of repository, name and id. `first_at` and `last_at` are of the first and the last stored run of the
+    scope with this cause, in the window or not. `open`: a workflow currently fails with it on its default branch.
+    `runs_before` counts the runs of the previous period; null where it was not collected. All other values are of the
+    window."""
 
     fingerprint: str
     line: str
@@ -79,6 +81,7 @@ class Cause:
     tool: str = ""
     subject: str | None = None
     message: str = ""
+    line_number: int | None = None
     known: Triage | None = None
 
 
@@ -86,7 +89,8 @@ class Cause:
 class Causes:
     """`items` are sorted by frequency, most frequent first; `total` also counts those that are not listed. `looked_at`
     is the number of failed jobs with a cause, `unnamed` that of failed runs without one. `truncated`: only the newest
-    20,000 jobs were evaluated. `trend`: runs by class over time, of all causes."""
+    20,000 jobs were evaluated. `trend`: runs by class over time, and `classes`: counts by class, those with most jobs
+    first, of all causes."""
 
     items: list[Cause]
     looked_at: int
@@ -94,6 +98,7 @@ class Causes:
     truncated: bool
     total: int
     trend: list[ClassPoint] = field(default_factory=list)
+    classes: list[ClassCount] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -151,8 +156,10 @@ class RunCause:
 def cause_of_run(session: Session, run_id: int, attempt: int) -> RunCause | None:
     """Null where the attempt did not fail, or where its cause has no fingerprint."""
     line, fingerprint = failure_cause(session, run_id, attempt)
-    spread = finding_queries.cause_spread(session, Scope(), fingerprint) if fingerprint else None
-    if line is None or fingerprint is None or spread is None:
+    if line is None or fingerprint is None:
+        return None
+    spread = finding_queries.cause_spreads(session, Scope(), [fingerprint]).get(fingerprint)
+    if spread is None:
         return None
     return RunCause(fingerprint, line, spread.runs, spread.workflows, spread.first_at)
 
@@ -172,8 +179,10 @@ def causes(
     limit: int | None = None,
     periods: PeriodCompleteness | None = None,
     interval: Interval = Interval.DAY,
+    classes: Collection[str] = (),
 ) -> Causes:
-    """The failure causes of the window. Without a `limit` all are listed. `interval`: that of the trend."""
+    """The failure causes of the window. Without a `limit` all are listed; with `classes`, only causes of these classes,
+    which changes no other figures. `interval`: that of the trend."""
     failed_jobs, truncated = _failed_jobs(session, scope, window)
     unnamed = finding_queries.failures_without_cause(session, scope, window)
     failing = {streak.last_failure.id for streak in failing_streaks(session, scope, now)}
@@ -181,25 +190,29 @@ def causes(
     days = _day_indices(window)
     items = [_cause(names, key, jobs, days, failing) for key, jobs in grouped.items()]
     items.sort(key=lambda cause: (-cause.runs, -cause.last_at.timestamp()))
-    listed = _with_history(session, scope, items[:limit], grouped)
+    selected = [cause for cause in items if not classes or cause.kind in classes]
+    listed = _with_history(session, scope, selected[:limit], grouped)
     listed = _with_previous_counts(session, scope, window, listed, grouped, periods)
     listed = _with_marks(session, listed, grouped, now)
-    # Bars lead to the causes of their class: the jobs of a cause have its class.
-    classified = ((item.kind, job.run_id, job.created_at) for item in items for job in grouped[item.fingerprint])
-    trend = class_trend(classified, window, interval)
-    return Causes(listed, len(failed_jobs), unnamed, truncated, len(items), trend)
+    # Bars and counts lead to the causes of their class: the jobs of a cause have its class.
+    members = [(cause.kind, job) for cause in items for job in grouped[cause.fingerprint]]
+    trend = class_trend(((kind, job.run_id, job.created_at) for kind, job in members), window, interval)
+    unshared = finding_queries.list_unshared_causes(session, scope, window, limit=MAX_JOBS)
+    failures = [(kind, job.job_id, job.run_id) for kind, job in members]
+    counts = count_classes((cause.kind for cause in items), [*failures, *unshared])
+    jobs = len({job.job_id for job in failed_jobs})
+    return Causes(listed, jobs, unnamed, truncated, len(selected), trend, counts)
 
 
 def cause_runs(
     session: Session, fingerprint: str, scope: Scope, window: Window, now: datetime, *, limit: int = 50
 ) -> CauseRuns | None:
-    """The runs of one cause; null where the window has none."""
+    """The runs of one cause; null where the window has none. The fingerprint can be one of an earlier version."""
     failed_jobs, truncated = _failed_jobs(session, scope, window)
     grouped = _group_by_cluster(failed_jobs)
-    key = next(
-        (key for key, jobs in grouped.items() if any(_has_fingerprint(job, fingerprint) for job in jobs)),
-        None,
-    )
+    key = _find_cause(grouped, fingerprint)
+    if key is None:
+        key = _find_cause(grouped, current_fingerprints(session, [fingerprint]).get(fingerprint, ""))
     if key is None:
         return None
     jobs = {job.run_id: job for job in reversed(grouped[key])}
@@ -221,11 +234,14 @@ def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[F
     """The newest failed jobs, and whether there are more. Fingerprints of earlier rules are recomputed from the line;
     after an upgrade, the collector needs some time to do that with the stored ones."""
     jobs = finding_queries.list_failed_jobs(session, scope, window, limit=MAX_JOBS + 1)
-    return [_with_current_fingerprint(job) for job in jobs[:MAX_JOBS]], len(jobs) > MAX_JOBS
+    ids = dict.fromkeys(job.job_id for job in jobs)
+    is_truncated = len(ids) > MAX_JOBS
+    omitted = next(reversed(ids)) if is_truncated else None
+    return [_with_current_fingerprint(job) for job in jobs if job.job_id != omitted], is_truncated
 
 
 def _with_current_fingerprint(job: FailedJob) -> FailedJob:
-    current = None if is_current(job.fingerprint) else make_fingerprint(job.line)
+    current = None if job.kind or is_current(job.fingerprint) else make_fingerprint(job.line)
     return replace(job, fingerprint=current, stored_fingerprint=job.fingerprint) if current else job
 
 
@@ -234,6 +250,13 @@ def _has_fingerprint(job: FailedJob, fingerprint: str) -> bool:
     if len(fingerprint) == EARLIER_LENGTH:
         return fingerprint == job.stored_fingerprint or earlier_fingerprint(job.line) == fingerprint
     return fingerprint in (job.fingerprint, job.stored_fingerprint)
+
+
+def _find_cause(grouped: dict[str, list[FailedJob]], fingerprint: str) -> str | None:
+    """The key of the group with a fingerprint; null without one."""
+    if fingerprint in grouped:
+        return fingerprint
+    return next((key for key, jobs in grouped.items() if any(_has_fingerprint(job, fingerprint) for job in jobs)), None)
 
 
 def _compared_text(job: FailedJob) -> str:
@@ -331,7 +354,7 @@ def _cause(names: Names, key: str, jobs: Sequence[FailedJob], days: dict[datetim
     return Cause(
         fingerprint=key,
         line=terminal.rendered_line(jobs[0].line),
-        jobs=len(jobs),
+        jobs=len({job.job_id for job in jobs}),
         runs=len(runs),
         repos=list(dict.fromkeys(repo for repo, _, _ in workflows)),
         workflows=workflows,
@@ -345,4 +368,5 @@ def _cause(names: Names, key: str, jobs: Sequence[FailedJob], days: dict[datetim
         tool=named.tool if named else newest.tool or "",
         subject=named.subject if named else newest.subject,
         message=terminal.rendered_line((named.message if named else newest.message) or ""),
+        line_number=newest.line_number,
     )
