@@ -39,7 +39,7 @@ class OwnRules:
         budget = CpuBudget(OWN_RULES_CPU_SECONDS)
         try:
             text = decompress_log(fetched.content) if fetched.content is not None else record.text or ""
-            causes = with_rule(self._rules, job, text.splitlines(), record.causes, check=budget.check)
+            causes = with_rule(self._rules, job, text, record.causes, check=budget.check)
         except CpuBudgetExceeded:
             logger.warning(
                 "%s: rules for failure causes are not applied to the log of job %s: they took more than %g s of CPU "

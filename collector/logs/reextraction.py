@@ -80,8 +80,7 @@ def _with_rule(log: OutdatedLog, rules: RuleSet, text: bytes | None, causes: Cau
     job, check, stored = _failed_job(log), CpuBudget(OWN_RULES_CPU_SECONDS).check, [cause.line for cause in log.stored]
     try:
         if text is not None:
-            lines = text.decode("utf-8", "replace").splitlines() if rules else []
-            return with_rule(rules, job, lines, causes, check=check)
+            return with_rule(rules, job, text.decode("utf-8", "replace"), causes, check=check) if rules else causes
         first_line = log.excerpt_first_line
         return with_rule_in_excerpt(rules, job, log.excerpt, first_line, causes, check=check, stored=stored)
     except CpuBudgetExceeded:

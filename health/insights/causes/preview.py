@@ -15,10 +15,12 @@ from db.logs.log_queries import decompress_log
 from db.logs.pending_logs import failed_step
 from health.insights.causes import rule_queries as queries
 from health.insights.causes.extraction import cause_of_line
+from health.insights.causes.job_causes import FailedJob
 from health.insights.causes.model import CauseClass
+from health.insights.causes.rule_causes import match_log
 from health.insights.causes.rule_queries import Key
 from health.insights.causes.rules import CauseRule, RuleMatch, RuleSet
-from health.insights.causes.step_output import output_of_lines, step_output
+from health.insights.causes.step_output import output_of_lines
 from health.insights.causes.stored_rules import list_rules
 
 DEFAULT_DAYS, MAX_DAYS = 30, 400
@@ -179,16 +181,17 @@ class _Preview:
 
     def _match(self, row: Row[Any]) -> None:
         step = failed_step(row.steps)
-        if row.content is not None:
-            lines = decompress_log(row.content).splitlines()
-            output = step_output(lines, step.span if step else None, self._check)
-        else:
-            output = output_of_lines(row.excerpt or [], row.excerpt_first_line or 1)
-        output = output.with_lines([row.error_line] if row.error_line else [])
-        match = self._rules.match(output, self._check)
+        job = FailedJob(row.repo, row.job, step.name if step else None, step.span if step else None)
+        match = self._match_rules(self._rules, job, row)
         if match is not None:
-            older = self._older.covering(row.repo, row.job, step.name if step else None)
-            self._add(row, match, older.match(output, self._check))
+            self._add(row, match, self._match_rules(self._older, job, row))
+
+    def _match_rules(self, rules: RuleSet, job: FailedJob, row: Row[Any]) -> RuleMatch | None:
+        others = [row.error_line] if row.error_line else []
+        if row.content is not None:
+            return match_log(rules, job, decompress_log(row.content), others, self._check)
+        output = output_of_lines(row.excerpt or [], row.excerpt_first_line or 1).with_lines(others)
+        return rules.covering(job.repository, job.name, job.step_name).match(output, self._check)
 
     def _add(self, row: Row[Any], match: RuleMatch, older: RuleMatch | None) -> None:
         before = _class_of(row)

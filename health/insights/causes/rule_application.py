@@ -151,8 +151,7 @@ def _changed_causes(work: _Work, rules: RuleSet, row: Row[Any], stored: Causes) 
 def _with_rule(rules: RuleSet, job: FailedJob, row: Row[Any], causes: Causes, check: Callable[[], None]) -> Causes:
     others, stored = without_rules(causes), [cause.line for cause in causes]
     if row.content is not None:
-        lines = decompress_log(row.content).splitlines()
-        return with_rule(rules, job, lines, others, check=check)
+        return with_rule(rules, job, decompress_log(row.content), others, check=check)
     excerpt = row.excerpt or ()
     current = with_rule_in_excerpt(rules, job, excerpt, row.excerpt_first_line, others, check=check, stored=stored)
     number = next((cause.line_number for cause in causes if current and cause.line == current[0].line), None)

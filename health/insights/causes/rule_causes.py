@@ -7,20 +7,29 @@ from db.definitions.records import CauseRecord
 from db.enums import CauseSource
 from health.insights.causes.job_causes import FailedJob
 from health.insights.causes.rules import TOOL, RuleMatch, RuleSet, rule_fingerprint
-from health.insights.causes.step_output import StepOutput, output_of_lines, step_output
+from health.insights.causes.step_output import output_of_lines, step_output
 
 Causes = tuple[CauseRecord, ...]
 
 
-def with_rule(
-    rules: RuleSet, job: FailedJob, lines: Sequence[str], causes: Causes,
-    *, check: Callable[[], None], stored: Iterable[str] = (),
-) -> Causes:  # fmt: skip
-    """The causes of a failed job with that of the first rule that matches the output of its failed step, or else a line
-    of the causes, such as an annotation, or of the `stored` ones. `lines` are those of the log; `check` may raise to
-    interrupt the work."""
+def match_log(
+    rules: RuleSet, job: FailedJob, text: str, others: Iterable[str], check: Callable[[], None]
+) -> RuleMatch | None:
+    """The first rule that matches the output of the failed step in a log, or else one of the `others`: lines of other
+    sources, such as annotations. `check` may raise to interrupt the work."""
     covering = rules.covering(job.repository, job.name, job.step_name)
-    return _prepend(covering, step_output(lines, job.step, check), causes, stored, check) if covering else causes
+    if not covering:
+        return None
+    lines = list(others)
+    candidates = covering.matching("\n".join((text, *lines)), check)
+    if not candidates:
+        return None
+    return candidates.match(step_output(text.splitlines(), job.step, check).with_lines(lines), check)
+
+
+def with_rule(rules: RuleSet, job: FailedJob, text: str, causes: Causes, *, check: Callable[[], None]) -> Causes:
+    """The causes of a failed job with that of the first rule that matches its log or their lines in front."""
+    return _prepend(match_log(rules, job, text, (cause.line for cause in causes), check), causes)
 
 
 def with_rule_in_excerpt(
@@ -30,8 +39,10 @@ def with_rule_in_excerpt(
     """As with_rule, for a log whose text is deleted: what a rule matched before may be part of `stored` only.
     `first_line`: the number of the excerpt's first line."""
     covering = rules.covering(job.repository, job.name, job.step_name)
+    if not covering:
+        return causes
     output = output_of_lines(excerpt, first_line or 1)
-    return _prepend(covering, output, causes, stored, check) if covering else causes
+    return _prepend(covering.match(output.with_lines([*(cause.line for cause in causes), *stored]), check), causes)
 
 
 def without_rules(causes: Causes) -> Causes:
@@ -39,10 +50,7 @@ def without_rules(causes: Causes) -> Causes:
     return tuple(cause for cause in causes if cause.source != CauseSource.RULE)
 
 
-def _prepend(
-    rules: RuleSet, output: StepOutput, causes: Causes, stored: Iterable[str], check: Callable[[], None]
-) -> Causes:
-    match = rules.match(output.with_lines([*(cause.line for cause in causes), *stored]), check)
+def _prepend(match: RuleMatch | None, causes: Causes) -> Causes:
     if match is None:
         return causes
     record = _record(match)

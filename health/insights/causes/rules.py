@@ -16,7 +16,7 @@ from health.insights.causes.lines import display_line
 from health.insights.causes.model import CauseClass
 from health.insights.causes.step_output import NumberedLine, StepOutput
 from health.log_search.query import InvalidQuery, LogQuery
-from health.log_search.trigrams import Trigrams, fold
+from health.log_search.trigrams import Trigrams, fold, searchable_text
 from health.metrics.definitions.job_groups import group_name
 
 # Every rule is tried with every failed job.
@@ -142,6 +142,14 @@ class RuleSet:
         read."""
         selected = RuleSet(())
         selected._matchers = [matcher for matcher in self._matchers if matcher.rule.covers(repo, job, step)]
+        return selected
+
+    def matching(self, text: str, check: Callable[[], None]) -> "RuleSet":
+        """The rules that match anywhere in a log. All others do not match the output of a step, which takes more time
+        to select."""
+        log = StepOutput(((None, searchable_text(text)),))
+        selected = RuleSet(())
+        selected._matchers = [matcher for matcher in self._matchers if matcher.first_line(log, check) is not None]
         return selected
 
     def match(self, output: StepOutput, check: Callable[[], None]) -> RuleMatch | None:
