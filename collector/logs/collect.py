@@ -3,7 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from collector.context import CollectorContext
 from collector.github.errors import Forbidden, GitHubError, Gone, NotFound, RateLimited, Unauthorized
@@ -24,7 +24,7 @@ from core.logging import log_context
 from db.engine import session_scope, write_scope
 from db.enums import LogState
 from db.jobs.decisive_failures import jobs_allowed_to_fail
-from db.logs.log_sketches import COMPARED_WITHIN, SketchedJob, SuccessfulJob, sketched_days, sketches_of
+from db.logs.log_sketches import SketchedJob, SuccessfulJob, sketched_days, sketches_of
 from db.logs.log_writes import MAX_TEMPORARY_FAILURES, record_failed_fetch, store_log
 from db.logs.pending_logs import PendingLog, finished_jobs, pending_logs, repositories_with_requested_logs
 from db.repositories.repository_queries import RepositoryRow, claimed_repository_ids, list_repositories
@@ -153,17 +153,16 @@ class LogBatch:
         dated = [(log, log.created_at) for log in logs if log.created_at is not None and (log.failed or log.succeeded)]
         if not dated:
             return
-        sketches: dict[tuple[SketchedJob, date], list[bytes]] = {}
+        sketches: dict[SketchedJob, list[bytes]] = {}
         with session_scope(self._engine) as session:
-            since = min(created_at for _, created_at in dated) - COMPARED_WITHIN
-            days = sketched_days(session, self._id, since.date())
+            days = sketched_days(session, self._id)
             sketched = {job for job, _ in days}
             for log, created_at in dated:
                 job, day = sketched_job(self._id, log.workflow_id, log.name), created_at.date()
                 if log.failed and job in sketched:
-                    if (job, day) not in sketches:
-                        sketches[job, day] = sketches_of(session, job, created_at)
-                    self._comparisons[log.job_id] = Comparison(sketches[job, day])
+                    if job not in sketches:
+                        sketches[job] = sketches_of(session, job)
+                    self._comparisons[log.job_id] = Comparison(sketches[job])
                 elif log.succeeded and (job, day) not in days:
                     days.add((job, day))
                     self._comparisons[log.job_id] = Comparison(is_sketched=True)

@@ -62,10 +62,10 @@ def _extract_batch(engine: Engine, stop: threading.Event, deadline: float) -> in
 def _extract(engine: Engine, log: OutdatedLog, rules: RuleSet) -> ExtractedLog:
     if not log.failed:
         return ExtractedLog(log, ())
-    text = _stored_text(engine, log) if log.has_text else None
-    excerpt = _excerpt_of_text(log, text, _known_lines(engine, log)) if text is not None else None
+    text, known = _stored_text(engine, log) if log.has_text else None, _known_lines(engine, log)
+    excerpt = _excerpt_of_text(log, text, known) if text is not None else None
     if text is None or excerpt is None:
-        return ExtractedLog(log, _with_rule(log, rules, None, _causes_without_text(log)))
+        return ExtractedLog(log, _with_rule(log, rules, None, _causes_without_text(log, known)))
     causes = choose_causes(excerpt, lambda: _stored_annotations(log))
     return ExtractedLog(log, _with_rule(log, rules, text, causes), (excerpt.first_line, excerpt.lines))
 
@@ -73,7 +73,7 @@ def _extract(engine: Engine, log: OutdatedLog, rules: RuleSet) -> ExtractedLog:
 def _known_lines(engine: Engine, log: OutdatedLog) -> KnownLines:
     with session_scope(engine) as session:
         job = sketched_job(log.repository_id, log.workflow_id, log.job_name)
-        return known_lines(session, job, log.created_at)
+        return known_lines(session, job)
 
 
 def _with_rule(log: OutdatedLog, rules: RuleSet, text: bytes | None, causes: Causes) -> Causes:
@@ -133,13 +133,13 @@ def _stored_annotations(log: OutdatedLog) -> list[Annotation]:
     return annotations
 
 
-def _causes_without_text(log: OutdatedLog) -> tuple[CauseRecord, ...]:
+def _causes_without_text(log: OutdatedLog, known: KnownLines) -> tuple[CauseRecord, ...]:
     """Of an annotation, else of the excerpt, else of the stored line."""
     annotations = _stored_annotations(log)
     if annotations and log.stored[0].source != CauseSource.LOG:
         return annotation_causes(annotations)
     # The lines of an excerpt have no times, so that a step cannot be selected by its span.
-    job = replace(_failed_job(log), step=None)
+    job = replace(_failed_job(log), step=None, known=known)
     causes = causes_of_log([f"{line}\n" for line in log.excerpt], job).causes
     line = next((cause.line for cause in log.stored if cause.source != CauseSource.RULE), None)
     records: tuple[CauseRecord, ...] = ()

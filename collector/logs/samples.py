@@ -19,7 +19,6 @@ from collector.logs.fetch import log_chunks
 from core.logging import log_context
 from db.engine import session_scope, write_scope
 from db.logs.log_sketches import (
-    COMPARED_WITHIN,
     SketchedJob,
     SuccessfulJob,
     jobs_to_sketch,
@@ -32,6 +31,8 @@ log = logging.getLogger(__name__)
 # Jobs are sampled that failed within this time and have no sketch of a run within the other.
 _FAILED_WITHIN, _SKETCHED_WITHIN = timedelta(days=3), timedelta(days=7)
 _RETRY_AFTER = timedelta(days=1)
+# The age of runs that are searched for a sample.
+_SEARCHED_WITHIN = timedelta(days=14)
 # Of a longer log, the start is read.
 MAX_SAMPLE_BYTES = HEAD_BYTES + TAIL_BYTES
 # Requests an hour as a share of the hourly limit; the limit that is assumed for a server without one; bytes an hour.
@@ -103,7 +104,7 @@ class SampleCollector:
             if now < self._forbidden_until.get(job.repository_id, now):
                 continue
             with session_scope(self._engine) as session:
-                sample = successful_job(session, job, partial(is_same, job), now - COMPARED_WITHIN)
+                sample = successful_job(session, job, partial(is_same, job), now - _SEARCHED_WITHIN)
             sketched += sample is not None and self._sketch(job, repositories[job.repository_id], sample)
         return sketched
 

@@ -12,8 +12,8 @@ from db.enums import Conclusion, LogState
 from db.models import Job, JobLog, LogSketch, Run
 from db.sql import insert_ignore
 
-# A failed log is compared with sketches of runs at most this much older or newer.
-COMPARED_WITHIN = timedelta(days=14)
+# Failed logs of runs at most this much older or newer are compared with the first sketch of their job.
+AFFECTED_WITHIN = timedelta(days=14)
 # The newest sketches of a job that are stored, and those of all jobs together.
 MAX_PER_JOB, MAX_TOTAL = 3, 10_000
 # Failed logs whose causes are extracted again after the first sketch of their job.
@@ -41,21 +41,16 @@ class SuccessfulJob:
     created_at: datetime
 
 
-def sketches_of(session: Session, job: SketchedJob, around: datetime) -> list[bytes]:
-    """The newest sketches of a job within COMPARED_WITHIN of a time."""
-    query = (
-        select(LogSketch.content)
-        .where(*_of_job(job), LogSketch.created_at.between(around - COMPARED_WITHIN, around + COMPARED_WITHIN))
-        .order_by(LogSketch.day.desc())
-        .limit(MAX_PER_JOB)
-    )
+def sketches_of(session: Session, job: SketchedJob) -> list[bytes]:
+    """The sketches of a job, the newest first. Those of any time apply: what a successful log has caused no failure."""
+    query = select(LogSketch.content).where(*_of_job(job)).order_by(LogSketch.day.desc()).limit(MAX_PER_JOB)
     return list(session.scalars(query))
 
 
-def sketched_days(session: Session, repository_id: int, since: date) -> set[tuple[SketchedJob, date]]:
-    """The jobs of a repository with a sketch since a day, and the days of their sketches."""
+def sketched_days(session: Session, repository_id: int) -> set[tuple[SketchedJob, date]]:
+    """The jobs of a repository with a sketch, and the days of their sketches."""
     query = select(LogSketch.workflow_id, LogSketch.job_name_hash, LogSketch.day).where(
-        LogSketch.repository_id == repository_id, LogSketch.day >= since
+        LogSketch.repository_id == repository_id
     )
     return {(SketchedJob(repository_id, row.workflow_id, row.job_name_hash), row.day) for row in session.execute(query)}
 
@@ -69,10 +64,9 @@ def store_sketch(
     is_same_job: Callable[[str], bool],
 ) -> int:
     """Stores a sketch unless the job has one of the same day, and deletes the oldest ones beyond MAX_PER_JOB. If it is
-    the first one that applies to stored failed logs of the job, their causes are extracted again; returns the number of
-    these logs. `is_same_job`: whether a job of the workflow with this name is the same one."""
-    near = LogSketch.created_at.between(sample.created_at - COMPARED_WITHIN, sample.created_at + COMPARED_WITHIN)
-    is_first = session.scalar(select(func.count()).select_from(LogSketch).where(*_of_job(job), near)) == 0
+    the first one of the job, the causes of its failed logs within AFFECTED_WITHIN are extracted again; returns the
+    number of these logs. `is_same_job`: whether a job of the workflow with this name is the same one."""
+    is_first = session.scalar(select(func.count()).select_from(LogSketch).where(*_of_job(job))) == 0
     row = {
         "repository_id": job.repository_id,
         "workflow_id": job.workflow_id,
@@ -179,7 +173,7 @@ def _extract_again(session: Session, job: SketchedJob, around: datetime, is_same
         .join(Job, and_(Job.repository_id == JobLog.repository_id, Job.id == JobLog.job_id))
         .where(JobLog.repository_id == job.repository_id, JobLog.state == LogState.STORED)
         .where(Run.workflow_id == job.workflow_id)
-        .where(Run.created_at.between(around - COMPARED_WITHIN, around + COMPARED_WITHIN))
+        .where(Run.created_at.between(around - AFFECTED_WITHIN, around + AFFECTED_WITHIN))
         .where(JobLog.cause_version.is_not(None), JobLog.error_line.is_not(None))
         .order_by(Run.created_at.desc())
         .limit(_MAX_FAILED)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, delete, func, select, update
 
 from collector.bootstrap import make_client as make_service_client
 from collector.bootstrap import make_collector
@@ -28,6 +28,7 @@ from health.insights.causes import known_lines
 from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.causes.known_lines import sketched_job
 from health.insights.causes.novelty import job_name_hash
+from health.retention import prune_logs
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import fetch_logs, make_client, sync
 from tests.simulator.app import create_app, running
@@ -107,6 +108,13 @@ def test_a_successful_log_is_sketched_with_one_request_and_the_failed_one_is_rea
     assert error_line(engine, failed) == (REAL, CAUSE_VERSION)
     with session_scope(engine) as session:
         assert session.scalars(select(CauseAlias)).all() == []
+    # A later version of the extraction does not undo it, even if the text was deleted in the meantime.
+    assert sum(prune_logs(engine, github.clock() + timedelta(days=100))) == 1
+    with write_scope(engine) as session:
+        session.execute(update(JobLog).values(cause_version=CAUSE_VERSION - 1))
+        session.execute(update(LogSketch).values(created_at=github.clock() - timedelta(days=90)))
+    assert extract_outdated_causes(engine, threading.Event(), seconds=60) == 1
+    assert error_line(engine, failed) == (REAL, CAUSE_VERSION)
     # A later failure is compared at once.
     later = add(github, "failure", NOISE.format(n=8), REAL, END, days=0.1)
     sync(engine, github.url, (REPO,), clock=github.clock)
@@ -161,7 +169,7 @@ def test_of_a_long_log_the_start_is_read(
     assert sampler(engine, github).run({ID: REPO}) == 1
     with session_scope(engine) as session:
         (row,) = session.scalars(select(LogSketch)).all()
-        known = known_lines.known_lines(session, sketched_job(ID, row.workflow_id, "it"), github.clock())
+        known = known_lines.known_lines(session, sketched_job(ID, row.workflow_id, "it"))
     assert "error: a" in known
     assert "error: of the end" not in known
 
@@ -187,7 +195,7 @@ def test_sketches_are_bounded_by_job_and_in_total_and_removed_with_their_reposit
 
     def stored() -> Iterator[bytes]:
         with session_scope(engine) as session:
-            yield from sketches_of(session, job, github.clock())
+            yield from sketches_of(session, job)
 
     def put(day: int, content: bytes, name: str = "it") -> None:
         with write_scope(engine) as session:

@@ -1,7 +1,5 @@
 """The sketches of a job's successful logs in the database: read for failed logs, and stored."""
 
-from datetime import datetime
-
 from sqlalchemy.orm import Session
 
 from db.logs.log_sketches import SketchedJob, SuccessfulJob, prune_sketches, sketches_of, store_sketch
@@ -13,10 +11,10 @@ def sketched_job(repository_id: int, workflow_id: int, name: str) -> SketchedJob
     return SketchedJob(repository_id, workflow_id, job_name_hash(name))
 
 
-def known_lines(session: Session, job: SketchedJob, created_at: datetime) -> KnownLines:
-    """The lines of successful logs with which a failed log of the job is compared. `created_at`: of the failed run."""
+def known_lines(session: Session, job: SketchedJob) -> KnownLines:
+    """The lines of successful logs with which a failed log of the job is compared."""
     known = NONE_KNOWN
-    for content in sketches_of(session, job, created_at):
+    for content in sketches_of(session, job):
         known |= decode(content)
     return known
 
