@@ -84,10 +84,14 @@ def _requested(parameter: str) -> str:
     return value if value in _LABELS[parameter] else ""
 
 
+def shared_query() -> list[tuple[str, object]]:
+    """The selected period and filters. Links within the page would clear those that they omit."""
+    return [(key, value) for key in url_state.SHARED_KEYS for value in url_state.query_values(key)]
+
+
 def list_address(*query: tuple[str, object]) -> str:
     """The list of the causes of the selected period and filters that a query selects."""
-    shared = [(key, value) for key in url_state.SHARED_KEYS for value in url_state.query_values(key)]
-    return address("failures", [*shared, *query])
+    return address("failures", [*shared_query(), *query])
 
 
 def filter_chips(items: Sequence[Cause], chosen: CauseFilter, new_since: datetime | None) -> None:

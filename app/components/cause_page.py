@@ -148,8 +148,8 @@ def distinction_rows(items: Sequence[Distinction], cause_runs: CauseRuns, time: 
 def _share(item: Distinction) -> Cell:
     share = item.runs / item.known
     return Cell(
-        f'<span class="ph-one" title="{formatting.percent(share)}">'
-        f"<b>{formatting.count(item.runs)}</b> of {formatting.count(item.known)}</span>",
+        f'<span class="ph-one"><b>{formatting.percent(share)}</b> '
+        f'<span class="ph-dim">{formatting.count(item.runs)} of {formatting.count(item.known)}</span></span>',
         share,
     )
 
@@ -242,7 +242,8 @@ def _line(line: str, reference: str, log: Query) -> Cell:
 
 
 def differing_part(line: str, reference: str) -> str:
-    """The words of the line between its common start and its common end with another line; empty if both are equal."""
+    """The words of the line between its common start and its common end with another line, without the directories of a
+    path that both have; empty if both are equal."""
     words, others = line.split(), reference.split()
     limit = min(len(words), len(others))
     start = next((at for at in range(limit) if words[at] != others[at]), limit)
@@ -251,4 +252,13 @@ def differing_part(line: str, reference: str) -> str:
     if len(words) == len(others) == start:
         return ""
     part = " ".join(words[max(start - 1, 0) : len(words) - tail])
+    if start < limit and (cut := _common_path(words[start], others[start])):
+        # Only the position differs in the last file of a long path.
+        part, start = words[start][cut:] + part.partition(words[start])[2], 2
     return f"{'… ' if start > 1 else ''}{part}{' …' if tail else ''}"
+
+
+def _common_path(word: str, other: str) -> int:
+    """The length of the directories with which both words begin."""
+    equal = next((at for at, (one, two) in enumerate(zip(word, other, strict=False)) if one != two), 0)
+    return word[:equal].rfind("/") + 1

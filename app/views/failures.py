@@ -32,7 +32,7 @@ if fingerprint:
         completeness(data, window.since, scope.repos)
         cause_page.unknown_cause(selection.describe())
         st.stop()
-    cause_page.cause_head(cause_runs, time)
+    cause_page.cause_head(cause_runs, cause_filter.shared_query())
     cause_triage.cause_actions(cause_runs.cause.fingerprint, cause_runs.cause.line, cause_runs.cause.kind)
     completeness(data, window.since, scope.repos)
     key, zone = cause_runs.cause.fingerprint, session.zone()
@@ -73,7 +73,7 @@ with panel("Failure causes", subtitle, export=export, search=matching if chosen.
         if note := failure_causes.class_note(causes, chosen.classes, trends):
             st.caption(note)
         if listed:
-            failure_causes.cause_table(listed, now, time, since, chosen)
+            failure_causes.cause_table(listed, now, cause_filter.shared_query(), since, chosen)
         else:
             st.caption("No failure causes in this period match the search and the filters.")
         if chosen.text:

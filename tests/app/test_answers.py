@@ -280,7 +280,7 @@ def test_the_page_of_a_cause_shows_its_first_run_and_what_distinguishes_its_runs
     assert set(rows) == {"Branch"}
     assert rows["Branch"]["Value"].value == "release/<b>1</b>"
     assert rows["Branch"]["Value"].links[0].startswith("runs?branch=release%2F%3Cb%3E1%3C%2Fb%3E&repo=acme%2Fweb")
-    assert (rows["Branch"]["Runs with this cause"].text, rows["Branch"]["Other runs"].text) == ("8 of 9", "0.0%")
+    assert (rows["Branch"]["Runs with this cause"].text, rows["Branch"]["Other runs"].text) == ("88.9% 8 of 9", "0.0%")
     head = next(block for block in html(page) if "ph-cause-runs" in block)
     assert f"run?run_id={60_008}" in head.partition("Last run")[0]
     assert f"run?run_id={RERUN}" in head.partition("Last run")[2]
@@ -295,3 +295,5 @@ def test_the_differing_part_of_a_line_has_a_word_of_context() -> None:
     assert differing_part("x in job 12 on linux", "x in job 7 on linux") == "… job 12 …"
     assert differing_part("one", "two") == "one"
     assert differing_part("a b", "a b c") == "… b"
+    assert differing_part("e: /home/x/Pay.kt:87:1 Bad x", "e: /home/x/Pay.kt:7:1 Bad x") == "… Pay.kt:87:1 …"
+    assert differing_part("e: /home/x/Pay.kt:8 Bad a", "e: /home/x/Pay.kt:7 Bad b") == "… Pay.kt:8 Bad a"

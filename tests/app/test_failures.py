@@ -116,6 +116,7 @@ def test_key_figures_lead_to_what_they_count(failed: Seeded, open_page: Open) ->
     values = {name: unescape(re.sub("<[^>]+>", "", value)) for name, value in cards.items()}
     links = {name: unescape(link) for name, value in cards.items() for link in re.findall('href="([^"]*)"', value)}
     assert links["failures"] == "runs?repo=acme%2Fweb&outcome=failure"
+    assert all(row["Cause"].links[0].endswith("&repo=acme%2Fweb") for row in table(page, "causes"))
     assert links["infrastructure"] == "failures?repo=acme%2Fweb&class=infrastructure"
     for name in ("new_causes", "untriaged_causes"):
         query = parse_qs(urlsplit(links[name]).query)

@@ -12,7 +12,7 @@ from collector.logs.reextraction import extract_outdated_causes
 from db.collection.sync_state import sync_state
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
-from db.models import JobCause, JobLog
+from db.models import CauseAlias, JobCause, JobLog
 from health.alerts.attention import attention
 from health.insights.causes.cause_context import cause_context
 from health.insights.causes.class_trend import ClassCount
@@ -214,6 +214,15 @@ def test_a_link_with_a_fingerprint_of_earlier_rules_leads_to_its_cause(filled: E
         assert one is not None
         assert (one.cause.fingerprint, one.cause.line) == (named(line), line)
         assert (extract(filled) > 0) == (not refreshed)
+
+
+def test_a_link_with_an_alias_leads_to_the_current_cause(filled: Engine) -> None:
+    with write_scope(filled) as session:
+        session.add(CauseAlias(fingerprint="a" * 24, current=CAUSE))
+    with session_scope(filled) as session:
+        one = cause_runs(session, "a" * 24, ALL, MONTH, NOW)
+    assert one is not None
+    assert one.cause.fingerprint == CAUSE
 
 
 def test_causes_with_equal_lines_differ_by_the_subject_that_other_lines_name(filled: Engine) -> None:
