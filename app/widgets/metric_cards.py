@@ -73,7 +73,13 @@ def metric_cards(
     """Cards as one piece of HTML: Streamlit's metrics would load a charting library for their trends. Trends omit
     partial time buckets, or each would end in a drop. `links`: the addresses to which the values of figures lead."""
     shown = [point.metrics for point in points if not point.partial] or [point.metrics for point in points]
-    cards = [_card(comparison, shown, period, now, FIGURES[name], draw, links.get(name)) for name, draw in selection]
+    # Beside a success rate: other pages have a card of infrastructure failures.
+    has_rate = any(name.startswith("success_rate") for name, _ in selection)
+    notes = {"failures": _failure_note(comparison.current)} if has_rate else {}
+    cards = [
+        _card(comparison, shown, period, now, FIGURES[name], draw, links.get(name), notes.get(name, ""))
+        for name, draw in selection
+    ]
     cards += [_plain_card(card) for card in extra_cards]
     st.html(f'<div class="ph-tiles">{"".join(cards)}</div>')
 
@@ -137,6 +143,7 @@ def _card(
     figure: Figure,
     draw: Callable[[Sequence[float | None], str], str],
     link: str | None,
+    note: str = "",
 ) -> str:
     change = comparison.change(figure.name)
     tone = _TONES[change.is_improvement if change else None]
@@ -151,8 +158,8 @@ def _card(
     return (
         f'<div class="ph-tile" data-figure="{figure.name}"><span class="ph-label" title="{html(figure.description)}">'
         f"{html(figure.label)}</span><b>{value}</b>"
-        f"{_note(figure, comparison.current, comparison, now)}"
-        f"{_remaining_rate(comparison) if figure.name == 'success_rate' else ''}"
+        f"{_note(figure, comparison.current, comparison, now, note)}"
+        f"{_remaining_rate(figure, comparison)}"
         f'<span class="ph-change"><span class="ph-chip ph-{tone}" title="{html(change_title(change))}">'
         f"{html(change.text if change else formatting.NO_DATA)}</span> {html(against)}</span>"
         f'<img src="{draw([figure.value(point) for point in metrics], tone)}" '
@@ -160,14 +167,13 @@ def _card(
     )
 
 
-def _remaining_rate(comparison: Comparison) -> str:
-    """The success rate without infrastructure failures; empty if there are none."""
-    figures = comparison.current
-    if not figures.infrastructure_failures:
+def _remaining_rate(all_runs: Figure, comparison: Comparison) -> str:
+    """The rate without infrastructure failures; empty if there are none, and for other figures."""
+    figures, figure = comparison.current, FIGURES.get(f"{all_runs.name}_without_infrastructure")
+    if figure is None or not figures.infrastructure_failures:
         return ""
-    figure = FIGURES["success_rate_without_infrastructure"]
     change = comparison.change(figure.name)
-    title = f"{figure.description} {infrastructure_text(figures)}."
+    title = f"{figure.description} {_infrastructure_text(figures)}."
     if change is not None:
         title += f" Change: {change.text} ({change_title(change)})."
     value = figure.format(figure.value(figures))
@@ -177,7 +183,7 @@ def _remaining_rate(comparison: Comparison) -> str:
     )
 
 
-def infrastructure_text(figures: Metrics) -> str:
+def _infrastructure_text(figures: Metrics) -> str:
     """How many of the failed runs are infrastructure failures, and how many have no known cause."""
     failed = pluralize(figures.runs.failure, "failed run")
     text = f"Of {failed}, {formatting.count(figures.infrastructure_failures or 0)} failed by infrastructure"
@@ -185,9 +191,21 @@ def infrastructure_text(figures: Metrics) -> str:
     return text if unknown is None else f"{text} and {formatting.count(unknown)} have no known cause"
 
 
-def _note(figure: Figure, figures: Metrics, comparison: Comparison, now: datetime) -> str:
-    """Notes on figures that are provisional, incomplete or from few runs."""
-    words = []
+def _failure_note(figures: Metrics) -> str:
+    """How many failures are excluded from the rate without infrastructure failures, and how many may be; empty without
+    infrastructure failures."""
+    if not figures.infrastructure_failures:
+        return ""
+    note, unknown = (
+        f"{formatting.count(figures.infrastructure_failures)} infrastructure",
+        figures.failures_without_cause,
+    )
+    return f"{note} · {formatting.count(unknown)} without a cause" if unknown else note
+
+
+def _note(figure: Figure, figures: Metrics, comparison: Comparison, now: datetime, note: str = "") -> str:
+    """Notes on figures that are provisional, incomplete or from few runs; `note` comes first."""
+    words = [note] if note else []
     if figure.distribution and figure.value(figures) is not None and is_small_sample(figure.sample(figures)):
         n = figure.sample(figures)
         words.append(f"of {formatting.count(n)} {'run' if n == 1 else 'runs'}")
@@ -195,10 +213,6 @@ def _note(figure: Figure, figures: Metrics, comparison: Comparison, now: datetim
         words.append(PROVISIONAL_LABEL)
     if figure.name == "cost_usd" and figures.cost_unknown_minutes:
         words.append(f"excludes {formatting.count(figures.cost_unknown_minutes)} min without a known price")
-    if figure.name == "failures" and figures.infrastructure_failures:
-        words.append(f"{formatting.count(figures.infrastructure_failures)} infrastructure")
-        if figures.failures_without_cause:
-            words.append(f"{formatting.count(figures.failures_without_cause)} without a cause")
     if figure.name == "runs" and figures.runs.in_progress:
         words.append(f"{formatting.count(figures.runs.in_progress)} still running")
     return f' <small class="ph-dim">{html(" · ".join(words))}</small>' if words else ""

@@ -8,6 +8,7 @@ import pytest
 
 from app.components.cost import waste_card
 from app.widgets import cells, metric_cards
+from app.widgets.sparklines import wide_bar_sparkline, wide_line_sparkline
 from db.definitions.scope import Window
 from health.metrics.cost import WastedMinutes
 from health.metrics.definitions.catalogue import FIGURES
@@ -77,6 +78,19 @@ def test_infrastructure_failures_are_beside_the_success_rate(monkeypatch: pytest
         "Of 40 failed runs, 25 failed by infrastructure and 6 have no known cause. Change: +20.0 pp (75 now, 100 "
         in drawn[0]
     )
+
+
+def test_the_failure_rate_has_one_without_infrastructure_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = [fact("success")] * 60 + [fact("failure")] * 40
+    drawn: list[str] = []
+    monkeypatch.setattr(metric_cards.st, "html", drawn.append)
+    window, now = Window(NOW - timedelta(days=30), NOW), figures(facts, failures=FailureCounts(25, 6))
+    comparison = Comparison(now, now, window, window.before(), comparable=True)
+    cards = ("failures", wide_bar_sparkline), ("failure_rate", wide_line_sparkline)
+    metric_cards.metric_cards(comparison, [Point(window.since, partial=False, metrics=now)], "30d", NOW, cards)
+    assert "<strong>20.0%</strong> without infrastructure failures" in drawn[0]
+    # The page with these cards has one of infrastructure failures.
+    assert "25 infrastructure" not in drawn[0]
 
 
 @pytest.mark.parametrize("failures", [FailureCounts(0, 6), NOT_COUNTED], ids=["none", "runs are deleted"])

@@ -85,6 +85,12 @@ def test_hidden_columns_can_be_shown_on_a_phone(phone: "sync_api.BrowserContext"
         tab.page.get_by_role("button", name="Columns").click()
         tab.page.get_by_role("checkbox", name="Failed").check()
         assert head.is_visible()
+        large_only = tab.page.locator("[data-table=all-workflows] th[data-key=without-infrastructure]")
+        choice = tab.page.get_by_role("checkbox", name="Without infrastructure")
+        assert (large_only.is_hidden(), choice.is_checked()) == (True, False)
+        choice.check()
+        assert large_only.is_visible()
+        choice.uncheck()
         assert tab.overflow <= 0
         # The browser stores the choice.
         tab.go("/workflow")
