@@ -1,6 +1,7 @@
 """Known failure causes: reading their marks for pages, and the changes of users."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import streamlit as st
 
@@ -8,7 +9,7 @@ from app import session
 from app.access.policy import AccessDenied
 from app.data.connection import read_session, utc_now, write_session
 from app.data.outages import serve_stale
-from health.insights.causes import triage
+from health.insights.causes import queries, triage
 from health.insights.causes.triage import Triage
 
 
@@ -33,13 +34,21 @@ def _known_causes(fingerprints: tuple[str, ...]) -> dict[str, Triage]:
         return triage.known_causes(database, fingerprints, utc_now())
 
 
+@serve_stale
+@st.cache_data(ttl=5, max_entries=1, show_spinner=False)
+def marks_version() -> tuple[int, datetime | None]:
+    """Changes with every mark: the version of the data does not. A user sees the own changes at once."""
+    with read_session() as database:
+        return queries.marks_version(database)
+
+
 def mark_known(fingerprint: str, mark: Triage) -> None:
     """Raises InvalidTriage, UnknownCause, SessionEnded, Unavailable."""
     by, now = user_name(), utc_now()
     valid = triage.validate_triage(mark, now)
     with write_session() as database:
         current = triage.set_triage(database, fingerprint, valid, now, by=by)
-    _known_causes.clear()
+    _clear()
     if current is None:
         raise UnknownCause("No stored job has this cause: reload the page once the stored causes are extracted again.")
 
@@ -49,7 +58,12 @@ def unmark(fingerprint: str) -> None:
     user_name()
     with write_session() as database:
         triage.remove_triage(database, fingerprint)
+    _clear()
+
+
+def _clear() -> None:
     _known_causes.clear()
+    marks_version.clear()
 
 
 def user_name() -> str | None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app.data.causes import marks_version
 from app.data.connection import read_session
 from app.data.outages import serve_stale
 from db.definitions.scope import Scope, Window
@@ -27,7 +28,7 @@ _HISTORY = timedelta(days=30)
 
 
 def attention(scope: Scope, now: datetime, version: int) -> list[attention_list.Attention]:
-    return _attention(scope, now, version, _marks_version())
+    return _attention(scope, now, version, marks_version())
 
 
 @serve_stale
@@ -55,7 +56,7 @@ def causes(
     scope: Scope, window: Window, now: datetime, version: int, interval: Interval = Interval.DAY
 ) -> failure_causes.Causes:
     """`interval`: that of the trend."""
-    return _causes(scope, window, now, version, interval, _marks_version())
+    return _causes(scope, window, now, version, interval, marks_version())
 
 
 @serve_stale
@@ -67,17 +68,10 @@ def _causes(
         return failure_causes.causes(session, scope, window, now, interval=interval)
 
 
-@serve_stale
-def _marks_version() -> tuple[int, datetime | None]:
-    """A user who marks a cause as known sees the mark at once: the version of the data does not change then."""
-    with read_session() as session:
-        return failure_causes.marks_version(session)
-
-
 def cause_runs(
     fingerprint: str, scope: Scope, window: Window, now: datetime, version: int
 ) -> failure_causes.CauseRuns | None:
-    return _cause_runs(fingerprint, scope, window, now, version, _marks_version())
+    return _cause_runs(fingerprint, scope, window, now, version, marks_version())
 
 
 @serve_stale
