@@ -27,6 +27,7 @@ def text_of(line: str, *, step: bool = True) -> str:
     """A log with the line in the failed step, or before it."""
     seconds = ("05", "06") if step else ("01", "06")
     return (
+        "2026-11-18T12:00:00.0000000Z ünïcode\n"
         f"2026-11-18T12:00:{seconds[0]}.0000000Z {line}\n2026-11-18T12:00:{seconds[1]}.0000000Z done\n"
         "2026-11-18T12:00:09.0000000Z ##[error]Process completed with exit code 1.\n"
     )

@@ -33,7 +33,7 @@ def test_a_preview_counts_the_stored_failures_that_match(engine: Engine) -> None
     assert (found.searched, found.excerpts, found.without_log) == (10, 2, 1)
     assert (found.unread, found.is_partial) == (0, False)
     assert sum(cause.jobs for cause in found.causes) == 8
-    assert [(line.run_id, line.line_number) for line in found.lines[:3]] == [(101, 1), (102, 1), (103, 1)]
+    assert [(line.run_id, line.line_number) for line in found.lines[:3]] == [(101, 2), (102, 2), (103, 2)]
     assert {line.run_id for line in found.lines} == {2, 3, 7, 101, 102, 103, 104, 105}
     assert found.lines[0].line == REGISTRY
     excerpt = next(line for line in found.lines if line.run_id == 104)

@@ -74,7 +74,7 @@ def test_a_saved_rule_names_what_its_preview_counted(application: RuleApplicatio
         assert after[run][0][:3] == ("rule", "infrastructure", "Registry down")
         assert after[run][1:] == before[run]
         assert shown(engine)[run][1] == rule_fingerprint(rule_id)
-    assert (after[2][0][3], after[104][0][3], after[105][0][3]) == (1, 8, None)
+    assert (after[2][0][3], after[104][0][3], after[105][0][3]) == (2, 8, None)
     assert all(after[run] == before[run] for run in before.keys() - named)
     with session_scope(engine) as session:
         (rule,) = stored_rules.list_rules(session)
@@ -128,7 +128,7 @@ def test_work_is_interrupted_and_resumed(
         session.execute(update(JobLog).where(JobLog.run_id == 2).values(state="pruned", content=None, excerpt=["x"]))
     save(engine, replace(RULE, name="Renamed"), rule_id)
     application.run(seconds=30)
-    assert causes(engine)[2][0] == ("rule", "infrastructure", "Renamed", 1)
+    assert causes(engine)[2][0] == ("rule", "infrastructure", "Renamed", 2)
     assert shown(engine)[2] == (REGISTRY.replace("503", "502"), rule_fingerprint(rule_id))
     # A new version of the extraction keeps what the rule named.
     expected = causes(engine)

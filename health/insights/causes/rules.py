@@ -149,7 +149,7 @@ class RuleSet:
         to select."""
         log = StepOutput(((None, searchable_text(text)),))
         selected = RuleSet(())
-        selected._matchers = [matcher for matcher in self._matchers if matcher.first_line(log, check) is not None]
+        selected._matchers = [matcher for matcher in self._matchers if matcher.position(log, check) >= 0]
         return selected
 
     def match(self, output: StepOutput, check: Callable[[], None]) -> RuleMatch | None:
@@ -195,12 +195,17 @@ class _Matcher:
 
     def first_line(self, output: StepOutput, check: Callable[[], None]) -> NumberedLine | None:
         """The first matching line."""
+        position = self.position(output, check)
+        if position < 0:
+            return None
+        return output.at_character(position) if self._expression is None else output.at_byte(position)
+
+    def position(self, output: StepOutput, check: Callable[[], None]) -> int:
+        """Of the first match: in `folded` of a text, in `encoded` of an expression; -1 without one."""
         check()
         if self._expression is None:
-            at = output.folded.find(self._needle)
-            return output.at_character(at) if at >= 0 else None
-        at = _first_match(self._expression, output.encoded, check)
-        return output.at_byte(at) if at >= 0 else None
+            return output.folded.find(self._needle)
+        return _first_match(self._expression, output.encoded, check)
 
 
 def _first_match(expression: Expression, data: bytes, check: Callable[[], None]) -> int:
