@@ -16,6 +16,8 @@ from db.sql import insert_ignore
 AFFECTED_WITHIN = timedelta(days=14)
 # The newest sketches of a job that are stored, and those of all jobs together.
 MAX_PER_JOB, MAX_TOTAL = 3, 10_000
+# The length of a sketch without a line: of nothing, compressed with zlib.
+EMPTY_BYTES = 8
 # Failed logs whose causes are extracted again after the first sketch of their job.
 _MAX_AFFECTED = 500
 # Runs and jobs of a workflow that are searched for a successful job.
@@ -64,9 +66,12 @@ def store_sketch(
     is_same_job: Callable[[str], bool],
 ) -> int:
     """Stores a sketch unless the job has one of the same day, and deletes the oldest ones beyond MAX_PER_JOB. If it is
-    the first one of the job, the causes of its failed logs within AFFECTED_WITHIN are extracted again; returns the
-    number of these logs. `is_same_job`: whether a job of the workflow with this name is the same one."""
-    is_first = session.scalar(select(func.count()).select_from(LogSketch).where(*_of_job(job))) == 0
+    the first one of the job that has a line, the causes of its failed logs within AFFECTED_WITHIN are extracted again;
+    returns the number of these logs. `is_same_job`: whether a job of the workflow with this name is the same one."""
+    others = (
+        select(func.count()).select_from(LogSketch).where(*_of_job(job), func.length(LogSketch.content) > EMPTY_BYTES)
+    )
+    is_first = len(content) > EMPTY_BYTES and session.scalar(others) == 0
     row = {
         "repository_id": job.repository_id,
         "workflow_id": job.workflow_id,

@@ -27,7 +27,7 @@ from db.models import CauseAlias, JobLog, LogSketch, Repository, Run
 from health.insights.causes import known_lines
 from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.causes.known_lines import sketched_job
-from health.insights.causes.novelty import job_name_hash
+from health.insights.causes.novelty import NONE_KNOWN, encode, job_name_hash, sketch
 from health.retention import prune_logs
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import fetch_logs, make_client, sync
@@ -225,10 +225,11 @@ def test_only_logs_near_the_first_sketch_of_their_job_are_read_again(
     with session_scope(engine) as session:
         workflow = session.scalars(select(Run.workflow_id)).first() or 0
     job = sketched_job(ID, workflow, "it")
-    for expected, day in ((1, 0), (0, 1), (0, 1)):
+    lines = encode(sketch([NOISE]))
+    for expected, day, content in ((0, 0, encode(NONE_KNOWN)), (1, 1, lines), (0, 2, lines)):
         with write_scope(engine) as session:
             sample = SuccessfulJob(day, day, github.clock() - timedelta(days=day))
-            assert known_lines.store(session, job, sample, b"") == expected
+            assert known_lines.store(session, job, sample, content) == expected
     assert error_line(engine, failed)[1] is None
     assert error_line(engine, old)[1] is not None
     assert error_line(engine, other)[1] is not None
