@@ -181,3 +181,24 @@ def test_an_annotation_is_the_same_cause_when_its_file_was_edited() -> None:
     )
     assert one == moved
     assert len({one, other, elsewhere}) == 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "subjects"),
+    [
+        (
+            ["FAIL src/a.test.ts", "  ● cart › total", "FAIL src/b.test.ts", "  ● shop › opens"],
+            ["cart › total", "shop › opens"],
+        ),
+        (["npm error ERESOLVE unable to resolve dependency tree", "npm error Could not resolve dependency:"], [None]),
+        (
+            ["A.swift:1: error: -[T a] : XCTAssertEqual failed: no", "Test Case '-[T a]' failed (0.1 seconds)."],
+            ["-[T a] A.swift"],
+        ),
+        (["FAILED a.py::test_a - no", "FAILED a.py::test_ab - no"], ["a.py::test_a", "a.py::test_ab"]),
+    ],
+)
+def test_lines_about_one_failure_are_one_cause(lines: list[str], subjects: list[str | None]) -> None:
+    text = "\n".join(lines)
+    record = fetched(f"{STEP}{text}\n##[error]{CLOSING}\n").record
+    assert [cause.subject for cause in record.causes] == subjects

@@ -13,6 +13,7 @@ from health.insights.causes.identity import fingerprint_of
 from health.insights.causes.lines import ERROR_MARK
 from health.insights.causes.model import CauseClass, FailureCause
 from health.insights.causes.novelty import NONE_KNOWN, KnownLines
+from health.insights.causes.repetitions import without_repetitions
 from health.insights.causes.scan import StepSpan
 
 # Stored causes of one job. Further ones, such as the failed tests of a broken build, are left out.
@@ -58,7 +59,7 @@ def cause_records(
     is the number in the log of the line that the causes count as 1; null if they are not lines of a log."""
     named: dict[str, CauseRecord] = {}
     unnamed: list[CauseRecord] = []
-    for cause in causes:
+    for cause in without_repetitions(causes):
         record = _record(cause, source, first_line)
         if record.fingerprint is None:
             unnamed.append(record)
