@@ -14,14 +14,14 @@ from app.widgets.text import html, truncate
 from core.formatting import pluralize
 from db.logs.log_queries import JobLogRow
 from health.insights.causes.attempt_causes import JobEvidence, StoredCause
-from health.insights.causes.extraction import MAX_CAUSES
+from health.insights.causes.job_causes import MAX_JOB_CAUSES
 from health.insights.causes.model import CauseClass
 from health.insights.causes.triage import Triage
 
 MAX_ROWS = 20
 _MAX_LINE, _MAX_SUBJECT = 500, 120
 # Of the other causes of a job that are listed.
-_MAX_OTHERS = 20
+_MAX_OTHERS = MAX_JOB_CAUSES
 # Of a line that is searched for in all logs.
 _MAX_SEARCH = 200
 _NOUNS: dict[str, str] = {
@@ -127,7 +127,7 @@ def _others(job_id: int, causes: Sequence[StoredCause], log: Sequence[tuple[str,
         return ""
     kinds = {cause.kind for cause in causes}
     noun = _NOUNS.get(kinds.pop(), "cause") if len(kinds) == 1 else "cause"
-    at_least = "at least " if len(causes) + 1 >= MAX_CAUSES else ""
+    at_least = "at least " if len(causes) + 1 >= MAX_JOB_CAUSES else ""
     more = pluralize(len(causes), f"more {noun}")
     items = "".join(f"<li>{_other(cause, log)}</li>" for cause in causes[:_MAX_OTHERS])
     if len(causes) > _MAX_OTHERS:

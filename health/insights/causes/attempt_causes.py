@@ -59,11 +59,11 @@ class RunReference:
 
 @dataclass(frozen=True)
 class JobEvidence:
-    """What is known about the failure of a job. `causes`: the first one is that of `fingerprint`; empty while they are
-    not extracted. `first_at`: when the first stored run with the first cause was created; null without a cause.
-    `spread`: the stored runs with it; null also if counting them takes too long. `passed`: the last attempt or run in
-    which the job passed on the same commit. `failing`: the run that fails with the cause on the default branch, if it
-    is another branch. `is_new`: no earlier run has the cause."""
+    """What is known about the failure of a job. `causes`: the first one is that of `fingerprint`; until they are
+    extracted, only that of the stored line. `first_at`: when the first stored run with the first cause was created;
+    null without a cause. `spread`: the stored runs with it; null also if counting them takes too long. `passed`: the
+    last attempt or run in which the job passed on the same commit. `failing`: the run that fails with the cause on the
+    default branch, if it is another branch. `is_new`: no earlier run has the cause."""
 
     fingerprint: str | None
     causes: tuple[StoredCause, ...]
@@ -121,14 +121,11 @@ def attempt_causes(
 def first_causes(session: Session, logs: Sequence[JobLogRow]) -> dict[int, StoredCause]:
     """The first cause of each job of one repository that has one, by job id. Until the causes of a log are extracted,
     it is that of the stored line."""
-    lines = {log.job_id: log.error_line for log in logs if log.error_line is not None}
-    if not lines:
+    named = [log.job_id for log in logs if log.error_line is not None]
+    if not named:
         return {}
-    fingerprints, causes = _stored_causes(session, logs[0].repository_id, lines)
-    return {
-        job_id: causes[job_id][0] if job_id in causes else _cause_of_line(line, fingerprints.get(job_id))
-        for job_id, line in lines.items()
-    }
+    _, causes = _stored_causes(session, logs[0].repository_id, named)
+    return {job_id: of_job[0] for job_id, of_job in causes.items()}
 
 
 def _cause_of_line(line: str, stored: str | None) -> StoredCause:
@@ -140,21 +137,23 @@ def _cause_of_line(line: str, stored: str | None) -> StoredCause:
 def _stored_causes(
     session: Session, repository_id: int, job_ids: Collection[int]
 ) -> tuple[dict[int, str | None], dict[int, list[StoredCause]]]:
-    """The fingerprint of each log, and the causes of each job."""
+    """The fingerprint of each log, and the causes of each job; until they are extracted, that of the stored line."""
     columns = [getattr(JobCause, name) for name in StoredCause.__dataclass_fields__]
     of_job = and_(JobCause.repository_id == JobLog.repository_id, JobCause.job_id == JobLog.job_id)
     query = (
-        select(JobLog.job_id, JobLog.fingerprint, *columns)
+        select(JobLog.job_id, JobLog.fingerprint, JobLog.error_line, *columns)
         .join(JobCause, of_job, isouter=True)
         .where(JobLog.repository_id == repository_id, JobLog.job_id.in_(job_ids))
         .order_by(JobLog.job_id, JobCause.position)
     )
     fingerprints: dict[int, str | None] = {}
     causes: dict[int, list[StoredCause]] = defaultdict(list)
-    for job_id, fingerprint, kind, tool, subject, line, line_number, source, own in session.execute(query):
+    for job_id, fingerprint, error, kind, tool, subject, line, number, source, own in session.execute(query):
         fingerprints.setdefault(job_id, fingerprint)
         if kind is not None:
-            causes[job_id].append(StoredCause(kind, tool, subject, rendered_line(line), line_number, source, own))
+            causes[job_id].append(StoredCause(kind, tool, subject, rendered_line(line), number, source, own))
+        elif error is not None:
+            causes[job_id].append(_cause_of_line(rendered_line(error), fingerprint))
     return fingerprints, causes
 
 
