@@ -20,6 +20,7 @@ from health.insights import regressions as regression_detector
 from health.insights.causes import queries as failure_causes
 from health.insights.causes.model import CauseClass
 from health.insights.causes.queries import MAX_JOBS
+from health.insights.causes.triage import TriageState
 from health.insights.flaky import MAX_RUNS_FOR_JOBS, RERUN_DELAY
 from health.insights.regressions import LOOK_BACK, evaluation_time
 
@@ -82,6 +83,9 @@ def failures(
     classes: Annotated[
         list[CauseClass] | None, Query(alias="class", description="Only causes of this class; repeatable")
     ] = None,
+    triage: Annotated[
+        TriageState | None, Query(description="Only causes that are marked as known, or only others")
+    ] = None,
 ) -> Response:
     """Clusters of the causes of failed jobs, those of most runs first. A job with several failed tests has several
     causes, up to 20. They are kept when GitHub deletes the logs."""
@@ -89,7 +93,7 @@ def failures(
     def build() -> schemas.Failures:
         periods = read_periods(session, query.scope, query.window)
         causes = failure_causes.causes(
-            session, query.scope, query.window, now, limit=limit, periods=periods, classes=classes or ()
+            session, query.scope, query.window, now, limit=limit, periods=periods, classes=classes or (), triage=triage
         )
         notes = _truncated_jobs_note(causes.truncated) + _truncation_note(limit, causes.total, "causes")
         return schemas.Failures.from_row(

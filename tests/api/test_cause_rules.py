@@ -128,11 +128,33 @@ def test_a_cause_is_marked_as_known(failing: TestClient) -> None:
     assert (mark["ticket"], mark["owner"], mark["until"], mark["created_by"], mark["cause_id"]) == (
         "OPS-123", "platform team", "2026-11-20T18:00:00Z", "ann", CAUSE
     )  # fmt: skip
+    listed = {
+        name: [(item["line"], (item["known"] or {}).get("ticket")) for item in page["items"]]
+        for name in ("", "?triage=known", "?triage=untriaged", "?triage=known&class=lint")
+        if (page := failing.get(f"/api/insights/failures{name}").json())["total"] == len(page["items"])
+    }
+    other = ("npm ERR! code E404", None)
+    assert listed == {
+        "": [(LINE, "OPS-123"), other], "?triage=known": [(LINE, "OPS-123")], "?triage=untriaged": [other],
+        "?triage=known&class=lint": [],
+    }  # fmt: skip
+    assert wrong(failing.get("/api/insights/failures?triage=maybe")) == "triage"
+    assert failing.get(f"/api/insights/failures/{CAUSE}").json()["cause"]["known"]["owner"] == "platform team"
     changed = failing.put(TRIAGE, json={"ticket": "https://x.example/OPS-4", "until": None}).json()
     assert (changed["owner"], changed["until"], changed["created_by"]) == (None, None, "ann")
+    assert failing.get("/api/insights/failures?triage=known").json()["items"][0]["known"]["ticket"].endswith("OPS-4")
     assert failing.delete(TRIAGE).json()["ticket"] == "https://x.example/OPS-4"
+    assert failing.get("/api/insights/failures?triage=known").json()["items"] == []
     assert failing.delete(TRIAGE).status_code == 404
     assert failing.put("/api/insights/failures/ffffffffffffffffffffffff/triage", json=body).status_code == 404
+
+
+def test_an_ended_mark_is_untriaged_again(failing: TestClient, make_client: MakeClient) -> None:
+    failing.put(TRIAGE, json={"ticket": "OPS-1", "until": (NOW + timedelta(hours=1)).isoformat()})
+    later = make_client(NOW + timedelta(hours=1))
+    assert [item["known"] for item in later.get("/api/insights/failures").json()["items"]] == [None, None]
+    assert later.get("/api/insights/failures?triage=untriaged").json()["total"] == 2
+    assert later.delete(TRIAGE).json()["ticket"] == "OPS-1"
 
 
 @SQLITE

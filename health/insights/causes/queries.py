@@ -23,7 +23,7 @@ from health.insights.causes.extraction import cause_of_line
 from health.insights.causes.identity import fingerprint as make_fingerprint
 from health.insights.causes.identity import has_subject, is_current, line_identity
 from health.insights.causes.model import CauseClass
-from health.insights.causes.triage import Triage, known_causes
+from health.insights.causes.triage import Triage, TriageState, known_causes
 from health.insights.finding_queries import FailedJob
 from health.insights.fingerprints import EARLIER_LENGTH, clusters, earlier_fingerprint
 from health.metrics.branch_status import failing_streaks
@@ -180,9 +180,10 @@ def causes(
     periods: PeriodCompleteness | None = None,
     interval: Interval = Interval.DAY,
     classes: Collection[str] = (),
+    triage: TriageState | None = None,
 ) -> Causes:
-    """The failure causes of the window. Without a `limit` all are listed; with `classes`, only causes of these classes,
-    which changes no other figures. `interval`: that of the trend."""
+    """The failure causes of the window. Without a `limit` all are listed; with `classes` and `triage`, only causes of
+    these classes and of this state, which changes no other figures. `interval`: that of the trend."""
     failed_jobs, truncated = _failed_jobs(session, scope, window)
     unnamed = finding_queries.failures_without_cause(session, scope, window)
     failing = {streak.last_failure.id for streak in failing_streaks(session, scope, now)}
@@ -190,10 +191,15 @@ def causes(
     days = _day_indices(window)
     items = [_cause(names, key, jobs, days, failing) for key, jobs in grouped.items()]
     items.sort(key=lambda cause: (-cause.runs, -cause.last_at.timestamp()))
-    selected = [cause for cause in items if not classes or cause.kind in classes]
+    items = _with_marks(session, items, grouped, now)
+    selected = [
+        cause
+        for cause in items
+        if (not classes or cause.kind in classes)
+        and (triage is None or (cause.known is not None) == (triage is TriageState.KNOWN))
+    ]
     listed = _with_history(session, scope, selected[:limit], grouped)
     listed = _with_previous_counts(session, scope, window, listed, grouped, periods)
-    listed = _with_marks(session, listed, grouped, now)
     # Bars and counts lead to the causes of their class: the jobs of a cause have its class.
     members = [(cause.kind, job) for cause in items for job in grouped[cause.fingerprint]]
     trend = class_trend(((kind, job.run_id, job.created_at) for kind, job in members), window, interval)

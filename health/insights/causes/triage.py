@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,13 @@ MAX_TICKET_LENGTH, MAX_OWNER_LENGTH, MAX_COMMENT_LENGTH = 500, 200, 1_000
 MAX_SPAN = timedelta(days=3_660)
 # OPS-123, #45, acme/web#45.
 _KEY = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_./-]{0,98}[-#]|#)[0-9]{1,10}")
+
+
+class TriageState(StrEnum):
+    """Whether users marked a cause. A mark that has ended is none."""
+
+    KNOWN = "known"
+    UNTRIAGED = "untriaged"
 
 
 class InvalidTriage(ValueError):
