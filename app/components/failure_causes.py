@@ -20,9 +20,8 @@ from app.widgets.table import Column, Row, long_table
 from app.widgets.text import html, truncate
 from core import formatting
 from core.formatting import pluralize
-from db.definitions.scope import Window
 from health.insights.causes.model import CauseClass
-from health.insights.causes.queries import Cause, Causes, summarize
+from health.insights.causes.queries import Cause, Causes, CauseSummary
 from health.metrics.definitions.percentiles import ratio
 from health.metrics.service import Trends
 
@@ -57,11 +56,11 @@ _MAX_SUBJECT = 160
 
 
 def key_figures(
-    causes: Causes, window: Window, trends: Trends, period: str, now: datetime, new_since: datetime | None
+    causes: Causes, total: CauseSummary, trends: Trends, period: str, now: datetime, new_since: datetime | None
 ) -> None:
     """Cards: failed runs, infrastructure failures, causes that are new in the period, and those that no user has marked
     as known. Each leads to what it counts."""
-    total, current = summarize(causes, window), trends.comparison.current
+    current = trends.comparison.current
     failed, infrastructure = current.runs.failure, current.infrastructure_failures
     cards = (
         MetricCard(

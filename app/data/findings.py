@@ -68,6 +68,21 @@ def _causes(
         return failure_causes.causes(session, scope, window, now, interval=interval)
 
 
+def cause_summary(
+    scope: Scope, window: Window, now: datetime, version: int, interval: Interval = Interval.DAY
+) -> failure_causes.CauseSummary:
+    """Key figures of `causes` with the same arguments."""
+    return _cause_summary(scope, window, now, version, interval, marks_version())
+
+
+@serve_stale
+@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+def _cause_summary(
+    scope: Scope, window: Window, now: datetime, version: int, interval: Interval, marks: tuple[int, datetime | None]
+) -> failure_causes.CauseSummary:
+    return failure_causes.summarize(_causes(scope, window, now, version, interval, marks), window)
+
+
 def cause_runs(
     fingerprint: str, scope: Scope, window: Window, now: datetime, version: int
 ) -> failure_causes.CauseRuns | None:

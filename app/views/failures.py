@@ -56,7 +56,8 @@ trends = selection.trends(status.version)
 chosen = cause_filter.requested_filter(failure_causes.search_text())
 since = cause_filter.new_since(data, window)
 if trends.comparison.current.runs.failure or causes.items:
-    failure_causes.key_figures(causes, window, trends, selection.period_length(), now, since)
+    summary = findings.cause_summary(scope, window, now, status.version, selection.interval())
+    failure_causes.key_figures(causes, summary, trends, selection.period_length(), now, since)
 completeness(data, window.since, scope.repos)
 if causes.items:
     class_chart(causes.trend, window, now)

@@ -67,7 +67,7 @@ def test_causes_are_listed_page_by_page(many: Engine, moment: datetime, open_pag
     page = open_page("failures")
     assert len(table(page, "causes")) == 100
     assert "1 to 100 of 143 causes" in markdown(page)
-    assert octets(page) < 500_000
+    assert octets(page) < 400_000
 
 
 @pytest.mark.parametrize(("show", "what"), [("rules", "rules"), ("silences", "silences")])
