@@ -15,6 +15,7 @@ from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
 from db.logs.cause_writes import current_fingerprints
 from db.logs.log_writes import record_failed_fetch, store_log
+from db.logs.outdated_causes import outdated_logs
 from db.models import JobCause, JobLog
 from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.causes.job_causes import annotation_record
@@ -187,3 +188,25 @@ def test_the_causes_of_a_batch_are_one_insert(filled: Engine, statements: list[s
     statements.clear()
     assert extract(filled) == 5
     assert len([text for text in statements if text.startswith("INSERT INTO job_causes")]) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("version", [None, CAUSE_VERSION - 1])
+def test_the_newest_outdated_logs_are_read_from_an_index(
+    filled: Engine, statements: list[str], version: int | None
+) -> None:
+    """Without a sort of all of them, so that the work does not grow with the square of their number."""
+    store(filled, 1, LOG, FAILED.format("a"))
+    with write_scope(filled) as session:
+        session.execute(update(JobLog).values(cause_version=version))
+    statements.clear()
+    with session_scope(filled) as session:
+        assert len(outdated_logs(session, CAUSE_VERSION, limit=50)) == 1
+    values = {"param_1": 50, "cause_version_1": version}
+    said = [text for text in statements if "FROM job_logs" in text and "LIMIT" in text]
+    with filled.connect() as connection:
+        for kind in ("seqscan", "bitmapscan"):
+            connection.exec_driver_sql(f"SET enable_{kind} = off")
+        plan = "\n".join(str(row[0]) for row in connection.exec_driver_sql(f"EXPLAIN {said[-1]}", values))
+    assert "ix_job_logs_cause_version_fetched_at" in plan
+    assert "Sort" not in plan
