@@ -10,9 +10,11 @@ from db.engine import session_scope, write_scope
 from db.jobs.decisive_failures import jobs_allowed_to_fail
 from db.logs.log_queries import failure_cause, list_logs
 from db.logs.log_writes import store_log
-from db.runs.run_queries import list_runs
+from db.runs.run_queries import get_run, list_runs
+from health.insights.causes.attempt_causes import JobEvidence, attempt_causes
 from health.insights.causes.identity import fingerprint
-from health.insights.causes.queries import cause_of_run, cause_runs, causes
+from health.insights.causes.queries import cause_runs, causes
+from health.insights.finding_queries import CauseSpread
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
 
 BAD, CUT = {"conclusion": "failure"}, {"conclusion": "cancelled"}
@@ -110,16 +112,17 @@ def test_the_cause_of_a_run_says_how_many_others_failed_of_it(engine: Engine) ->
     store_runs(engine, run(5, minutes=-90))
     store_jobs(engine, 5, job(50, **BAD), attempts=(attempt(1, "success"),))
     name(engine, 5, 50, line)
-    with session_scope(engine) as session:
-        found = cause_of_run(session, 2, 1)
-        assert found is not None
-        assert (found.line, found.fingerprint, found.runs, found.workflows) == (line, fingerprint(line), 3, 2)
-        assert found.first_at == NOON - timedelta(minutes=60)
-        alone = cause_of_run(session, 4, 1)
-        assert alone is not None
-        assert (alone.runs, alone.workflows) == (1, 1)
-        assert cause_of_run(session, 5, 1) is None
-        assert cause_of_run(session, 999, 1) is None
+
+    def about(run_id: int) -> JobEvidence:
+        with session_scope(engine) as session:
+            row = get_run(session, run_id)
+            assert row is not None
+            return attempt_causes(session, row, 1, 1, {run_id * 10: "build"}, NOON)[run_id * 10]
+
+    assert about(2).fingerprint == fingerprint(line)
+    assert about(2).spread == CauseSpread(3, 2, NOON - timedelta(minutes=60))
+    assert about(4).spread == CauseSpread(1, 1, NOON - timedelta(minutes=5))
+    assert about(5).spread == about(2).spread, "a job of a successful attempt is not counted"
 
 
 def test_flaky_runs_can_be_searched(engine: Engine) -> None:

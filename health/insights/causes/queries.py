@@ -12,7 +12,6 @@ from core import terminal
 from db.definitions.scope import Scope, Window, bucket_start
 from db.enums import Interval
 from db.logs.cause_writes import current_fingerprints
-from db.logs.log_queries import failure_cause
 from db.models import CauseTriage
 from db.runs.run_queries import RunRow
 from health.completeness.service import PeriodCompleteness
@@ -139,29 +138,6 @@ class CauseRuns:
     job_names: dict[int, str]
     failed_jobs: list[FailedJob]
     first_run: RunRow | None
-
-
-@dataclass(frozen=True)
-class RunCause:
-    """The cause of one failed attempt. `runs` and `workflows` count all stored ones with the same fingerprint,
-    including this run; `first_at` is the first of them."""
-
-    fingerprint: str
-    line: str
-    runs: int
-    workflows: int
-    first_at: datetime
-
-
-def cause_of_run(session: Session, run_id: int, attempt: int) -> RunCause | None:
-    """Null where the attempt did not fail, or where its cause has no fingerprint."""
-    line, fingerprint = failure_cause(session, run_id, attempt)
-    if line is None or fingerprint is None:
-        return None
-    spread = finding_queries.cause_spreads(session, Scope(), [fingerprint]).get(fingerprint)
-    if spread is None:
-        return None
-    return RunCause(fingerprint, line, spread.runs, spread.workflows, spread.first_at)
 
 
 def runs_by_day(session: Session, fingerprint: str, window: Window) -> list[int]:
