@@ -117,8 +117,9 @@ def distinction_table(context: CauseContext, cause_runs: CauseRuns, time: Query)
             distinction_rows(context.distinctions, cause_runs, time),
             caption="What distinguishes the runs with this cause, most significant first",
         )
-    elif cause_runs.cause.runs < MIN_RUNS:
-        st.caption(f"Fewer than {MIN_RUNS} runs have this cause: too few for a comparison.")
+    elif context.runs < MIN_RUNS:
+        runs = "of the compared runs" if context.since else "runs"
+        st.caption(f"Fewer than {MIN_RUNS} {runs} have this cause: too few for a comparison.")
     else:
         st.caption(f"No {FEATURES} is significantly more frequent among the runs with this cause.")
 

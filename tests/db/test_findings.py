@@ -116,7 +116,7 @@ def test_the_runs_of_a_cause_are_compared_with_the_others_of_their_workflows(fil
     assert (only.values, only.runs, only.known, only.others) == (("runner-7",), 8, 8, 22)
     assert only.others_share == pytest.approx(1 / 22)
     # Two more runs have the cause, in jobs without a runner.
-    assert (context.jobs, context.since, nothing.jobs) == (8 + 22 + 3 + 2, None, 0)
+    assert (context.jobs, context.runs, context.since, nothing.jobs) == (8 + 22 + 3 + 2, 10, None, 0)
 
 
 def test_causes_have_class_tool_subject_and_mark(filled: Engine) -> None:

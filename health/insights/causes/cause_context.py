@@ -22,10 +22,12 @@ MAX_COMPARED_JOBS = 20_000
 @dataclass(frozen=True)
 class CauseContext:
     """`distinctions` are those among the newest 20,000 jobs of the workflows with the cause; `jobs` is the number of
-    jobs that were compared. `since`: when the oldest run of these jobs was created if there are more; else null."""
+    jobs that were compared, `runs` that of the runs with the cause among them. `since`: when the oldest run of these
+    jobs was created if there are more; else null."""
 
     distinctions: list[Distinction]
     jobs: int
+    runs: int
     since: datetime | None
 
 
@@ -36,7 +38,8 @@ def cause_context(
     contexts = _list_jobs(session, failed_jobs, scope, window, limit=MAX_COMPARED_JOBS + 1)
     is_cut, contexts = len(contexts) > MAX_COMPARED_JOBS, contexts[:MAX_COMPARED_JOBS]
     since = contexts[-1].created_at if is_cut else None
-    return CauseContext(distinctions(contexts, zone), len(contexts), since)
+    runs = len({context.run_id for context in contexts if context.has_cause})
+    return CauseContext(distinctions(contexts, zone), len(contexts), runs, since)
 
 
 def first_run(session: Session, scope: Scope, fingerprints: Collection[str]) -> RunRow | None:
