@@ -4,14 +4,14 @@ another value in every run, so that two failures with the same cause differ in t
 CAUSES: dict[str, tuple[str, ...]] = {
     "python_assert": (
         "=================================== FAILURES ===================================",
-        "______________________ test_backfill_is_idempotent[{n}] ______________________",
+        "____________________ test_backfill_is_idempotent[eu-west] ____________________",
         "    def test_backfill_is_idempotent(warehouse):",
         "        first = backfill(warehouse, day='2026-11-0{d}')",
         ">       assert backfill(warehouse, day='2026-11-0{d}') == first",
         "E       AssertionError: assert {{'rows': {n}}} == {{'rows': 0}}",
         "tests/test_backfill.py:8{d}: AssertionError",
         "=========================== short test summary info ============================",
-        "FAILED tests/test_backfill.py::test_backfill_is_idempotent[{n}] - AssertionError: assert {{'rows': {n}}} == {{'rows': 0}}",
+        "FAILED tests/test_backfill.py::test_backfill_is_idempotent[eu-west] - AssertionError: assert {{'rows': {n}}} == {{'rows': 0}}",
         "================== 1 failed, {n} passed, 3 skipped in {ms}.41s ==================",
         "##[error]Process completed with exit code 1.",
     ),
