@@ -15,7 +15,7 @@ from db.definitions.prices import PriceList
 from db.engine import write_scope
 from db.jobs.job_writes import resume_repricing, store_prices
 from health.insights.causes.rule_application import RuleApplication
-from health.log_search.index import index_logs
+from health.log_search.index import index_logs, remove_old_versions
 from health.metrics.rollups.refresh import refresh_rollups
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ class DerivedData:
     def __init__(self, context: CollectorContext, prices: PriceList) -> None:
         self._context = context
         self.prices = PriceRecalculator(context.engine, prices, context.clock, stop=context.stop)
+        # Segments of another version of the search index; exhausted until the next start.
+        self._old_segments = remove_old_versions(context.engine)
         self._next_refresh = 0.0
         self._rules = RuleApplication(context.engine, context.clock)
 
@@ -87,7 +89,9 @@ class DerivedData:
         self._extract_causes(_PASS_SECONDS)
         self._apply_rules()
         self.refresh_rollups()
-        index_logs(self._context.engine, seconds=_PASS_SECONDS)
+        if not index_logs(self._context.engine, seconds=_PASS_SECONDS):
+            # One segment at a time, so that few logs are without an index.
+            next(self._old_segments, 0)
         end = time.monotonic()
         self._next_refresh = end + 2 * (end - start)
 

@@ -38,13 +38,14 @@ class Outcome(StrEnum):
 
 class LogState(StrEnum):
     """State of a job's log. EXPIRED: GitHub deleted it before it was read. PRUNED: it was stored and then deleted after
-    the retention period."""
+    the retention period. UNREADABLE: it is stored, but its text is damaged; the database has STORED."""
 
     STORED = "stored"
     PENDING = "pending"
     EXPIRED = "expired"
     MISSING = "missing"
     PRUNED = "pruned"
+    UNREADABLE = "unreadable"
 
 
 class CauseSource(StrEnum):

@@ -141,8 +141,10 @@ def _text(rows: list[JobLogRow]) -> str:
         + (
             visible_text(row.text)
             if row.text is not None
+            else "The stored log cannot be read: its text is damaged.\n"
+            if row.state == LogState.UNREADABLE
             else f"Omitted from this response; request it with job_id={row.job_id}.\n"
         )
         for row in rows
-        if row.text is not None or _is_omitted(row)
+        if row.text is not None or _is_omitted(row) or row.state == LogState.UNREADABLE
     )

@@ -25,7 +25,8 @@ _MATCH: dict[str, Any] = {
 _SUMMARY: dict[str, Any] = {
     "next": None, "partial": False, "window": {"since": "2026-10-21T09:00:00Z", "until": "2026-11-20T09:00:00Z"},
     "logs": {
-        "stored": 14210, "excluded_by_index": 14190, "read": 20, "unread": 0, "unindexed": 2, "unclassified": None,
+        "stored": 14210, "excluded_by_index": 14190, "read": 20, "unread": 0, "unindexed": 2, "unreadable": [],
+        "unfinished": [], "unclassified": None,
     },
     "failed_jobs_without_log": {"expired": 12, "pruned": 0, "missing": 3, "pending": 1, "not_requested": 0},
 }  # fmt: skip
@@ -97,12 +98,23 @@ class SearchWindow(Schema):
     until: Time
 
 
+class SearchSkippedLog(Schema):
+    repo: str
+    run_id: int
+    job_id: int
+    job: str
+
+
 class SearchedLogs(Schema):
     stored: int | None = Field(description="Stored logs that match the filters; null if counting them takes too long")
     excluded_by_index: int = Field(description="Logs that cannot match by the index, before all filters of runs")
     read: int = Field(description="Logs that this request read")
     unread: int = Field(description="At most so many further logs can match; `next` continues with them")
     unindexed: int = Field(description="Logs that are not in the index yet; they are read")
+    unreadable: list[SearchSkippedLog] = Field(description="Logs whose stored text is damaged")
+    unfinished: list[SearchSkippedLog] = Field(
+        description="A log that takes longer than the time limit of a request: a part was searched, without a match"
+    )
     unclassified: int | None = Field(
         description="With `class`: logs of failed jobs whose causes are not extracted yet, which are not searched; "
         "null without `class`, and if counting takes too long"
@@ -140,6 +152,8 @@ class SearchSummary(Schema):
                 read=search.read,
                 unread=search.unread,
                 unindexed=search.unindexed,
+                unreadable=[SearchSkippedLog.model_validate(log) for log in search.unreadable],
+                unfinished=[SearchSkippedLog.model_validate(log) for log in search.unfinished],
                 unclassified=coverage.unclassified if coverage else None,
             ),
             failed_jobs_without_log=JobsWithoutLog.model_validate(coverage) if coverage else None,

@@ -204,7 +204,7 @@ class JobLog(Schema):
     job_id: int
     name: str
     conclusion: str | None
-    state: str = Field(description="stored, pending, expired, missing or pruned")
+    state: str = Field(description="stored, pending, expired, missing, pruned or unreadable")
     excerpt: Excerpt
     cause: JobCause | None = Field(description="The first failure cause of the job; null without one")
     text: str | None = Field(

@@ -11,7 +11,7 @@ from app.data.outages import Unavailable
 from app.data.runs import job_log_row, job_steps
 from app.filters import view_state
 from app.logs.diff import DiffLine, DiffRow, Fold, LogDiff, changed_span
-from app.logs.stored import load_diff
+from app.logs.stored import LogUnavailable, load_diff
 from app.status_style import outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
@@ -162,7 +162,7 @@ def log_differences(comparison: RunComparison, job: ComparedJob, version: int) -
         return
     try:
         diff = load_diff((first.id, state_a.job_id), (last.id, state_b.job_id))
-    except Unavailable as error:
+    except (Unavailable, LogUnavailable) as error:
         st.caption(markdown(error))
         return
     logs = [(first.id, state_a.job_id), (last.id, state_b.job_id)]

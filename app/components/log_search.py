@@ -14,11 +14,13 @@ from core import formatting
 from core.formatting import pluralize
 from health.log_search.coverage import Coverage
 from health.log_search.query import MAX_LINES, MatchingLine
-from health.log_search.search import TIME_LIMIT, LogMatch
+from health.log_search.search import TIME_LIMIT, LogMatch, SkippedLog
 
 TEXT, REGEX, CASE, JOB = "text", "regex", "case", "job"
 _KEY = "log-search-{}"
 _MAX_TEXT, _MAX_JOB = 500, 200
+# Logs that could not be read and are listed one by one.
+_MAX_NAMED = 5
 _ABSENT = (
     ("expired", "deleted by GitHub before it was fetched"),
     ("pruned", "deleted because of its age (LOG_RETENTION_DAYS)"),
@@ -176,7 +178,21 @@ def searched(page: ResultPage, covered: Coverage | None) -> None:
             sentences.append(f"{logs} {'has' if covered.unclassified == 1 else 'have'} no class yet: not searched.")
     if page.unindexed:
         sentences.append(f"{pluralize(page.unindexed, 'log')} not indexed yet; a search reads such logs.")
+    if page.unreadable:
+        sentences.append(f"{pluralize(len(page.unreadable), 'log')} cannot be read: {_named(page.unreadable)}.")
+    if page.unfinished:
+        sentences.append(
+            f"{pluralize(len(page.unfinished), 'log')} not searched to the end, because that takes more than "
+            f"{TIME_LIMIT:g} s: {_named(page.unfinished)}."
+        )
     st.html(f'<p class="ph-searched" role="status">{html(" ".join(sentences))}</p>')
+
+
+def _named(logs: Sequence[SkippedLog]) -> str:
+    """The first logs, by repository, run and job."""
+    names = [f"{log.repo}, run {log.run_id}, job {log.job_id}" for log in logs[:_MAX_NAMED]]
+    more = [f"and {len(logs) - _MAX_NAMED} more"] if len(logs) > _MAX_NAMED else []
+    return "; ".join([*names, *more])
 
 
 def _at_most(number: int) -> str:

@@ -14,7 +14,7 @@ from app.data.outages import Unavailable, serve_stale
 from db.definitions.scope import Scope, Window
 from health.log_search.coverage import Coverage, log_coverage
 from health.log_search.query import LogQuery
-from health.log_search.search import LogMatch, LogSearch, LogSearchRequest
+from health.log_search.search import LogMatch, LogSearch, LogSearchRequest, SkippedLog
 
 _TTL_SECONDS = 60
 # Searches use the processor, which all pages share.
@@ -53,6 +53,8 @@ class ResultPage:
     unread: int
     excluded: int
     unindexed: int
+    unreadable: list[SkippedLog]
+    unfinished: list[SkippedLog]
 
 
 @serve_stale
@@ -67,7 +69,15 @@ def search_logs(
         search = LogSearch(session, request)
         items = list(search.results())
     return ResultPage(
-        items, search.next, search.is_partial, search.read, search.unread, search.excluded, search.unindexed
+        items,
+        search.next,
+        search.is_partial,
+        search.read,
+        search.unread,
+        search.excluded,
+        search.unindexed,
+        search.unreadable,
+        search.unfinished,
     )
 
 

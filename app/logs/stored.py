@@ -74,9 +74,12 @@ def load_log(run_id: int, job_id: int) -> StoredLog:
 
 
 def load_text(run_id: int, job_id: int) -> str:
-    """The log as GitHub wrote it, with times and escape sequences; empty without a stored log."""
+    """The log as GitHub wrote it, with times and escape sequences; empty without a stored log.
+    Raises LogUnavailable if the text is damaged."""
     with read_session() as session:
         row = find_log(session, run_id, job_id, with_text=True)
+    if row is not None and row.state == LogState.UNREADABLE:
+        raise LogUnavailable(410, f"The stored log of job {job_id} cannot be read: its text is damaged.")
     return (row.text if row else None) or ""
 
 

@@ -23,7 +23,8 @@ MAX_TEXT_BYTES, _MAX_LOG_BYTES, _ASSUMED_LOG_BYTES = 16_000_000, 8_100_000, 1_00
 
 @dataclass(frozen=True)
 class JobLogRow:
-    """`state` is null if the log was not requested yet and can be requested; the log of a job whose end is unknown
+    """`state` is null if the log was not requested yet and can be requested, and UNREADABLE if the text was requested
+    and is damaged; the log of a job whose end is unknown
     (`end_unknown`) is permanently missing. `excerpt_first_line` counts from 1; `text` is null unless requested and
     stored. `size_bytes` is the size of the log before truncation; null if unknown."""
 
@@ -71,7 +72,7 @@ def list_logs(
 
 
 def _with_texts(session: Session, rows: list[JobLogRow]) -> list[JobLogRow]:
-    remaining, texts = MAX_TEXT_BYTES, dict[int, str | None]()
+    remaining, texts, unreadable = MAX_TEXT_BYTES, dict[int, str | None](), set[int]()
     for row in rows:
         size = min(_ASSUMED_LOG_BYTES if row.size_bytes is None else row.size_bytes, _MAX_LOG_BYTES)
         if row.state == LogState.STORED and (size <= remaining or not texts):
@@ -80,8 +81,15 @@ def _with_texts(session: Session, rows: list[JobLogRow]) -> list[JobLogRow]:
     if texts:
         of_jobs = JobLog.repository_id == rows[0].repository_id, JobLog.job_id.in_(list(texts))
         for job_id, content in session.execute(select(JobLog.job_id, JobLog.content).where(*of_jobs)):
-            texts[job_id] = _text(content)
-    return [replace(row, text=texts[row.job_id]) if row.job_id in texts else row for row in rows]
+            texts[job_id] = readable_text(content)
+            if content is not None and texts[job_id] is None:
+                unreadable.add(job_id)
+    return [
+        replace(row, text=texts[row.job_id], state=LogState.UNREADABLE if row.job_id in unreadable else row.state)
+        if row.job_id in texts
+        else row
+        for row in rows
+    ]
 
 
 def find_log(session: Session, run_id: int, job_id: int, *, with_text: bool = False) -> JobLogRow | None:
@@ -120,30 +128,44 @@ def _rows(
 def _row(row: Row[Any]) -> JobLogRow:
     """`row` is a job and its log; the columns of the log are null if there is no log."""
     unknown = row.orphaned and row.state in (None, LogState.PENDING)
+    text = readable_text(row.content) if row.state == LogState.STORED else None
+    is_unreadable = row.content is not None and row.state == LogState.STORED and text is None
+    state = LogState.UNREADABLE if is_unreadable else row.state
     return JobLogRow(
         repository_id=row.repository_id,
         job_id=row.id,
         name=row.name,
         conclusion=row.conclusion,
         completed=row.status == Status.COMPLETED,
-        state=LogState.MISSING if unknown else row.state,
+        state=LogState.MISSING if unknown else state,
         excerpt_first_line=row.excerpt_first_line,
         excerpt=[rendered_line(line) for line in row.excerpt or []],
         error_line=rendered_line(row.error_line) if row.error_line else None,
         truncated=bool(row.truncated),
-        text=_text(row.content) if row.state == LogState.STORED else None,
+        text=text,
         end_unknown=bool(row.orphaned),
         size_bytes=row.size_bytes,
     )
 
 
+class CorruptLog(ValueError):
+    """The stored text of a log is damaged."""
+
+
 def decompress_log(content: bytes) -> str:
-    """The text of `job_logs.content`."""
-    return zlib.decompress(content).decode("utf-8", "replace")
+    """The text of `job_logs.content`. Raises CorruptLog."""
+    try:
+        return zlib.decompress(content).decode("utf-8", "replace")
+    except zlib.error as error:
+        raise CorruptLog(str(error)) from None
 
 
-def _text(content: bytes | None) -> str | None:
-    return decompress_log(content) if content is not None else None
+def readable_text(content: bytes | None) -> str | None:
+    """The text of `job_logs.content`; null if there is none, or a damaged one."""
+    try:
+        return decompress_log(content) if content is not None else None
+    except CorruptLog:
+        return None
 
 
 @dataclass(frozen=True)

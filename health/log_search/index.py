@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Select, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.engine import session_scope, write_scope
 from db.enums import LogState
-from db.logs.log_queries import decompress_log
-from db.models import JobLog, LogSearchEntry, LogSearchPosting, LogSearchSegment, Run
+from db.logs.log_queries import CorruptLog, decompress_log
+from db.models import JobLog, LogSearchEntry, LogSearchPosting, LogSearchSegment, Repository, Run
 from db.sql import execute, insert_ignore, key_table
 from health.log_search.postings import SEGMENT_LOGS, Documents, encode_segment
 from health.log_search.trigrams import fold, pack, searchable_text, trigrams_of, unpack
@@ -26,6 +26,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # A segment is removed, and its remaining logs are indexed again, when fewer than this share of its logs is stored.
 _MIN_STORED_SHARE = 0.5
+
+# Instead of the trigrams of a log whose text is damaged.
+UNREADABLE = b""
 
 _SET_TRIGRAMS = (
     update(LogSearchEntry)
@@ -45,11 +48,12 @@ _DELETE_ENTRY = delete(LogSearchEntry).where(
 
 @dataclass(frozen=True)
 class IndexState:
-    """Numbers of logs: in segments, waiting for a segment, and not indexed yet."""
+    """Numbers of logs: in segments, waiting for a segment, not indexed yet, and with damaged texts."""
 
     in_segments: int
     indexed: int
     unindexed: int
+    unreadable: int = 0
 
 
 class _Changed(Exception):
@@ -66,8 +70,26 @@ def from_microseconds(value: int) -> datetime:
 
 def index_state(session: Session) -> IndexState:
     segments = session.scalar(select(func.coalesce(func.sum(LogSearchSegment.logs), 0)))
-    total, indexed = session.execute(select(func.count(), func.count(LogSearchEntry.trigrams))).one()
-    return IndexState(int(segments or 0), indexed, total - indexed)
+    unreadable = func.coalesce(func.sum(case((LogSearchEntry.trigrams == UNREADABLE, 1), else_=0)), 0)
+    numbers = select(func.count(), func.count(LogSearchEntry.trigrams), unreadable)
+    total, indexed, damaged = session.execute(numbers).one()
+    return IndexState(int(segments or 0), indexed - int(damaged), total - indexed, int(damaged))
+
+
+def unreadable_logs(session: Session, *, limit: int) -> list[tuple[str, int, int]]:
+    """Logs whose damaged texts could not be indexed, newest first: repository, id of the run, id of the job."""
+    query = (
+        select(Repository.full_name, JobLog.run_id, JobLog.job_id)
+        .join(LogSearchEntry, of_entry())
+        .join(Repository, Repository.id == JobLog.repository_id)
+        .where(LogSearchEntry.trigrams == UNREADABLE, JobLog.state == LogState.STORED)
+        .order_by(LogSearchEntry.created_at.desc(), JobLog.job_id)
+    )
+    return [(row[0], row[1], row[2]) for row in execute(session, query.limit(limit))]
+
+
+def of_entry() -> ColumnElement[bool]:
+    return (LogSearchEntry.repository_id == JobLog.repository_id) & (LogSearchEntry.job_id == JobLog.job_id)
 
 
 def index_logs(engine: Engine, *, seconds: float) -> int:
@@ -115,15 +137,18 @@ def _index_batch(engine: Engine) -> int:
 
 
 def log_trigrams(content: bytes) -> bytes:
-    """`content` is that of job_logs."""
-    return pack(trigrams_of(fold(searchable_text(decompress_log(content)))))
+    """`content` is that of job_logs. Returns UNREADABLE if it is damaged."""
+    try:
+        return pack(trigrams_of(fold(searchable_text(decompress_log(content)))))
+    except CorruptLog:
+        return UNREADABLE
 
 
 def create_segment(engine: Engine, *, logs: int = SEGMENT_LOGS) -> bool:
     """Moves the oldest indexed entries to a new segment where there are enough; returns whether it did."""
-    is_indexed = LogSearchEntry.trigrams.is_not(None)
+    is_indexed = (LogSearchEntry.trigrams.is_not(None)) & (LogSearchEntry.trigrams != UNREADABLE)
     with session_scope(engine) as session:
-        if (session.scalar(select(func.count(LogSearchEntry.trigrams))) or 0) < logs:
+        if (session.scalar(select(func.count()).select_from(LogSearchEntry).where(is_indexed)) or 0) < logs:
             return False
         columns = (
             LogSearchEntry.repository_id,
@@ -134,12 +159,17 @@ def create_segment(engine: Engine, *, logs: int = SEGMENT_LOGS) -> bool:
         )
         query = select(*columns).where(is_indexed).order_by(LogSearchEntry.created_at, LogSearchEntry.job_id)
         rows = execute(session, query.limit(logs)).all()
+    unpacked = [unpack(row.trigrams) for row in rows]
+    trigrams = [content for content in unpacked if content is not None]
+    if len(trigrams) < len(rows):
+        _index_again(engine, [row for row, content in zip(rows, unpacked, strict=True) if content is None])
+        return False
     documents = Documents(
         np.array([microseconds(row.created_at) for row in rows], np.int64),
         np.array([row.repository_id for row in rows], np.int64),
         np.array([row.job_id for row in rows], np.int64),
     )
-    postings = list(encode_segment([unpack(row.trigrams) for row in rows]))
+    postings = list(encode_segment(trigrams))
     taken = [{"repository": row.repository_id, "job": row.job_id, "fetched": row.fetched_at} for row in rows]
     try:
         with write_scope(engine) as session:
@@ -162,6 +192,15 @@ def create_segment(engine: Engine, *, logs: int = SEGMENT_LOGS) -> bool:
     return True
 
 
+def _index_again(engine: Engine, rows: Sequence[Any]) -> None:
+    """Removes trigrams of another version."""
+    keys = [
+        {"repository": row.repository_id, "job": row.job_id, "fetched": row.fetched_at, "packed": None} for row in rows
+    ]
+    with write_scope(engine) as session:
+        session.connection().execute(_SET_TRIGRAMS, keys)
+
+
 def _delete_exactly(session: Session, entries: Sequence[dict[str, object]]) -> None:
     """Raises _Changed unless all of them exist with the same text."""
     for entry in entries:
@@ -173,7 +212,7 @@ def remove_outdated_segments(engine: Engine) -> Iterator[int]:
     """Deletes segments of which most logs are deleted, and queues the other logs again; yields the number of logs of
     each segment that it deletes."""
     with session_scope(engine) as session:
-        ids = list(session.scalars(select(LogSearchSegment.id).order_by(LogSearchSegment.id)))
+        ids = list(session.scalars(select(LogSearchSegment.id).order_by(LogSearchSegment.newest_at.desc())))
     for segment_id in ids:
         with session_scope(engine) as session:
             content = session.scalar(select(LogSearchSegment.documents).where(LogSearchSegment.id == segment_id))
@@ -184,11 +223,31 @@ def remove_outdated_segments(engine: Engine) -> Iterator[int]:
         total = len(documents.job_ids)
         if len(stored) >= _MIN_STORED_SHARE * total:
             continue
-        with write_scope(engine) as session:
-            session.execute(delete(LogSearchPosting).where(LogSearchPosting.segment_id == segment_id))
-            session.execute(delete(LogSearchSegment).where(LogSearchSegment.id == segment_id))
-            _queue(session, stored)
+        _remove_segment(engine, segment_id, stored)
         yield total
+
+
+def remove_old_versions(engine: Engine) -> Iterator[int]:
+    """Deletes segments of another version of the index, newest first, and queues their logs again; yields the number of
+    queued logs of each."""
+    with session_scope(engine) as session:
+        ids = list(session.scalars(select(LogSearchSegment.id).order_by(LogSearchSegment.newest_at.desc())))
+    for segment_id in ids:
+        with session_scope(engine) as session:
+            content = session.scalar(select(LogSearchSegment.documents).where(LogSearchSegment.id == segment_id))
+            documents = Documents.unpack(content) if content is not None else None
+            if documents is None or documents.is_current:
+                continue
+            stored = _stored_keys(session, documents)
+        _remove_segment(engine, segment_id, stored)
+        yield len(stored)
+
+
+def _remove_segment(engine: Engine, segment_id: int, stored: Sequence[tuple[int, int]]) -> None:
+    with write_scope(engine) as session:
+        session.execute(delete(LogSearchPosting).where(LogSearchPosting.segment_id == segment_id))
+        session.execute(delete(LogSearchSegment).where(LogSearchSegment.id == segment_id))
+        _queue(session, stored)
 
 
 def _stored_keys(session: Session, documents: Documents) -> list[tuple[int, int]]:

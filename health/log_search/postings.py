@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from health.log_search.trigrams import Trigrams
+from health.log_search.trigrams import INDEX_VERSION, Trigrams, decompress
 
 # Logs of a segment. Rows of about 1 KB fit into the pages of both databases.
 SEGMENT_LOGS = 1_024
@@ -27,14 +27,17 @@ class Documents:
     created: Integers
     repository_ids: Integers
     job_ids: Integers
+    # False: the postings of the segment were made by other rules, and exclude no log.
+    is_current: bool = True
 
     def pack(self) -> bytes:
-        return zlib.compress(np.stack([self.created, self.repository_ids, self.job_ids]).astype("<i8").tobytes())
+        data = np.stack([self.created, self.repository_ids, self.job_ids]).astype("<i8").tobytes()
+        return zlib.compress(data) + bytes([INDEX_VERSION])
 
     @staticmethod
     def unpack(content: bytes) -> "Documents":
         columns = np.frombuffer(zlib.decompress(content), "<i8").astype(np.int64).reshape(3, -1)
-        return Documents(columns[0], columns[1], columns[2])
+        return Documents(columns[0], columns[1], columns[2], decompress(content) is not None)
 
 
 def bucket_of(trigrams: Trigrams) -> Integers:

@@ -11,15 +11,16 @@ from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
 from db.enums import LogState
-from db.logs.log_queries import decompress_log
+from db.logs.log_queries import CorruptLog, decompress_log
 from db.models import Job, JobLog, Repository, Run
-from db.runs.cursors import decode_cursor, encode_cursor
+from db.runs.cursors import MAX_ID, decode_cursor, encode_cursor
 from db.runs.run_filters import in_scope, in_window, repository_ids
 from db.runs.run_queries import run_title
 from db.sql import execute, key_table
-from health.log_search.candidates import Candidates, Limits, Position, find_candidates
+from health.log_search.candidates import Candidates, CandidateSearch, Limits, Position
 from health.log_search.coverage import has_class
 from health.log_search.index import from_microseconds, microseconds
+from health.log_search.postings import Documents
 from health.log_search.query import LogQuery, Matches
 from health.metrics.definitions.job_groups import group_name
 
@@ -72,10 +73,22 @@ class LogMatch:
     matches: Matches
 
 
+@dataclass(frozen=True)
+class SkippedLog:
+    """A log that a search could not read, or not to its end."""
+
+    repo: str
+    run_id: int
+    job_id: int
+    job: str
+
+
 class LogSearch:
     """One page of a search. After `results` is exhausted: `read` logs were read; at most `unread` further logs can
     match; `next` continues with them, null if there are none; `is_partial`: the time was up. `excluded`: logs that the
-    index excludes without reading them. `unindexed`: logs that the index does not cover yet, which are read."""
+    index excludes without reading them. `unindexed`: logs that the index does not cover yet, which are read.
+    `unreadable`: logs whose text is damaged. `unfinished`: a log that takes longer than the time limit, without a match
+    in the part that was read."""
 
     def __init__(self, session: Session, request: LogSearchRequest, *, seconds: float = TIME_LIMIT) -> None:
         """Raises InvalidCursor."""
@@ -87,64 +100,74 @@ class LogSearch:
             self._before = microseconds(moment), job_id
         self.read = self.unread = self.excluded = self.unindexed = 0
         self.is_partial = False
+        self.unreadable: list[SkippedLog] = []
+        self.unfinished: list[SkippedLog] = []
         self.next: str | None = None
 
     def results(self) -> Iterator[LogMatch]:
-        candidates = self._find_candidates()
-        documents = candidates.documents
-        total, position, batch, matched = len(documents.job_ids), 0, _FIRST_BATCH, 0
+        matched, is_first = 0, True
         where = self._conditions()
-        while position < total:
-            end = min(position + batch, total)
-            keys = list(
-                zip(
-                    documents.repository_ids[position:end].tolist(),
-                    documents.job_ids[position:end].tolist(),
-                    strict=True,
-                )
-            )
-            keys, matching = self._matching(where, keys)
-            rows = {(row.repository_id, row.job_id): row for row in self._read(where, matching)}
-            for key in keys:
-                # A request reads at least one log, so that repeated requests come to an end.
-                if position and time.monotonic() >= self._deadline:
-                    self._stop(candidates, position, is_partial=True)
-                    return
-                row = rows.get(key)
-                deadline = self._deadline if position else max(self._deadline, time.monotonic() + TIME_LIMIT)
-                match = self._match(row, deadline) if row is not None and self._has_job_name(row.job) else None
-                position += 1
-                if match is None and row is not None and time.monotonic() >= self._deadline:
-                    # The log may not have been read to its end. The first one of a request is not read again.
-                    self._stop(candidates, max(position - 1, 1), is_partial=True)
-                    return
-                if match is not None:
-                    yield match
-                    matched += 1
-                    if matched == self.request.limit:
-                        self._stop(candidates, position, is_partial=False)
+        for candidates in self._candidates().batches():
+            self.excluded += candidates.excluded
+            self.unindexed += candidates.unindexed
+            documents = candidates.documents
+            total, position, batch = len(documents.job_ids), 0, _FIRST_BATCH
+            while position < total:
+                end = min(position + batch, total)
+                keys, matching = self._matching(where, _keys(documents, position, end))
+                rows = {(row.repository_id, row.job_id): row for row in self._read(where, matching)}
+                for key in keys:
+                    # A request reads at least one log, so that repeated requests come to an end.
+                    if not is_first and time.monotonic() >= self._deadline:
+                        self._stop(candidates, position, is_partial=True)
                         return
-            # Filters of runs exclude many candidates cheaply.
-            batch = min(2 * batch, _LARGEST_BATCH if len(rows) * 4 < len(keys) else _MAX_TEXTS)
+                    row = rows.get(key)
+                    deadline = max(self._deadline, time.monotonic() + TIME_LIMIT) if is_first else self._deadline
+                    match = None
+                    if row is not None and self._has_job_name(row.job):
+                        match = self._match(row, deadline, is_first=is_first)
+                    position += 1
+                    if match is None and row is not None and time.monotonic() >= self._deadline:
+                        # The log may not have been read to its end. The first one of a request is not read again.
+                        self._stop(candidates, position if is_first else position - 1, is_partial=True)
+                        return
+                    is_first = False
+                    if match is not None:
+                        yield match
+                        matched += 1
+                        if matched == self.request.limit:
+                            self._stop(candidates, position, is_partial=False)
+                            return
+                # Filters of runs exclude many candidates cheaply.
+                batch = min(2 * batch, _LARGEST_BATCH if len(rows) * 4 < len(keys) else _MAX_TEXTS)
+            if candidates.boundary is not None and time.monotonic() >= self._deadline:
+                self._stop(candidates, total, is_partial=True)
+                return
+            if candidates.boundary is not None:
+                self._before = candidates.boundary, MAX_ID
 
     def _stop(self, candidates: Candidates, position: int, *, is_partial: bool) -> None:
+        """The next page continues after the last log that was read, or with the next batch."""
         documents = candidates.documents
-        self.unread = len(documents.job_ids) - position
+        self.unread = len(documents.job_ids) - position + candidates.remaining
         self.is_partial = is_partial
-        if position:
-            created = from_microseconds(int(documents.created[position - 1]))
-            self.next = encode_cursor(created, int(documents.job_ids[position - 1])) if self.unread else None
-        elif self.unread:
-            self.next = self.request.cursor or encode_cursor(self.request.window.until, 0)
+        if position == len(documents.job_ids) and candidates.boundary is not None:
+            self._before = candidates.boundary, MAX_ID
+        elif position:
+            self._before = int(documents.created[position - 1]), int(documents.job_ids[position - 1])
+        if not self.unread:
+            self.next = None
+        elif self._before is not None:
+            self.next = encode_cursor(from_microseconds(self._before[0]), self._before[1])
+        else:
+            self.next = encode_cursor(self.request.window.until, 0)
 
-    def _find_candidates(self) -> Candidates:
+    def _candidates(self) -> CandidateSearch:
         scope = self.request.scope
         named = frozenset(self._session.scalars(repository_ids(scope))) if scope.repos else None
         excluded = frozenset() if scope.repos else frozenset(self._session.scalars(_NOT_MONITORED))
         limits = Limits(self.request.window, named, excluded, self._before)
-        candidates = find_candidates(self._session, self.request.query.alternatives, limits)
-        self.excluded, self.unindexed = candidates.excluded, candidates.unindexed
-        return candidates
+        return CandidateSearch(self._session, self.request.query.alternatives, limits)
 
     def _conditions(self) -> list[ColumnElement[bool]]:
         request = self.request
@@ -196,14 +219,21 @@ class LogSearch:
         jobs = self.request.jobs
         return not jobs or name in jobs or group_name(name) in jobs
 
-    def _match(self, row: Row[Any], deadline: float) -> LogMatch | None:
+    def _match(self, row: Row[Any], deadline: float, *, is_first: bool) -> LogMatch | None:
         if row.content is None:
             return None
         request = self.request
-        text = decompress_log(row.content)
+        try:
+            text = decompress_log(row.content)
+        except CorruptLog:
+            self.unreadable.append(_skipped(row))
+            return None
         matches = request.query.matches(text, lines=request.lines, context=request.context, deadline=deadline)
         self.read += matches.is_complete or matches.count > 0
         if not matches.count:
+            if is_first and not matches.is_complete:
+                # It is not read again by the next page.
+                self.unfinished.append(_skipped(row))
             return None
         return LogMatch(
             repo=row.repo,
@@ -239,3 +269,11 @@ def _select_logs(
         .join(wanted, (JobLog.repository_id == wanted.c.repository_id) & (JobLog.job_id == wanted.c.id))
         .where(*where)
     )
+
+
+def _keys(documents: Documents, first: int, end: int) -> list[tuple[int, int]]:
+    return list(zip(documents.repository_ids[first:end].tolist(), documents.job_ids[first:end].tolist(), strict=True))
+
+
+def _skipped(row: Row[Any]) -> SkippedLog:
+    return SkippedLog(row.repo, row.run_id, row.job_id, row.job)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from core.terminal import visible_text
 
+# The version of the rules of this module. Packed data of another one is made again from the texts.
+INDEX_VERSION = 1
 Trigrams = NDArray[np.uint32]
 Bytes = NDArray[np.uint8]
 SIZE = 3
@@ -56,14 +58,30 @@ def _sequence(data: Bytes) -> Trigrams:
     return np.asarray(sequence[~(breaks[:-2] | breaks[1:-1] | breaks[2:])], np.uint32)
 
 
+def compress(data: bytes) -> bytes:
+    """The compressed data, followed by the version. Programs that expect no version ignore what follows."""
+    return zlib.compress(data) + bytes([INDEX_VERSION])
+
+
+def decompress(content: bytes) -> bytes | None:
+    """The data; null if it is of another version. Data without a version is of version 1."""
+    stream = zlib.decompressobj()
+    data = stream.decompress(content)
+    return data if (stream.unused_data or b"\x01")[0] == INDEX_VERSION else None
+
+
 def pack(trigrams: Trigrams) -> bytes:
     """The differences of sorted numbers, one byte after the other, compressed: about one byte for each trigram."""
     differences = np.diff(trigrams, prepend=np.uint32(0)).astype("<u4")
-    return zlib.compress(differences.view(np.uint8).reshape(-1, 4).T.tobytes())
+    return compress(differences.view(np.uint8).reshape(-1, 4).T.tobytes())
 
 
-def unpack(content: bytes) -> Trigrams:
-    planes = np.frombuffer(zlib.decompress(content), np.uint8).reshape(4, -1)
+def unpack(content: bytes) -> Trigrams | None:
+    """Null if the trigrams are of another version."""
+    data = decompress(content)
+    if data is None:
+        return None
+    planes = np.frombuffer(data, np.uint8).reshape(4, -1)
     return np.cumsum(np.ascontiguousarray(planes.T).view("<u4").ravel(), dtype=np.uint32)
 
 

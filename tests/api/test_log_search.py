@@ -5,12 +5,13 @@ import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from db.definitions.records import LogRecord
 from db.engine import write_scope
 from db.enums import LogState
 from db.logs.log_writes import store_log
+from db.models import JobLog
 from health.log_search.index import create_segment, index_logs
 from tests.api.conftest import TestClient
 from tests.builders import NOON, job, run, store_jobs, store_runs
@@ -50,7 +51,8 @@ def test_a_result_names_run_job_line_and_positions(logs: TestClient) -> None:
         }
     ]  # fmt: skip
     assert body["logs"] == {
-        "stored": 2, "excluded_by_index": 0, "read": 2, "unread": 0, "unindexed": 0, "unclassified": None
+        "stored": 2, "excluded_by_index": 0, "read": 2, "unread": 0, "unindexed": 0, "unreadable": [], "unfinished": [],
+        "unclassified": None,
     }  # fmt: skip
     assert body["failed_jobs_without_log"] == {
         "expired": 1, "pruned": 0, "missing": 0, "pending": 0, "not_requested": 0
@@ -149,3 +151,14 @@ def test_concurrent_searches_are_limited(client: TestClient) -> None:
     assert client.get("/api/logs/search?q=text&format=ndjson").status_code == 200
     cost.pool.acquire(3)
     cost.pool.release(3)
+
+
+def test_damaged_logs_are_named_and_counted(logs: TestClient, engine: Engine) -> None:
+    with write_scope(engine) as session:
+        session.execute(update(JobLog).where(JobLog.job_id == 10).values(content=b"damaged"))
+    body = logs.get("/api/logs/search", params={"q": "connect"}).json()
+    assert [item["run"]["id"] for item in body["items"]] == [2]
+    assert body["logs"]["unreadable"] == [{"repo": "acme/web", "run_id": 1, "job_id": 10, "job": "test (1)"}]
+    response = logs.get("/api/logs/1")
+    assert (response.status_code, response.json()["jobs"][0]["state"]) == (200, "unreadable")
+    assert logs.get("/api/logs/1?format=text").status_code == 200

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.definitions.records import LogRecord, RunDetailsRecord
@@ -17,12 +17,13 @@ from db.enums import LogState
 from db.jobs.job_writes import store_run_details
 from db.logs.log_writes import record_failed_fetch, store_log
 from db.migrate import downgrade, upgrade
-from db.models import LogSearchEntry, LogSearchPosting, LogSearchSegment
+from db.models import JobLog, LogSearchEntry, LogSearchPosting, LogSearchSegment
 from db.repositories.repository_writes import get_repository
 from db.runs.run_writes import upsert_runs
 from db.time_limit import TimeLimitExceeded, time_limit
-from health.log_search import index
+from health.log_search import candidates, index, postings, trigrams
 from health.log_search import search as log_search
+from health.log_search.candidates import CandidateSearch
 from health.log_search.coverage import Coverage, log_coverage
 from health.log_search.query import LogQuery
 from health.log_search.search import LogMatch, LogSearch, LogSearchRequest
@@ -143,12 +144,12 @@ def test_a_text_that_changes_while_it_is_indexed_stays_in_the_queue(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_log(engine, 1, "old text")
-    trigrams = index.log_trigrams
+    log_trigrams = index.log_trigrams
 
     def replaced_meanwhile(content: bytes) -> bytes:
-        monkeypatch.setattr(index, "log_trigrams", trigrams)
+        monkeypatch.setattr(index, "log_trigrams", log_trigrams)
         store_text(engine, 1, "new words", minutes=5)
-        return trigrams(content)
+        return log_trigrams(content)
 
     monkeypatch.setattr(index, "log_trigrams", replaced_meanwhile)
     index._index_batch(engine)
@@ -383,3 +384,118 @@ def test_segments_are_exact(engine: Engine) -> None:
     for word in (word for word in words if word.strip()):
         expected = [number for number, text in texts.items() if word.lower() in text.lower()]
         assert ids(engine, word, limit=50) == expected
+
+
+def damage(engine: Engine, job_id: int) -> None:
+    with write_scope(engine) as session:
+        session.execute(update(JobLog).where(JobLog.job_id == job_id).values(content=b"damaged"))
+
+
+def test_candidates_come_in_parts_and_a_search_goes_on_with_the_next_one(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part is of one segment here. The second segment covers the time of the two others."""
+    monkeypatch.setattr(candidates, "SEGMENTS_AT_ONCE", 1)
+    logs = [Log(number, f"line {number} of text", number) for number in range(1, 31)]
+    add_logs(engine, *logs[20:])
+    make_segment(engine, 10)
+    add_logs(engine, logs[0], *logs[12:20], logs[29])
+    make_segment(engine, 10)
+    add_logs(engine, *logs[1:12])
+    make_segment(engine, 9)
+    assert count(engine, LogSearchSegment) == 3
+    assert ids(engine, "of text", limit=50) == list(range(1, 31))
+    reads = []
+    segment_candidates = CandidateSearch._segment_candidates
+
+    def counted(self: CandidateSearch, segment_ids: Any) -> Any:
+        reads.append(len(segment_ids))
+        return segment_candidates(self, segment_ids)
+
+    monkeypatch.setattr(CandidateSearch, "_segment_candidates", counted)
+    cursor, results, pages = None, [], 0
+    while pages == 0 or cursor is not None:
+        matches, page = search(engine, "of text", seconds=0.0, limit=50, cursor=cursor)
+        cursor, pages = page.next, pages + 1
+        results += [match.job_id for match in matches]
+        assert page.is_partial == (page.unread > 0)
+        assert (page.next is None) == (page.unread == 0)
+    assert results == list(range(1, 31))
+    reads.clear()
+    # No log has this text: the search ends after the first part, although nothing was read.
+    matches, page = search(engine, "nowhere at all", seconds=0.0)
+    assert (matches, page.read, page.is_partial, page.unread > 0, len(reads) < 3) == ([], 0, True, True, True)
+    cursor, pages = page.next, 1
+    while cursor is not None:
+        matches, page = search(engine, "nowhere at all", seconds=0.0, cursor=cursor)
+        cursor, pages = page.next, pages + 1
+        assert matches == []
+    assert pages <= 3
+
+
+def test_another_version_of_the_index_excludes_nothing_until_it_is_built_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_logs(engine, *(Log(number, f"old line {number}", number) for number in (1, 2, 3)))
+    make_segment(engine, 3)
+    add_log(engine, 4, "old line 4")
+    index.index_logs(engine, seconds=20)
+    assert search(engine, "line 2")[1].excluded == 3
+    for module in (trigrams, postings):
+        monkeypatch.setattr(module, "INDEX_VERSION", 2)
+    matches, page = search(engine, "line 2")
+    assert ([match.job_id for match in matches], page.excluded, page.read) == ([2], 0, 4)
+    assert list(index.remove_old_versions(engine)) == [3]
+    assert (count(engine, LogSearchSegment), count(engine, LogSearchPosting)) == (0, 0)
+    assert index.index_logs(engine, seconds=20) == 3
+    # The entry of the old version goes back to the queue instead of into a segment.
+    assert not index.create_segment(engine, logs=4)
+    make_segment(engine, 4)
+    assert (search(engine, "line 2")[1].excluded, ids(engine, "old line")) == (3, [4, 1, 2, 3])
+    assert list(index.remove_old_versions(engine)) == []
+
+
+def test_an_index_without_a_version_is_of_the_first_one(engine: Engine) -> None:
+    content = trigrams.pack(np.array([5, 900, 70_000], np.uint32))
+    for packed in (content, content[:-1]):
+        unpacked = trigrams.unpack(packed)
+        assert unpacked is not None
+        assert unpacked.tolist() == [5, 900, 70_000]
+    assert trigrams.unpack(content[:-1] + b"\x02") is None
+
+
+@pytest.mark.parametrize("is_indexed", [False, True])
+def test_a_damaged_log_is_skipped_and_named(engine: Engine, *, is_indexed: bool) -> None:
+    add_logs(engine, *(Log(number, f"the error {number}", number) for number in (1, 2, 3)))
+    if is_indexed:
+        index.index_logs(engine, seconds=20)
+    damage(engine, 2)
+    matches, page = search(engine, "the error")
+    assert [match.job_id for match in matches] == [1, 3]
+    assert [(log.repo, log.run_id, log.job_id) for log in page.unreadable] == [("acme/web", 2, 2)]
+    assert (page.read, page.is_partial, page.unread, page.unfinished) == (2, False, 0, [])
+
+
+def test_a_damaged_log_does_not_stop_the_index(engine: Engine) -> None:
+    add_logs(engine, *(Log(number, f"the error {number}", number) for number in (1, 2, 3)))
+    damage(engine, 2)
+    assert index.index_logs(engine, seconds=20) == 3
+    assert index.create_segment(engine, logs=2)
+    with session_scope(engine) as session:
+        assert index.index_state(session) == index.IndexState(2, 0, 0, 1)
+        assert index.unreadable_logs(session, limit=5) == [("acme/web", 2, 2)]
+    assert [log.job_id for log in search(engine, "error 3")[1].unreadable] == [2]
+    # A new text replaces the damaged one.
+    store_text(engine, 2, "the error 2", minutes=5)
+    assert (index.index_logs(engine, seconds=20), ids(engine, "the error")) == (1, [1, 2, 3])
+    with session_scope(engine) as session:
+        assert index.unreadable_logs(session, limit=5) == []
+
+
+def test_a_log_that_takes_too_long_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_search, "TIME_LIMIT", 0.0)
+    add_logs(engine, Log(1, "a b c\n" * 20_000, 1), Log(2, "z z", 2))
+    matches, page = search(engine, r"\bz\b", regex=True, seconds=0.0)
+    assert (matches, page.read, page.is_partial, page.unread) == ([], 0, True, 1)
+    assert [(log.repo, log.run_id, log.job_id, log.job) for log in page.unfinished] == [("acme/web", 1, 1, "build")]
+    assert ids(engine, r"\bz\b", regex=True, cursor=page.next) == [2]

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row
 from sqlalchemy.orm import Session
 
 from db.definitions.scope import Window
-from db.logs.log_queries import decompress_log
+from db.logs.log_queries import readable_text
 from db.logs.pending_logs import failed_step
 from health.insights.causes import rule_queries as queries
 from health.insights.causes.extraction import cause_of_line
@@ -188,8 +188,9 @@ class _Preview:
 
     def _match_rules(self, rules: RuleSet, job: FailedJob, row: Row[Any]) -> RuleMatch | None:
         others = [row.error_line] if row.error_line else []
-        if row.content is not None:
-            return match_log(rules, job, decompress_log(row.content), others, self._check)
+        text = readable_text(row.content)
+        if text is not None:
+            return match_log(rules, job, text, others, self._check)
         output = output_of_lines(row.excerpt or [], row.excerpt_first_line or 1).with_lines(others)
         return rules.covering(job.repository, job.name, job.step_name).match(output, self._check)
 

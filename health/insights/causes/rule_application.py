@@ -17,7 +17,7 @@ from db.definitions.records import CauseRecord
 from db.definitions.scope import Window
 from db.engine import session_scope, write_scope
 from db.logs.cause_writes import JobCauses, replace_causes
-from db.logs.log_queries import decompress_log
+from db.logs.log_queries import readable_text
 from db.logs.pending_logs import failed_step
 from db.models import JobCause, JobLog
 from db.sql import execute, key_table
@@ -150,8 +150,9 @@ def _changed_causes(work: _Work, rules: RuleSet, row: Row[Any], stored: Causes) 
 
 def _with_rule(rules: RuleSet, job: FailedJob, row: Row[Any], causes: Causes, check: Callable[[], None]) -> Causes:
     others, stored = without_rules(causes), [cause.line for cause in causes]
-    if row.content is not None:
-        return with_rule(rules, job, decompress_log(row.content), others, check=check)
+    text = readable_text(row.content)
+    if text is not None:
+        return with_rule(rules, job, text, others, check=check)
     excerpt = row.excerpt or ()
     current = with_rule_in_excerpt(rules, job, excerpt, row.excerpt_first_line, others, check=check, stored=stored)
     number = next((cause.line_number for cause in causes if current and cause.line == current[0].line), None)

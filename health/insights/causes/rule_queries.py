@@ -39,7 +39,7 @@ class LogCounts:
 def stored_logs(session: Session, rule: CauseRule, window: Window) -> list[Key]:
     """Stored logs that may match, by the search index, newest run first. Not all of them are of failed jobs."""
     limits = Limits(window, frozenset(_covered_repositories(session, rule)), frozenset(), None)
-    documents = find_candidates(session, trigram_alternatives(rule), limits).documents
+    documents = find_candidates(session, trigram_alternatives(rule), limits)
     return list(zip(documents.repository_ids.tolist(), documents.job_ids.tolist(), strict=True))
 
 
