@@ -13,6 +13,7 @@ from db.repositories.repository_queries import HeartbeatRow, unresolved_targets
 from health.completeness.collector_status import CollectionReport, collection_report, is_heartbeat_stale
 from health.completeness.repository_completeness import CompletenessTotals, RepositoryCompleteness, completeness_totals
 from health.completeness.service import RowCounts, list_completeness
+from health.log_search.index import IndexState, index_state
 
 
 def collection(session: Session, counts: RowCounts, now: datetime) -> list[Metric]:
@@ -23,6 +24,7 @@ def collection(session: Session, counts: RowCounts, now: datetime) -> list[Metri
         *_by_repository(repositories),
         _sync_lag(repositories, now),
         *_totals(completeness_totals(repositories, len(unresolved), now)),
+        *_search_index(index_state(session)),
         *_service(status, now),
     ]
 
@@ -86,6 +88,13 @@ def _totals(totals: CompletenessTotals) -> list[Metric]:
             "Estimated remaining time of the running backfills; absent while unknown",
             seconds_left,
         ),
+    ]
+
+
+def _search_index(state: IndexState) -> list[Metric]:
+    return [
+        gauge("log_search_unindexed", "Stored logs that the search index does not cover yet", state.unindexed),
+        gauge("log_search_unreadable", "Stored logs whose text is damaged", state.unreadable),
     ]
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.data.connection import read_session, utc_now
 from app.data.outages import serve_stale
+from core.formatting import pluralize
 from db import storage as db_storage
 from db.collection.heartbeat_detail import HeartbeatDetail
 from db.enums import Liveness
@@ -17,6 +18,7 @@ from health.completeness.service_facts import ServiceFact, storage_facts
 from health.completeness.descriptions import CompletenessStatus, completeness_status
 from health.completeness.gaps import MissingRunNumbers
 from health.completeness.repository_completeness import BackfillProgress, RepositoryCompleteness, backfill_progress
+from health.log_search.index import IndexState, index_state
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,21 @@ class StorageOverview:
     storage: db_storage.StorageSize
     pending_deletion: db_storage.PendingDeletion | None
     detail: HeartbeatDetail
+    index: IndexState
 
     @property
     def facts(self) -> list[ServiceFact]:
-        return storage_facts(
+        facts = storage_facts(
             self.storage, self.detail, self.pending_deletion, self.at, count_limit=db_storage.MAX_COUNTED
         )
+        total = self.index.in_segments + self.index.indexed + self.index.unindexed
+        if not total and not self.index.unreadable:
+            return facts
+        damaged = f"; {pluralize(self.index.unreadable, 'log')} cannot be read" if self.index.unreadable else ""
+        return [
+            *facts,
+            ServiceFact("Log search", pluralize(total, "log"), f"{self.index.unindexed:,} not indexed yet{damaged}"),
+        ]
 
 
 @serve_stale
@@ -103,4 +114,4 @@ def storage_overview() -> StorageOverview:
             pending = db_storage.pending_deletion(
                 session, detail.next_prune_at, timedelta(days=days), timedelta(days=log_days)
             )
-        return StorageOverview(now, db_storage.storage(session, now), pending, detail)
+        return StorageOverview(now, db_storage.storage(session, now), pending, detail, index_state(session))

@@ -18,6 +18,7 @@ from health.completeness.collector_status import CollectionReport, collection_re
 from health.completeness.descriptions import Tone, completeness_entries, completeness_status, remediation
 from health.completeness.repository_completeness import RepositoryCompleteness, incomplete_repositories
 from health.completeness.service import list_completeness, list_missing_numbers
+from health.log_search.index import IndexState, index_state, unreadable_logs
 
 # Incomplete repositories that are listed one by one.
 _MAX_LISTED = 10
@@ -39,6 +40,20 @@ def check_completeness(engine: Engine, now: datetime) -> Iterator[DoctorCheck]:
         yield from _outbox(list_channels(session, []), now, is_stale)
         yield _completeness(repositories, len(unresolved), now, is_stale)
         yield from _problems(session, repositories, unresolved, now, is_stale)
+        yield from _search_index(index_state(session), unreadable_logs(session, limit=_MAX_LISTED))
+
+
+def _search_index(state: IndexState, unreadable: Sequence[tuple[str, int, int]]) -> Iterator[DoctorCheck]:
+    total = state.in_segments + state.indexed + state.unindexed
+    if total:
+        waiting = f"; {pluralize(state.unindexed, 'log')} not indexed yet" if state.unindexed else ""
+        yield DoctorCheck("Log search", True, f"{pluralize(total, 'log')}{waiting}")
+    if state.unreadable:
+        names = "; ".join(f"{repo}, run {run_id}, job {job_id}" for repo, run_id, job_id in unreadable)
+        remedy = "restore the row of job_logs from a backup, or delete it"
+        yield DoctorCheck(
+            "Damaged logs", None, f"{pluralize(state.unreadable, 'log')} cannot be read: {names}; {remedy}"
+        )
 
 
 def _collector(report: CollectionReport, now: datetime, is_stale: bool) -> DoctorCheck:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from collector.bootstrap import make_client
 from collector.doctor.checks import doctor
@@ -11,12 +11,14 @@ from collector.doctor.completeness import check_completeness
 from collector.doctor.environment import DoctorCheck
 from collector.settings import CollectorSettings
 from db.collection.sync_state import record_heartbeat
-from db.definitions.records import RepositoryRecord
+from db.definitions.records import LogRecord, RepositoryRecord
 from db.engine import write_scope
-from db.enums import ErrorCode
-from db.models import Claim
+from db.enums import ErrorCode, LogState
+from db.logs.log_writes import store_log
+from db.models import Claim, JobLog
 from db.repositories.repository_writes import record_target
-from tests.builders import NOON, add_repository
+from health.log_search.index import index_logs
+from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.collector.servers import StandIn, as_json
 from tests.completeness_rows import add, backfill, delivery, mark_complete, run_gap
 
@@ -163,3 +165,19 @@ def test_the_doctor_prints_them_and_ends_by_them(
     (told,) = [line for line in lines if "Completeness" in line]
     assert told.startswith("FAIL" if error else "ok  ")
     assert any("Data of acme/r1" in line for line in lines) == bool(error)
+
+
+def test_the_search_index_and_damaged_logs_are_checks(engine: Engine) -> None:
+    add_repository(engine)
+    store_runs(engine, run(1, conclusion="failure"))
+    store_jobs(engine, 1, job(10, conclusion="failure"), job(11, conclusion="failure"))
+    with write_scope(engine) as session:
+        for job_id in (10, 11):
+            store_log(session, 1, LogRecord(job_id, 1, LogState.STORED, "boom"), NOON)
+        session.execute(update(JobLog).where(JobLog.job_id == 10).values(content=b"damaged"))
+    assert checks(engine)["Log search"] == DoctorCheck("Log search", True, "2 logs; 2 logs not indexed yet")
+    index_logs(engine, seconds=20)
+    result = checks(engine)
+    assert result["Log search"] == DoctorCheck("Log search", True, "1 log")
+    assert result["Damaged logs"].ok is None
+    assert result["Damaged logs"].detail.startswith("1 log cannot be read: acme/web, run 1, job 10; ")
