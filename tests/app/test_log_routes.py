@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from starlette.applications import Starlette
 
 from app.javascript import log_viewer_path
@@ -13,6 +14,7 @@ from db.definitions.records import LogRecord
 from db.engine import write_scope
 from db.enums import LogState
 from db.logs.log_writes import store_log
+from db.models import JobLog
 from tests.app.conftest import TestClient
 from tests.app.seeding import EXPIRED, RERUN, SECRET_LINE, UNREAD, Seeded
 
@@ -112,3 +114,13 @@ def store(seeded: Seeded, text: str) -> None:
     record = LogRecord(UNREAD * 10, UNREAD, LogState.STORED, text, len(text), False, 1, (), None, "f")
     with write_scope(seeded.engine) as session:
         store_log(session, 1, record, seeded.now)
+
+
+def test_a_damaged_log_is_answered_with_410(client: TestClient, seeded: Seeded) -> None:
+    store(seeded, "boom\n")
+    with write_scope(seeded.engine) as session:
+        session.execute(update(JobLog).where(JobLog.job_id == UNREAD * 10).values(content=b"damaged"))
+    for part in ("outline", "lines"):
+        answer = client.get(f"/logs/{UNREAD}/{UNREAD * 10}/{part}")
+        assert answer.status_code == 410
+        assert "cannot be read" in answer.json()["detail"]

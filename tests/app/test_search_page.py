@@ -3,11 +3,13 @@
 import re
 
 import pytest
+from sqlalchemy import update
 
 from db.definitions.records import LogRecord
 from db.engine import write_scope
 from db.enums import LogState
 from db.logs.log_writes import store_log
+from db.models import JobLog
 from tests.app.conftest import Open
 from tests.app.reading import everything, html, markdown
 from tests.app.seeding import RERUN, SECRET_LINE, Seeded
@@ -49,6 +51,17 @@ def test_results_are_marked_lines_that_lead_to_the_log(with_logs: Seeded, open_p
     assert marks("\n".join(html(open_page("search", text="needle", branch="none")))) == []
     assert marks("\n".join(html(open_page("search", text="needle", job="test")))) == []
     assert len(marks("\n".join(html(open_page("search", text="needle", job="build", period="24h"))))) == 3
+
+
+def test_a_damaged_log_is_named_and_the_others_are_searched(with_logs: Seeded, open_page: Open) -> None:
+    with write_scope(with_logs.engine) as session:
+        session.execute(update(JobLog).where(JobLog.job_id == 800100).values(content=b"damaged"))
+    shown = "\n".join(html(open_page("search", text="needle")))
+    assert marks(shown) == ["needle"]
+    assert "1 log cannot be read: " in shown
+    assert "run 8001, job 800100." in shown
+    page = open_page("log", run_id="8001", job_id="800100")
+    assert not page.exception
 
 
 def test_logs_are_selected_by_class(with_logs: Seeded, open_page: Open) -> None:
