@@ -208,8 +208,8 @@ class ResponseCache:
             self._redis.mark_down(error)
 
     def clear(self) -> None:
-        """Forgets all responses in this process; those in Redis are not read until they have expired. For a change by a
-        user that does not change the version of the data."""
+        """Deletes all responses in this process; those in Redis are not read until they have expired. For a change by a
+        user that does not change the version of the data. Other processes return theirs until they expire (60 s)."""
         with self._lock:
             self._memory.clear()
             self._skip_redis_until = time.monotonic() + _TTL_SECONDS

@@ -158,7 +158,7 @@ class CausePreview(Schema):
 
 
 class KnownCause(Schema):
-    """Who works on a cause, until when the mark applies."""
+    """Ticket, owner, comment and end of the mark of a known cause."""
 
     model_config = example(_KNOWN)
     ticket: str | None

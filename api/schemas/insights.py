@@ -13,7 +13,7 @@ from db.runs.run_queries import RunRow
 from health.alerts.attention import Attention as AttentionItem
 from health.insights.causes.model import CauseClass
 from health.insights.causes.queries import Cause as CauseRow
-from health.insights.finding_queries import FailedJob
+from health.insights.finding_queries import CauseOccurrence
 
 _WINDOW = {"since": "2026-11-19T12:00:00Z", "until": "2026-11-23T12:00:00Z"}
 _RUN: dict[str, Any] = {
@@ -227,7 +227,7 @@ class FailedRun(Run):
     line_number: int | None = Field(description="Number of the line in the log, from 1; null if unknown")
 
     @classmethod
-    def from_run(cls, run: RunRow, job: FailedJob) -> Self:
+    def from_run(cls, run: RunRow, job: CauseOccurrence) -> Self:
         return cls.from_row(run, job_id=job.job_id, line=job.line, line_number=job.line_number)
 
 

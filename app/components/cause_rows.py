@@ -33,25 +33,25 @@ _NOUNS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class FailedJob:
+class ListedFailure:
     """A failed job with an error line, and the number of other jobs with the same line that it stands for."""
 
     row: JobLogRow
     others: int = 0
 
 
-def listed_failures(logs: Sequence[JobLogRow], *, merged: bool) -> tuple[list[FailedJob], int]:
+def listed_failures(logs: Sequence[JobLogRow], *, merged: bool) -> tuple[list[ListedFailure], int]:
     """The first failed jobs of an attempt, and the number of those that are not listed. `merged`: jobs with the same
     error line share a row."""
     failed = [row for row in logs if row.error_line and row.conclusion not in ("success", None)]
     same = Counter(row.error_line for row in failed) if merged else Counter()
     rows = list({row.error_line: row for row in reversed(failed)}.values())[::-1] if merged else failed
-    listed = [FailedJob(row, max(same[row.error_line] - 1, 0)) for row in rows[:MAX_ROWS]]
+    listed = [ListedFailure(row, max(same[row.error_line] - 1, 0)) for row in rows[:MAX_ROWS]]
     return listed, len(rows) - len(listed)
 
 
 def cause_row(
-    job: FailedJob, run_id: int, attempt: int, evidence: JobEvidence | None, known: Triage | None, zone: ZoneInfo
+    job: ListedFailure, run_id: int, attempt: int, evidence: JobEvidence | None, known: Triage | None, zone: ZoneInfo
 ) -> str:
     """A row of a job as HTML. `evidence`: null if nothing is stored; `known`: the mark of a known cause."""
     row = job.row

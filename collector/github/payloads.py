@@ -191,7 +191,7 @@ P = TypeVar("P", bound=Payload)
 
 
 class InvalidPayload(Exception):
-    """An item or a delivery does not have the documented form; the message is one line that says why."""
+    """An item or a delivery does not have the documented form; the message is one line that states why."""
 
     def __init__(self, message: str) -> None:
         super().__init__(clean(message))
@@ -210,7 +210,7 @@ def parse_payload(model: type[P], item: Any) -> P:
 
 
 class IgnoredEvent(Exception):
-    """The delivery is valid and has nothing to store; the message is one line that says why."""
+    """The delivery is valid and has nothing to store; the message is one line that states why."""
 
     def __init__(self, message: str) -> None:
         super().__init__(clean(message))

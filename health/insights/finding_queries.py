@@ -1,5 +1,5 @@
-"""Queries of the detectors. Every query is limited by a window, by a number of
-rows, or by both, unless its docstring says otherwise."""
+"""Queries of the detectors. Every query is limited by a window, by a number of rows, or by both, unless its docstring
+states otherwise."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -40,11 +40,10 @@ class FlakyRun:
 
 
 @dataclass(frozen=True)
-class FailedJob:
-    """A job of a failed attempt and one of its failure causes. `kind` is a CauseClass, `line_number`
-    the place of the line in the log, null for an annotation. These, `tool` and `message` are null until the collector
-    has extracted the causes of the log. `stored_fingerprint` is set if the fingerprint in the database is one of
-    earlier rules."""
+class CauseOccurrence:
+    """A job of a failed attempt and one of its failure causes. `kind` is a CauseClass, `line_number` the place of the
+    line in the log, null for an annotation. These, `tool` and `message` are null until the collector has extracted the
+    causes of the log. `stored_fingerprint` is set if the fingerprint in the database is one of earlier rules."""
 
     repository_id: int
     workflow_id: int
@@ -85,7 +84,7 @@ def count_same_commit_flakes(session: Session, scope: Scope, window: Window) -> 
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FailedJob]:
+def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: int) -> list[CauseOccurrence]:
     """The newest `limit` failed jobs of the window that have a fingerprint, newest first, each once for each of its
     causes, the first cause first."""
     columns = [
@@ -133,7 +132,7 @@ def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: i
         .join(JobCause, of_job, isouter=True)
         .order_by(jobs.created_at.desc(), jobs.run_id.desc(), jobs.job_id, JobCause.position)
     )
-    return [FailedJob(*row) for row in session.execute(query)]
+    return [CauseOccurrence(*row) for row in session.execute(query)]
 
 
 def list_unshared_causes(session: Session, scope: Scope, window: Window, *, limit: int) -> list[tuple[str, int, int]]:
@@ -263,7 +262,7 @@ def failures_without_cause(session: Session, scope: Scope, window: Window) -> in
     return session.scalar(query) or 0
 
 
-def job_details(session: Session, jobs: Collection[FailedJob]) -> dict[int, tuple[int, str]]:
+def job_details(session: Session, jobs: Collection[CauseOccurrence]) -> dict[int, tuple[int, str]]:
     """The attempt and the name of each job, by job id."""
     filters = Job.repository_id.in_({job.repository_id for job in jobs}), Job.id.in_({job.job_id for job in jobs})
     return {row[0]: (row[1], row[2]) for row in session.execute(select(Job.id, Job.attempt, Job.name).where(*filters))}

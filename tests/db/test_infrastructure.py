@@ -87,11 +87,11 @@ def test_each_failed_job_has_to_fail_by_infrastructure(
     store_runs(engine, run(100, conclusion="failure"), run(101, minutes=1))
     store_jobs(engine, 100, *jobs, attempts=(attempt(1, "failure"),))
     store_causes(engine, causes)
-    found = figures(engine)
-    assert (found.infrastructure_failures, found.failures_without_cause) == expected
-    assert found.success_rate == 0.5
-    assert found.success_rate_without_infrastructure == (1.0 if expected[0] else found.success_rate)
-    assert found.failure_rate_without_infrastructure == (0.0 if expected[0] else found.failure_rate)
+    current = figures(engine)
+    assert (current.infrastructure_failures, current.failures_without_cause) == expected
+    assert current.success_rate == 0.5
+    assert current.success_rate_without_infrastructure == (1.0 if expected[0] else current.success_rate)
+    assert current.failure_rate_without_infrastructure == (0.0 if expected[0] else current.failure_rate)
 
 
 def rerun(engine: Engine, conclusion: str, *jobs: JobRecord, causes: dict[int, list[str]]) -> Metrics:
@@ -110,33 +110,33 @@ def later(job_id: int, name: str, conclusion: str) -> JobRecord:
 
 def test_a_run_that_passed_when_it_was_run_again_is_a_success(engine: Engine) -> None:
     passed = later(3, "a", "success"), later(4, "b", "success")
-    found = rerun(engine, "success", *passed, causes={1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE]})
-    assert (found.runs.success, found.infrastructure_failures, found.failures_without_cause) == (1, 0, 0)
-    assert found.success_rate == found.success_rate_without_infrastructure == 1.0
+    current = rerun(engine, "success", *passed, causes={1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE]})
+    assert (current.runs.success, current.infrastructure_failures, current.failures_without_cause) == (1, 0, 0)
+    assert current.success_rate == current.success_rate_without_infrastructure == 1.0
 
 
 def test_a_job_that_may_fail_makes_no_infrastructure_failure(engine: Engine) -> None:
     again = later(3, "a", "failure"), later(4, "b", "success")
-    found = rerun(engine, "success", *again, causes={3: [INFRASTRUCTURE]})
-    assert (found.runs.failure, found.infrastructure_failures, found.failures_without_cause) == (0, 0, 0)
+    current = rerun(engine, "success", *again, causes={3: [INFRASTRUCTURE]})
+    assert (current.runs.failure, current.infrastructure_failures, current.failures_without_cause) == (0, 0, 0)
 
 
 def test_the_latest_attempt_decides(engine: Engine) -> None:
     again = later(3, "a", "success"), later(4, "b", "failure")
-    found = rerun(engine, "failure", *again, causes={1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE], 4: [TEST]})
-    assert (found.infrastructure_failures, found.success_rate_without_infrastructure) == (0, 0.0)
+    current = rerun(engine, "failure", *again, causes={1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE], 4: [TEST]})
+    assert (current.infrastructure_failures, current.success_rate_without_infrastructure) == (0, 0.0)
 
 
 def test_causes_of_an_earlier_attempt_are_not_those_of_the_latest(engine: Engine) -> None:
     again = later(3, "a", "failure"), later(4, "b", "success")
-    found = rerun(engine, "failure", *again, causes={1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE]})
-    assert (found.infrastructure_failures, found.failures_without_cause) == (0, 1)
+    current = rerun(engine, "failure", *again, causes={1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE]})
+    assert (current.infrastructure_failures, current.failures_without_cause) == (0, 1)
 
 
 def test_an_infrastructure_failure_after_another_one_counts(engine: Engine) -> None:
     again = later(3, "a", "failure"), later(4, "b", "success")
-    found = rerun(engine, "failure", *again, causes={1: [TEST], 2: [TEST], 3: [INFRASTRUCTURE]})
-    assert (found.infrastructure_failures, found.success_rate_without_infrastructure) == (1, None)
+    current = rerun(engine, "failure", *again, causes={1: [TEST], 2: [TEST], 3: [INFRASTRUCTURE]})
+    assert (current.infrastructure_failures, current.success_rate_without_infrastructure) == (1, None)
 
 
 @pytest.mark.parametrize(("kind", "expected"), [(INFRASTRUCTURE, 1), (TEST, 0)])
@@ -145,8 +145,8 @@ def test_a_failed_job_that_is_listed_again_has_the_cause_of_its_original(
 ) -> None:
     """Only job `a` was run again; GitHub lists the failed `b` of attempt 1 again."""
     again = later(3, "a", "failure"), failed(4, "b", attempt=2)
-    found = rerun(engine, "failure", *again, causes={1: [TEST], 2: [kind], 3: [INFRASTRUCTURE]})
-    assert (found.infrastructure_failures, found.failures_without_cause) == (expected, 0)
+    current = rerun(engine, "failure", *again, causes={1: [TEST], 2: [kind], 3: [INFRASTRUCTURE]})
+    assert (current.infrastructure_failures, current.failures_without_cause) == (expected, 0)
 
 
 def test_totals_series_and_groups_agree_with_the_filters(engine: Engine) -> None:
@@ -208,10 +208,10 @@ def test_figures_are_unknown_where_runs_are_deleted(engine: Engine) -> None:
     for _ in prune(engine, NOON - timedelta(days=30), NOON):
         pass
     long = Window(NOON - timedelta(days=50), NOON + timedelta(days=1))
-    found = figures(engine, window=long)
-    assert (found.runs.failure, found.success_rate) == (2, 1 / 3)
-    assert found.infrastructure_failures is found.failures_without_cause is None
-    assert found.success_rate_without_infrastructure is found.failure_rate_without_infrastructure is None
+    current = figures(engine, window=long)
+    assert (current.runs.failure, current.success_rate) == (2, 1 / 3)
+    assert current.infrastructure_failures is current.failures_without_cause is None
+    assert current.success_rate_without_infrastructure is current.failure_rate_without_infrastructure is None
     assert figures(engine).infrastructure_failures == 1
     with session_scope(engine) as session:
         failures = service.read_failures(session, Scope(), long)

@@ -14,7 +14,7 @@ from db.models import Job, Run
 from db.runs.run_filters import in_scope, in_window
 from db.runs.run_queries import RunRow
 from health.insights.causes.distinctions import Distinction, JobContext, distinctions
-from health.insights.finding_queries import FailedJob, jobs_with_causes, list_runs_by_id, of_failed_run
+from health.insights.finding_queries import CauseOccurrence, jobs_with_causes, list_runs_by_id, of_failed_run
 
 MAX_COMPARED_JOBS = 20_000
 
@@ -32,7 +32,7 @@ class CauseContext:
 
 
 def cause_context(
-    session: Session, failed_jobs: Collection[FailedJob], scope: Scope, window: Window, zone: tzinfo
+    session: Session, failed_jobs: Collection[CauseOccurrence], scope: Scope, window: Window, zone: tzinfo
 ) -> CauseContext:
     """`failed_jobs`: those with the cause. `zone`: the time zone of hours of the day."""
     contexts = _list_jobs(session, failed_jobs, scope, window, limit=MAX_COMPARED_JOBS + 1)
@@ -58,7 +58,7 @@ def first_run(session: Session, scope: Scope, fingerprints: Collection[str]) -> 
 
 
 def _list_jobs(
-    session: Session, failed_jobs: Collection[FailedJob], scope: Scope, window: Window, *, limit: int
+    session: Session, failed_jobs: Collection[CauseOccurrence], scope: Scope, window: Window, *, limit: int
 ) -> list[JobContext]:
     """The jobs that passed or failed in the workflows of these jobs, those of the newest runs first."""
     if not failed_jobs:

@@ -23,7 +23,7 @@ from health.insights.causes.identity import fingerprint as make_fingerprint
 from health.insights.causes.identity import has_subject, is_current, line_identity
 from health.insights.causes.model import CauseClass
 from health.insights.causes.triage import Triage, TriageState, known_causes
-from health.insights.finding_queries import FailedJob
+from health.insights.finding_queries import CauseOccurrence
 from health.insights.fingerprints import EARLIER_LENGTH, clusters, earlier_fingerprint
 from health.metrics.branch_status import failing_streaks
 from health.metrics.queries.names import Names
@@ -132,11 +132,11 @@ class CauseRuns:
     run of the scope with it, in the window or not."""
 
     cause: Cause
-    runs: list[tuple[RunRow, FailedJob]]
+    runs: list[tuple[RunRow, CauseOccurrence]]
     truncated: bool
     attempts: dict[int, int]
     job_names: dict[int, str]
-    failed_jobs: list[FailedJob]
+    failed_jobs: list[CauseOccurrence]
     first_run: RunRow | None
 
 
@@ -212,7 +212,7 @@ def cause_runs(
     return CauseRuns(cause, runs, truncated, attempts, names, grouped[key], first)
 
 
-def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[FailedJob], bool]:
+def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[CauseOccurrence], bool]:
     """The newest failed jobs, and whether there are more. Fingerprints of earlier rules are recomputed from the line;
     after an upgrade, the collector needs some time to do that with the stored ones."""
     jobs = finding_queries.list_failed_jobs(session, scope, window, limit=MAX_JOBS + 1)
@@ -222,26 +222,26 @@ def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[F
     return [_with_current_fingerprint(job) for job in jobs if job.job_id != omitted], is_truncated
 
 
-def _with_current_fingerprint(job: FailedJob) -> FailedJob:
+def _with_current_fingerprint(job: CauseOccurrence) -> CauseOccurrence:
     current = None if job.kind or is_current(job.fingerprint) else make_fingerprint(job.line)
     return replace(job, fingerprint=current, stored_fingerprint=job.fingerprint) if current else job
 
 
-def _has_fingerprint(job: FailedJob, fingerprint: str) -> bool:
+def _has_fingerprint(job: CauseOccurrence, fingerprint: str) -> bool:
     """Whether a job has a fingerprint, which may be one of earlier rules: those are in old links."""
     if len(fingerprint) == EARLIER_LENGTH:
         return fingerprint == job.stored_fingerprint or earlier_fingerprint(job.line) == fingerprint
     return fingerprint in (job.fingerprint, job.stored_fingerprint)
 
 
-def _find_cause(grouped: dict[str, list[FailedJob]], fingerprint: str) -> str | None:
+def _find_cause(grouped: dict[str, list[CauseOccurrence]], fingerprint: str) -> str | None:
     """The key of the group with a fingerprint; null without one."""
     if fingerprint in grouped:
         return fingerprint
     return next((key for key, jobs in grouped.items() if any(_has_fingerprint(job, fingerprint) for job in jobs)), None)
 
 
-def _compared_text(job: FailedJob) -> str:
+def _compared_text(job: CauseOccurrence) -> str:
     """The text by which a cause is compared with others; one with a subject equals only itself. Lines around it in the
     log can name the subject: then its fingerprint is not that of the line alone. Recognising the lines of thousands of
     causes takes seconds: it is needed only while their subjects are not stored."""
@@ -251,21 +251,21 @@ def _compared_text(job: FailedJob) -> str:
     return job.fingerprint if is_named else line_identity(job.line)
 
 
-def _group_by_cluster(failed_jobs: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:
+def _group_by_cluster(failed_jobs: Sequence[CauseOccurrence]) -> dict[str, list[CauseOccurrence]]:
     """The jobs, newest first, by the most frequent fingerprint of their cluster."""
     counted = Counter(job.fingerprint for job in failed_jobs)
     newest = {job.fingerprint: job for job in reversed(failed_jobs)}
     most_frequent_first = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     ranked = [(key, _compared_text(newest[key])) for key, _ in most_frequent_first]
     name_of = {key: cluster.fingerprints[0] for cluster in clusters(ranked) for key in cluster.fingerprints}
-    grouped: dict[str, list[FailedJob]] = defaultdict(list)
+    grouped: dict[str, list[CauseOccurrence]] = defaultdict(list)
     for job in failed_jobs:
         grouped[name_of[job.fingerprint]].append(job)
     return grouped
 
 
 def _with_history(
-    session: Session, scope: Scope, items: Sequence[Cause], grouped: dict[str, list[FailedJob]]
+    session: Session, scope: Scope, items: Sequence[Cause], grouped: dict[str, list[CauseOccurrence]]
 ) -> list[Cause]:
     """The causes with the times of the first and last stored run, inside or outside of the window."""
     fingerprints = {cause.fingerprint: {job.fingerprint for job in grouped[cause.fingerprint]} for cause in items}
@@ -274,7 +274,7 @@ def _with_history(
 
 
 def _with_marks(
-    session: Session, items: Sequence[Cause], grouped: dict[str, list[FailedJob]], now: datetime
+    session: Session, items: Sequence[Cause], grouped: dict[str, list[CauseOccurrence]], now: datetime
 ) -> list[Cause]:
     """The causes with their marks. A mark on any fingerprint of a cause is one of the cause."""
     if not known_causes(session, None, now):
@@ -315,7 +315,7 @@ def _with_previous_counts(
     scope: Scope,
     window: Window,
     items: Sequence[Cause],
-    grouped: dict[str, list[FailedJob]],
+    grouped: dict[str, list[CauseOccurrence]],
     periods: PeriodCompleteness | None,
 ) -> list[Cause]:
     """The causes with their runs in the previous period."""
@@ -328,7 +328,9 @@ def _with_previous_counts(
     return [replace(cause, runs_before=len(runs[cause.fingerprint])) for cause in items]
 
 
-def _cause(names: Names, key: str, jobs: Sequence[FailedJob], days: dict[datetime, int], failing: set[int]) -> Cause:
+def _cause(
+    names: Names, key: str, jobs: Sequence[CauseOccurrence], days: dict[datetime, int], failing: set[int]
+) -> Cause:
     runs = {job.run_id: job.created_at for job in jobs}
     keys = dict.fromkeys((job.repository_id, job.workflow_id) for job in jobs)
     workflows = [(names.repository(key[0]) or "", names.workflow(key), key[1]) for key in keys]

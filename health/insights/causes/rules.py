@@ -33,7 +33,7 @@ _PART_BYTES = 1 << 13
 
 
 class InvalidCauseRule(ValueError):
-    """`field` has an invalid value; the message is one line that says what is allowed."""
+    """`field` has an invalid value; the message is one line that states what is allowed."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)

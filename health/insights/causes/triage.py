@@ -31,7 +31,7 @@ class TriageState(StrEnum):
 
 
 class InvalidTriage(ValueError):
-    """`field` has an invalid value; the message is one line that says what is allowed."""
+    """`field` has an invalid value; the message is one line that states what is allowed."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
