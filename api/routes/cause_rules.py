@@ -61,6 +61,7 @@ def add(request: Request, now: NowDep, body: schemas.NewCauseRule) -> schemas.Ca
     operation_id="preview_cause_rule",
     response_model=schemas.CausePreview,
     summary="Preview a rule for failure causes",
+    responses={404: _UNKNOWN},
 )
 def preview(
     session: SessionDep,
@@ -73,7 +74,9 @@ def preview(
 ) -> schemas.CausePreview:
     """The stored failures that the rule would match, newest first, and their causes now. Nothing is saved. Logs are
     read for at most 2.5 s; `partial` is true if that was not enough."""
-    rule = _parse_rule(body, None if rule_id is None else validate_id(rule_id))
+    if rule_id is not None and get_rule(session, validate_id(rule_id)) is None:
+        raise not_found(f"rule {rule_id}")
+    rule = _parse_rule(body, rule_id)
     return schemas.CausePreview.from_preview(preview_rule(session, rule, now, days=days))
 
 

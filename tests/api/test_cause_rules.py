@@ -65,6 +65,8 @@ def test_a_rule_is_previewed_added_changed_and_deleted(failing: TestClient, engi
     assert failing.post("/api/cause-rules/preview", json=RULE).json()["older_rules"] == 3
     same = failing.post(f"/api/cause-rules/preview?rule_id={rule['id']}", json=RULE).json()
     assert (same["jobs"], same["older_rules"]) == (3, 0)
+    absent = failing.post("/api/cause-rules/preview?rule_id=987654", json=RULE)
+    assert (absent.status_code, absent.json()["detail"]) == (404, "There is no rule 987654.")
     assert failing.delete(path).json()["name"] == "Registry down"
     assert failing.get("/api/cause-rules").json() == {"items": []}
     assert failing.delete(path).status_code == 404
