@@ -25,6 +25,7 @@ from db.definitions.scope import Scope, Window
 from health.alerts.rules.targets import escape_pattern
 from health.insights.causes.model import CauseClass
 from health.insights.causes.rules import MAX_RULES, CauseRule, InvalidCauseRule, rule_fingerprint
+from health.insights.causes.stored_rules import TooManyRules
 from health.log_search.query import MAX_LENGTH
 
 SECTION, SHOW, RULE = "rules", "show", "rule"
@@ -214,6 +215,9 @@ def _save(rule: CauseRule) -> None:
             return
     except InvalidCauseRule as error:
         st.session_state[_FAILURE_KEY] = cause_rule_form.error_text(error)
+        return
+    except TooManyRules:
+        st.session_state[_FAILURE_KEY] = f"There are {MAX_RULES} rules already: delete one first."
         return
     except (SessionEnded, Unavailable) as error:
         st.session_state[_FAILURE_KEY] = f"The rule was not saved. {error}"

@@ -58,7 +58,7 @@ def _preview(rule: CauseRule, now: datetime) -> RulePreview:
 
 def save_rule(rule: CauseRule) -> bool:
     """Adds a rule without an id, else replaces the stored one; false if that has been deleted. Raises InvalidCauseRule,
-    SessionEnded, Unavailable."""
+    TooManyRules, SessionEnded, Unavailable."""
     by, valid = user_name(), validate_rule(rule)
     with write_session() as session:
         if rule.id is None:

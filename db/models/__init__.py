@@ -7,7 +7,7 @@ queries.
 
 from db.models.alerts import Alert, AlertRule, AlertSilence, ChannelState, Notification
 from db.models.base import Base
-from db.models.causes import CauseAlias, CauseRule, CauseTriage, JobCause, LogSketch
+from db.models.causes import CauseAlias, CauseTriage, JobCause, LogSketch, StoredCauseRule
 from db.models.collection import (
     Backfill,
     Claim,
@@ -32,7 +32,6 @@ __all__ = [
     "Backfill",
     "Base",
     "CauseAlias",
-    "CauseRule",
     "CauseTriage",
     "ChannelState",
     "Claim",
@@ -56,6 +55,7 @@ __all__ = [
     "RunGap",
     "SavedView",
     "SessionGeneration",
+    "StoredCauseRule",
     "SyncState",
     "Target",
     "UsageRollup",

@@ -38,7 +38,7 @@ class JobCause(Base):
     created_at: Mapped[datetime]
 
 
-class CauseRule(Base):
+class StoredCauseRule(Base):
     """A rule of a user: a line that matches is the cause. `repositories`, `jobs` and `steps` are lists of patterns with
     `*`; an empty list applies to all. `applied_at` is null until the collector has applied the last change to stored
     logs."""

@@ -13,6 +13,7 @@ from db.engine import session_scope, write_scope
 from db.enums import LogState
 from db.logs.log_writes import store_log
 from db.models import JobLog
+from health.insights.causes import stored_rules
 from health.insights.causes.identity import fingerprint
 from health.insights.causes.model import CauseClass
 from health.insights.causes.rules import CauseRule, rule_fingerprint
@@ -56,6 +57,18 @@ def preview(page: AppTest) -> str:
 
 def errors(page: AppTest) -> list[str]:
     return [block for block in html(page) if "ph-field-error" in block and "<style>" not in block]
+
+
+def test_the_limit_of_rules_is_no_fault_of_a_field(
+    seeded: Seeded, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_page("failures", show="rules", rule="new", text="registry")
+    page.text_input(key=field(page, "name")).set_value("Registry down").run()
+    monkeypatch.setattr(stored_rules, "MAX_RULES", 0)
+    page.button(key="cause-rule-save").click().run()
+    (message,) = page.error
+    assert "rules already" in message.value
+    assert "Name" not in message.value
 
 
 def test_a_search_becomes_a_rule_with_a_preview(with_logs: Seeded, open_page: Open) -> None:

@@ -7,20 +7,19 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from db.engine import session_scope, write_scope
-from db.models import CauseAlias, CauseRule, CauseTriage, JobCause
+from db.models import CauseAlias, CauseTriage, JobCause, StoredCauseRule
 from health.insights.causes import stored_rules, triage
 from health.insights.causes.identity import fingerprint
 from health.insights.causes.model import CauseClass
 from health.insights.causes.preview import preview_rule
-from health.insights.causes.rules import MAX_RULES, rule_fingerprint
-from health.insights.causes.rules import CauseRule as Rule
+from health.insights.causes.rules import MAX_RULES, CauseRule, rule_fingerprint
 from health.insights.causes.triage import InvalidTriage, Triage, known_causes, validate_triage
 from health.log_search.index import index_logs
 from tests.builders import NOON
 from tests.failed_logs import REGISTRY, fill
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-RULE = Rule("Registry down", r"registry .*\b50[23]\b", CauseClass.INFRASTRUCTURE, is_expression=True)
+RULE = CauseRule("Registry down", r"registry .*\b50[23]\b", CauseClass.INFRASTRUCTURE, is_expression=True)
 
 
 def test_a_preview_counts_the_stored_failures_that_match(engine: Engine) -> None:
@@ -100,7 +99,7 @@ def test_rules_are_stored_in_the_order_in_which_they_are_tried(engine: Engine) -
         deleted = stored_rules.unapplied_rules(session)[0]
         assert stored_rules.is_deleted(deleted)
         stored_rules.mark_applied(session, deleted, later)
-        assert session.scalars(select(CauseRule.id)).all() == [second]
+        assert session.scalars(select(StoredCauseRule.id)).all() == [second]
 
 
 @SQLITE

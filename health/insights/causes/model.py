@@ -21,6 +21,11 @@ class CauseClass(StrEnum):
     UNKNOWN = "unknown"
 
 
+def stored_class(kind: str) -> CauseClass:
+    """The class with a stored name; a class of another version of the product is unknown."""
+    return CauseClass(kind) if kind in list(CauseClass) else CauseClass.UNKNOWN
+
+
 class Rank(IntEnum):
     """How precisely a line names a cause; lower is better. RELAYED and WRAPPER lines report that a called program
     failed; a RELAYED line names it."""

@@ -10,24 +10,23 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from db.models import CauseRule as StoredRule
-from db.models import CauseTriage
-from health.insights.causes.model import CauseClass
-from health.insights.causes.rules import MAX_RULES, CauseRule, InvalidCauseRule, RuleSet, rule_fingerprint
+from db.models import CauseTriage, StoredCauseRule
+from health.insights.causes.model import stored_class
+from health.insights.causes.rules import MAX_RULES, CauseRule, RuleSet, rule_fingerprint
 
 _DELETED_PATTERN = ""
 
 
-class TooManyRules(InvalidCauseRule):
+class TooManyRules(ValueError):
     """The number of rules is limited, because each is tried with each failed job."""
 
     def __init__(self) -> None:
-        super().__init__("name", f"there are {MAX_RULES} rules already; delete one first")
+        super().__init__(f"there are {MAX_RULES} rules already; delete one first")
 
 
 def list_rules(session: Session) -> list[CauseRule]:
     """All rules, the oldest first: in this order they are tried."""
-    query = select(StoredRule).where(_exists()).order_by(StoredRule.id)
+    query = select(StoredCauseRule).where(_exists()).order_by(StoredCauseRule.id)
     return [to_rule(row) for row in session.scalars(query.execution_options(populate_existing=True))]
 
 
@@ -42,16 +41,16 @@ def _compiled(rules: tuple[CauseRule, ...]) -> RuleSet:
 
 
 def get_rule(session: Session, rule_id: int) -> CauseRule | None:
-    query = select(StoredRule).where(StoredRule.id == rule_id, _exists())
+    query = select(StoredCauseRule).where(StoredCauseRule.id == rule_id, _exists())
     row = session.scalar(query.execution_options(populate_existing=True))
     return to_rule(row) if row else None
 
 
 def add_rule(session: Session, rule: CauseRule, now: datetime, *, by: str | None) -> int:
     """Stores a validated rule and returns its id. `by`: the user. Raises TooManyRules."""
-    if (session.scalar(select(func.count()).select_from(StoredRule).where(_exists())) or 0) >= MAX_RULES:
+    if (session.scalar(select(func.count()).select_from(StoredCauseRule).where(_exists())) or 0) >= MAX_RULES:
         raise TooManyRules
-    row = StoredRule(**_values(rule), created_at=now, created_by=by, updated_at=now, applied_at=None)
+    row = StoredCauseRule(**_values(rule), created_at=now, created_by=by, updated_at=now, applied_at=None)
     session.add(row)
     session.flush()
     return row.id
@@ -85,7 +84,7 @@ def delete_rule(session: Session, rule_id: int, now: datetime) -> bool:
 def unapplied_rules(session: Session) -> list[CauseRule]:
     """Rules whose last change is not applied to the stored logs, the oldest first; also deleted ones, for which
     is_deleted is true."""
-    query = select(StoredRule).where(StoredRule.applied_at.is_(None)).order_by(StoredRule.id)
+    query = select(StoredCauseRule).where(StoredCauseRule.applied_at.is_(None)).order_by(StoredCauseRule.id)
     return [to_rule(row) for row in session.scalars(query.execution_options(populate_existing=True))]
 
 
@@ -107,19 +106,19 @@ def mark_applied(session: Session, rule: CauseRule, now: datetime) -> None:
 
 
 def _exists() -> ColumnElement[bool]:
-    return StoredRule.pattern != _DELETED_PATTERN
+    return StoredCauseRule.pattern != _DELETED_PATTERN
 
 
-def _locked(session: Session, rule_id: int, *, with_deleted: bool = False) -> StoredRule | None:
-    row = session.get(StoredRule, rule_id, with_for_update=True, populate_existing=True)
+def _locked(session: Session, rule_id: int, *, with_deleted: bool = False) -> StoredCauseRule | None:
+    row = session.get(StoredCauseRule, rule_id, with_for_update=True, populate_existing=True)
     return row if row is not None and (with_deleted or row.pattern != _DELETED_PATTERN) else None
 
 
-def to_rule(row: StoredRule) -> CauseRule:
+def to_rule(row: StoredCauseRule) -> CauseRule:
     return CauseRule(
         name=row.name,
         pattern=row.pattern,
-        kind=_kind(row.kind),
+        kind=stored_class(row.kind),
         is_expression=row.is_expression,
         repositories=_texts(row.repositories),
         jobs=_texts(row.jobs),
@@ -131,11 +130,6 @@ def to_rule(row: StoredRule) -> CauseRule:
         updated_at=row.updated_at,
         applied_at=row.applied_at,
     )
-
-
-def _kind(value: str) -> CauseClass:
-    """A class of another version counts as unknown."""
-    return CauseClass(value) if value in list(CauseClass) else CauseClass.UNKNOWN
 
 
 def _texts(values: Sequence[Any]) -> tuple[str, ...]:
