@@ -4,14 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select, update
 
 from db.engine import session_scope, write_scope
+from db.models import Run, StoredCauseRule
 from health.insights.causes import stored_rules
 from health.insights.causes.identity import fingerprint
-from health.insights.causes.rules import rule_fingerprint
+from health.insights.causes.model import CauseClass
+from health.insights.causes.rules import CauseRule, rule_fingerprint
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import run, store_runs
+from tests.causes import add_cause
 from tests.findings import name_cause
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -72,6 +75,23 @@ def test_a_rule_is_previewed_added_changed_and_deleted(failing: TestClient, engi
     assert failing.delete(path).status_code == 404
     assert failing.put(path, json=RULE).status_code == 404
     assert failing.put("/api/cause-rules/99999999999999999999", json=RULE).status_code == 404
+
+
+@SQLITE
+def test_a_class_of_another_version_is_unknown(failing: TestClient, engine: Engine) -> None:
+    with write_scope(engine) as session:
+        at = session.scalars(select(Run.created_at).where(Run.id == 1)).one()
+        add_cause(session, 10, 1, kind="weather", fingerprint=CAUSE, line=LINE, at=at)
+        add_cause(session, 40, 4, kind="weather", fingerprint=None, line=LINE, at=at)
+        stored_rules.add_rule(session, CauseRule("New", "x", CauseClass.TEST), NOW, by=None)
+        session.execute(update(StoredCauseRule).values(kind="weather"))
+    failures = failing.get("/api/insights/failures").json()
+    assert {item["cause_id"]: item["class"] for item in failures["items"]}[CAUSE] == "unknown"
+    assert [count["class"] for count in failures["classes"]].count("unknown") == 1
+    assert failing.get(f"/api/insights/failures/{CAUSE}").json()["cause"]["class"] == "unknown"
+    assert failing.get("/api/logs/1").json()["jobs"][0]["cause"]["class"] == "unknown"
+    assert failing.get("/api/cause-rules").json()["items"][0]["class"] == "unknown"
+    assert failing.post("/api/cause-rules/preview", json=RULE).json()["lines"][0]["before"] == "unknown"
 
 
 @SQLITE

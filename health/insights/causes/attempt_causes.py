@@ -20,6 +20,7 @@ from db.time_limit import TimeLimitExceeded, time_limit
 from health.insights.causes.identity import fingerprint as make_fingerprint
 from health.insights.causes.identity import is_current
 from health.insights.causes.job_causes import cause_of_text
+from health.insights.causes.model import stored_class
 from health.insights.finding_queries import SAME_COMMIT_WINDOW, CauseSpread, cause_spreads
 from health.metrics.branch_status import failing_streaks
 
@@ -151,7 +152,8 @@ def _stored_causes(
     for job_id, fingerprint, error, kind, tool, subject, line, number, source, own in session.execute(query):
         fingerprints.setdefault(job_id, fingerprint)
         if kind is not None:
-            causes[job_id].append(StoredCause(kind, tool, subject, rendered_line(line), number, source, own))
+            shown = rendered_line(line)
+            causes[job_id].append(StoredCause(stored_class(kind), tool, subject, shown, number, source, own))
         elif error is not None:
             causes[job_id].append(_cause_of_line(rendered_line(error), fingerprint))
     return fingerprints, causes

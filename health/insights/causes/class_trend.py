@@ -7,6 +7,7 @@ from datetime import datetime
 
 from db.definitions.scope import INTERVAL_LENGTHS, Window, bucket_start
 from db.enums import Interval
+from health.insights.causes.model import stored_class
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def count_classes(causes: Iterable[str], failures: Iterable[tuple[str, int, int]
     jobs: dict[str, set[int]] = defaultdict(set)
     runs: dict[str, set[int]] = defaultdict(set)
     for kind, job_id, run_id in failures:
-        jobs[kind].add(job_id)
-        runs[kind].add(run_id)
+        jobs[stored_class(kind)].add(job_id)
+        runs[stored_class(kind)].add(run_id)
     counts = [ClassCount(kind, number[kind], len(jobs[kind]), len(runs[kind])) for kind in jobs]
     return sorted(counts, key=lambda count: (-count.jobs, count.kind))

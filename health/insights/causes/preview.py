@@ -16,7 +16,7 @@ from db.logs.pending_logs import failed_step
 from health.insights.causes import rule_queries as queries
 from health.insights.causes.extraction import cause_of_line
 from health.insights.causes.job_causes import FailedJob
-from health.insights.causes.model import CauseClass
+from health.insights.causes.model import CauseClass, stored_class
 from health.insights.causes.rule_causes import match_log
 from health.insights.causes.rule_queries import Key
 from health.insights.causes.rules import CauseRule, RuleMatch, RuleSet
@@ -211,5 +211,5 @@ class _Preview:
 def _class_of(row: Row[Any]) -> CauseClass | None:
     """The class of the stored cause; of a log whose causes are not extracted again yet, that of its line."""
     if row.kind is not None:
-        return CauseClass(row.kind) if row.kind in list(CauseClass) else CauseClass.UNKNOWN
+        return stored_class(row.kind)
     return cause_of_line(row.error_line).kind if row.error_line else None

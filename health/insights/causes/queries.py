@@ -21,7 +21,7 @@ from health.insights.causes.class_trend import ClassCount, ClassPoint, class_tre
 from health.insights.causes.extraction import cause_of_line
 from health.insights.causes.identity import fingerprint as make_fingerprint
 from health.insights.causes.identity import has_subject, is_current, line_identity
-from health.insights.causes.model import CauseClass
+from health.insights.causes.model import CauseClass, stored_class
 from health.insights.causes.triage import Triage, TriageState, known_causes
 from health.insights.finding_queries import CauseOccurrence
 from health.insights.fingerprints import EARLIER_LENGTH, clusters, earlier_fingerprint
@@ -348,7 +348,7 @@ def _cause(
         last_job_id=jobs[0].job_id,
         by_day=_counts(runs.values(), days),
         open=not failing.isdisjoint(runs),
-        kind=named.kind if named else newest.kind or CauseClass.UNKNOWN,
+        kind=named.kind if named else stored_class(newest.kind or ""),
         tool=named.tool if named else newest.tool or "",
         subject=named.subject if named else newest.subject,
         message=terminal.rendered_line((named.message if named else newest.message) or ""),
