@@ -128,7 +128,7 @@ def _stored_annotations(log: OutdatedLog) -> list[Annotation]:
             # A subject that the line does not have is the place in a file.
             place = cause.subject if cause.subject != cause_of_text(cause.line).subject else None
             annotations.append(Annotation(cause.line, place))
-        elif cause.source is None and _line_number(log, cause.line) is None:
+        elif cause.source is None and log.line_number(cause.line) is None:
             annotations.append(Annotation(cause.line))
     return annotations
 
@@ -146,11 +146,5 @@ def _causes_without_text(log: OutdatedLog, known: KnownLines) -> tuple[CauseReco
     if causes and (line is None or not causes[0].is_fallback):
         records = cause_records(causes, first_line=log.excerpt_first_line)
     elif line is not None:
-        records = cause_records([cause_of_text(line)], first_line=_line_number(log, line))
+        records = cause_records([cause_of_text(line)], first_line=log.line_number(line))
     return combined(records, annotation_causes(annotations))
-
-
-def _line_number(log: OutdatedLog, line: str) -> int | None:
-    """The number in the log of a line of its excerpt; null if the excerpt does not have it."""
-    numbered = enumerate(log.excerpt, log.excerpt_first_line or 1)
-    return next((number for number, shown in numbered if line in shown), None)

@@ -27,12 +27,13 @@ from db.logs.log_sketches import (
 from health.insights.causes.known_lines import is_same, store
 from health.insights.causes.novelty import job_name_hash
 
-log = logging.getLogger(__name__)
-# Jobs are sampled that failed within this time and have no sketch of a run within the other.
-_FAILED_WITHIN, _SKETCHED_WITHIN = timedelta(days=3), timedelta(days=7)
+logger = logging.getLogger(__name__)
+# Jobs are sampled that failed within this time.
+_FAILED_WITHIN = timedelta(days=3)
+# The greatest age of the run of a sample. A job with a sketch of a run within this time has one: if only a shorter time
+# counted, the log of an older sample would be read again and again.
+_SAMPLED_WITHIN = timedelta(days=14)
 _RETRY_AFTER = timedelta(days=1)
-# The age of runs that are searched for a sample.
-_SEARCHED_WITHIN = timedelta(days=14)
 # Of a longer log, the start is read.
 MAX_SAMPLE_BYTES = HEAD_BYTES + TAIL_BYTES
 # Requests an hour as a share of the hourly limit; the limit that is assumed for a server without one; bytes an hour.
@@ -94,7 +95,7 @@ class SampleCollector:
                 allowed,
                 job_name_hash,
                 failed_since=now - _FAILED_WITHIN,
-                sketched_since=now - _SKETCHED_WITHIN,
+                sketched_since=now - _SAMPLED_WITHIN,
             )
         sketched = 0
         for job in [job for job in jobs if job not in self._retry_at][:_SEARCHED_JOBS]:
@@ -104,7 +105,7 @@ class SampleCollector:
             if now < self._forbidden_until.get(job.repository_id, now):
                 continue
             with session_scope(self._engine) as session:
-                sample = successful_job(session, job, partial(is_same, job), now - _SEARCHED_WITHIN)
+                sample = successful_job(session, job, partial(is_same, job), now - _SAMPLED_WITHIN)
             sketched += sample is not None and self._sketch(job, repositories[job.repository_id], sample)
         return sketched
 
@@ -127,7 +128,7 @@ class SampleCollector:
             if isinstance(error, Forbidden | Unauthorized):
                 self._forbidden_until[job.repository_id] = self._clock() + _RETRY_AFTER
             with log_context(repository=repo):
-                log.debug("no sample of the log of job %s: %s", sample.job_id, error)
+                logger.debug("no sample of the log of job %s: %s", sample.job_id, error)
             return False
         finally:
             self._budget.spend(buffer.size)

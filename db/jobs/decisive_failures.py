@@ -54,6 +54,12 @@ def caused_by_cancellation() -> ColumnElement[bool]:
     return and_(Job.conclusion == Conclusion.CANCELLED, attempt_failed, ~failed)
 
 
+def has_causes() -> ColumnElement[bool]:
+    """Returns a condition on a job joined as for `caused_by_cancellation`: the job failed, or was cancelled and made
+    the attempt fail, so that its log is collected and its failure causes are extracted."""
+    return or_(Job.conclusion.in_(FAILED_CONCLUSIONS), caused_by_cancellation())
+
+
 def jobs_allowed_to_fail(session: Session, run_id: int) -> set[str]:
     """Returns the names of jobs of the run's workflow that failed in one of its latest successful runs."""
     run = session.execute(

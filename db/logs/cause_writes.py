@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.text import UNSTORABLE_CHARACTERS
 from db.definitions.records import CauseRecord
 from db.models import CauseAlias, JobCause
-from db.sql import insert_ignore
+from db.sql import insert_ignore, is_one_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def replace_causes(session: Session, jobs: Sequence[JobCauses]) -> None:
     """Stores the causes of a batch of jobs instead of those that are stored. A fingerprint that a job has is no alias
     of another one."""
     keys = [(job.repository_id, job.job_id) for job in jobs]
-    session.execute(delete(JobCause).where(tuple_(JobCause.repository_id, JobCause.job_id).in_(keys)))
+    session.execute(delete(JobCause).where(is_one_of((JobCause.repository_id, JobCause.job_id), keys)))
     rows = [
         {
             "repository_id": job.repository_id,

@@ -6,28 +6,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.definitions.records import CauseRecord
 from db.enums import CauseSource, LogState
+from db.jobs.decisive_failures import has_causes
 from db.logs.cause_writes import JobCauses, replace_causes, store_aliases
 from db.logs.pending_logs import FailedStep, failed_step
-from db.models import Job, JobCause, JobLog, Repository, Run
-from db.sql import execute, key_table
+from db.models import Attempt, Job, JobCause, JobLog, Repository, Run
+from db.sql import execute, is_one_of, key_table
 
 Key = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class StoredCause:
-    """`source` is null for a cause of a version that did not store it."""
+class EarlierCause:
+    """A cause as it is stored. `source` is null for a cause of a version that did not store it; `line_number` is null
+    for an annotation."""
 
     line: str
     fingerprint: str | None
     source: str | None = None
     subject: str | None = None
+    line_number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class OutdatedLog:
     step: FailedStep | None
     excerpt: list[str]
     excerpt_first_line: int | None
-    stored: tuple[StoredCause, ...]
+    stored: tuple[EarlierCause, ...]
     version: int | None
     fetched_at: datetime
     created_at: datetime
@@ -54,6 +56,10 @@ class OutdatedLog:
     @property
     def key(self) -> Key:
         return self.repository_id, self.job_id
+
+    def line_number(self, line: str) -> int | None:
+        """The number in the log of a line of the excerpt; null if the excerpt does not have it."""
+        return _line_number(self.excerpt, self.excerpt_first_line, line)
 
 
 @dataclass(frozen=True)
@@ -100,10 +106,13 @@ def _details(session: Session, keys: Sequence[Key]) -> list[tuple[Row[Any], list
         JobLog.fetched_at,
         Repository.full_name,
         Job.name,
-        Job.conclusion,
         Job.steps,
+        has_causes().label("failed"),
         Run.created_at,
         Run.workflow_id,
+    )
+    of_attempt = and_(
+        Attempt.repository_id == Job.repository_id, Attempt.run_id == Job.run_id, Attempt.attempt == Job.attempt
     )
     query = (
         select(*columns)
@@ -112,9 +121,10 @@ def _details(session: Session, keys: Sequence[Key]) -> list[tuple[Row[Any], list
         .join(Repository, Repository.id == JobLog.repository_id)
         .join(Job, (Job.repository_id == JobLog.repository_id) & (Job.id == JobLog.job_id), isouter=True)
         .join(Run, (Run.repository_id == JobLog.repository_id) & (Run.id == JobLog.run_id), isouter=True)
+        .join(Attempt, of_attempt, isouter=True)
     )
     rows = execute(session, query).all()
-    fields = (JobCause.line, JobCause.fingerprint, JobCause.source, JobCause.subject)
+    fields = (JobCause.line, JobCause.fingerprint, JobCause.source, JobCause.subject, JobCause.line_number)
     causes = (
         select(JobCause.repository_id, JobCause.job_id, *fields)
         .join(wanted, (JobCause.repository_id == wanted.c.repository_id) & (JobCause.job_id == wanted.c.id))
@@ -127,27 +137,35 @@ def _details(session: Session, keys: Sequence[Key]) -> list[tuple[Row[Any], list
 
 
 def _outdated_log(row: Row[Any], causes: Sequence[Row[Any]]) -> OutdatedLog:
-    stored = tuple(StoredCause(cause.line, cause.fingerprint, cause.source, cause.subject) for cause in causes)
+    stored = tuple(
+        EarlierCause(cause.line, cause.fingerprint, cause.source, cause.subject, cause.line_number) for cause in causes
+    )
+    excerpt, first_line = list(row.excerpt or []), row.excerpt_first_line
     if not stored and row.error_line is not None:
-        stored = (StoredCause(row.error_line, row.fingerprint),)
-    failed = row.conclusion in FAILED_CONCLUSIONS or bool(stored)
+        number = _line_number(excerpt, first_line, row.error_line)
+        stored = (EarlierCause(row.error_line, row.fingerprint, line_number=number),)
     return OutdatedLog(
         repository_id=row.repository_id,
         job_id=row.job_id,
         run_id=row.run_id,
         repo=row.full_name,
         job_name=row.name or "",
-        failed=failed,
+        failed=bool(row.failed) or bool(stored),
         has_text=row.state == LogState.STORED,
         step=failed_step(row.steps),
-        excerpt=list(row.excerpt or []),
-        excerpt_first_line=row.excerpt_first_line,
+        excerpt=excerpt,
+        excerpt_first_line=first_line,
         stored=stored,
         version=row.cause_version,
         fetched_at=row.fetched_at,
         created_at=row.created_at or row.fetched_at,
         workflow_id=row.workflow_id or 0,
     )
+
+
+def _line_number(excerpt: Sequence[str], first_line: int | None, line: str) -> int | None:
+    numbered = enumerate(excerpt, first_line or 1)
+    return next((number for number, shown in numbered if line in shown), None)
 
 
 def log_content(session: Session, log: OutdatedLog) -> bytes | None:
@@ -163,7 +181,7 @@ def store_extracted(session: Session, version: int, extracted: Sequence[Extracte
     if unfailed:
         session.execute(
             update(JobLog)
-            .where(tuple_(JobLog.repository_id, JobLog.job_id).in_(unfailed), JobLog.error_line.is_(None))
+            .where(is_one_of((JobLog.repository_id, JobLog.job_id), unfailed), JobLog.error_line.is_(None))
             .where(or_(JobLog.cause_version.is_(None), JobLog.cause_version < version))
             .values(cause_version=version)
         )
@@ -200,15 +218,21 @@ def _job_causes(item: ExtractedLog) -> JobCauses:
 
 
 def _changed_fingerprints(item: ExtractedLog) -> list[tuple[str, str]]:
-    """Pairs of earlier and current fingerprint: of the cause with the same line, else of the first cause. Fingerprints
-    of own rules never change. A cause of this version is not renamed: another one replaced it after a comparison with a
-    successful log."""
+    """Pairs of earlier and current fingerprint of one cause: of the same line, or, for the first cause, of the same
+    place in the log, because another version may show its line in another form. Another cause that replaces it is none
+    of its names: a mark of it would apply to that one. Fingerprints of own rules never change."""
     causes = [cause for cause in item.causes if cause.source != CauseSource.RULE]
-    current = {cause.line: cause.fingerprint for cause in causes}
-    first = causes[0].fingerprint if causes else None
-    is_renamed = item.log.version is not None
-    earlier = [
-        cause for cause in item.log.stored if cause.source != CauseSource.RULE and (is_renamed or cause.source is None)
-    ]
-    pairs = [(cause.fingerprint, current.get(cause.line) or first) for cause in earlier]
-    return [(earlier, now) for earlier, now in pairs if earlier and now and earlier != now]
+    earlier = [cause for cause in item.log.stored if cause.source != CauseSource.RULE]
+    by_place = {(cause.line, cause.line_number): cause.fingerprint for cause in causes}
+    by_line: dict[str, set[str | None]] = {}
+    for cause in causes:
+        by_line.setdefault(cause.line, set()).add(cause.fingerprint)
+    pairs = []
+    for position, before in enumerate(earlier):
+        now = by_place.get((before.line, before.line_number))
+        if now is None and len(same_line := by_line.get(before.line, set())) == 1:
+            (now,) = same_line
+        if now is None and position == 0 and causes and before.line_number is not None:
+            now = causes[0].fingerprint if causes[0].line_number == before.line_number else None
+        pairs.append((before.fingerprint, now))
+    return [(name, now) for name, now in pairs if name and now and name != now]

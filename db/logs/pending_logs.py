@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.enums import Conclusion, LogState, Status
-from db.jobs.decisive_failures import caused_by_cancellation
+from db.jobs.decisive_failures import has_causes
 from db.models import Attempt, Job, JobLog, Run
 
 # GitHub's default retention; older logs are fetched only on request.
@@ -110,7 +110,7 @@ def _select_requested(repository_id: int, now: datetime) -> Select[Any]:
 
 
 def _select_unrequested(repository_id: int, now: datetime, *, all_jobs: bool) -> Select[Any]:
-    of_interest: ColumnElement[bool] = _failed()
+    of_interest: ColumnElement[bool] = has_causes()
     if all_jobs:
         of_interest = Job.conclusion.is_not(None) & (Job.conclusion != Conclusion.SKIPPED)
     return (
@@ -133,7 +133,7 @@ def _jobs(repository_id: int) -> Select[Any]:
             Run.workflow_id,
             Run.created_at,
             (Attempt.status == Status.COMPLETED).label("attempt_completed"),
-            _failed().label("failed"),
+            has_causes().label("failed"),
         )
         .join(Run, and_(Run.repository_id == Job.repository_id, Run.id == Job.run_id))
         .join(
@@ -149,16 +149,12 @@ def _jobs(repository_id: int) -> Select[Any]:
     )
 
 
-def _failed() -> ColumnElement[bool]:
-    return or_(Job.conclusion.in_(FAILED_CONCLUSIONS), caused_by_cancellation())
-
-
 def _log_of_job() -> ColumnElement[bool]:
     return and_(JobLog.repository_id == Job.repository_id, JobLog.job_id == Job.id)
 
 
 def _read_logs(session: Session, query: Select[Any], now: datetime, limit: int) -> list[PendingLog]:
-    failed = _failed()
+    failed = has_causes()
     expiring = Run.created_at < now - _EXPIRING_AGE
     urgency = case(
         (and_(failed, Run.created_at >= now - _FRESH_AGE), 0),

@@ -5,6 +5,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, select, update
@@ -40,10 +41,12 @@ def filled(engine: Engine) -> Engine:
     return engine
 
 
-def store(engine: Engine, job_id: int, lines: list[str], error: str | None, *, excerpt: bool = True) -> None:
+def store(
+    engine: Engine, job_id: int, lines: list[str], error: str | None, *, excerpt: bool = True, run_id: int = 1
+) -> None:
     """A log as an earlier version stored it: with the first cause only, under a fingerprint of earlier rules."""
     record = LogRecord(
-        job_id, 1, "stored", "\n".join(lines), excerpt_first_line=1, excerpt=tuple(lines) if excerpt else (),
+        job_id, run_id, "stored", "\n".join(lines), excerpt_first_line=1, excerpt=tuple(lines) if excerpt else (),
         error_line=error, fingerprint=f"{job_id:016}" if error else None,
     )  # fmt: skip
     with write_scope(engine) as session:
@@ -134,6 +137,41 @@ def test_a_later_version_extracts_all_logs_again_and_the_newest_first(filled: En
     assert extract(filled) == 1
 
 
+@pytest.mark.parametrize("version", [None, CAUSE_VERSION - 1])
+def test_a_cause_is_an_alias_only_of_the_one_in_its_place(filled: Engine, version: int | None) -> None:
+    """A mark of a cause that is gone does not apply to the one that is shown now. A comparison with a successful log,
+    which clears the version, changes nothing about it."""
+    for number in (1, 2):
+        store(filled, number, LOG, FAILED.format("a"))
+    assert extract(filled) == 2
+    with write_scope(filled) as session:
+        session.execute(update(JobLog).values(cause_version=version))
+        # Of the first log, the second cause is gone; of the second log, the first one is shown in another form.
+        for number, position, line in ((1, 1, "FAILED gone"), (2, 0, "FAILED of another form")):
+            where = (JobCause.job_id == number) & (JobCause.position == position)
+            session.execute(update(JobCause).where(where).values(fingerprint=f"earlier {number}", line=line))
+            where = (JobCause.job_id == number) & (JobCause.position != position)
+            session.execute(update(JobCause).where(where).values(fingerprint=f"same line {number}"))
+        gone = (JobCause.job_id == 1) & (JobCause.position == 1)
+        session.execute(update(JobCause).where(gone).values(line_number=2))
+    assert extract(filled) == 2
+    first, second = fingerprints(filled, 1)
+    assert aliases(filled, "earlier 1") == {}
+    assert aliases(filled, "earlier 2", "same line 1", "same line 2") == {
+        "earlier 2": first, "same line 1": first, "same line 2": second
+    }  # fmt: skip
+
+
+def test_a_cancelled_job_that_made_its_run_fail_is_extracted_again(filled: Engine) -> None:
+    store_runs(filled, run(2, minutes=-30, conclusion="failure"), run(3, minutes=-20, conclusion="cancelled"))
+    for number in (2, 3):
+        store_jobs(filled, number, job(10 * number, conclusion="cancelled"))
+        store(filled, 10 * number, LOG, None, run_id=number)
+    extract(filled)
+    assert causes(filled, 20) == BOTH
+    assert causes(filled, 30) == []
+
+
 def test_a_damaged_log_is_named_once_and_stops_nothing(filled: Engine, caplog: pytest.LogCaptureFixture) -> None:
     for number in (1, 2, 3):
         store(filled, number, LOG, FAILED.format("a"))
@@ -188,6 +226,27 @@ def test_the_causes_of_a_batch_are_one_insert(filled: Engine, statements: list[s
     statements.clear()
     assert extract(filled) == 5
     assert len([text for text in statements if text.startswith("INSERT INTO job_causes")]) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_batch_reads_no_whole_table(filled: Engine) -> None:
+    """It is written under the lock of the database."""
+    said: list[tuple[str, Any]] = []
+    event.listen(filled, "before_cursor_execute", lambda *given: said.append((given[2], given[3])))
+    for number in range(1, 9):
+        store(filled, number, LOG, FAILED.format("a") if number < 6 else None)
+    said.clear()
+    assert extract(filled) == 8
+    statements = [pair for pair in said if pair[0].startswith(("UPDATE", "DELETE", "WITH"))]
+    with filled.connect() as connection:
+        plans = [
+            str(row[-1])
+            for text, values in statements
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)
+        ]
+    read = [step for step in plans if step.split()[1] in ("job_causes", "job_logs")]
+    assert len(read) >= 3
+    assert [step for step in read if "(repository_id=? AND job_id=?)" not in step] == []
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -153,6 +153,18 @@ def test_a_log_that_cannot_be_read_is_requested_again_the_next_day(engine: Engin
     assert taker.run({ID: REPO}) == 1
 
 
+def test_a_sample_that_is_older_than_a_week_is_read_once(engine: Engine, github: GitHub) -> None:
+    add(github, "success", NOISE.format(n=4), days=9)
+    add(github, "failure", NOISE.format(n=7), REAL, END, days=0.1)
+    sync(engine, github.url, (REPO,), clock=github.clock)
+    fetch_logs(engine, github.url, clock=github.clock)
+    taker = sampler(engine, github)
+    for expected in (1, 0):
+        assert taker.run({ID: REPO}) == expected
+        assert len(requests(github)) == expected
+        github.clock.forward(hours=25)
+
+
 def test_a_rate_limit_passes_up(engine: Engine, github: GitHub, failed: int) -> None:
     github.world.faults.add("jobs/.*/logs", status=429, headers={"retry-after": "600"})
     with pytest.raises(RateLimited):
