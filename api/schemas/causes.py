@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
 from api.schemas.base import MultiLineText, Schema, SingleLineText, Time, Window, example
 from health.insights.causes import preview, rules, triage
@@ -33,6 +33,7 @@ _KNOWN: dict[str, Any] = {
     "ticket": "OPS-123", "owner": "platform team", "comment": "The registry is moved in week 49.",
     "until": "2026-12-07T00:00:00Z",
 }  # fmt: skip
+_KNOWN_CAUSE: dict[str, Any] = _KNOWN | {"cause_id": "8c5e0f1b7a3d9e428c5e0f1b"}
 
 
 class CauseRuleBody(Schema):
@@ -160,11 +161,16 @@ class CausePreview(Schema):
 class KnownCause(Schema):
     """Ticket, owner, comment and end of the mark of a known cause."""
 
-    model_config = example(_KNOWN)
+    model_config = example(_KNOWN_CAUSE)
     ticket: str | None
     owner: str | None
     comment: str | None
     until: Time | None = Field(description="Null: no end")
+    cause_id: str = Field(
+        validation_alias=AliasChoices("cause_id", "fingerprint"),
+        description="Fingerprint that is marked, for `DELETE …/triage`. A cause whose lines have several fingerprints "
+        "has the mark of any of them",
+    )
 
 
 class TriageBody(Schema):
@@ -181,8 +187,7 @@ class TriageBody(Schema):
 class StoredTriage(KnownCause):
     model_config = example(
         {
-            **_KNOWN,
-            "cause_id": "8c5e0f1b7a3d9e428c5e0f1b",
+            **_KNOWN_CAUSE,
             "created_at": "2026-11-23T11:52:10Z",
             "created_by": "ann",
             "updated_at": "2026-11-23T11:52:10Z",

@@ -61,7 +61,10 @@ _ATTENTION: dict[str, Any] = {
     "since": "2026-11-20T09:18:34Z", "repo": "acme/web-app", "workflow": "CI",
     "workflow_id": 90001001, "run_id": 7398123499, "alert_id": 12, "first": _RUN, "failures": 3,
     "acknowledged": {"at": "2026-11-23T11:58:00Z", "by": "ann", "comment": "reverting #1234"},
-    "known": {"ticket": "OPS-123", "owner": "platform team", "comment": None, "until": None},
+    "known": {
+        "ticket": "OPS-123", "owner": "platform team", "comment": None, "until": None,
+        "cause_id": "8c5e0f1b7a3d9e428c5e0f1b",
+    },
 }  # fmt: skip
 _TOTAL = "Number of all items; `items` has the first `limit` of them"
 _DATA: dict[str, Any] = {"complete_since": "2026-10-24T12:00:00Z", "synced_at": "2026-11-23T11:59:58Z", "gaps": []}

@@ -15,6 +15,7 @@ from app.data.causes import SessionEnded, UnknownCause
 from app.data.connection import utc_now
 from app.data.outages import Unavailable
 from app.widgets.text import html, markdown, truncate
+from health.insights.causes.queries import Cause
 from health.insights.causes.triage import (
     MAX_COMMENT_LENGTH,
     MAX_OWNER_LENGTH,
@@ -56,15 +57,17 @@ def triage_button(items: Sequence[TriagedCause]) -> None:
         _dialog(items)
 
 
-def cause_actions(fingerprint: str, line: str, kind: str) -> None:
+def cause_actions(cause: Cause) -> None:
     """The mark of the cause of a page, the button that changes it, and a link to the rule that names the cause, or to a
-    new one for its line. `kind`: the class of the cause."""
-    known = causes.known_causes([fingerprint]).get(fingerprint)
+    new one for its line."""
+    known = cause.known
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="cause-actions"):
         if known:
             st.html(f'<div class="ph-meta">{known_mark(known, session.zone())}</div>', width="content")
-        triage_button([TriagedCause(fingerprint, line, known)])
-        link = rule_link(fingerprint) or new_rule_link(line.strip()[:MAX_LENGTH], classes=[kind])
+        # Another line of the cause, with a fingerprint of its own, may have the mark.
+        marked = known.fingerprint if known else cause.fingerprint
+        triage_button([TriagedCause(marked, cause.line, known)])
+        link = rule_link(cause.fingerprint) or new_rule_link(cause.line.strip()[:MAX_LENGTH], classes=[cause.kind])
         st.html(f'<span class="ph-meta">{link}</span>', width="content")
 
 

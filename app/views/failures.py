@@ -33,7 +33,7 @@ if fingerprint:
         cause_page.unknown_cause(selection.describe())
         st.stop()
     cause_page.cause_head(cause_runs, cause_filter.shared_query())
-    cause_triage.cause_actions(cause_runs.cause.fingerprint, cause_runs.cause.line, cause_runs.cause.kind)
+    cause_triage.cause_actions(cause_runs.cause)
     completeness(data, window.since, scope.repos)
     key, zone = cause_runs.cause.fingerprint, session.zone()
     context = findings.cause_context(fingerprint[:64], scope, window, now, zone, status.version)

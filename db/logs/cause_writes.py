@@ -12,6 +12,9 @@ from db.definitions.records import CauseRecord
 from db.models import CauseAlias, JobCause
 from db.sql import insert_ignore, is_one_of
 
+# Of one statement.
+_MAX_NAMES = 500
+
 
 @dataclass(frozen=True)
 class JobCauses:
@@ -63,6 +66,14 @@ def store_aliases(session: Session, current: Mapping[str, str]) -> None:
 
 def current_fingerprints(session: Session, fingerprints: Collection[str]) -> dict[str, str]:
     """The current fingerprint of each earlier one among these, which may be from an address and contain any text."""
-    storable = [name for name in fingerprints if not UNSTORABLE_CHARACTERS.search(name)]
-    query = select(CauseAlias.fingerprint, CauseAlias.current).where(CauseAlias.fingerprint.in_(storable))
-    return {row.fingerprint: row.current for row in session.execute(query)}
+    storable, current = sorted(filter(is_storable, fingerprints)), dict[str, str]()
+    for first in range(0, len(storable), _MAX_NAMES):
+        query = select(CauseAlias.fingerprint, CauseAlias.current)
+        rows = session.execute(query.where(CauseAlias.fingerprint.in_(storable[first : first + _MAX_NAMES])))
+        current |= {row.fingerprint: row.current for row in rows}
+    return current
+
+
+def is_storable(fingerprint: str) -> bool:
+    """Whether a text from an address can be a parameter of a statement."""
+    return not UNSTORABLE_CHARACTERS.search(fingerprint)

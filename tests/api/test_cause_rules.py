@@ -171,6 +171,29 @@ def test_a_cause_is_marked_as_known(failing: TestClient) -> None:
     assert failing.put("/api/insights/failures/ffffffffffffffffffffffff/triage", json=body).status_code == 404
 
 
+def test_a_mark_of_another_line_of_the_cause_is_removed_under_its_own_fingerprint(
+    failing: TestClient, engine: Engine
+) -> None:
+    lines = [f"Error: could not reach the artifact store of {team} after three attempts" for team in ("blue", "green")]
+    marks = [fingerprint(line) or "" for line in lines]
+    store_runs(engine, *(run(number, minutes=-number, conclusion="failure") for number in (11, 12, 13)))
+    for number, index in ((11, 0), (12, 0), (13, 1)):
+        name_cause(engine, number, marks[index], lines[index])
+    assert failing.put(f"/api/insights/failures/{marks[1]}/triage", json={"ticket": "OPS-9"}).status_code == 200
+    (item,) = failing.get("/api/insights/failures?triage=known").json()["items"]
+    assert (item["cause_id"], item["jobs"], item["known"]["cause_id"]) == (marks[0], 3, marks[1])
+    assert failing.get(f"/api/insights/failures/{marks[0]}").json()["cause"]["known"] == item["known"]
+    assert failing.delete(f"/api/insights/failures/{item['known']['cause_id']}/triage").status_code == 200
+    assert failing.get("/api/insights/failures?triage=known").json()["items"] == []
+
+
+def test_a_fingerprint_that_cannot_be_stored_is_unknown(failing: TestClient) -> None:
+    for name in ("%00", f"{CAUSE}%00"):
+        path = f"/api/insights/failures/{name}/triage"
+        assert failing.put(path, json={"ticket": "OPS-1"}).status_code == 404
+        assert failing.delete(path).status_code == 404
+
+
 def test_an_ended_mark_is_untriaged_again(failing: TestClient, make_client: MakeClient) -> None:
     failing.put(TRIAGE, json={"ticket": "OPS-1", "until": (NOW + timedelta(hours=1)).isoformat()})
     later = make_client(NOW + timedelta(hours=1))

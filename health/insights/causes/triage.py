@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.text import CONTROL_CHARACTERS, collapse_whitespace
+from db.logs.cause_writes import current_fingerprints, is_storable
 from db.logs.log_queries import failure_cause
 from db.models import CauseAlias, CauseTriage, Job, JobCause, JobLog
 from db.sql import key_table
@@ -41,7 +42,8 @@ class InvalidTriage(ValueError):
 @dataclass(frozen=True)
 class Triage:
     """The mark of a known cause. `ticket`: an address or a short key. `until`: its end, null for none. All are
-    optional. `created_at`, `created_by` and `updated_at` are those of a stored mark."""
+    optional. `fingerprint`, `created_at`, `created_by` and `updated_at` are those of a stored mark: a cause of several
+    fingerprints has the mark of any of them."""
 
     ticket: str | None = None
     owner: str | None = None
@@ -50,6 +52,7 @@ class Triage:
     created_at: datetime | None = None
     created_by: str | None = None
     updated_at: datetime | None = None
+    fingerprint: str = ""
 
     @property
     def url(self) -> str | None:
@@ -132,7 +135,7 @@ def known_causes(session: Session, fingerprints: Iterable[str] | None, now: date
     if fingerprints is None or not marks:
         return marks
     wanted = set(fingerprints)
-    earlier = _current_of(session, wanted - marks.keys())
+    earlier = current_fingerprints(session, wanted - marks.keys())
     return {
         fingerprint: marks[current]
         for fingerprint in wanted
@@ -204,7 +207,9 @@ def set_triage(session: Session, fingerprint: str, triage: Triage, now: datetime
 
 def remove_triage(session: Session, fingerprint: str) -> bool:
     """Removes the mark of a cause, also an expired one; false if there is none."""
-    current = _current_of(session, [fingerprint]).get(fingerprint, fingerprint)
+    if not is_storable(fingerprint):
+        return False
+    current = current_fingerprints(session, [fingerprint]).get(fingerprint, fingerprint)
     names = [fingerprint, current, *_earlier_of(session, current)]
     result: Any = session.execute(delete(CauseTriage).where(CauseTriage.fingerprint.in_(names)))
     return bool(result.rowcount)
@@ -212,21 +217,13 @@ def remove_triage(session: Session, fingerprint: str) -> bool:
 
 def current_fingerprint(session: Session, fingerprint: str) -> str | None:
     """The fingerprint of the cause that has, or had, this one; null if no stored job has the cause."""
-    current = _current_of(session, [fingerprint]).get(fingerprint, fingerprint)
+    if not is_storable(fingerprint):
+        return None
+    current = current_fingerprints(session, [fingerprint]).get(fingerprint, fingerprint)
     for column in (JobCause.fingerprint, JobLog.fingerprint):
         if session.scalar(select(column).where(column == current).limit(1)) is not None:
             return current
     return None
-
-
-def _current_of(session: Session, fingerprints: Iterable[str]) -> dict[str, str]:
-    """The current fingerprints of those that are aliases."""
-    names, aliases = sorted(fingerprints), dict[str, str]()
-    for first in range(0, len(names), 500):
-        query = select(CauseAlias.fingerprint, CauseAlias.current)
-        rows = session.execute(query.where(CauseAlias.fingerprint.in_(names[first : first + 500])))
-        aliases |= {row.fingerprint: row.current for row in rows}
-    return aliases
 
 
 def _earlier_of(session: Session, current: str) -> list[str]:
@@ -242,4 +239,5 @@ def _triage(row: CauseTriage) -> Triage:
         created_at=row.created_at,
         created_by=row.created_by,
         updated_at=row.updated_at,
+        fingerprint=row.fingerprint,
     )
