@@ -51,6 +51,32 @@ def test_if_all_lines_are_known_the_cause_is_the_same(last: str) -> None:
     assert causes(NOISE, last, known=sketched(NOISE)) == causes(NOISE, last) == [NOISE]
 
 
+@pytest.mark.parametrize(
+    ("failure", "last", "kind"),
+    [
+        ("curl: (35) Recv failure: Connection reset by peer", "deploy: failed to publish", "infrastructure"),
+        ("toomanyrequests: You have reached your pull rate limit", "Cleanup failed", "infrastructure"),
+        ("npm error network read ECONNRESET", "Error: failed step install", "infrastructure"),
+        ("E: Failed to fetch http://a.example/x  Bad response", "Cleanup failed", "dependency"),
+        ("Killed", "Cleanup failed", "resources"),
+    ],
+)
+def test_a_transient_failure_that_a_successful_run_survived_is_still_the_cause(
+    failure: str, last: str, kind: str
+) -> None:
+    extraction = extract([f"{line}\n" for line in (*HEADER, failure, last, END)], known=sketched(failure))
+    assert (extraction.causes[0].line, extraction.causes[0].kind) == (failure, kind)
+
+
+def test_a_script_that_waits_for_its_own_service_logs_noise() -> None:
+    waits = "curl: (7) Failed to connect to localhost port 8080 after 0 ms"
+    assert causes(waits, "2 of 31 checks: failure", known=sketched(waits)) == ["2 of 31 checks: failure", waits]
+
+
+def test_the_known_cause_remains_behind_the_new_line_that_may_be_none() -> None:
+    assert causes(NOISE, "Cleanup failed", known=sketched(NOISE)) == ["Cleanup failed", NOISE]
+
+
 def test_known_lines_of_the_same_rank_come_last_and_do_not_vanish() -> None:
     output = ["ERROR: one", "ERROR: two", "ERROR: three"]
     assert causes(*output) == output

@@ -17,7 +17,7 @@ from health.insights.causes.scan import Region, Scan, StepSpan, scan
 from health.insights.causes.subjects import message_of, subject_of
 
 # The version of the rules. The collector extracts causes of an earlier version again.
-CAUSE_VERSION = 3
+CAUSE_VERSION = 4
 MAX_CAUSES = 50
 # The announcement of a retry follows the failure within this number of lines.
 _RETRY_LINES = 2
@@ -30,6 +30,11 @@ _CONTINUED_LINES, _CONTINUED_TOOLS = 300, frozenset({"apt", "curl", "shell", "wg
 _LAST_COUNTS = frozenset({Rank.EXCEPTION, Rank.WORDS, Rank.LOGGED, Rank.WRAPPER})
 # Lines of these ranks name what failed; a known one is not replaced by a less specific one.
 _SPECIFIC = frozenset({Rank.RUNNER, Rank.TEST, Rank.LISTED})
+# Failures of these classes pass at the next try: a successful log that has one survived it.
+_TRANSIENT = frozenset({CauseClass.INFRASTRUCTURE, CauseClass.RESOURCES, CauseClass.TIMEOUT})
+_DOWNLOAD = re.compile(r"(?i)\bfailed to (?:fetch|download)\b|\bnetwork\b")
+# A service of the job itself, for which scripts wait.
+_LOCAL_HOST = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\b0\.0\.0\.0\b|(?<![\w:])::1\b")
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,10 @@ class _Novelty:
             self._passed = sketch(passed_lines(self._earlier), check=self._check)
         return line in self._passed
 
+    def knows(self, hit: Hit) -> bool:
+        """Whether the line of a hit is known. That of a transient failure never is."""
+        return not _is_transient(hit) and self.is_known(hit.line, is_specific=hit.rank in _SPECIFIC)
+
     def best(self, hits: Sequence[Hit]) -> list[Hit]:
         """The hits of the best rank, the decisive one first, and known ones last. A rank all of whose lines are known
         is used only if that is so for all ranks, or if it is specific."""
@@ -112,12 +121,21 @@ class _Novelty:
 
     def all_known(self, best: Sequence[Hit]) -> bool:
         """Whether hits returned by `best` are of no specific rank and known."""
-        return bool(best) and best[0].rank not in _SPECIFIC and self.is_known(best[0].line)
+        return bool(best) and best[0].rank not in _SPECIFIC and self.knows(best[0])
 
     def _split(self, hits: Sequence[Hit]) -> tuple[list[Hit], list[Hit]]:
-        lines = {hit.line: hit.rank in _SPECIFIC for hit in hits}
-        flags = {line: self.is_known(line, is_specific=is_specific) for line, is_specific in lines.items()}
+        # Hits of one rank and line are equal but for their numbers.
+        flags = {line: self.knows(hit) for line, hit in {hit.line: hit for hit in hits}.items()}
         return [hit for hit in hits if not flags[hit.line]], [hit for hit in hits if flags[hit.line]]
+
+
+def _is_transient(hit: Hit) -> bool:
+    """Whether a hit names a failure that passes at the next try. Lines that mention an error of the network and are of
+    no known tool are not meant: applications log them while they wait for a service."""
+    if hit.tool == "network":
+        return False
+    is_download = hit.kind == CauseClass.DEPENDENCY and _DOWNLOAD.search(hit.line) is not None
+    return (is_download or hit.kind in _TRANSIENT) and not _LOCAL_HOST.search(hit.line)
 
 
 def _causes(scanned: Scan, novelty: _Novelty, check: Callable[[], None], *, is_cancelled: bool) -> list[FailureCause]:
@@ -128,6 +146,8 @@ def _causes(scanned: Scan, novelty: _Novelty, check: Callable[[], None], *, is_c
     hits = lines.hits()
     best = novelty.best([hit for hit in hits if hit.rank < Rank.LOGGED])
     instead = _new_cause(lines, hits, scanned, novelty) if novelty.all_known(best) else None
+    # The new line may not be the cause, so that the known one is retained.
+    retained = lines.causes(best, novelty, is_fallback=True)[:1] if instead is not None else []
     if instead is None and best and best[0].rank < Rank.RELAYED:
         return lines.causes(best, novelty, is_fallback=is_cancelled and best[0].rank > Rank.RUNNER)
     if instead is None and region.printed is not None:
@@ -136,7 +156,7 @@ def _causes(scanned: Scan, novelty: _Novelty, check: Callable[[], None], *, is_c
         shown = display_line(scanned.closing)
         instead = FailureCause(_EXIT_KINDS[code[1]], "system", None, shown, shown, end, is_fallback=True)
     if instead is not None:
-        return [instead]
+        return [instead, *retained]
     if best and (best[0].rank == Rank.RELAYED or not is_cancelled):
         return lines.causes(best, novelty, is_fallback=is_cancelled or best[0].rank != Rank.RELAYED)
     if is_cancelled:
@@ -259,7 +279,7 @@ class _Lines:
             key = (cause.tool, cause.subject, "" if cause.subject else cause.line)
             if key not in causes:
                 causes[key] = cause
-                if novelty.is_known(hit.line, is_specific=hit.rank in _SPECIFIC):
+                if novelty.knows(hit):
                     known_numbers.add(hit.number)
             if len(causes) >= MAX_CAUSES:
                 break
