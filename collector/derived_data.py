@@ -63,13 +63,13 @@ class DerivedData:
         # Segments of another version of the search index; exhausted until the next start.
         self._old_segments = remove_old_versions(context.engine)
         self._next_refresh = 0.0
-        self._rules = RuleApplication(context.engine, context.clock)
+        self._rules = RuleApplication(context.engine, context.clock, context.stop)
 
     def refresh_all(self) -> None:
         """Recomputes everything that is out of date. Ends early when the program stops."""
         self.prices.recompute()
-        self._extract_causes(_SYNC_SECONDS)
         self.refresh_rollups()
+        self._extract_causes(_SYNC_SECONDS)
         deadline = time.monotonic() + _SYNC_SECONDS
         while not self._context.stop.is_set() and time.monotonic() < deadline:
             if not index_logs(self._context.engine, seconds=_PASS_SECONDS):
@@ -86,12 +86,13 @@ class DerivedData:
         start = time.monotonic()
         if start < self._next_refresh:
             return
-        self._extract_causes(_PASS_SECONDS)
-        self._apply_rules()
         self.refresh_rollups()
         if not index_logs(self._context.engine, seconds=_PASS_SECONDS):
             # One segment at a time, so that few logs are without an index.
             next(self._old_segments, 0)
+        # Last, so that a log or a rule that cannot be processed stops nothing else.
+        self._extract_causes(_PASS_SECONDS)
+        self._apply_rules()
         end = time.monotonic()
         self._next_refresh = end + 2 * (end - start)
 

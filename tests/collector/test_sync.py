@@ -9,17 +9,21 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from collector import derived_data
 from db.definitions.prices import EMPTY_PRICE_LIST
 from db.definitions.scope import Scope
-from db.engine import session_scope
+from db.engine import session_scope, write_scope
 from db.models import Attempt, Backfill, Base, Job, JobLog, Repository, Run, SyncState, Target, Workflow
 from db.repositories.repository_queries import list_repositories
+from db.runs.rollup_invalidation import invalidate_repository
 from health.completeness.service import read_completeness
-from tests.builders import NOON
+from health.metrics.rollups.refresh import refresh_rollups
+from tests.builders import NOON, WORKFLOW, add_repository, run, store_runs
+from tests.builders import REPO as STORED
 from tests.collector.conftest import REPO, Clock, GitHub
 from tests.collector.syncing import fetch_logs, make_client, sync
 from tests.simulator.app import create_app, running
@@ -366,3 +370,17 @@ def test_the_indexing_of_logs_ends_when_the_program_stops(engine: Engine, monkey
     monkeypatch.setattr(derived_data, "index_logs", index_logs)
     derived_data.DerivedData(context, EMPTY_PRICE_LIST).refresh_all()
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_rules_that_cannot_be_applied_do_not_stop_other_data(engine: Engine) -> None:
+    context: Any = SimpleNamespace(engine=engine, clock=lambda: NOON, stop=threading.Event(), progress=MagicMock())
+    add_repository(engine, STORED, WORKFLOW)
+    store_runs(engine, run(1))
+    with write_scope(engine) as session:
+        invalidate_repository(session, 1)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE cause_rules"))
+    with pytest.raises(OperationalError):
+        derived_data.DerivedData(context, EMPTY_PRICE_LIST).refresh()
+    assert sum(refresh_rollups(engine, NOON)) == 0
