@@ -13,13 +13,11 @@ from db.logs.log_queries import decompress_log
 from db.logs.pending_logs import PendingLog
 from health.insights.causes.job_causes import FailedJob
 from health.insights.causes.rule_application import START_DELAY_SECONDS
-from health.insights.causes.rule_causes import with_rule
+from health.insights.causes.rule_causes import RULES_CPU_SECONDS, RULES_TOO_SLOW, with_rule
 from health.insights.causes.rules import RuleSet
 from health.insights.causes.stored_rules import rule_set
 
 logger = logging.getLogger(__name__)
-# CPU time for the rules of one log, in seconds.
-OWN_RULES_CPU_SECONDS = 1.0
 # The stored rules are read again after this time: before a change is applied to the stored logs.
 _MAX_AGE_SECONDS = START_DELAY_SECONDS / 5
 
@@ -36,18 +34,12 @@ class OwnRules:
             return fetched
         record = fetched.record
         job = FailedJob(repo, log.name, log.step_name, log.step)
-        budget = CpuBudget(OWN_RULES_CPU_SECONDS)
+        budget = CpuBudget(RULES_CPU_SECONDS)
         try:
             text = decompress_log(fetched.content) if fetched.content is not None else record.text or ""
             causes = with_rule(self._rules, job, text, record.causes, check=budget.check)
         except CpuBudgetExceeded:
-            logger.warning(
-                "%s: rules for failure causes are not applied to the log of job %s: they took more than %g s of CPU "
-                "time; simplify their expressions",
-                repo,
-                log.job_id,
-                OWN_RULES_CPU_SECONDS,
-            )
+            logger.warning(RULES_TOO_SLOW, repo, log.job_id, RULES_CPU_SECONDS)
             return fetched
         return replace(fetched, record=replace(record, **cause_fields(causes)))
 

@@ -12,7 +12,6 @@ from collector.logs.annotations import Annotation
 from collector.logs.budget import CpuBudget, CpuBudgetExceeded
 from collector.logs.excerpt import LogExcerpt, excerpt_text
 from collector.logs.fetch import annotation_causes, choose_causes
-from collector.logs.own_rules import OWN_RULES_CPU_SECONDS
 from core.work import report_progress
 from db.definitions.records import CauseRecord
 from db.engine import session_scope, write_scope
@@ -22,7 +21,13 @@ from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.causes.job_causes import FailedJob, cause_of_text, cause_records, causes_of_log, combined
 from health.insights.causes.known_lines import known_lines, sketched_job
 from health.insights.causes.novelty import KnownLines
-from health.insights.causes.rule_causes import Causes, with_rule, with_rule_in_excerpt
+from health.insights.causes.rule_causes import (
+    RULES_CPU_SECONDS,
+    RULES_TOO_SLOW,
+    Causes,
+    with_rule,
+    with_rule_in_excerpt,
+)
 from health.insights.causes.rules import RuleSet
 from health.insights.causes.stored_rules import rule_set
 
@@ -77,14 +82,14 @@ def _known_lines(engine: Engine, log: OutdatedLog) -> KnownLines:
 
 
 def _with_rule(log: OutdatedLog, rules: RuleSet, text: bytes | None, causes: Causes) -> Causes:
-    job, check, stored = _failed_job(log), CpuBudget(OWN_RULES_CPU_SECONDS).check, [cause.line for cause in log.stored]
+    job, check, stored = _failed_job(log), CpuBudget(RULES_CPU_SECONDS).check, [cause.line for cause in log.stored]
     try:
         if text is not None:
             return with_rule(rules, job, text.decode("utf-8", "replace"), causes, check=check) if rules else causes
         first_line = log.excerpt_first_line
         return with_rule_in_excerpt(rules, job, log.excerpt, first_line, causes, check=check, stored=stored)
     except CpuBudgetExceeded:
-        logger.warning("%s: own rules are not applied to the log of job %s: it is too complex", log.repo, log.job_id)
+        logger.warning(RULES_TOO_SLOW, log.repo, log.job_id, RULES_CPU_SECONDS)
         return causes
 
 

@@ -357,7 +357,7 @@ def test_an_own_rule_names_the_cause_of_a_new_log(
     assert named.line == f"it is {job_id}"
     assert all(row.source != "rule" for row in causes.values() if row is not named)
     # Rules that take too long do not prevent that a log is stored.
-    monkeypatch.setattr("collector.logs.own_rules.OWN_RULES_CPU_SECONDS", -1.0)
+    monkeypatch.setattr("collector.logs.own_rules.RULES_CPU_SECONDS", -1.0)
     later = add_run(engine, github, "a", hours=0.5)
     fetch_logs(engine, github.url, clock=github.clock)
     assert states(engine, later) == ["stored"]

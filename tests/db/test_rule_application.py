@@ -2,14 +2,17 @@
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, event, select, update
 
 from collector.logs.reextraction import extract_outdated_causes
 from db.engine import session_scope, write_scope
-from db.models import JobCause, JobLog
+from db.models import JobCause, JobLog, Run
 from health.insights.causes import stored_rules
 from health.insights.causes.model import CauseClass
 from health.insights.causes.preview import preview_rule
@@ -17,6 +20,7 @@ from health.insights.causes.rule_application import RuleApplication
 from health.insights.causes.rules import CauseRule, rule_fingerprint
 from health.log_search.index import index_logs
 from tests.builders import NOON
+from tests.causes import add_cause
 from tests.failed_logs import REGISTRY, fill
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -141,3 +145,124 @@ def test_work_is_interrupted_and_resumed(
     waiting = RuleApplication(engine, lambda: NOON)
     save(engine, replace(RULE, name="New"), rule_id)
     assert (waiting.run(seconds=30), waiting.is_pending) == (0, True)
+
+
+def test_an_annotation_of_a_stored_log_matches(application: RuleApplication, engine: Engine) -> None:
+    """The search index does not contain it, and it is neither the first cause nor the error line."""
+    line = "The registry returned 503 to the runner"
+    with write_scope(engine) as session:
+        at = session.scalars(select(Run.created_at).where(Run.id == 5)).one()
+        add_cause(session, 50, 5, 9, at=at, source="annotation", line=line, line_number=None, fingerprint="annotation")
+    before = causes(engine)
+    with session_scope(engine) as session:
+        preview = preview_rule(session, RULE, NOON)
+    assert preview.jobs == len(MATCHING - {40}) + 1
+    assert [(shown.line, shown.line_number) for shown in preview.lines if shown.run_id == 5] == [(line, None)]
+    save(engine, RULE)
+    application.run(seconds=30)
+    assert {run for run, listed in causes(engine).items() if listed[0][0] == "rule"} == MATCHING | {5}
+    assert causes(engine)[5] == [("rule", "infrastructure", "Registry down", None), *before[5]]
+
+
+def test_a_damaged_log_counts_as_deleted(application: RuleApplication, engine: Engine) -> None:
+    before = causes(engine)
+    with write_scope(engine) as session:
+        session.execute(update(JobLog).where(JobLog.run_id == 2).values(content=b"damaged", excerpt=["x"]))
+        session.execute(update(JobLog).where(JobLog.run_id == 3).values(content=b"damaged"))
+        session.execute(update(JobCause).where(JobCause.run_id == 2).values(line="another line"))
+    rule_id = save(engine, RULE)
+    with session_scope(engine) as session:
+        assert preview_rule(session, RULE, NOON).jobs == len(MATCHING - {2, 40})
+    application.run(seconds=30)
+    assert {run for run, listed in causes(engine).items() if listed[0][0] == "rule"} == MATCHING - {2}
+    with write_scope(engine) as session:
+        session.execute(update(JobLog).values(content=b"damaged"))
+        stored_rules.delete_rule(session, rule_id, NOON)
+    application.run(seconds=30)
+    assert causes(engine) == before
+
+
+@SQLITE
+def test_a_rule_that_is_too_slow_names_no_cause(
+    application: RuleApplication, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = causes(engine)
+    rule_id = save(engine, RULE)
+    application.run(seconds=30)
+    slow = save(engine, replace(RULE, name="Slow", pattern="503.*b"))
+    application.run(seconds=30)
+    assert not caplog.records
+    monkeypatch.setattr("health.insights.causes.rule_application.RULES_CPU_SECONDS", -1.0)
+    # The time is up, but the other rule did not change.
+    save(engine, replace(RULE, name="Slower", pattern="503.*c"), slow)
+    application.run(seconds=30)
+    assert {run for run, listed in causes(engine).items() if listed[0][0] == "rule"} == MATCHING
+    assert "took more than -1 s of CPU time; simplify their expressions" in caplog.messages[0]
+    with write_scope(engine) as session:
+        stored_rules.delete_rule(session, rule_id, NOON)
+    application.run(seconds=30)
+    assert causes(engine) == before
+
+
+@SQLITE
+def test_a_rule_is_applied_when_all_its_logs_are_listed(
+    application: RuleApplication, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(engine, RULE)
+    with monkeypatch.context() as slow:
+        slow.setattr("health.insights.causes.rule_queries._TIME_LIMIT", 0.0)
+        slow.setattr("db.time_limit._INSTRUCTIONS", 1)
+        application.run(seconds=0.5)
+        assert {run for run, listed in causes(engine).items() if listed[0][0] == "rule"} == MATCHING - {104, 105}
+        with session_scope(engine) as session:
+            assert [rule.applied_at for rule in stored_rules.list_rules(session)] == [None]
+            preview = preview_rule(session, RULE, NOON)
+            assert preview.is_partial
+    assert application.is_pending
+    application.run(seconds=30)
+    assert {run for run, listed in causes(engine).items() if listed[0][0] == "rule"} == MATCHING
+    with session_scope(engine) as session:
+        assert [rule.applied_at for rule in stored_rules.list_rules(session)] == [NOON]
+
+
+@pytest.fixture
+def statements(engine: Engine) -> Iterator[list[str]]:
+    executed: list[str] = []
+
+    def add(connection: Any, cursor: Any, statement: str, *more: Any) -> None:
+        executed.append(" ".join(statement.split()))
+
+    event.listen(engine, "before_cursor_execute", add)
+    yield executed
+    event.remove(engine, "before_cursor_execute", add)
+
+
+def test_a_pass_obeys_its_time_and_the_end_of_the_program(
+    application: RuleApplication, engine: Engine, statements: list[str]
+) -> None:
+    rule_id = save(engine, replace(RULE, steps=("Push",)))
+    application.run(seconds=30)
+    assert not any("job_logs.content" in statement for statement in statements)
+    save(engine, RULE, rule_id)
+    application.stop.set()
+    assert application.run(seconds=30) == 0
+    application.stop.clear()
+    changes = []
+    while application.run(seconds=0) or application.is_pending:
+        changes.append(len([run for run, listed in causes(engine).items() if listed[0][0] == "rule"]))
+    assert changes[-1] == len(MATCHING)
+    assert all(now - before <= 1 for before, now in pairwise([0, *changes]))
+
+
+def test_logs_are_locked_in_the_order_of_their_keys(
+    application: RuleApplication, engine: Engine, statements: list[str]
+) -> None:
+    """Citus locks rows of one shard in a statement."""
+    save(engine, RULE)
+    application.run(seconds=30)
+    locks = [text for text in statements if text.startswith("SELECT job_logs.job_id, job_logs.fetched_at FROM")]
+    assert len(locks) >= 2
+    assert all("job_logs.repository_id = " in text and "ORDER BY job_logs.job_id" in text for text in locks)
+    if engine.dialect.name == "postgresql":
+        assert all(text.endswith("FOR UPDATE") for text in locks)
+    assert [text for text in statements if "FOR UPDATE" in text and "job_logs" in text and text not in locks] == []

@@ -11,16 +11,12 @@ from sqlalchemy import ColumnElement, Row
 from sqlalchemy.orm import Session
 
 from db.definitions.scope import Window
-from db.logs.log_queries import readable_text
-from db.logs.pending_logs import failed_step
+from db.time_limit import TimeLimitExceeded
 from health.insights.causes import rule_queries as queries
-from health.insights.causes.extraction import cause_of_line
-from health.insights.causes.job_causes import FailedJob
 from health.insights.causes.model import CauseClass, stored_class
-from health.insights.causes.rule_causes import match_log
+from health.insights.causes.rule_causes import Causes
 from health.insights.causes.rule_queries import Key
 from health.insights.causes.rules import CauseRule, RuleMatch, RuleSet
-from health.insights.causes.step_output import output_of_lines
 from health.insights.causes.stored_rules import list_rules
 
 DEFAULT_DAYS, MAX_DAYS = 30, 400
@@ -74,9 +70,9 @@ class RulePreview:
     matches, too; its cause stays. `causes`: the MAX_CAUSES most frequent ones that the jobs have now, of
     `total_causes`. `classes`: the most frequent change first. `lines`: of the newest jobs.
 
-    Of the failed jobs that the rule covers: `searched` have a searched log; of `excerpts` only the stored excerpt or
-    error line was searched; `unread`, at most, were not reached within the time limit (`is_partial`); `without_log`
-    have no stored log, so that they can match or not. The counts are null if counting took too long."""
+    Of the failed jobs that the rule covers: `searched` have a searched log; of `excerpts` only the excerpt and the
+    lines of the causes were searched; `unread`, at most, were not reached within the time limit (`is_partial`);
+    `without_log` have no stored log, so that they can match or not. The counts are null if counting took too long."""
 
     window: Window
     jobs: int
@@ -100,9 +96,13 @@ def preview_rule(
     with an id replaces the stored one; a disabled rule is evaluated as if it were enabled."""
     window = Window(now - timedelta(days=days), now + timedelta(seconds=1))
     preview = _Preview(session, rule, time.monotonic() + seconds)
-    unread_logs = preview.search(queries.stored_logs(session, rule, window), queries.IS_STORED)
-    unread_excerpts = preview.search(queries.excerpts(session, rule, window), queries.HAS_EXCERPT)
+    unread_logs = preview.search(preview.stored_logs(window), queries.IS_STORED)
+    excerpts = preview.excerpts(window)
     counts = queries.count_jobs(session, rule, window)
+    if excerpts is None:
+        unread_excerpts = counts.excerpts if counts else 0
+    else:
+        unread_excerpts = preview.search(excerpts, queries.HAS_EXCERPT)
     return RulePreview(
         window=window,
         jobs=preview.jobs,
@@ -148,6 +148,23 @@ class _Preview:
         older = [other for other in list_rules(self.session) if rule_id is None or (other.id or 0) < rule_id]
         self._older = RuleSet(older)
 
+    def stored_logs(self, window: Window) -> list[Key]:
+        """Those that may match, newest run first."""
+        logs = queries.stored_logs(self.session, self.rule, window)
+        try:
+            logs |= queries.annotated_logs(self.session, self.rule, window)
+        except TimeLimitExceeded:
+            self.is_time_up = True
+        return sorted(logs, key=lambda key: (logs[key], key[1]), reverse=True)
+
+    def excerpts(self, window: Window) -> list[Key] | None:
+        """Null if listing them takes too long."""
+        try:
+            return queries.excerpts(self.session, self.rule, window)
+        except TimeLimitExceeded:
+            self.is_time_up = True
+            return None
+
     def search(self, keys: Sequence[Key], where: ColumnElement[bool]) -> int:
         """Searches the logs; returns the number of those that were not reached, including logs of other jobs."""
         for first in range(0, len(keys), _KEYS):
@@ -165,11 +182,12 @@ class _Preview:
         read = 0
         try:
             for first in range(0, len(keys), _TEXTS):
-                rows = queries.read_logs(self.session, keys[first : first + _TEXTS])
-                for key in keys[first : first + _TEXTS]:
+                batch = keys[first : first + _TEXTS]
+                rows, stored = queries.read_logs(self.session, batch), queries.read_causes(self.session, batch)
+                for key in batch:
                     self._check()
                     if key in rows:
-                        self._match(rows[key])
+                        self._match(rows[key], stored[key] or queries.cause_of_log(rows[key]))
                     read += 1
         except _TimeUp:
             self.is_time_up = True
@@ -179,23 +197,14 @@ class _Preview:
         if time.monotonic() >= self.deadline:
             raise _TimeUp
 
-    def _match(self, row: Row[Any]) -> None:
-        step = failed_step(row.steps)
-        job = FailedJob(row.repo, row.job, step.name if step else None, step.span if step else None)
-        match = self._match_rules(self._rules, job, row)
+    def _match(self, row: Row[Any], causes: Causes) -> None:
+        job = queries.failed_job(row)
+        match = queries.match_stored(self._rules, job, row, causes, self._check)
         if match is not None:
-            self._add(row, match, self._match_rules(self._older, job, row))
+            self._add(row, causes, match, queries.match_stored(self._older, job, row, causes, self._check))
 
-    def _match_rules(self, rules: RuleSet, job: FailedJob, row: Row[Any]) -> RuleMatch | None:
-        others = [row.error_line] if row.error_line else []
-        text = readable_text(row.content)
-        if text is not None:
-            return match_log(rules, job, text, others, self._check)
-        output = output_of_lines(row.excerpt or [], row.excerpt_first_line or 1).with_lines(others)
-        return rules.covering(job.repository, job.name, job.step_name).match(output, self._check)
-
-    def _add(self, row: Row[Any], match: RuleMatch, older: RuleMatch | None) -> None:
-        before = _class_of(row)
+    def _add(self, row: Row[Any], causes: Causes, match: RuleMatch, older: RuleMatch | None) -> None:
+        before = stored_class(causes[0].kind) if causes else None
         self.jobs += 1
         self.older_rules += older is not None
         self.runs.add((row.repository_id, row.run_id))
@@ -206,10 +215,3 @@ class _Preview:
             names = ("repo", "workflow", "run_id", "run_number", "attempt", "job_id", "job", "created_at")
             shown = {name: getattr(row, name) for name in names}
             self.lines.append(PreviewedLine(**shown, line=match.line, line_number=match.line_number, before=before))
-
-
-def _class_of(row: Row[Any]) -> CauseClass | None:
-    """The class of the stored cause; of a log whose causes are not extracted again yet, that of its line."""
-    if row.kind is not None:
-        return stored_class(row.kind)
-    return cause_of_line(row.error_line).kind if row.error_line else None

@@ -3,40 +3,41 @@
 The other causes of a job stay as they are, so that no log is extracted again. New logs have the rules applied before
 they are stored."""
 
+import logging
+import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Engine, Row, select, tuple_, update
+from sqlalchemy import Engine, Row, func, select, true, update
 from sqlalchemy.orm import Session
 
-from db.definitions.records import CauseRecord
 from db.definitions.scope import Window
 from db.engine import session_scope, write_scope
 from db.logs.cause_writes import JobCauses, replace_causes
-from db.logs.log_queries import readable_text
-from db.logs.pending_logs import failed_step
-from db.models import JobCause, JobLog
-from db.sql import execute, key_table
+from db.models import JobCause, JobLog, Run
+from db.sql import execute
+from db.time_limit import TimeLimitExceeded
 from health.insights.causes import rule_queries as queries
-from health.insights.causes.job_causes import FailedJob, cause_of_text, cause_records
-from health.insights.causes.rule_causes import Causes, with_rule, with_rule_in_excerpt, without_rules
+from health.insights.causes.rule_causes import RULES_CPU_SECONDS, RULES_TOO_SLOW, Causes, prepend, without_rules
 from health.insights.causes.rule_queries import Key
 from health.insights.causes.rules import CauseRule, RuleSet, rule_fingerprint
 from health.insights.causes.stored_rules import is_deleted, mark_applied, rule_set, unapplied_rules
 
-# Logs that are read at once.
-_BATCH = 32
+logger = logging.getLogger(__name__)
+# Logs whose jobs are compared with the rule at once, and logs that are read at once.
+_KEYS, _BATCH = 512, 8
 # A program may still store a log with the rules that it read before the change.
 START_DELAY_SECONDS = 5.0
-# CPU time for one log.
-_CPU_SECONDS = 1.0
-_LIST_SECONDS = 60.0
+# Logs without a text are listed by time, because the list of all of them can take too long.
+_SHORTEST_WINDOW = timedelta(hours=1)
 _ALL_TIME = Window(datetime(2008, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
-_FIELDS = tuple(CauseRecord.__dataclass_fields__)
+# A log, its stored causes and its causes with the current rules.
+Change = tuple[Row[Any], Causes, Causes]
 
 
 class _TimeUp(Exception):
@@ -45,12 +46,49 @@ class _TimeUp(Exception):
 
 @dataclass
 class _Work:
-    """The application of one state of a rule. `named`: jobs whose cause it names now."""
+    """The application of one state of a rule. `named`: jobs whose cause it names now. `windows`: their logs without a
+    text are not listed yet, the newest last. `listed`: logs that may match. `selected`: those of them that the rule
+    names or covers."""
 
     rule: CauseRule
-    keys: list[Key]
     named: frozenset[Key]
-    position: int = 0
+    windows: list[Window]
+    listed: deque[Key] = field(default_factory=deque)
+    selected: deque[Key] = field(default_factory=deque)
+    _seen: set[Key] = field(default_factory=set)
+
+    @property
+    def is_complete(self) -> bool:
+        return not (self.windows or self.listed or self.selected)
+
+    @property
+    def is_active(self) -> bool:
+        """False for a rule that names no cause any more."""
+        return self.rule.enabled and not is_deleted(self.rule)
+
+    def add(self, keys: Iterable[Key]) -> None:
+        new = [key for key in dict.fromkeys(keys) if key not in self._seen]
+        self._seen.update(new)
+        self.listed.extend(new)
+
+    def select(self, session: Session) -> None:
+        """Selects some of the listed logs."""
+        keys = [self.listed.popleft() for _ in range(min(_KEYS, len(self.listed)))]
+        covered = set(queries.covered_jobs(session, self.rule, keys, true())) if self.is_active else set()
+        self.selected.extend(key for key in keys if key in covered or key in self.named)
+
+    def list_window(self, session: Session) -> None:
+        """Lists the logs of the newest window; halves it if that takes too long."""
+        window = self.windows.pop()
+        try:
+            annotated = queries.annotated_logs(session, self.rule, window)
+            self.add([*annotated, *queries.excerpts(session, self.rule, window)])
+        except TimeLimitExceeded:
+            if window.span <= _SHORTEST_WINDOW:
+                self.windows.append(window)
+            else:
+                middle = window.since + window.span / 2
+                self.windows += [Window(window.since, middle), Window(middle, window.until)]
 
 
 @dataclass
@@ -59,6 +97,7 @@ class RuleApplication:
 
     engine: Engine
     clock: Callable[[], datetime]
+    stop: threading.Event = field(default_factory=threading.Event)
     delay: float = START_DELAY_SECONDS
     _noticed: dict[CauseRule, float] = field(default_factory=dict)
     _work: _Work | None = None
@@ -67,10 +106,10 @@ class RuleApplication:
         """Applies unapplied rules for about `seconds`; returns the number of jobs whose causes changed. Raises
         SQLAlchemyError."""
         deadline, changed = time.monotonic() + seconds, 0
-        while (work := self._next_work()) is not None:
-            while work.position < len(work.keys):
-                changed += self._apply_batch(work)
-                if time.monotonic() >= deadline:
+        while not self.stop.is_set() and (work := self._next_work()) is not None:
+            while not work.is_complete:
+                changed += self._advance(work, deadline)
+                if self.stop.is_set() or time.monotonic() >= deadline:
                     return changed
             with write_scope(self.engine) as session:
                 mark_applied(session, work.rule, self.clock())
@@ -95,104 +134,84 @@ class RuleApplication:
             self._work = _start(session, due[0]) if due else None
         return self._work
 
-    def _apply_batch(self, work: _Work) -> int:
-        """Texts are read and causes are written in separate transactions, so that matching holds no lock."""
-        keys = work.keys[work.position : work.position + _BATCH]
+    def _advance(self, work: _Work, deadline: float) -> int:
+        """Lists and selects logs until there are some to read, and reads one batch; returns the number of jobs whose
+        causes changed."""
+        while not work.selected and not work.is_complete:
+            with session_scope(self.engine) as session:
+                if work.listed:
+                    work.select(session)
+                else:
+                    work.list_window(session)
+            if time.monotonic() >= deadline:
+                break
+        return self._apply_batch(work, deadline) if work.selected else 0
+
+    def _apply_batch(self, work: _Work, deadline: float) -> int:
+        """Texts are read and causes are written in separate transactions, so that matching holds no lock. At least one
+        log is read, whatever the time."""
+        keys = [work.selected[position] for position in range(min(_BATCH, len(work.selected)))]
         with session_scope(self.engine) as session:
             rules = rule_set(session)
-            rows = queries.read_logs(session, keys)
-            stored = _stored_causes(session, keys)
-        changes = []
-        for key, row in rows.items():
-            changed = _changed_causes(work, rules, row, stored[key])
-            if changed is not None:
+            rows, stored = queries.read_logs(session, keys), queries.read_causes(session, keys)
+        changes: list[Change] = []
+        for key in keys:
+            work.selected.popleft()
+            row = rows.get(key)
+            changed = _changed_causes(work, rules, row, stored[key]) if row is not None else None
+            if row is not None and changed is not None:
                 changes.append((row, stored[key], changed))
+            if self.stop.is_set() or time.monotonic() >= deadline:
+                break
         if changes:
             with write_scope(self.engine) as session:
                 _write(session, changes)
-        work.position += len(keys)
         return len(changes)
 
 
 def _start(session: Session, rule: CauseRule) -> _Work:
-    """Lists the jobs that the rule may affect: those that it names, and those whose log may match."""
-    named = select(JobCause.repository_id, JobCause.job_id).where(
+    """The jobs that the rule may affect: those that it names, and those whose log may match."""
+    query = select(JobCause.repository_id, JobCause.job_id).where(
         JobCause.fingerprint == rule_fingerprint(rule.id or 0), JobCause.rule_id == rule.id
     )
-    keys = [(row[0], row[1]) for row in execute(session, named.order_by(JobCause.created_at.desc()))]
-    is_named = frozenset(keys)
-    if rule.enabled and not is_deleted(rule):
-        keys += queries.stored_logs(session, rule, _ALL_TIME)
-        keys += queries.excerpts(session, rule, _ALL_TIME, seconds=_LIST_SECONDS)
-    return _Work(rule, list(dict.fromkeys(keys)), is_named)
+    named = [(row[0], row[1]) for row in execute(session, query.order_by(JobCause.created_at.desc()))]
+    work = _Work(rule, frozenset(named), [])
+    work.add(named)
+    if work.is_active:
+        work.add(queries.stored_logs(session, rule, _ALL_TIME))
+        first, last = execute(session, select(func.min(Run.created_at), func.max(Run.created_at))).one()
+        if first is not None:
+            work.windows.append(Window(first, last + timedelta(microseconds=1)))
+    return work
 
 
 def _changed_causes(work: _Work, rules: RuleSet, row: Row[Any], stored: Causes) -> Causes | None:
     """The causes of a job with the current rules; null if they are the stored ones."""
-    step = failed_step(row.steps)
-    job = FailedJob(row.repo, row.job, step.name if step else None, step.span if step else None)
-    is_covered = work.rule.enabled and work.rule.covers(job.repository, job.name, job.step_name)
-    if not is_covered and (row.repository_id, row.job_id) not in work.named:
-        return None
-    causes = stored or _cause_of_line(row)
-    end = time.thread_time() + _CPU_SECONDS
+    job, causes = queries.failed_job(row), stored or queries.cause_of_log(row)
+    others, end = without_rules(causes), time.thread_time() + RULES_CPU_SECONDS
 
     def check() -> None:
         if time.thread_time() > end:
             raise _TimeUp
 
     try:
-        current = _with_rule(rules, job, row, causes, check)
+        current = prepend(queries.match_stored(rules, job, row, causes, check), others, stored=causes)
     except _TimeUp:
-        return None
+        logger.warning(RULES_TOO_SLOW, job.repository, row.job_id, RULES_CPU_SECONDS)
+        # Another rule still names the cause that it named before.
+        current = others if (row.repository_id, row.job_id) in work.named else causes
     return None if current == causes else current
 
 
-def _with_rule(rules: RuleSet, job: FailedJob, row: Row[Any], causes: Causes, check: Callable[[], None]) -> Causes:
-    others, stored = without_rules(causes), [cause.line for cause in causes]
-    text = readable_text(row.content)
-    if text is not None:
-        return with_rule(rules, job, text, others, check=check)
-    excerpt = row.excerpt or ()
-    current = with_rule_in_excerpt(rules, job, excerpt, row.excerpt_first_line, others, check=check, stored=stored)
-    number = next((cause.line_number for cause in causes if current and cause.line == current[0].line), None)
-    if current and current[0].line_number is None and number is not None:
-        return (replace(current[0], line_number=number), *current[1:])
-    return current
-
-
-def _cause_of_line(row: Row[Any]) -> Causes:
-    """Of a log whose causes are not extracted yet, the cause of its error line."""
-    if not row.error_line:
-        return ()
-    (cause,) = cause_records([cause_of_text(row.error_line)], first_line=None)
-    return (replace(cause, fingerprint=row.fingerprint),)
-
-
-def _stored_causes(session: Session, keys: Sequence[Key]) -> defaultdict[Key, Causes]:
-    wanted = key_table(keys)
-    of_key = (JobCause.repository_id == wanted.c.repository_id) & (JobCause.job_id == wanted.c.id)
-    columns = [getattr(JobCause, name) for name in _FIELDS]
-    query = select(JobCause.repository_id, JobCause.job_id, *columns).join(wanted, of_key).order_by(JobCause.position)
-    causes: defaultdict[Key, Causes] = defaultdict(tuple)
-    for repository_id, job_id, *values in execute(session, query):
-        causes[repository_id, job_id] += (CauseRecord(*values),)
-    return causes
-
-
-def _write(session: Session, changes: Sequence[tuple[Row[Any], Causes, Causes]]) -> None:
+def _write(session: Session, changes: Sequence[Change]) -> None:
     """Skips jobs whose log or causes were stored again since they were read."""
-    keys = [(row.repository_id, row.job_id) for row, _, _ in changes]
-    locked = select(JobLog.repository_id, JobLog.job_id, JobLog.fetched_at).where(
-        tuple_(JobLog.repository_id, JobLog.job_id).in_(keys)
-    )
-    fetched = {(row[0], row[1]): row[2] for row in execute(session, locked.with_for_update())}
-    stored = _stored_causes(session, keys)
+    changes = sorted(changes, key=lambda change: _key(change[0]))
+    fetched = _lock_logs(session, [_key(row) for row, _, _ in changes])
+    stored = queries.read_causes(session, [_key(row) for row, _, _ in changes])
     unchanged = [
         (row, causes)
         for row, before, causes in changes
-        if fetched.get((row.repository_id, row.job_id)) == row.fetched_at
-        and stored[row.repository_id, row.job_id] == before
+        if fetched.get(_key(row)) == row.fetched_at and stored[_key(row)] == before
     ]
     if not unchanged:
         return
@@ -212,3 +231,21 @@ def _write(session: Session, changes: Sequence[tuple[Row[Any], Causes, Causes]])
             for row, causes in unchanged
         ],
     )
+
+
+def _lock_logs(session: Session, keys: Sequence[Key]) -> dict[Key, datetime | None]:
+    """When the logs were fetched, by key. `keys` are sorted: all writers lock in this order. One statement for each
+    repository, because Citus locks rows of one shard only."""
+    fetched: dict[Key, datetime | None] = {}
+    for repository_id, of_repository in groupby(keys, key=lambda key: key[0]):
+        query = (
+            select(JobLog.job_id, JobLog.fetched_at)
+            .where(JobLog.repository_id == repository_id, JobLog.job_id.in_([key[1] for key in of_repository]))
+            .order_by(JobLog.job_id)
+        )
+        fetched |= {(repository_id, row[0]): row[1] for row in execute(session, query.with_for_update())}
+    return fetched
+
+
+def _key(row: Row[Any]) -> Key:
+    return row.repository_id, row.job_id

@@ -10,6 +10,13 @@ from health.insights.causes.rules import TOOL, RuleMatch, RuleSet, rule_fingerpr
 from health.insights.causes.step_output import output_of_lines, step_output
 
 Causes = tuple[CauseRecord, ...]
+# CPU time for the rules of one log, in seconds, and what is logged beyond it: repository, job and limit. The causes are
+# then those without rules.
+RULES_CPU_SECONDS = 1.0
+RULES_TOO_SLOW = (
+    "%s: rules for failure causes are not applied to the log of job %s: they took more than %g s of CPU time; simplify "
+    "their expressions"
+)
 
 
 def match_log(
@@ -29,7 +36,16 @@ def match_log(
 
 def with_rule(rules: RuleSet, job: FailedJob, text: str, causes: Causes, *, check: Callable[[], None]) -> Causes:
     """The causes of a failed job with that of the first rule that matches its log or their lines in front."""
-    return _prepend(match_log(rules, job, text, (cause.line for cause in causes), check), causes)
+    return prepend(match_log(rules, job, text, (cause.line for cause in causes), check), causes)
+
+
+def match_excerpt(
+    rules: RuleSet, job: FailedJob, excerpt: Sequence[str], first_line: int | None, others: Iterable[str],
+    check: Callable[[], None],
+) -> RuleMatch | None:  # fmt: skip
+    """As match_log, for the excerpt of a log. `first_line`: the number of its first line."""
+    covering = rules.covering(job.repository, job.name, job.step_name)
+    return covering.match(output_of_lines(excerpt, first_line or 1).with_lines(others), check) if covering else None
 
 
 def with_rule_in_excerpt(
@@ -38,11 +54,8 @@ def with_rule_in_excerpt(
 ) -> Causes:  # fmt: skip
     """As with_rule, for a log whose text is deleted: what a rule matched before may be part of `stored` only.
     `first_line`: the number of the excerpt's first line."""
-    covering = rules.covering(job.repository, job.name, job.step_name)
-    if not covering:
-        return causes
-    output = output_of_lines(excerpt, first_line or 1)
-    return _prepend(covering.match(output.with_lines([*(cause.line for cause in causes), *stored]), check), causes)
+    others = [*(cause.line for cause in causes), *stored]
+    return prepend(match_excerpt(rules, job, excerpt, first_line, others, check), causes)
 
 
 def without_rules(causes: Causes) -> Causes:
@@ -50,12 +63,13 @@ def without_rules(causes: Causes) -> Causes:
     return tuple(cause for cause in causes if cause.source != CauseSource.RULE)
 
 
-def _prepend(match: RuleMatch | None, causes: Causes) -> Causes:
+def prepend(match: RuleMatch | None, causes: Causes, *, stored: Causes = ()) -> Causes:
+    """The causes with that of a match in front. `stored`: causes that can have the number of its line."""
     if match is None:
         return causes
     record = _record(match)
     if record.line_number is None:
-        number = next((cause.line_number for cause in causes if cause.line == record.line), None)
+        number = next((cause.line_number for cause in (*causes, *stored) if cause.line == record.line), None)
         record = replace(record, line_number=number)
     return (record, *causes)
 

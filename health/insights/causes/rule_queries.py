@@ -1,22 +1,31 @@
 """Queries of the preview and the application of own rules: failed jobs and what is stored of their logs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from db.definitions.attempts import FAILED_CONCLUSIONS
+from db.definitions.records import CauseRecord
 from db.definitions.scope import Window
-from db.enums import LogState
+from db.enums import CauseSource, LogState
 from db.jobs.decisive_failures import caused_by_cancellation
+from db.logs.log_queries import readable_text
 from db.logs.pending_logs import failed_step
 from db.models import Attempt, Job, JobCause, JobLog, Repository, Run
 from db.sql import execute, key_table
 from db.time_limit import TimeLimitExceeded, time_limit
-from health.insights.causes.rules import CauseRule, trigram_alternatives
+from health.insights.causes.job_causes import FailedJob, cause_of_text, cause_records
+from health.insights.causes.rule_causes import Causes, match_excerpt, match_log, without_rules
+from health.insights.causes.rules import CauseRule, RuleMatch, RuleSet, trigram_alternatives
+from health.insights.causes.step_output import output_of_lines
 from health.log_search.candidates import Limits, find_candidates
+from health.log_search.index import microseconds
 
 # Seconds of each query that reads the jobs of the entire window.
 _TIME_LIMIT = 2.0
@@ -36,27 +45,50 @@ class LogCounts:
     without_log: int
 
 
-def stored_logs(session: Session, rule: CauseRule, window: Window) -> list[Key]:
-    """Stored logs that may match, by the search index, newest run first. Not all of them are of failed jobs."""
+def stored_logs(session: Session, rule: CauseRule, window: Window) -> dict[Key, int]:
+    """Stored logs that may match, by the search index, with the creation of their runs in microseconds, newest first.
+    Not all of them are of failed jobs."""
     limits = Limits(window, frozenset(_covered_repositories(session, rule)), frozenset(), None)
     documents = find_candidates(session, trigram_alternatives(rule), limits)
-    return list(zip(documents.repository_ids.tolist(), documents.job_ids.tolist(), strict=True))
+    keys = zip(documents.repository_ids.tolist(), documents.job_ids.tolist(), strict=True)
+    return dict(zip(keys, documents.created.tolist(), strict=True))
 
 
-def excerpts(session: Session, rule: CauseRule, window: Window, *, seconds: float = _TIME_LIMIT) -> list[Key]:
-    """Logs of failed jobs of which only an excerpt or a line remains, newest run first; none if the query takes
-    longer."""
+def annotated_logs(session: Session, rule: CauseRule, window: Window) -> dict[Key, int]:
+    """Logs that match by an annotation, which the search index does not contain, as stored_logs. Raises
+    TimeLimitExceeded."""
+    query = (
+        select(JobCause.repository_id, JobCause.job_id, JobCause.line, JobCause.created_at)
+        .where(JobCause.source == CauseSource.ANNOTATION)
+        .where(JobCause.created_at >= window.since, JobCause.created_at < window.until)
+        .where(JobCause.repository_id.in_(_covered_repositories(session, rule)))
+        .order_by(JobCause.created_at.desc(), JobCause.job_id.desc())
+    )
+    deadline, rules = time.monotonic() + _TIME_LIMIT, RuleSet([replace(rule, enabled=True)])
+
+    def check() -> None:
+        if time.monotonic() >= deadline:
+            raise TimeLimitExceeded
+
+    @cache
+    def matches(line: str) -> bool:
+        return rules.match(output_of_lines([line]), check) is not None
+
+    with time_limit(session, _TIME_LIMIT):
+        rows = execute(session, query).all()
+    return {(row[0], row[1]): microseconds(row[3]) for row in rows if matches(row[2])}
+
+
+def excerpts(session: Session, rule: CauseRule, window: Window) -> list[Key]:
+    """Logs of failed jobs of which only an excerpt or a line remains, newest run first. Raises TimeLimitExceeded."""
     query = (
         _failed_jobs(JobLog.repository_id, JobLog.job_id)
         .where(Run.created_at >= window.since, Run.created_at < window.until, HAS_EXCERPT)
         .where(Run.repository_id.in_(_covered_repositories(session, rule)))
         .order_by(Run.created_at.desc(), JobLog.job_id.desc())
     )
-    try:
-        with time_limit(session, seconds):
-            return [(row[0], row[1]) for row in execute(session, query)]
-    except TimeLimitExceeded:
-        return []
+    with time_limit(session, _TIME_LIMIT):
+        return [(row[0], row[1]) for row in execute(session, query)]
 
 
 def covered_jobs(session: Session, rule: CauseRule, keys: Sequence[Key], where: ColumnElement[bool]) -> list[Key]:
@@ -71,10 +103,7 @@ def covered_jobs(session: Session, rule: CauseRule, keys: Sequence[Key], where: 
 
 
 def read_logs(session: Session, keys: Sequence[Key]) -> dict[Key, Row[Any]]:
-    """Texts or excerpts of logs of failed jobs, with their jobs and runs, and with the class of the stored cause."""
-    first_cause = and_(
-        JobCause.repository_id == JobLog.repository_id, JobCause.job_id == JobLog.job_id, JobCause.position == 0
-    )
+    """Texts or excerpts of logs of failed jobs, with their jobs and runs."""
     query = _failed_jobs(
         JobLog.repository_id,
         JobLog.job_id,
@@ -84,7 +113,6 @@ def read_logs(session: Session, keys: Sequence[Key]) -> dict[Key, Row[Any]]:
         JobLog.error_line,
         JobLog.fingerprint,
         JobLog.fetched_at,
-        JobCause.kind,
         Job.name.label("job"),
         Job.steps,
         Job.attempt,
@@ -94,8 +122,45 @@ def read_logs(session: Session, keys: Sequence[Key]) -> dict[Key, Row[Any]]:
         Run.workflow_name.label("workflow"),
         Run.created_at,
     )
-    query = query.join(JobCause, first_cause, isouter=True)
     return {(row.repository_id, row.job_id): row for row in execute(session, _with_keys(query, keys))}
+
+
+def read_causes(session: Session, keys: Sequence[Key]) -> defaultdict[Key, Causes]:
+    """The stored causes of jobs, the first one first."""
+    wanted = key_table(keys)
+    of_key = (JobCause.repository_id == wanted.c.repository_id) & (JobCause.job_id == wanted.c.id)
+    columns = [getattr(JobCause, name) for name in CauseRecord.__dataclass_fields__]
+    query = select(JobCause.repository_id, JobCause.job_id, *columns).join(wanted, of_key).order_by(JobCause.position)
+    causes: defaultdict[Key, Causes] = defaultdict(tuple)
+    for repository_id, job_id, *values in execute(session, query):
+        causes[repository_id, job_id] += (CauseRecord(*values),)
+    return causes
+
+
+def cause_of_log(row: Row[Any]) -> Causes:
+    """Of a log whose causes are not extracted yet, the cause of its error line."""
+    if not row.error_line:
+        return ()
+    (cause,) = cause_records([cause_of_text(row.error_line)], first_line=None)
+    return (replace(cause, fingerprint=row.fingerprint),)
+
+
+def failed_job(row: Row[Any]) -> FailedJob:
+    step = failed_step(row.steps)
+    return FailedJob(row.repo, row.job, step.name if step else None, step.span if step else None)
+
+
+def match_stored(
+    rules: RuleSet, job: FailedJob, row: Row[Any], causes: Causes, check: Callable[[], None]
+) -> RuleMatch | None:
+    """The first rule that matches a stored log or the lines of its causes; the excerpt if the text is deleted or
+    damaged: then a line that a rule matched before may be part of its cause only."""
+    others = [cause.line for cause in without_rules(causes)]
+    text = readable_text(row.content)
+    if text is not None:
+        return match_log(rules, job, text, others, check)
+    lines = [*others, *(cause.line for cause in causes)]
+    return match_excerpt(rules, job, row.excerpt or (), row.excerpt_first_line, lines, check)
 
 
 def count_jobs(session: Session, rule: CauseRule, window: Window) -> LogCounts | None:
