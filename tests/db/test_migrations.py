@@ -7,15 +7,21 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, insert, inspect, select, text
+from sqlalchemy import Engine, delete, insert, inspect, select, text
 from sqlalchemy.orm import Session
 
 from core import VERSION
 from db.__main__ import main
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import NotMigrated, check_migrated, current_revision, downgrade, head_revision, upgrade
-from db.models import Alert, Base, Target
+from db.models import Alert, Base, JobCause, Target
+from health.insights.causes.model import CauseClass
+from health.insights.causes.rule_application import RuleApplication
+from health.insights.causes.rules import CauseRule
+from health.insights.causes.stored_rules import add_rule
+from health.log_search.index import index_logs
 from tests.builders import NOON, add_repository
+from tests.failed_logs import fill
 
 
 def test_the_migrations_give_what_the_models_say(engine: Engine) -> None:
@@ -93,6 +99,25 @@ def test_the_upgrade_derives_the_codes_of_stored_errors_from_their_texts(engine:
     upgrade(engine)
     with Session(engine) as session:
         assert [row.error_code for row in session.scalars(select(Target).order_by(Target.name))] == [*errors.values()]
+
+
+def test_a_downgrade_restores_the_causes_that_own_rules_replaced(engine: Engine) -> None:
+    fill(engine)
+    index_logs(engine, seconds=10)
+    columns = "SELECT job_id, error_line, fingerprint FROM job_logs"
+    with engine.connect() as connection:
+        before = {row.job_id: (row.error_line, row.fingerprint) for row in connection.execute(text(columns))}
+    with Session(engine) as session, session.begin():
+        add_rule(session, CauseRule("Registry down", "returned 503", CauseClass.TEST), NOON, by=None)
+    assert RuleApplication(engine, lambda: NOON, delay=0).run(seconds=30) > 3
+    with Session(engine) as session, session.begin():
+        # The rule names the only cause of this job.
+        session.execute(delete(JobCause).where(JobCause.job_id == 70, JobCause.position > 0))
+    downgrade(engine, "0016")
+    with engine.connect() as connection:
+        after = {row.job_id: (row.error_line, row.fingerprint) for row in connection.execute(text(columns))}
+    assert after == before | {70: (None, None)}
+    assert upgrade(engine) == head_revision()
 
 
 def test_several_programs_may_migrate_at_once(database_url: str) -> None:

@@ -21,6 +21,14 @@ loses = (
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _INDEX = "ix_job_logs_cause_version_fetched_at"
+# Fingerprints of rules contain their ids, which the next upgrade gives to other rules.
+_REMOVE_RULES_FROM_LOGS = """
+UPDATE job_logs SET error_line = next.line, fingerprint = next.fingerprint
+FROM job_causes AS rule LEFT JOIN job_causes AS next
+ON next.repository_id = rule.repository_id AND next.job_id = rule.job_id AND next.position = 1
+WHERE rule.source = 'rule' AND rule.position = 0
+AND job_logs.repository_id = rule.repository_id AND job_logs.job_id = rule.job_id
+"""
 
 
 def upgrade() -> None:
@@ -111,6 +119,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The index commits: in a repeated migration the table is gone.
+    if sa.inspect(op.get_bind()).has_table("job_causes"):
+        op.execute(_REMOVE_RULES_FROM_LOGS)
     for table in ("log_sketches", "cause_aliases", "cause_triage", "cause_rules", "job_causes"):
         op.execute(f"DROP TABLE IF EXISTS {table}")
     drop_index(_INDEX, "job_logs")
