@@ -1,8 +1,10 @@
 """The form of an own rule for failure causes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 import streamlit as st
 
@@ -31,9 +33,9 @@ _JOB_HELP = "The name of a job, with or without the values of its matrix, or a p
 def rule_form(rule: CauseRule, version: int) -> CauseRule | None:
     """The rule as entered; null if it is not valid, with a message below the field."""
     tag = _tag(rule)
-    name = st.text_input("Name", rule.name, key=f"cause-rule-name-{tag}", max_chars=MAX_NAME_LENGTH)
+    st.text_input("Name", rule.name, key=f"cause-rule-name-{tag}", max_chars=MAX_NAME_LENGTH)
     errors = {"name": st.empty()}
-    pattern = st.text_input(
+    st.text_input(
         "Line contains",
         rule.pattern,
         key=f"cause-rule-pattern-{tag}",
@@ -41,33 +43,52 @@ def rule_form(rule: CauseRule, version: int) -> CauseRule | None:
         help="A text that a line of the failed step contains, or a regular expression; upper and lower case are equal",
     )
     errors["pattern"] = st.empty()
-    is_expression = st.toggle(
-        "Regular expression", rule.is_expression, key=f"cause-rule-regex-{tag}", help="RE2 syntax, within a line"
-    )
+    st.toggle("Regular expression", rule.is_expression, key=f"cause-rule-regex-{tag}", help="RE2 syntax, within a line")
     kinds = list(CauseClass)
-    kind = st.selectbox(
+    st.selectbox(
         "Class", kinds, index=kinds.index(rule.kind), key=f"cause-rule-class-{tag}", format_func=cause_class_label
     )
     repositories = figures.filter_options(Scope(), window_end(version) - _OPTIONS_PERIOD, version).repos
-    repos, jobs, steps = _scope(rule, tag, {"repositories": repositories, "jobs": (), "steps": ()}, errors)
-    enabled = st.toggle("Enabled", rule.enabled, key=f"cause-rule-enabled-{tag}")
-    entered = CauseRule(name, pattern, kind, is_expression, repos, jobs, steps, enabled=enabled, id=rule.id)
+    _scope(rule, tag, {"repositories": repositories, "jobs": (), "steps": ()}, errors)
+    st.toggle("Enabled", rule.enabled, key=f"cause-rule-enabled-{tag}")
+    entered = entered_rule(rule)
     try:
         return validate_rule(entered)
     except InvalidCauseRule as error:
-        if entered.pattern or error.field != "pattern":
+        if has_field_error(error, entered):
             errors[error.field].html(f'<p class="ph-field-error" role="alert">{html(error_text(error))}</p>')
         return None
 
 
-def _scope(
-    rule: CauseRule, tag: str, options: Mapping[str, Sequence[str]], errors: dict[str, Slot]
-) -> list[tuple[str, ...]]:
-    """The patterns of each field."""
-    patterns = []
+def entered_rule(rule: CauseRule) -> CauseRule:
+    """The rule with the values of the widgets of its form, which may be invalid. A callback has the arguments of the
+    last rendering, while the widgets have what was entered since."""
+
+    def value(name: str) -> Any:
+        return st.session_state[f"cause-rule-{name}-{_tag(rule)}"]
+
+    return replace(
+        rule,
+        name=value("name"),
+        pattern=value("pattern"),
+        kind=CauseClass(value("class")),
+        is_expression=value("regex"),
+        repositories=tuple(value("repositories")),
+        jobs=tuple(value("jobs")),
+        steps=tuple(value("steps")),
+        enabled=value("enabled"),
+    )
+
+
+def has_field_error(error: InvalidCauseRule, entered: CauseRule) -> bool:
+    """Whether the form shows the error below its field: an empty pattern is none before something is entered."""
+    return bool(entered.pattern) or error.field != "pattern"
+
+
+def _scope(rule: CauseRule, tag: str, options: Mapping[str, Sequence[str]], errors: dict[str, Slot]) -> None:
     for field, offered in options.items():
         current = list(getattr(rule, field))
-        values = st.multiselect(
+        st.multiselect(
             _LABELS[field],
             list(dict.fromkeys([*current, *offered])),
             current,
@@ -76,9 +97,7 @@ def _scope(
             placeholder="All" if offered else "All, or type a name or pattern",
             help=_JOB_HELP if field == "jobs" else PATTERN_HELP,
         )
-        patterns.append(tuple(values))
         errors[field] = st.empty()
-    return patterns
 
 
 def error_text(error: InvalidCauseRule) -> str:

@@ -167,7 +167,7 @@ def _editor(rule: CauseRule, now: datetime, version: int, zone: ZoneInfo) -> Non
             if failure := st.session_state.pop(_FAILURE_KEY, None):
                 st.error(markdown(failure), icon=":material/error:")
             changed = cause_rule_form.rule_form(rule, version)
-            _buttons(rule, changed)
+            _buttons(rule)
         with panel("Preview", "failures of the last 30 days, without saving the rule"):
             cause_rule_preview.preview(changed, now, zone)
 
@@ -179,8 +179,7 @@ def _subtitle(rule: CauseRule, zone: ZoneInfo) -> str:
     return f"created {rule.created_at.astimezone(zone):%d %b %Y}{by} · {cause_class_label(rule.kind)}"
 
 
-def _buttons(rule: CauseRule, changed: CauseRule | None) -> None:
-    """`changed`: the rule as entered; null if it is not valid."""
+def _buttons(rule: CauseRule) -> None:
     if st.session_state.get(_DELETE_KEY) == rule.id and rule.id is not None:
         st.caption("The failures that the rule names get their earlier causes again, and its mark as known is removed.")
         with st.container(horizontal=True, gap="small"):
@@ -193,9 +192,8 @@ def _buttons(rule: CauseRule, changed: CauseRule | None) -> None:
             type="primary",
             icon=":material/save:",
             key="cause-rule-save",
-            disabled=changed is None,
             on_click=_save,
-            args=(changed,),
+            args=(rule,),
         )
         st.button("Close", key="cause-rule-close", on_click=_open, args=(None,))
         if rule.id is not None:
@@ -209,12 +207,15 @@ def _ask_to_delete(rule_id: int | None) -> None:
 
 
 def _save(rule: CauseRule) -> None:
+    """`rule`: that of the form, whose values replace its own."""
+    entered = cause_rule_form.entered_rule(rule)
     try:
-        if not cause_rules.save_rule(rule):
+        if not cause_rules.save_rule(entered):
             st.session_state[_FAILURE_KEY] = "This rule has been deleted: close it and create a new one."
             return
     except InvalidCauseRule as error:
-        st.session_state[_FAILURE_KEY] = cause_rule_form.error_text(error)
+        if not cause_rule_form.has_field_error(error, entered):
+            st.session_state[_FAILURE_KEY] = cause_rule_form.error_text(error)
         return
     except TooManyRules:
         st.session_state[_FAILURE_KEY] = f"There are {MAX_RULES} rules already: delete one first."

@@ -139,8 +139,11 @@ def test_a_rule_is_changed_and_deleted(with_logs: Seeded, open_page: Open) -> No
     page.text_input(key=field(page, "pattern")).set_value("(a").run()
     page.toggle(key=field(page, "regex")).set_value(True).run()
     assert [message for message in errors(page) if "Line contains: invalid regular expression: missing )" in message]
-    assert page.button(key="cause-rule-save").disabled
     assert "Enter a valid rule" in everything(page)
+    page.button(key="cause-rule-save").click().run()
+    assert [rule.pattern for rule in stored(with_logs)] == ["nothing"]
+    assert page.error == [], "the message is below the field"
+    assert len(errors(page)) == 1
     page.toggle(key=field(page, "regex")).set_value(False).run()
     page.multiselect(key=field(page, "steps")).set_value(["x" * 201]).run()
     assert "Steps: each pattern must have 1 to 200" in errors(page)[0]
@@ -158,6 +161,23 @@ def test_a_rule_is_changed_and_deleted(with_logs: Seeded, open_page: Open) -> No
     page.button(key="cause-rule-delete-now").click().run()
     assert stored(with_logs) == []
     assert "No rules yet" in everything(page)
+
+
+def test_what_was_entered_since_the_last_rendering_is_saved(with_logs: Seeded, open_page: Open) -> None:
+    rule_id = add(with_logs, "Registry", "nothing")
+    page = open_page("failures", show="rules", rule=rule_id)
+    page.text_input(key=field(page, "pattern")).set_value("registry")
+    page.selectbox(key=field(page, "class")).set_value(CauseClass.TEST)
+    page.multiselect(key=field(page, "steps")).set_value(["Run *"])
+    page.button(key="cause-rule-save").click().run()
+    (rule,) = stored(with_logs)
+    assert (rule.pattern, rule.kind, rule.steps) == ("registry", CauseClass.TEST, ("Run *",))
+    page = open_page("failures", show="rules", rule=rule_id)
+    page.text_input(key=field(page, "pattern")).set_value("")
+    page.button(key="cause-rule-save").click().run()
+    assert [rule.pattern for rule in stored(with_logs)] == ["registry"]
+    assert page.error[0].value.replace("\\", "").startswith("Line contains: ")
+    assert page.query_params["rule"] == str(rule_id), "an invalid rule stays open"
 
 
 def test_an_unknown_section_or_rule_is_reported(seeded: Seeded, open_page: Open) -> None:
