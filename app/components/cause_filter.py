@@ -4,7 +4,7 @@ chips with counts, which are links, select them."""
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import streamlit as st
 
@@ -15,6 +15,7 @@ from app.widgets.text import html
 from core import formatting
 from db.definitions.scope import Window
 from health.completeness.gaps import Completeness
+from health.insights.causes.evidence_queries import NEW_CAUSE_HISTORY
 from health.insights.causes.model import CauseClass
 from health.insights.causes.queries import Cause
 
@@ -23,7 +24,6 @@ TRIAGE, SEEN = "triage", "seen"
 UNTRIAGED, KNOWN, NEW = "untriaged", "known", "new"
 _LABELS = {TRIAGE: {UNTRIAGED: "Untriaged", KNOWN: "Known"}, SEEN: {NEW: "New"}}
 _MAX_SHOWN = 60
-_HISTORY = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class CauseFilter:
 def new_since(data: Completeness, window: Window) -> datetime | None:
     """The start of the window, from which on causes are new; null if the week before it was not collected, as every
     cause would be new then."""
-    return window.since if data.covers(window.since - _HISTORY) else None
+    return window.since if data.covers(window.since - NEW_CAUSE_HISTORY) else None
 
 
 def is_new(cause: Cause, since: datetime | None) -> bool:

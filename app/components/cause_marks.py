@@ -8,7 +8,8 @@ from app.widgets.cells import anchor
 from app.widgets.text import html, truncate
 from core import formatting
 from core.formatting import pluralize
-from health.insights.causes.attempt_causes import JobEvidence, RunReference, Verdict
+from health.insights.causes.attempt_causes import JobEvidence, Verdict
+from health.insights.causes.evidence_queries import RunReference
 from health.insights.causes.triage import Triage
 
 _MAX_TICKET, _MAX_OWNER, _MAX_COMMENT = 60, 60, 300
@@ -49,6 +50,7 @@ _VERDICTS = {
     Verdict.FLAKY: ("↻ flaky", "orange"),
     Verdict.DEFAULT_BRANCH: ("! failing on the default branch, too", "gray"),
     Verdict.NEW: ("＋ new: first seen in this run", "red"),
+    Verdict.FIRST_STORED: ("no earlier stored run", "gray"),
     Verdict.SEEN: ("↺ seen before", "gray"),
 }
 

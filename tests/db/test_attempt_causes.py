@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,13 +10,15 @@ import pytest
 from sqlalchemy import Engine, event
 
 from app.components import cause_marks
+from db.collection.sync_state import sync_state
 from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
 from db.enums import LogState
 from db.logs.log_writes import store_log
 from db.runs.run_queries import get_run
 from db.time_limit import TimeLimitExceeded
-from health.insights.causes.attempt_causes import JobEvidence, RunReference, Verdict, attempt_causes
+from health.insights.causes.attempt_causes import JobEvidence, Verdict, attempt_causes
+from health.insights.causes.evidence_queries import RunReference
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.causes import add_cause
 
@@ -26,6 +28,12 @@ NOW = NOON + timedelta(hours=1)
 @pytest.fixture(autouse=True)
 def _repository(engine: Engine) -> None:
     add_repository(engine)
+    complete_since(engine, NOON - timedelta(days=30))
+
+
+def complete_since(engine: Engine, moment: datetime | None) -> None:
+    with write_scope(engine) as session:
+        sync_state(session, 1).complete_since = moment
 
 
 def failed_run(engine: Engine, number: int, fingerprint: str | None = "f", **changed: Any) -> None:
@@ -67,6 +75,17 @@ def test_a_cause_is_new_until_an_earlier_run_has_it(engine: Engine) -> None:
     assert evidence(engine, 3).verdict is None
 
 
+@pytest.mark.parametrize("since", [None, NOON - timedelta(days=6)])
+def test_a_cause_is_new_only_if_all_runs_of_the_week_before_are_stored(engine: Engine, since: datetime | None) -> None:
+    failed_run(engine, 5)
+    complete_since(engine, since)
+    shown = evidence(engine, 5)
+    assert shown.verdict is Verdict.FIRST_STORED
+    assert ">no earlier stored run</span>" in cause_marks.verdict_mark(shown, 5)
+    failed_run(engine, 4)
+    assert evidence(engine, 4).verdict is Verdict.SEEN
+
+
 def test_a_job_that_passed_on_the_same_commit_is_flaky(engine: Engine) -> None:
     sha = "a" * 40
     failed_run(engine, 5, head_sha=sha)
@@ -78,6 +97,28 @@ def test_a_job_that_passed_on_the_same_commit_is_flaky(engine: Engine) -> None:
     store_jobs(engine, 8, job(80, name="test"))
     assert evidence(engine, 5).passed == RunReference(7, 7, 1)
     assert evidence(engine, 5).verdict is Verdict.FLAKY
+
+
+def test_a_job_that_passed_before_its_first_failure_is_not_flaky(engine: Engine) -> None:
+    """What a scheduled run downloads may have changed."""
+    same = {"head_sha": "a" * 40, "event": "schedule"}
+    store_runs(engine, run(9, minutes=-9, **same))
+    store_jobs(engine, 9, job(90, name="test"))
+    for number in (8, 7):
+        failed_run(engine, number, **same)
+    assert [evidence(engine, number).verdict for number in (8, 7)] == [Verdict.NEW, Verdict.SEEN]
+    store_runs(engine, run(6, minutes=-6, **same))
+    store_jobs(engine, 6, job(60, name="test"))
+    failed_run(engine, 5, **same)
+    assert [evidence(engine, number).passed for number in (8, 5)] == [RunReference(6, 6, 1)] * 2
+
+
+def test_a_pass_for_another_event_is_none_of_the_same_tree(engine: Engine) -> None:
+    """A run of a pull request tests the merge with the target branch."""
+    failed_run(engine, 5, head_sha="a" * 40, event="pull_request")
+    store_runs(engine, run(4, head_sha="a" * 40, event="push"))
+    store_jobs(engine, 4, job(40, name="test"))
+    assert evidence(engine, 5).verdict is Verdict.NEW
 
 
 def test_a_job_that_passed_in_another_attempt_is_flaky(engine: Engine) -> None:
@@ -95,6 +136,7 @@ def test_a_job_that_passed_in_another_attempt_is_flaky(engine: Engine) -> None:
 
 def test_a_cause_of_the_default_branch_is_named(engine: Engine) -> None:
     failed_run(engine, 9)
+    failed_run(engine, 6, branch="main")
     failed_run(engine, 5)
     failed_run(engine, 4, branch="main")
     shown = evidence(engine, 5)
@@ -102,6 +144,35 @@ def test_a_cause_of_the_default_branch_is_named(engine: Engine) -> None:
     assert evidence(engine, 4).failing is None, "a run of the default branch itself"
     failed_run(engine, 3, "other", branch="main")
     assert evidence(engine, 5).verdict is Verdict.SEEN, "the default branch fails with another cause now"
+
+
+def test_a_failure_that_reached_the_default_branch_later_is_of_the_run(engine: Engine) -> None:
+    """A pull request fails and is merged: its commit broke the default branch. That it failed with the cause long ago,
+    before its last success, does not matter."""
+    failed_run(engine, 9, branch="main")
+    store_runs(engine, run(8, minutes=-8))
+    failed_run(engine, 5)
+    failed_run(engine, 4, branch="main")
+    assert (evidence(engine, 5).failing, evidence(engine, 5).verdict) == (None, Verdict.SEEN)
+    failed_run(engine, 7, "other", branch="main")
+    assert evidence(engine, 5).failing is None, "the default branch failed with another cause before"
+    failed_run(engine, 6, branch="main")
+    assert evidence(engine, 5).failing == RunReference(4, 4, 1)
+
+
+def test_the_default_branch_fails_with_all_causes_of_its_last_attempt(engine: Engine) -> None:
+    failed_run(engine, 6, branch="main")
+    failed_run(engine, 5)
+    store_runs(engine, run(4, minutes=-4, attempt=2, conclusion="failure"))
+    both = job(40, conclusion="failure", name="test"), job(41, conclusion="failure", name="test", attempt=2)
+    store_jobs(engine, 4, *both, attempts=(attempt(1, "failure"), attempt(2, "failure")))
+    add_log(engine, 40, 4, "f")
+    add_log(engine, 41, 4, "other")
+    assert evidence(engine, 5).failing is None, "only an earlier attempt has the cause"
+    with write_scope(engine) as session:
+        add_cause(session, 41, 4, fingerprint="other")
+        add_cause(session, 41, 4, 1)
+    assert evidence(engine, 5).failing == RunReference(4, 4, 2)
 
 
 def test_causes_are_in_their_order_and_read_with_few_statements(engine: Engine) -> None:
@@ -122,25 +193,61 @@ def test_causes_are_in_their_order_and_read_with_few_statements(engine: Engine) 
     assert len(statements) == 2 * one
 
 
-def test_without_time_to_count_the_runs_the_verdict_is_the_same(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether the next queries with a time limit exceed it; the last value applies to all later ones."""
+    exceeded = [False]
+
+    @contextmanager
+    def limit(*_: object) -> Iterator[None]:
+        if exceeded.pop(0) if len(exceeded) > 1 else exceeded[0]:
+            raise TimeLimitExceeded
+        yield
+
+    monkeypatch.setattr("health.insights.causes.attempt_causes.time_limit", limit)
+    return exceeded
+
+
+def test_without_time_to_count_the_runs_the_verdict_is_the_same(engine: Engine, limits: list[bool]) -> None:
     failed_run(engine, 5)
     failed_run(engine, 4)
     with write_scope(engine) as session:
         for number in (4, 5):
             add_cause(session, number * 10, number, at=NOON - timedelta(minutes=number))
     counted = evidence(engine, 4), evidence(engine, 5)
-
-    @contextmanager
-    def exceeded(*_: object) -> Iterator[None]:
-        raise TimeLimitExceeded
-        yield
-
-    monkeypatch.setattr("health.insights.causes.attempt_causes.time_limit", exceeded)
+    limits[:] = [True, False] * 2
     shown = evidence(engine, 4), evidence(engine, 5)
     assert [about.verdict for about in shown] == [about.verdict for about in counted] == [Verdict.SEEN, Verdict.NEW]
     assert [about.spread for about in shown] == [None, None]
     link = cause_marks.spread_link(shown[0], ZoneInfo("UTC"))
     assert 'href="failures?cause=f&amp;dates=2026-11-18..' in link
     assert ">all runs since 18 Nov" in link
+
+
+@pytest.mark.parametrize("earlier", ["log", "position", "green"])
+def test_without_time_the_first_run_is_the_one_that_would_be_counted(
+    engine: Engine, limits: list[bool], earlier: str
+) -> None:
+    """The earlier run has the cause in a log whose causes are not extracted, at another position, or in a job that was
+    allowed to fail."""
+    failed_run(
+        engine,
+        5,
+        "other" if earlier == "position" else "f",
+        **({"conclusion": "success"} if earlier == "green" else {}),
+    )
+    failed_run(engine, 4)
+    with write_scope(engine) as session:
+        add_cause(session, 40, 4, at=NOON - timedelta(minutes=4))
+        if earlier == "position":
+            add_cause(session, 50, 5, fingerprint="other", at=NOON - timedelta(minutes=5))
+        if earlier != "log":
+            position = 1 if earlier == "position" else 0
+            add_cause(session, 50, 5, position, at=NOON - timedelta(minutes=5))
+    counted = evidence(engine, 4)
+    assert counted.verdict is (Verdict.NEW if earlier == "green" else Verdict.SEEN)
+    limits[:] = [True, False]
+    shown = evidence(engine, 4)
+    assert (shown.verdict, shown.first_at) == (counted.verdict, counted.first_at)
+    limits[:] = [True]
+    assert evidence(engine, 4).verdict is None

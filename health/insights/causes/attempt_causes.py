@@ -7,34 +7,42 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from core.terminal import rendered_line
 from db.definitions.scope import Scope
-from db.enums import CauseSource, Conclusion
+from db.enums import CauseSource
 from db.logs.log_queries import JobLogRow
-from db.models import Job, JobCause, JobLog, Run
+from db.models import JobCause, JobLog
 from db.runs.run_queries import RunRow
 from db.time_limit import TimeLimitExceeded, time_limit
+from health.insights.causes.evidence_queries import (
+    RunReference,
+    failing_on_default_branch,
+    first_seen,
+    has_history,
+    passed_on_same_commit,
+)
 from health.insights.causes.identity import fingerprint as make_fingerprint
 from health.insights.causes.identity import is_current
 from health.insights.causes.job_causes import cause_of_text
 from health.insights.causes.model import stored_class
-from health.insights.finding_queries import SAME_COMMIT_WINDOW, CauseSpread, cause_spreads
-from health.metrics.branch_status import failing_streaks
+from health.insights.finding_queries import CauseSpread, cause_spreads
 
-# Seconds for the number of runs with the causes, which may be in all runs.
-_TIME_LIMIT = 1.5
+# Seconds for the number of runs with the causes, which may be in all runs, and then for the first of them alone.
+_TIME_LIMIT, _FIRST_TIME_LIMIT = 1.5, 0.5
 
 
 class Verdict(StrEnum):
-    """FLAKY: the job passed on the same commit. DEFAULT_BRANCH: the last completed run of a workflow of the repository
-    on the default branch failed with the cause, too. NEW: no earlier run failed with it. SEEN: an earlier run did."""
+    """FLAKY: the job passed on the same commit. DEFAULT_BRANCH: a workflow of the repository fails with the cause on
+    the default branch since before the run. NEW: no earlier run failed with it. FIRST_STORED: no earlier stored run
+    did, but not all earlier runs are stored. SEEN: an earlier run did."""
 
     FLAKY = "flaky"
     DEFAULT_BRANCH = "default_branch"
     NEW = "new"
+    FIRST_STORED = "first_stored"
     SEEN = "seen"
 
 
@@ -52,19 +60,13 @@ class StoredCause:
 
 
 @dataclass(frozen=True)
-class RunReference:
-    id: int
-    run_number: int
-    attempt: int
-
-
-@dataclass(frozen=True)
 class JobEvidence:
     """What is known about the failure of a job. `causes`: the first one is that of `fingerprint`; until they are
     extracted, only that of the stored line. `first_at`: when the first stored run with the first cause was created;
-    null without a cause. `spread`: the stored runs with it; null also if counting them takes too long. `passed`: the
-    last attempt or run in which the job passed on the same commit. `failing`: the run that fails with the cause on the
-    default branch, if it is another branch. `is_new`: no earlier run has the cause."""
+    null without a cause, and if finding it takes too long. `spread`: the stored runs with it; null also if counting
+    them takes too long. `passed`: the last attempt or run in which the job passed on the same commit. `failing`: the
+    last run of the default branch, if it is another branch, which fails with the cause since before the run.
+    `is_first`: no earlier stored run has the cause. `has_history`: every run of the week before is stored."""
 
     fingerprint: str | None
     causes: tuple[StoredCause, ...]
@@ -72,7 +74,8 @@ class JobEvidence:
     spread: CauseSpread | None = None
     passed: RunReference | None = None
     failing: RunReference | None = None
-    is_new: bool = False
+    is_first: bool = False
+    has_history: bool = False
 
     @property
     def verdict(self) -> Verdict | None:
@@ -83,14 +86,16 @@ class JobEvidence:
             return Verdict.DEFAULT_BRANCH
         if self.first_at is None:
             return None
-        return Verdict.NEW if self.is_new else Verdict.SEEN
+        if not self.is_first:
+            return Verdict.SEEN
+        return Verdict.NEW if self.has_history else Verdict.FIRST_STORED
 
 
 def attempt_causes(
     session: Session, run: RunRow, repository_id: int, attempt: int, jobs: Mapping[int, str], now: datetime
 ) -> dict[int, JobEvidence]:
     """The evidence about failed jobs of one attempt, by job id. `jobs`: their names by id. The number of statements
-    does not depend on that of the jobs."""
+    does not depend on that of the jobs, unless counting the runs takes too long."""
     if not jobs:
         return {}
     fingerprints, causes = _stored_causes(session, repository_id, jobs)
@@ -100,9 +105,10 @@ def attempt_causes(
             spreads = cause_spreads(session, Scope(), known)
         first = {fingerprint: spread.first_at for fingerprint, spread in spreads.items()}
     except TimeLimitExceeded:
-        spreads, first = {}, _first_seen(session, known)
-    passed = _passed_on_same_commit(session, run, repository_id, attempt, set(jobs.values()))
-    failing = _failing_on_default_branch(session, run, repository_id, known, now)
+        spreads, first = {}, _first_times(session, known)
+    passed = passed_on_same_commit(session, run, repository_id, attempt, set(jobs.values()))
+    failing = failing_on_default_branch(session, run, repository_id, known, now)
+    is_complete = has_history(session, repository_id, run.created_at)
     evidence = {}
     for job_id, name in jobs.items():
         fingerprint = fingerprints.get(job_id)
@@ -114,9 +120,19 @@ def attempt_causes(
             spreads.get(fingerprint or ""),
             passed.get(name),
             failing.get(fingerprint or ""),
-            is_new=first_at is not None and first_at >= run.created_at,
+            is_first=first_at is not None and first_at >= run.created_at,
+            has_history=is_complete,
         )
     return evidence
+
+
+def _first_times(session: Session, fingerprints: Collection[str]) -> dict[str, datetime]:
+    """When the first run with each cause was created; empty if finding it takes too long."""
+    try:
+        with time_limit(session, _FIRST_TIME_LIMIT):
+            return first_seen(session, fingerprints)
+    except TimeLimitExceeded:
+        return {}
 
 
 def first_causes(session: Session, logs: Sequence[JobLogRow]) -> dict[int, StoredCause]:
@@ -157,63 +173,3 @@ def _stored_causes(
         elif error is not None:
             causes[job_id].append(_cause_of_line(rendered_line(error), fingerprint))
     return fingerprints, causes
-
-
-def _first_seen(session: Session, fingerprints: Collection[str]) -> dict[str, datetime]:
-    """When the first run with each cause was created, from an index: whatever became of the run later."""
-    names = sorted(fingerprints)
-    causes = select(JobCause.created_at).where(JobCause.position == 0).order_by(JobCause.created_at).limit(1)
-    times = session.execute(select(*(causes.where(JobCause.fingerprint == name).scalar_subquery() for name in names)))
-    return {name: first_at for name, first_at in zip(names, times.one(), strict=True) if first_at is not None}
-
-
-def _passed_on_same_commit(
-    session: Session, run: RunRow, repository_id: int, attempt: int, names: Collection[str]
-) -> dict[str, RunReference]:
-    """By name, the jobs that passed in another attempt, or in another run of the workflow on the commit."""
-    of_run = and_(Job.repository_id == Run.repository_id, Job.run_id == Run.id)
-    query = (
-        select(Job.name, Run.id, Run.run_number, Job.attempt)
-        .select_from(Run)
-        .join(Job, of_run)
-        .where(
-            Run.repository_id == repository_id,
-            Run.workflow_id == run.workflow_id,
-            Run.head_sha == run.head_sha,
-            Run.created_at >= run.created_at - SAME_COMMIT_WINDOW,
-            Run.created_at <= run.created_at + SAME_COMMIT_WINDOW,
-            or_(Run.id != run.id, Job.attempt != attempt),
-            Job.name.in_(names),
-            Job.conclusion == Conclusion.SUCCESS,
-            ~Job.copied,
-            ~Job.phantom,
-        )
-        .order_by(Run.created_at, Run.id, Job.attempt)
-    )
-    return {name: RunReference(run_id, number, tried) for name, run_id, number, tried in session.execute(query)}
-
-
-def _failing_on_default_branch(
-    session: Session, run: RunRow, repository_id: int, fingerprints: Collection[str], now: datetime
-) -> dict[str, RunReference]:
-    """By fingerprint, the last completed runs of default branches that failed with it; none for a run of the default
-    branch itself."""
-    if not fingerprints:
-        return {}
-    is_default = select(Run.on_default_branch).where(Run.repository_id == repository_id, Run.id == run.id)
-    if session.scalar(is_default):
-        return {}
-    streaks = failing_streaks(session, Scope(repos=(run.repo,)), now)
-    runs = {streak.last_failure.id: streak.last_failure for streak in streaks}
-    if not runs:
-        return {}
-    of_job = and_(JobLog.repository_id == Job.repository_id, JobLog.job_id == Job.id)
-    query = (
-        select(JobLog.fingerprint, Job.run_id)
-        .select_from(Job)
-        .join(JobLog, of_job)
-        .where(Job.repository_id == repository_id, Job.run_id.in_(runs), JobLog.fingerprint.in_(fingerprints))
-        .distinct()
-    )
-    matches = ((fingerprint, runs[run_id]) for fingerprint, run_id in session.execute(query) if fingerprint)
-    return {fingerprint: RunReference(last.id, last.run_number, last.attempt) for fingerprint, last in matches}
