@@ -26,8 +26,24 @@ _LABELS = {
     "steps": "Steps",
 }
 _MAX_PATTERN = 500
+_OPENED_KEY = "cause-rule-opened"
 _OPTIONS_PERIOD = timedelta(days=90)
 _JOB_HELP = "The name of a job, with or without the values of its matrix, or a pattern: * matches any text"
+
+
+def opened_rule(rule: CauseRule) -> tuple[CauseRule, bool]:
+    """The rule as it was when its form was opened, and whether that is now. What another user stores meanwhile does not
+    replace what is entered. The widgets of a form lose their values when it is not rendered."""
+    is_new = f"cause-rule-name-{_tag(rule)}" not in st.session_state
+    if is_new:
+        st.session_state[_OPENED_KEY] = rule
+    opened: CauseRule = st.session_state[_OPENED_KEY]
+    return opened, is_new
+
+
+def accept_change(stored: CauseRule) -> None:
+    """Lets the next save replace a change of another user."""
+    st.session_state[_OPENED_KEY] = replace(st.session_state[_OPENED_KEY], updated_at=stored.updated_at)
 
 
 def rule_form(rule: CauseRule, version: int) -> CauseRule | None:
@@ -106,9 +122,9 @@ def error_text(error: InvalidCauseRule) -> str:
 
 
 def _tag(rule: CauseRule) -> str:
-    """The part of the keys of the widgets that identifies the stored state of a rule, or the values of a new one: what
-    is entered never carries over to another rule."""
-    if rule.id is not None and rule.updated_at is not None:
-        return f"{rule.id}-{rule.updated_at.timestamp():.0f}"
+    """The part of the keys of the widgets that identifies a rule, or the values of a new one: what is entered never
+    carries over to another rule."""
+    if rule.id is not None:
+        return str(rule.id)
     values = repr((rule.pattern, rule.is_expression, rule.repositories, rule.jobs, rule.kind))
     return f"new-{sha256(values.encode(errors='replace')).hexdigest()[:12]}"

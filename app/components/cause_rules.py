@@ -25,7 +25,7 @@ from db.definitions.scope import Scope, Window
 from health.alerts.rules.targets import escape_pattern
 from health.insights.causes.model import CauseClass
 from health.insights.causes.rules import MAX_RULES, CauseRule, InvalidCauseRule, rule_fingerprint
-from health.insights.causes.stored_rules import TooManyRules
+from health.insights.causes.stored_rules import RuleChanged, TooManyRules
 from health.log_search.query import MAX_LENGTH
 
 SECTION, SHOW, RULE = "rules", "show", "rule"
@@ -161,6 +161,7 @@ def _new_rule() -> CauseRule:
 
 
 def _editor(rule: CauseRule, now: datetime, version: int, zone: ZoneInfo) -> None:
+    rule, _ = cause_rule_form.opened_rule(rule)
     title = "New rule" if rule.id is None else rule.name
     with st.grid(2, min_column_width=460, gap="small"):
         with panel(title, _subtitle(rule, zone)):
@@ -217,6 +218,10 @@ def _save(rule: CauseRule) -> None:
         if not cause_rule_form.has_field_error(error, entered):
             st.session_state[_FAILURE_KEY] = cause_rule_form.error_text(error)
         return
+    except RuleChanged as error:
+        cause_rule_form.accept_change(error.stored)
+        st.session_state[_FAILURE_KEY] = _change_text(error.stored)
+        return
     except TooManyRules:
         st.session_state[_FAILURE_KEY] = f"There are {MAX_RULES} rules already: delete one first."
         return
@@ -224,6 +229,16 @@ def _save(rule: CauseRule) -> None:
         st.session_state[_FAILURE_KEY] = f"The rule was not saved. {error}"
         return
     _open(None)
+
+
+def _change_text(stored: CauseRule) -> str:
+    """What another user has stored while the form was open."""
+    kind = "expression" if stored.is_expression else "text"
+    pattern = truncate(stored.pattern, _MAX_PATTERN)
+    return (
+        f"The rule was not saved: it was changed since you opened it, to “{truncate(stored.name, _MAX_NAME)}” "
+        f"({kind} {pattern}, {cause_class_label(stored.kind)}). Save again to replace that change, or close the form."
+    )
 
 
 def _delete(rule_id: int) -> None:

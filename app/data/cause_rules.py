@@ -58,14 +58,15 @@ def _preview(rule: CauseRule, now: datetime) -> RulePreview:
 
 def save_rule(rule: CauseRule) -> bool:
     """Adds a rule without an id, else replaces the stored one; false if that has been deleted. Raises InvalidCauseRule,
-    TooManyRules, SessionEnded, Unavailable."""
+    TooManyRules, SessionEnded, Unavailable, and RuleChanged if the stored rule has another `updated_at`."""
     by, valid = user_name(), validate_rule(rule)
+    cause_rules.clear()
     with write_session() as session:
         if rule.id is None:
             stored_rules.add_rule(session, valid, utc_now(), by=by)
             is_stored = True
         else:
-            is_stored = stored_rules.update_rule(session, rule.id, valid, utc_now())
+            is_stored = stored_rules.update_rule(session, rule.id, valid, utc_now(), read_at=rule.updated_at)
     cause_rules.clear()
     return is_stored
 

@@ -2,10 +2,12 @@
 
 import re
 import time
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from db.definitions.records import LogRecord
@@ -178,6 +180,30 @@ def test_what_was_entered_since_the_last_rendering_is_saved(with_logs: Seeded, o
     assert [rule.pattern for rule in stored(with_logs)] == ["registry"]
     assert page.error[0].value.replace("\\", "").startswith("Line contains: ")
     assert page.query_params["rule"] == str(rule_id), "an invalid rule stays open"
+
+
+def test_a_change_of_another_user_does_not_replace_what_is_entered(with_logs: Seeded, open_page: Open) -> None:
+    rule_id = add(with_logs, "Registry", "nothing")
+    page = open_page("failures", show="rules", rule=rule_id)
+    page.text_input(key=field(page, "pattern")).set_value("registry").run()
+    with write_scope(with_logs.engine) as session:
+        other = CauseRule("Other <b>", "elsewhere", CauseClass.LINT)
+        assert stored_rules.update_rule(session, rule_id, other, with_logs.now + timedelta(seconds=1))
+    st.cache_data.clear()
+    page.text_input(key=field(page, "name")).set_value("Mine").run()
+    assert page.text_input(key=field(page, "pattern")).value == "registry"
+    page.button(key="cause-rule-save").click().run()
+    assert [rule.name for rule in stored(with_logs)] == ["Other <b>"]
+    (message,) = page.error
+    text = message.value.replace("\\", "")
+    assert "changed since you opened it, to “Other <b>” (text elsewhere, Lint)" in text
+    assert page.text_input(key=field(page, "pattern")).value == "registry"
+    page.button(key="cause-rule-save").click().run()
+    assert [(rule.name, rule.pattern) for rule in stored(with_logs)] == [("Mine", "registry")]
+    page = page.run()
+    page.query_params["rule"] = str(rule_id)
+    page.run()
+    assert page.text_input(key=field(page, "name")).value == "Mine", "an opened form has the stored values"
 
 
 def test_an_unknown_section_or_rule_is_reported(seeded: Seeded, open_page: Open) -> None:

@@ -24,6 +24,14 @@ class TooManyRules(ValueError):
         super().__init__(f"there are {MAX_RULES} rules already; delete one first")
 
 
+class RuleChanged(ValueError):
+    """A rule was changed since it was read. `stored`: its current state."""
+
+    def __init__(self, stored: CauseRule) -> None:
+        super().__init__("the rule was changed since it was read")
+        self.stored = stored
+
+
 def list_rules(session: Session) -> list[CauseRule]:
     """All rules, the oldest first: in this order they are tried."""
     query = select(StoredCauseRule).where(_exists()).order_by(StoredCauseRule.id)
@@ -56,12 +64,16 @@ def add_rule(session: Session, rule: CauseRule, now: datetime, *, by: str | None
     return row.id
 
 
-def update_rule(session: Session, rule_id: int, rule: CauseRule, now: datetime) -> bool:
+def update_rule(
+    session: Session, rule_id: int, rule: CauseRule, now: datetime, *, read_at: datetime | None = None
+) -> bool:
     """Replaces a rule by a validated one; false if it does not exist. The collector applies it to the stored logs
-    again."""
+    again. `read_at`: the `updated_at` with which the caller read the rule; raises RuleChanged if it is another now."""
     row = _locked(session, rule_id)
     if row is None:
         return False
+    if read_at is not None and row.updated_at != read_at:
+        raise RuleChanged(to_rule(row))
     for name, value in _values(rule).items():
         setattr(row, name, value)
     row.updated_at, row.applied_at = now, None
