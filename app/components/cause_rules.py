@@ -161,7 +161,9 @@ def _new_rule() -> CauseRule:
 
 
 def _editor(rule: CauseRule, now: datetime, version: int, zone: ZoneInfo) -> None:
-    rule, _ = cause_rule_form.opened_rule(rule)
+    rule, is_new = cause_rule_form.opened_rule(rule)
+    if is_new:
+        _ask_to_delete(None)
     title = "New rule" if rule.id is None else rule.name
     with st.grid(2, min_column_width=460, gap="small"):
         with panel(title, _subtitle(rule, zone)):

@@ -160,6 +160,12 @@ def test_a_rule_is_changed_and_deleted(with_logs: Seeded, open_page: Open) -> No
     page.button(key="cause-rule-keep").click().run()
     page.button(key="cause-rule-ask").click().run()
     assert "get their earlier causes again" in everything(page)
+    del page.query_params["rule"]
+    page.run()
+    page.query_params["rule"] = str(rule_id)
+    page.run()
+    assert "get their earlier causes again" not in everything(page), "the question ends with the form"
+    page.button(key="cause-rule-ask").click().run()
     page.button(key="cause-rule-delete-now").click().run()
     assert stored(with_logs) == []
     assert "No rules yet" in everything(page)
