@@ -164,10 +164,15 @@ def pipelines(session: Session, window: Window) -> list[Metric]:
     )
     infrastructure = GaugeMetricFamily(
         "pipeline_health_infrastructure_failures_24h",
-        "Failed runs whose failure causes are infrastructure alone, last 24 hours",
+        "Failed runs whose failure causes are infrastructure alone, last 24 hours; absent if no failed run has a cause",
         labels=labels,
     )
-    failures = service.read_failures(session, Scope(), window, without_cause=False)
+    unnamed = GaugeMetricFamily(
+        "pipeline_health_failures_without_cause_24h",
+        "Failed runs without a known failure cause, last 24 hours",
+        labels=labels,
+    )
+    failures = service.read_failures(session, Scope(), window)
     groups = service.groups(session, Scope(), window, GroupBy.WORKFLOW, failures=failures)
     names = Counter((group.repo, group.key) for group in groups)
     for group in groups:
@@ -185,7 +190,8 @@ def pipelines(session: Session, window: Window) -> list[Metric]:
             (passed, metrics.success_duration_seconds.p50),
             (remaining, metrics.success_rate_without_infrastructure),
             (infrastructure, metrics.infrastructure_failures),
+            (unnamed, metrics.failures_without_cause),
         ):
             if value is not None:
                 family.add_metric(key, value)
-    return [runs, rate, first, p50, p95, passed, remaining, infrastructure]
+    return [runs, rate, first, p50, p95, passed, remaining, infrastructure, unnamed]

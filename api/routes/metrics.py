@@ -73,7 +73,7 @@ def series(
         raise bad_parameter("interval", f"more than {_MAX_POINTS:,} points; use a longer interval or a shorter window")
 
     def build() -> dict[str, Any]:
-        failures = service.read_failures(session, query.scope, query.window, without_cause=False)
+        failures = service.read_failures(session, query.scope, query.window)
         points = service.series(session, query.scope, query.window, interval, now=now, failures=failures)
         data = points[0].metrics.data
         item_data = limit_gaps(data)
@@ -106,7 +106,7 @@ def groups(
     groups beyond the limit together, so that `items` and `rest` cover all runs."""
 
     def build() -> dict[str, Any]:
-        failures = service.read_failures(session, query.scope, query.window, without_cause=False)
+        failures = service.read_failures(session, query.scope, query.window)
         groups = service.largest_groups(session, query.scope, query.window, by, limit=limit, now=now, failures=failures)
         item_data = limit_gaps(groups.data)
         items = [

@@ -164,11 +164,11 @@ class Metrics(Schema):
     cost_unknown_minutes: int | None = Field(description="Billed minutes of jobs of unknown price")
     infrastructure_failures: int | None = Field(
         description="Failed runs in which the first failure cause of each failed job has the class `infrastructure`; "
-        "null where runs were pruned"
+        "null where runs were pruned, and where no failed run has a known cause"
     )
     failures_without_cause: int | None = Field(
-        description="Failed runs whose jobs have no known failure cause; they are not infrastructure failures. Null in "
-        "series, groups and the previous period, and where runs were pruned"
+        description="Failed runs whose jobs have no known failure cause; they are not infrastructure failures. Null "
+        "where runs were pruned"
     )
     success_rate_without_infrastructure: float | None = Field(
         description="success / (success + failure - infrastructure_failures); null without such runs, and where "

@@ -180,7 +180,9 @@ def _remaining_rate(item: WorkflowHealth) -> Cell:
     few = figures.runs.decided - (number or 0) < MIN_SAMPLE
     failed = pluralize(figures.runs.failure, "failed run")
     title = (
-        f"{formatting.count(number or 0)} of {failed} by infrastructure" if number is not None else "runs are deleted"
+        f"{formatting.count(number)} of {failed} by infrastructure"
+        if number is not None
+        else "unknown: no failed run has a known cause, or runs are deleted"
     )
     tone = "" if number and not few else "ph-dim"
     shown = f'<span class="{tone}" title="{html(title)}">{formatting.percent(rate)}</span>'

@@ -83,7 +83,7 @@ def trends(scope: Scope, window: Window, interval: Interval, version: int, *, co
     """`commits`: include the success rate by commit, which is computed from the runs instead of roll-ups."""
     periods, current = period_completeness(scope, window, version), infrastructure_failures(scope, window, version)
     with read_session() as session:
-        before = service.read_failures(session, scope, window.before(), without_cause=False)
+        before = service.read_failures(session, scope, window.before(), others=current.others is not None)
         failures = service.PeriodFailures(current, before)
         return service.trends(
             session, scope, window, interval, commits=commits, now=utc_now(), periods=periods, failures=failures
@@ -93,12 +93,11 @@ def trends(scope: Scope, window: Window, interval: Interval, version: int, *, co
 @serve_stale
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def infrastructure_failures(scope: Scope, window: Window, version: int) -> service.InfrastructureFailures:
-    """Failed runs without a cause are counted only if there are infrastructure failures, beside which they are shown,
-    and in windows up to 35 days: the failed runs of longer ones are too many to be read for each page."""
+    """Failed runs without a cause are counted in windows up to 35 days: the failed runs of longer ones are too many to
+    be read for each page."""
     with read_session() as session:
-        failures = service.read_failures(session, scope, window, without_cause=False)
-        is_counted = failures.rows and window.span <= service.MAX_WINDOW_OF_RUNS
-        return service.with_number_without_cause(session, scope, failures) if is_counted else failures
+        is_counted = window.span <= service.MAX_WINDOW_OF_RUNS
+        return service.read_failures(session, scope, window, others=is_counted)
 
 
 @serve_stale

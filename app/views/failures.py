@@ -62,7 +62,7 @@ completeness(data, window.since, scope.repos)
 if causes.items:
     class_chart(causes.trend, window, now)
 subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
-subtitle += f" · {pluralize(causes.unnamed, 'failed run')} with no error extracted"
+subtitle += f" · {pluralize(causes.unnamed, 'failed run')} without a known cause"
 export = "causes", lambda: failure_causes.causes_export(causes.items, now, since)
 listed = chosen.matching(causes.items, since)
 st.html(cause_rules.rules_link())

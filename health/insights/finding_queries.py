@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
-from db.enums import Outcome, Status
+from db.enums import Status
 from db.jobs.decisive_failures import in_failed_attempt
 from db.models import Job, JobCause, JobLog, Run
 from db.runs.run_filters import in_scope, in_window
@@ -248,18 +248,6 @@ def runs_by_fingerprint(
         .distinct()
     )
     return [(str(row[0]), row[1]) for row in session.execute(query)]
-
-
-def failures_without_cause(session: Session, scope: Scope, window: Window) -> int:
-    """The number of failed runs without a failure cause."""
-    logs = select(JobLog.job_id).join(_LOGGED_JOB, _OF_JOB)
-    named = logs.where(_OF_RUN, JobLog.fingerprint.is_not(None), in_failed_attempt()).correlate(Run)
-    query = (
-        select(func.count())
-        .select_from(Run)
-        .where(*in_scope(session, scope), *in_window(window), Run.outcome == Outcome.FAILURE, ~named.exists())
-    )
-    return session.scalar(query) or 0
 
 
 def job_details(session: Session, jobs: Collection[CauseOccurrence]) -> dict[int, tuple[int, str]]:

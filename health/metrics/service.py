@@ -35,9 +35,9 @@ from health.metrics.queries.infrastructure import (
     InfrastructureFailures,
     PeriodFailures,
     counts_by_key,
+    failures_without_cause,
     read_failures,
     read_period_failures,
-    with_number_without_cause,
 )
 from health.metrics.queries.largest import MAX_WINDOW as MAX_WINDOW_OF_RUNS
 from health.metrics.queries.largest import count_passed_commits, largest_aggregates
@@ -59,6 +59,7 @@ __all__ = [
     "compare",
     "count_runs",
     "failing_streaks",
+    "failures_without_cause",
     "groups",
     "largest_groups",
     "local_weekday_hours",
@@ -69,7 +70,6 @@ __all__ = [
     "trends",
     "was_collected",
     "weekday_hours",
-    "with_number_without_cause",
     "workflow_groups",
 ]
 

@@ -82,7 +82,8 @@ def test_rates_stand_beside_those_without_infrastructure_failures(filled: TestCl
     assert {name: body[name] for name in expected} == pytest.approx(expected)
     assert body["display"]["success_rate_without_infrastructure"] == "66.7%"
     points = filled.get("/api/metrics/series").json()["points"]
-    assert [point["success_rate_without_infrastructure"] for point in points[-2:]] == [0.0, 1.0]
+    assert [point["success_rate_without_infrastructure"] for point in points[-2:]] == [None, 1.0]
+    assert [point["failures_without_cause"] for point in points[-2:]] == [1, 0]
     (group,) = filled.get("/api/metrics/groups?by=workflow").json()["items"]
     compared = filled.get("/api/metrics/compare").json()["current"]
     for found in (group, compared):

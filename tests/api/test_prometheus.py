@@ -51,6 +51,15 @@ def test_the_last_day_is_there_by_repository_workflow_and_conclusion(client: Tes
     assert found["pipeline_health_success_duration_seconds_p50_24h", labels(**here)] == 60
     assert found["pipeline_health_success_ratio_without_infrastructure_24h", labels(**here)] == 1.0
     assert found["pipeline_health_infrastructure_failures_24h", labels(**here)] == 1
+    assert found["pipeline_health_failures_without_cause_24h", labels(**here)] == 0
+
+
+def test_infrastructure_failures_are_absent_while_no_cause_is_known(client: TestClient, engine: Engine) -> None:
+    store_runs(engine, run(1), run(2, conclusion="failure"))
+    found, here = samples(client), labels(repo="acme/web", workflow="CI")
+    assert found["pipeline_health_failures_without_cause_24h", here] == 1
+    assert ("pipeline_health_infrastructure_failures_24h", here) not in found
+    assert ("pipeline_health_success_ratio_without_infrastructure_24h", here) not in found
 
 
 def test_names_from_outside_do_not_break_the_format(client: TestClient, engine: Engine) -> None:

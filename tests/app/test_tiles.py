@@ -65,13 +65,13 @@ def test_provisional_figures_are_marked(monkeypatch: pytest.MonkeyPatch) -> None
 def test_infrastructure_failures_are_beside_the_success_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = [fact("success")] * 60 + [fact("failure")] * 40
     before = figures(facts, failures=FailureCounts(0))
-    shown = _drawn(monkeypatch, figures(facts, failures=FailureCounts(25, 6)), before, 30)
+    shown = _drawn(monkeypatch, figures(facts, failures=FailureCounts(25, 34)), before, 30)
     assert re.search(r"60\.0%\s+80\.0%\s+without infrastructure failures", shown["success_rate"])
     assert "25 infrastructure · 6 without a cause" in shown["failures"]
     drawn: list[str] = []
     monkeypatch.setattr(metric_cards.st, "html", drawn.append)
     window = Window(NOW - timedelta(days=30), NOW)
-    now = figures(facts, failures=FailureCounts(25, 6))
+    now = figures(facts, failures=FailureCounts(25, 34))
     comparison = Comparison(now, before, window, window.before(), comparable=True)
     metric_cards.metric_cards(comparison, [Point(window.since, partial=False, metrics=now)], "30d", NOW)
     assert (
@@ -84,7 +84,7 @@ def test_the_failure_rate_has_one_without_infrastructure_failures(monkeypatch: p
     facts = [fact("success")] * 60 + [fact("failure")] * 40
     drawn: list[str] = []
     monkeypatch.setattr(metric_cards.st, "html", drawn.append)
-    window, now = Window(NOW - timedelta(days=30), NOW), figures(facts, failures=FailureCounts(25, 6))
+    window, now = Window(NOW - timedelta(days=30), NOW), figures(facts, failures=FailureCounts(25, 34))
     comparison = Comparison(now, now, window, window.before(), comparable=True)
     cards = ("failures", wide_bar_sparkline), ("failure_rate", wide_line_sparkline)
     metric_cards.metric_cards(comparison, [Point(window.since, partial=False, metrics=now)], "30d", NOW, cards)
@@ -93,7 +93,9 @@ def test_the_failure_rate_has_one_without_infrastructure_failures(monkeypatch: p
     assert "25 infrastructure" not in drawn[0]
 
 
-@pytest.mark.parametrize("failures", [FailureCounts(0, 6), NOT_COUNTED], ids=["none", "runs are deleted"])
+@pytest.mark.parametrize(
+    "failures", [FailureCounts(0, 34), FailureCounts(0, 0), NOT_COUNTED], ids=["none", "unknown", "deleted"]
+)
 def test_no_second_rate_is_shown_without_infrastructure_failures(
     monkeypatch: pytest.MonkeyPatch, failures: FailureCounts
 ) -> None:

@@ -7,11 +7,13 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from db.definitions.records import AttemptRecord, JobRecord, WorkflowRecord
+from db.definitions.records import AttemptRecord, JobRecord, LogRecord, WorkflowRecord
 from db.definitions.scope import Scope, Window
-from db.engine import session_scope
+from db.engine import session_scope, write_scope
 from db.enums import GroupBy, Interval
+from db.logs.log_writes import store_log
 from health.insights.causes.model import CauseClass
+from health.insights.causes.queries import causes as causes_of
 from health.metrics import service
 from health.metrics.definitions.catalogue import FIGURES
 from health.metrics.definitions.failure_counts import INFRASTRUCTURE, RemainingRates, rates_without_infrastructure
@@ -67,12 +69,12 @@ CANCELLED = (job(1, name="a", conclusion="cancelled"), job(2, name="b", conclusi
         (BOTH_FAIL, {1: [INFRASTRUCTURE], 2: [TEST]}, (0, 0)),
         (BOTH_FAIL, {1: [INFRASTRUCTURE], 2: [TEST, INFRASTRUCTURE]}, (0, 0)),
         (BOTH_FAIL, {1: [INFRASTRUCTURE]}, (0, 0)),
-        (BOTH_FAIL, {}, (0, 1)),
+        (BOTH_FAIL, {}, (None, 1)),
         ((failed(1), job(2, name="b", conclusion="cancelled")), {1: [INFRASTRUCTURE], 2: [TEST]}, (1, 0)),
         (CANCELLED, {1: [INFRASTRUCTURE]}, (1, 0)),
         (CANCELLED, {1: ["timeout"]}, (0, 0)),
-        (CANCELLED, {}, (0, 1)),
-        ((), {}, (0, 1)),
+        (CANCELLED, {}, (None, 1)),
+        ((), {}, (None, 1)),
     ],
     ids=[
         "every job", "one is a test", "the first cause of a job decides", "one has no cause", "no cause",
@@ -81,7 +83,7 @@ CANCELLED = (job(1, name="a", conclusion="cancelled"), job(2, name="b", conclusi
     ],
 )  # fmt: skip
 def test_each_failed_job_has_to_fail_by_infrastructure(
-    engine: Engine, jobs: tuple[JobRecord, ...], causes: dict[int, list[str]], expected: tuple[int, int]
+    engine: Engine, jobs: tuple[JobRecord, ...], causes: dict[int, list[str]], expected: tuple[int | None, int]
 ) -> None:
     add_repository(engine)
     store_runs(engine, run(100, conclusion="failure"), run(101, minutes=1))
@@ -90,8 +92,8 @@ def test_each_failed_job_has_to_fail_by_infrastructure(
     current = figures(engine)
     assert (current.infrastructure_failures, current.failures_without_cause) == expected
     assert current.success_rate == 0.5
-    assert current.success_rate_without_infrastructure == (1.0 if expected[0] else current.success_rate)
-    assert current.failure_rate_without_infrastructure == (0.0 if expected[0] else current.failure_rate)
+    assert current.success_rate_without_infrastructure == {1: 1.0, 0: current.success_rate, None: None}[expected[0]]
+    assert current.failure_rate_without_infrastructure == {1: 0.0, 0: current.failure_rate, None: None}[expected[0]]
 
 
 def rerun(engine: Engine, conclusion: str, *jobs: JobRecord, causes: dict[int, list[str]]) -> Metrics:
@@ -130,7 +132,14 @@ def test_the_latest_attempt_decides(engine: Engine) -> None:
 def test_causes_of_an_earlier_attempt_are_not_those_of_the_latest(engine: Engine) -> None:
     again = later(3, "a", "failure"), later(4, "b", "success")
     current = rerun(engine, "failure", *again, causes={1: [INFRASTRUCTURE], 2: [INFRASTRUCTURE]})
-    assert (current.infrastructure_failures, current.failures_without_cause) == (0, 1)
+    assert (current.infrastructure_failures, current.failures_without_cause) == (None, 1)
+    line = "The runner has received a shutdown signal"
+    with write_scope(engine) as session:
+        store_log(session, 1, LogRecord(1, 100, "stored", line, error_line=line, fingerprint="f"), NOON)
+    with session_scope(engine) as session:
+        listed = causes_of(session, Scope(), DAY, NOON)
+    # The Failures page shows both numbers.
+    assert (listed.looked_at, listed.unnamed) == (1, 1)
 
 
 def test_an_infrastructure_failure_after_another_one_counts(engine: Engine) -> None:
@@ -196,7 +205,38 @@ def test_a_change_compares_the_runs_that_remain(engine: Engine) -> None:
     figure = FIGURES["success_rate_without_infrastructure"]
     assert figure.proportion is not None
     assert (figure.proportion(compared.current), compared.previous.infrastructure_failures) == ((11, 11), 0)
-    assert compared.previous.failures_without_cause is None
+    assert compared.previous.failures_without_cause == 0
+
+
+@pytest.mark.parametrize("others", [True, False], ids=["with the other causes", "infrastructure alone"])
+def test_without_a_known_cause_the_infrastructure_failures_are_unknown(engine: Engine, others: bool) -> None:
+    """Two days, two branches and two periods: nothing is known of one of each. A day without failures has none."""
+    add_repository(engine)
+    runs = run(100, conclusion="failure", branch="feature"), run(101, minutes=-24 * 60, conclusion="failure")
+    store_runs(engine, *runs, run(102, minutes=-10 * 24 * 60, conclusion="failure"), run(103, minutes=-48 * 60))
+    for run_id in (100, 101, 102):
+        store_jobs(engine, run_id, failed(run_id - 99), attempts=(attempt(1, "failure"),))
+    window = Window(NOON - timedelta(days=4), NOON + timedelta(days=1))
+
+    def numbers() -> list[tuple[int | None, int | None]]:
+        with session_scope(engine) as session:
+            failures = service.read_failures(session, Scope(), window, others=others)
+            before = service.read_failures(session, Scope(), window.before(), others=others)
+            compared = service.compare(session, Scope(), window, failures=service.PeriodFailures(failures, before))
+            points = service.series(session, Scope(), window, Interval.DAY, failures=failures)
+            groups = service.groups(session, Scope(), window, GroupBy.BRANCH, failures=failures)
+        by_branch = {group.key: group.metrics for group in groups}
+        listed = [compared.current, compared.previous, *(point.metrics for point in points[2:5])]
+        listed += [by_branch["main"], by_branch["feature"]]
+        return [(metrics.infrastructure_failures, metrics.failures_without_cause) for metrics in listed]
+
+    unknown = (None, 1)
+    assert numbers() == [(None, 2), unknown, (0, 0), unknown, unknown, unknown, unknown]
+    store_causes(engine, {1: [TEST]})
+    if others:
+        assert numbers() == [(0, 1), unknown, (0, 0), unknown, (0, 0), unknown, (0, 0)]
+    else:
+        assert numbers() == [(0, None), unknown, *[(0, None)] * 5]
 
 
 def test_figures_are_unknown_where_runs_are_deleted(engine: Engine) -> None:

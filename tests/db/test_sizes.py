@@ -15,16 +15,17 @@ from db.definitions.records import WorkflowRecord
 from db.definitions.scope import Scope, Window
 from db.engine import make_engine, write_scope
 from db.enums import Outcome, RuleKind
-from db.models import Job, JobLog, Run
+from db.models import Job, JobCause, JobLog, Run
 from db.runs.rollup_invalidation import invalidate_all
 from health.alerts.measurement import backtest as backtests
 from health.alerts.measurement.backtest import backtest, backtest_data
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.rules.types import RULE_TYPES
-from health.insights.finding_queries import failures_without_cause, list_failed_jobs
+from health.insights.finding_queries import list_failed_jobs
 from health.metrics.branch_status import failing_streaks
 from health.metrics.queries.job_queries import newest_runs, read_steps
+from health.metrics.service import failures_without_cause
 from health.metrics.workflow_health import list_workflows, workflow_histories
 from tests.builders import NOON, REPO, add_repository, roll_up
 from tests.effort import Effort, effort
@@ -155,6 +156,7 @@ def test_failed_jobs_are_read_by_their_runs(pair: tuple[Engine, Engine]) -> None
         with write_scope(engine) as session:
             session.execute(insert(Job.__table__), [_failed_job(run_id) for run_id in ids])
             session.execute(insert(JobLog.__table__), [_failed_log(run_id) for run_id in ids])
+            session.execute(insert(JobCause.__table__), [_cause(session, run_id) for run_id in ids])
         with Session(engine) as session, effort() as reading:
             assert len(list_failed_jobs(session, Scope(), MONTH, limit=1_000)) == runs
             assert failures_without_cause(session, Scope(), MONTH) == 0
@@ -167,6 +169,14 @@ def _failed_job(run_id: int) -> dict[str, Any]:
     return {
         "repository_id": 1, "id": run_id, "run_id": run_id, "attempt": 1, "name": "test", "status": "completed",
         "conclusion": "failure", "labels": [], "steps": [], "copied": False, "phantom": False,
+    }  # fmt: skip
+
+
+def _cause(session: Session, run_id: int) -> dict[str, Any]:
+    return {
+        "repository_id": 1, "job_id": run_id, "run_id": run_id, "position": 0, "kind": "test", "tool": "",
+        "message": "", "line": f"Error {run_id}", "source": "log", "fingerprint": str(run_id),
+        "created_at": session.get_one(Run, (1, run_id)).created_at,
     }  # fmt: skip
 
 

@@ -43,7 +43,8 @@ def differences(
     found = [*_lies(whole, since, until, pruned_before)]
     for point in points:
         is_lost = pruned_before is not None and max(since, point.start) < pruned_before
-        if (point.metrics.infrastructure_failures is None) != is_lost:
+        is_unknown = point.metrics.runs.failure and point.metrics.failures_without_cause == point.metrics.runs.failure
+        if (point.metrics.infrastructure_failures is None) != (is_lost or bool(is_unknown)):
             found.append(f"infrastructure failures of {point.start}: {point.metrics.infrastructure_failures}")
     if (whole.failures_without_cause is None) != (pruned_before is not None and since < pruned_before):
         found.append(f"failures without a cause: {whole.failures_without_cause}")

@@ -89,18 +89,20 @@ def figures(runs: Sequence[StoredRun], episodes: Sequence[Broken], now: datetime
     decided = [run for run in runs if run.outcome in ("success", "failure")]
     passed = [run for run in decided if run.outcome == "success"]
     completed = len(runs) - number["in_progress"]
+    without_cause = sum(run.outcome == "failure" and run.without_cause for run in runs)
+    is_known = not number["failure"] or without_cause < number["failure"]
     infrastructure = sum(run.infrastructure for run in runs)
     firsts = [run.first for run in runs if run.first in ("success", "failure")]
     return {
         "runs": {"total": len(runs), "completed": completed, **number},
         "success_rate": _share(len(passed), len(decided)),
         "failure_rate": _share(number["failure"], len(decided)),
-        "infrastructure_failures": infrastructure,
-        "failures_without_cause": sum(run.outcome == "failure" and run.without_cause for run in runs),
-        "success_rate_without_infrastructure": _share(len(passed), len(decided) - infrastructure),
-        "failure_rate_without_infrastructure": _share(
-            number["failure"] - infrastructure, len(decided) - infrastructure
-        ),
+        "infrastructure_failures": infrastructure if is_known else None,
+        "failures_without_cause": without_cause,
+        "success_rate_without_infrastructure": _share(len(passed), len(decided) - infrastructure) if is_known else None,
+        "failure_rate_without_infrastructure": _share(number["failure"] - infrastructure, len(decided) - infrastructure)
+        if is_known
+        else None,
         "duration_seconds": spread([run.duration for run in decided]),
         "success_duration_seconds": spread([run.duration for run in passed]),
         "queue_seconds": spread([run.queue for run in decided]),

@@ -27,7 +27,7 @@ from health.insights.finding_queries import CauseOccurrence
 from health.insights.fingerprints import EARLIER_LENGTH, clusters, earlier_fingerprint
 from health.metrics.branch_status import failing_streaks
 from health.metrics.queries.names import Names
-from health.metrics.service import was_collected
+from health.metrics.service import failures_without_cause, was_collected
 
 
 def daily_counts(times: Iterable[datetime], window: Window) -> list[int]:
@@ -161,7 +161,7 @@ def causes(
     """The failure causes of the window. Without a `limit` all are listed; with `classes` and `triage`, only causes of
     these classes and of this state, which changes no other figures. `interval`: that of the trend."""
     failed_jobs, truncated = _failed_jobs(session, scope, window)
-    unnamed = finding_queries.failures_without_cause(session, scope, window)
+    unnamed = failures_without_cause(session, scope, window)
     failing = {streak.last_failure.id for streak in failing_streaks(session, scope, now)}
     names, grouped = Names(session), _group_by_cluster(failed_jobs)
     days = _day_indices(window)

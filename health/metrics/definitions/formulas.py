@@ -117,7 +117,8 @@ def metrics(
 ) -> Metrics:
     """Returns the figures of a set of runs; `data` becomes a part of them."""
     runs, details = counts(aggregates), aggregates.details
-    rates = rates_without_infrastructure(runs.success, runs.failure, failures.infrastructure)
+    infrastructure = failures.infrastructure_of(runs.failure)
+    rates = rates_without_infrastructure(runs.success, runs.failure, infrastructure)
     first = PassCounts(details.first_success, details.first_success + details.first_failure) if details else None
     return Metrics(
         runs=runs,
@@ -141,8 +142,8 @@ def metrics(
         flaky_rate_per_rerun=_flaky_rate(aggregates.flaky, details),
         waste=_waste(details),
         cost_unknown_minutes=details.unpriced_minutes if details else None,
-        infrastructure_failures=failures.infrastructure,
-        failures_without_cause=failures.without_cause,
+        infrastructure_failures=infrastructure,
+        failures_without_cause=failures.without_cause(runs.failure),
         success_rate_without_infrastructure=rates.success,
         failure_rate_without_infrastructure=rates.failure,
         data=data,

@@ -5,7 +5,7 @@ copy has the cause of its original."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -32,17 +32,19 @@ _FAILED, _CANCELLED = _JOB.conclusion.in_(FAILED_CONCLUSIONS), _JOB.conclusion =
 
 @dataclass(frozen=True)
 class InfrastructureFailures:
-    """The infrastructure failures of a scope and window: created_at in seconds since 1970, and the columns of groups.
-    Runs that were created before `stored_since` are deleted; null: none is. `without_cause` as in FailureCounts."""
+    """The failed runs of a scope and window that have a failure cause: created_at in seconds since 1970, and the
+    columns of groups. `rows` are the infrastructure failures, `others` the other ones; null if they were not
+    requested. Runs that were created before `stored_since` are deleted; null: none is."""
 
     rows: Sequence[Any]
     window: Window
     stored_since: datetime | None
-    without_cause: int | None = None
+    others: Sequence[Any] | None = None
 
     def total(self) -> FailureCounts:
-        number = len(self.rows) if self.is_stored(self.window.since) else None
-        return FailureCounts(number, self.without_cause)
+        if not self.is_stored(self.window.since):
+            return NOT_COUNTED
+        return FailureCounts(len(self.rows), None if self.others is None else len(self.rows) + len(self.others))
 
     def is_stored(self, since: datetime) -> bool:
         """True where no run of the window that was created from `since` on is deleted."""
@@ -64,33 +66,71 @@ def counts_by_key(
     *,
     selected: Collection[Any] | None = None,
 ) -> Callable[[Key], FailureCounts]:
-    """Returns a function from keys of groups and buckets to their counts, without `without_cause`. `selected`: the
-    groups to keep apart, all others are REST."""
+    """Returns a function from keys of groups and buckets to their counts. `selected`: the groups to keep apart, all
+    others are REST."""
     if failures is None:
         return lambda _: NOT_COUNTED
-    window, numbers, starts = failures.window, Counter[Key](), BucketStarts(interval)
-    hours = [int(row[0]) // SECONDS_PER_HOUR if interval else 0 for row in failures.rows]
-    columns = [[row[_COLUMNS.index(name) + 1] for row in failures.rows] for name in COLUMNS[by]]
-    # Equal keys are counted first: there may be thousands of rows.
-    for (hour, *values), number in Counter(zip(hours, *columns, strict=True)).items():
-        key = key_from_columns(values)
-        numbers[key if selected is None or key in selected else REST, starts.of_hour(hour)] += number
+    window, starts = failures.window, BucketStarts(interval)
+
+    def by_key(rows: Sequence[Any]) -> Counter[Key]:
+        numbers = Counter[Key]()
+        hours = [int(row[0]) // SECONDS_PER_HOUR if interval else 0 for row in rows]
+        columns = [[row[_COLUMNS.index(name) + 1] for row in rows] for name in COLUMNS[by]]
+        # Equal keys are counted first: there may be thousands of rows.
+        for (hour, *values), number in Counter(zip(hours, *columns, strict=True)).items():
+            key = key_from_columns(values)
+            numbers[key if selected is None or key in selected else REST, starts.of_hour(hour)] += number
+        return numbers
+
+    numbers = by_key(failures.rows)
+    others = None if failures.others is None else by_key(failures.others)
 
     def counts(key: Key) -> FailureCounts:
-        since = max(key[1] or window.since, window.since)
-        return FailureCounts(numbers[key]) if failures.is_stored(since) else NOT_COUNTED
+        if not failures.is_stored(max(key[1] or window.since, window.since)):
+            return NOT_COUNTED
+        return FailureCounts(numbers[key], None if others is None else numbers[key] + others[key])
 
     return counts
 
 
-def read_failures(
-    session: Session, scope: Scope, window: Window, *, without_cause: bool = True
-) -> InfrastructureFailures:
-    """Reads the infrastructure failures of a scope and window. `without_cause` false saves the statement that counts
-    failed runs without a cause."""
+def read_failures(session: Session, scope: Scope, window: Window, *, others: bool = True) -> InfrastructureFailures:
+    """Reads the failed runs of a scope and window that have a cause. `others` false saves reading those that are no
+    infrastructure failures: they are known only if there is none at all."""
     state = rollup_state(session)
     stored_since = state.pruned_before if state else None
-    # Few causes have the class, and an index finds them: other runs are not read.
+    columns = epoch_seconds(Run.created_at), *(getattr(Run, name) for name in _COLUMNS)
+    if not others:
+        rows = execute(session, _infrastructure_failures(columns, scope, window, session)).all()
+        is_empty = not rows and not _has_cause(session, scope, window)
+        return InfrastructureFailures(rows, window, stored_since, () if is_empty else None)
+    classified: dict[bool, list[Any]] = {True: [], False: []}
+    query = select(*columns, _causes_of_failed_jobs()).where(*_of_failed_runs(session, scope, window))
+    for row in execute(session, query):
+        if row[-1] not in (None, _NO_CAUSE):
+            classified[row[-1] == _INFRASTRUCTURE_ALONE].append(row)
+    return InfrastructureFailures(classified[True], window, stored_since, classified[False])
+
+
+def read_period_failures(session: Session, scope: Scope, window: Window) -> PeriodFailures:
+    """As read_failures, of a window and of its previous period."""
+    return PeriodFailures(read_failures(session, scope, window), read_failures(session, scope, window.before()))
+
+
+def failures_without_cause(session: Session, scope: Scope, window: Window) -> int:
+    """The number of stored failed runs of a scope and window in which no failed job has a cause."""
+    without = func.coalesce(_causes_of_failed_jobs(), _NO_CAUSE) == _NO_CAUSE
+    query = select(func.count()).select_from(Run).where(*_of_failed_runs(session, scope, window), without)
+    return int(execute(session, query).scalar_one())
+
+
+def _of_failed_runs(session: Session, scope: Scope, window: Window) -> tuple[ColumnElement[bool], ...]:
+    # By conclusion as well: an index has it, but not the outcome.
+    failed = Run.outcome == Outcome.FAILURE, Run.conclusion.in_(FAILED_CONCLUSIONS)
+    return *in_scope(session, scope), *in_window(window), *failed
+
+
+def _infrastructure_failures(columns: Sequence[Any], scope: Scope, window: Window, session: Session) -> Select[Any]:
+    """Few causes have the class, and an index finds them: other runs are not read."""
     candidates = (
         select(JobCause.repository_id, JobCause.run_id)
         .where(JobCause.kind == INFRASTRUCTURE, JobCause.position == 0)
@@ -100,49 +140,34 @@ def read_failures(
     )
     of_run = and_(Run.repository_id == candidates.c.repository_id, Run.id == candidates.c.run_id)
     where = *in_scope(session, scope), *in_window(window), Run.outcome == Outcome.FAILURE
-    query = (
-        select(epoch_seconds(Run.created_at), *(getattr(Run, name) for name in _COLUMNS))
-        .select_from(candidates.join(Run, of_run))
-        .where(*where, _has_only_infrastructure_causes())
-    )
-    failures = InfrastructureFailures(execute(session, query).all(), window, stored_since)
-    return with_number_without_cause(session, scope, failures) if without_cause else failures
+    alone = _causes_of_failed_jobs() == _INFRASTRUCTURE_ALONE
+    return select(*columns).select_from(candidates.join(Run, of_run)).where(*where, alone)
 
 
-def with_number_without_cause(
-    session: Session, scope: Scope, failures: InfrastructureFailures
-) -> InfrastructureFailures:
-    """Returns the failures of a scope with `without_cause`, which reads all failed runs of the window."""
-    if not failures.is_stored(failures.window.since):
-        return failures
-    # By conclusion as well: an index has it, but not the outcome.
-    failed = Run.outcome == Outcome.FAILURE, Run.conclusion.in_(FAILED_CONCLUSIONS), ~_jobs_with_cause().exists()
-    where = *in_scope(session, scope), *in_window(failures.window), *failed
-    query = select(func.count()).select_from(Run).where(*where)
-    return replace(failures, without_cause=int(execute(session, query).scalar_one()))
+def _has_cause(session: Session, scope: Scope, window: Window) -> bool:
+    """Whether a failed run of the scope and window has a cause; stops at the first one."""
+    known = _causes_of_failed_jobs() != _NO_CAUSE
+    query = select(Run.id).where(*_of_failed_runs(session, scope, window), known).limit(1)
+    return execute(session, query).first() is not None
 
 
-def read_period_failures(session: Session, scope: Scope, window: Window) -> PeriodFailures:
-    """As read_failures, of a window and of its previous period, which has no `without_cause`."""
-    before = read_failures(session, scope, window.before(), without_cause=False)
-    return PeriodFailures(read_failures(session, scope, window), before)
+# Of the failed jobs of a run, 3 × the greatest and the least of these: 0 infrastructure, 1 no cause, 2 another class.
+_INFRASTRUCTURE_ALONE, _NO_CAUSE = 0, 3 * 1 + 1
 
 
 @cache
-def _has_only_infrastructure_causes() -> ColumnElement[bool]:
-    """Returns the condition on a run. It is evaluated for each run, whose jobs an index finds: with a join, PostgreSQL
-    could read all jobs."""
-    other = case((_CAUSE.kind == INFRASTRUCTURE, 0), else_=1)
+def _causes_of_failed_jobs() -> ColumnElement[int]:
+    """Returns the number that describes the causes of the failed jobs of a run; null without such jobs. It is evaluated
+    for each run, whose jobs an index finds: with a join, PostgreSQL could read all jobs."""
+    code = case((_CAUSE.kind == INFRASTRUCTURE, 0), (_CAUSE.kind.is_(None), 1), else_=2)
+
+    def of(jobs: ColumnElement[bool]) -> ColumnElement[int]:
+        return 3 * func.max(case((jobs, code))) + func.min(case((jobs, code)))
+
     # Without a failed job the cancelled ones decide.
-    worst = func.coalesce(func.max(case((_FAILED, other))), func.max(case((_CANCELLED, other))))
-    of_run = _of_latest_attempt(select(worst).select_from(_JOB).outerjoin(_CAUSE, _is_cause_of_job()))
-    return of_run.correlate(Run).scalar_subquery() == 0
-
-
-@cache
-def _jobs_with_cause() -> Select[Any]:
-    query = select(_JOB.id).select_from(_JOB).join(_CAUSE, _is_cause_of_job())
-    return _of_latest_attempt(query).correlate(Run)
+    query = select(func.coalesce(of(_FAILED), of(_CANCELLED)))
+    of_run = _of_latest_attempt(query.select_from(_JOB).outerjoin(_CAUSE, _is_cause_of_job()))
+    return of_run.correlate(Run).scalar_subquery()
 
 
 def _of_latest_attempt(query: Select[Any]) -> Select[Any]:
