@@ -142,7 +142,8 @@ def log_from_buffer(
         budget = CpuBudget()
         text, is_truncated = buffer.finish()
         try:
-            job = FailedJob(repo, log.name, log.step_name, log.step, comparison.known)
+            known = comparison.known
+            job = FailedJob(repo, log.name, log.step_name, log.step, known)
             excerpt = excerpt_text(text, job, budget)
         except CpuBudgetExceeded:
             logger.warning(
@@ -166,6 +167,7 @@ def log_from_buffer(
         truncated=is_truncated,
         excerpt_first_line=excerpt.first_line,
         excerpt=excerpt.lines,
+        compared=bool(known),
         **cause_fields(causes),
     )
     return FetchedLog(record, content, sketch)

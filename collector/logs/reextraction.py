@@ -70,9 +70,11 @@ def _extract(engine: Engine, log: OutdatedLog, rules: RuleSet) -> ExtractedLog:
     text, known = _stored_text(engine, log) if log.has_text else None, _known_lines(engine, log)
     excerpt = _excerpt_of_text(log, text, known) if text is not None else None
     if text is None or excerpt is None:
-        return ExtractedLog(log, _with_rule(log, rules, None, _causes_without_text(log, known)))
+        records = _with_rule(log, rules, None, _causes_without_text(log, known))
+        return ExtractedLog(log, records, compared=bool(known))
     causes = choose_causes(excerpt, lambda: _stored_annotations(log))
-    return ExtractedLog(log, _with_rule(log, rules, text, causes), (excerpt.first_line, excerpt.lines))
+    records = _with_rule(log, rules, text, causes)
+    return ExtractedLog(log, records, (excerpt.first_line, excerpt.lines), compared=bool(known))
 
 
 def _known_lines(engine: Engine, log: OutdatedLog) -> KnownLines:

@@ -98,7 +98,8 @@ class CauseRecord:
 @dataclass(frozen=True)
 class LogRecord:
     """A fetched log. `text` is null if the log does not exist or no longer exists. `error_line` and `fingerprint` are
-    those of the first of `causes`, which the extraction of `cause_version` made; null if none was made."""
+    those of the first of `causes`, which the extraction of `cause_version` made; null if none was made. `compared`:
+    the causes were compared with sketches of successful logs."""
 
     job_id: int
     run_id: int
@@ -112,6 +113,7 @@ class LogRecord:
     fingerprint: str | None = None
     causes: tuple[CauseRecord, ...] = ()
     cause_version: int | None = None
+    compared: bool = False
 
 
 @dataclass(frozen=True)

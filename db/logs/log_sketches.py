@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.enums import Conclusion, LogState
 from db.models import Job, JobLog, LogSketch, Run
-from db.sql import insert_ignore
+from db.sql import insert_ignore, is_one_of
 
 # Failed logs of runs at most this much older or newer are compared with the first sketch of their job.
 AFFECTED_WITHIN = timedelta(days=14)
@@ -18,7 +18,7 @@ AFFECTED_WITHIN = timedelta(days=14)
 MAX_PER_JOB, MAX_TOTAL = 3, 10_000
 # The length of a sketch without a line: of nothing, compressed with zlib.
 EMPTY_BYTES = 8
-# Failed logs whose causes are extracted again after the first sketch of their job.
+# Failed logs whose causes are extracted again after one sketch.
 _MAX_AFFECTED = 500
 # Runs and jobs of a workflow that are searched for a successful job.
 _SEARCHED_RUNS, _SEARCHED_JOBS = 30, 5_000
@@ -65,13 +65,14 @@ def store_sketch(
     *,
     is_same_job: Callable[[str], bool],
 ) -> int:
-    """Stores a sketch unless the job has one of the same day, and deletes the oldest ones beyond MAX_PER_JOB. If it is
-    the first one of the job that has a line, the causes of its failed logs within AFFECTED_WITHIN are extracted again;
-    returns the number of these logs. `is_same_job`: whether a job of the workflow with this name is the same one."""
+    """Stores a sketch unless the job has one of the same day, and deletes the oldest ones beyond MAX_PER_JOB and
+    MAX_TOTAL. If it is the only one of the job that has a line, the causes of its failed logs within AFFECTED_WITHIN
+    that were not compared with a sketch yet are extracted again; returns the number of these logs. `is_same_job`:
+    whether a job of the workflow with this name is the same one."""
     others = (
         select(func.count()).select_from(LogSketch).where(*_of_job(job), func.length(LogSketch.content) > EMPTY_BYTES)
     )
-    is_first = len(content) > EMPTY_BYTES and session.scalar(others) == 0
+    is_only = len(content) > EMPTY_BYTES and session.scalar(others) == 0
     row = {
         "repository_id": job.repository_id,
         "workflow_id": job.workflow_id,
@@ -87,19 +88,23 @@ def store_sketch(
     days = session.scalars(select(LogSketch.day).where(*_of_job(job)).order_by(LogSketch.day.desc())).all()
     if len(days) > MAX_PER_JOB:
         session.execute(delete(LogSketch).where(*_of_job(job), LogSketch.day < days[MAX_PER_JOB - 1]))
-    return _extract_again(session, job, sample.created_at, is_same_job) if is_first else 0
+    _prune(session)
+    # A sketch that is older than the others may be deleted at once.
+    remains = select(LogSketch.day).where(*_of_job(job), LogSketch.day == row["day"])
+    if not is_only or session.scalar(remains) is None:
+        return 0
+    return _extract_again(session, job, sample.created_at, is_same_job)
 
 
-def prune_sketches(session: Session) -> int:
-    """Deletes the oldest sketches beyond MAX_TOTAL; returns their number."""
+def _prune(session: Session) -> None:
+    """Deletes the oldest sketches beyond MAX_TOTAL."""
     excess = (session.scalar(select(func.count()).select_from(LogSketch)) or 0) - MAX_TOTAL
     if excess <= 0:
-        return 0
+        return
     key = (LogSketch.repository_id, LogSketch.workflow_id, LogSketch.job_name_hash, LogSketch.day)
     oldest = session.execute(select(*key).order_by(LogSketch.created_at).limit(excess)).all()
     for first in range(0, len(oldest), 500):
-        session.execute(delete(LogSketch).where(tuple_(*key).in_([tuple(row) for row in oldest[first : first + 500]])))
-    return len(oldest)
+        session.execute(delete(LogSketch).where(is_one_of(key, [tuple(row) for row in oldest[first : first + 500]])))
 
 
 def jobs_to_sketch(
@@ -180,6 +185,7 @@ def _extract_again(session: Session, job: SketchedJob, around: datetime, is_same
         .where(Run.workflow_id == job.workflow_id)
         .where(Run.created_at.between(around - AFFECTED_WITHIN, around + AFFECTED_WITHIN))
         .where(JobLog.cause_version.is_not(None), JobLog.error_line.is_not(None))
+        .where(JobLog.compared.is_not(True))
         .order_by(Run.created_at.desc())
         .limit(_MAX_FAILED)
     )

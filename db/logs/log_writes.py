@@ -123,4 +123,5 @@ def _set_causes(session: Session, row: JobLog, record: LogRecord, created_at: da
     if record.error_line is None and row.error_line is not None and row.state != LogState.STORED:
         return
     row.error_line, row.fingerprint, row.cause_version = record.error_line, record.fingerprint, record.cause_version
+    row.compared = record.compared
     replace_causes(session, [JobCauses(row.repository_id, row.job_id, row.run_id, created_at, record.causes)])

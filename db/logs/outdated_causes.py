@@ -64,11 +64,13 @@ class OutdatedLog:
 
 @dataclass(frozen=True)
 class ExtractedLog:
-    """The causes of an outdated log, and its excerpt; null if the excerpt does not change."""
+    """The causes of an outdated log, and its excerpt; null if the excerpt does not change. `compared`: the causes were
+    compared with sketches of successful logs."""
 
     log: OutdatedLog
     causes: tuple[CauseRecord, ...]
     excerpt: tuple[int, tuple[str, ...]] | None = None
+    compared: bool = False
 
 
 def outdated_logs(session: Session, version: int, *, limit: int) -> list[OutdatedLog]:
@@ -200,6 +202,7 @@ def _update_log(session: Session, version: int, item: ExtractedLog) -> bool:
     log, first = item.log, item.causes[0] if item.causes else None
     values: dict[str, Any] = {
         "cause_version": version,
+        "compared": item.compared,
         "error_line": first.line if first else None,
         "fingerprint": first.fingerprint if first else None,
     }

@@ -218,7 +218,8 @@ class Job(Base):
 class JobLog(Base):
     """The log of a job: zlib-compressed UTF-8 text, and an excerpt around the error. A row in the state `pending` is a
     request to the collector to fetch the log. `error_line` and `fingerprint` are those of the first failure cause;
-    `cause_version` is the version of the extraction that made its causes, null if they were not extracted yet."""
+    `cause_version` is the version of the extraction that made its causes, null if they were not extracted yet;
+    `compared`: whether they were compared with sketches of successful logs, null if not."""
 
     __tablename__ = "job_logs"
     __table_args__ = (
@@ -242,3 +243,4 @@ class JobLog(Base):
     requested_at: Mapped[datetime]
     fetched_at: Mapped[datetime | None]
     cause_version: Mapped[int | None] = mapped_column(Integer)
+    compared: Mapped[bool | None] = mapped_column(Boolean)

@@ -247,6 +247,49 @@ def test_only_logs_near_the_first_sketch_of_their_job_are_read_again(
     assert error_line(engine, other)[1] is not None
 
 
+def test_a_log_is_read_again_only_for_a_sketch_that_remains(engine: Engine, github: GitHub, failed: int) -> None:
+    lines = encode(sketch([NOISE]))
+    for expected, day, content in ((0, 0, b""), (0, 1, b""), (0, 2, b""), (0, 3, lines), (0, 4, lines)):
+        assert put_sketch(engine, github, days=day, content=content or encode(NONE_KNOWN)) == expected
+    assert error_line(engine, failed)[1] is not None
+    with write_scope(engine) as session:
+        session.execute(delete(LogSketch))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_sketches, "MAX_TOTAL", 1)
+        assert put_sketch(engine, github, days=0, content=lines, name="unit") == 0
+        assert put_sketch(engine, github, days=3, content=lines) == 0
+    assert sketches(engine) == 1
+    assert error_line(engine, failed)[1] is not None
+
+
+@pytest.mark.parametrize("by", ["collection", "extraction"])
+def test_a_log_that_was_compared_is_not_read_again_for_the_first_sketch_after_others_are_gone(
+    engine: Engine, github: GitHub, failed: int, by: str
+) -> None:
+    assert put_sketch(engine, github, days=2) == 1
+    if by == "collection":
+        add(github, "failure", NOISE.format(n=7), REAL, END, days=0.1)
+        sync(engine, github.url, (REPO,), clock=github.clock)
+        assert fetch_logs(engine, github.url, clock=github.clock) == 1
+        with write_scope(engine) as session:
+            session.execute(delete(JobLog).where(JobLog.job_id == failed))
+    else:
+        assert extract_outdated_causes(engine, threading.Event(), seconds=60) == 1
+    with write_scope(engine) as session:
+        session.execute(delete(LogSketch))
+    assert put_sketch(engine, github, days=1) == 0
+
+
+def put_sketch(
+    engine: Engine, github: GitHub, *, days: int, content: bytes = encode(sketch([NOISE])), name: str = "it"
+) -> int:
+    """Stores a sketch of a job of the workflow CI, of a run of some days ago; returns the number of affected logs."""
+    with write_scope(engine) as session:
+        workflow = session.scalars(select(Run.workflow_id)).first() or 0
+        sample = SuccessfulJob(days + 1, days + 1, github.clock() - timedelta(days=days))
+        return known_lines.store(session, sketched_job(ID, workflow, name), sample, content)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [

@@ -33,8 +33,10 @@ AND job_logs.repository_id = rule.repository_id AND job_logs.job_id = rule.job_i
 
 def upgrade() -> None:
     # The index commits, and a repeated migration must neither add the column nor create a table twice.
-    if "cause_version" not in {column["name"] for column in sa.inspect(op.get_bind()).get_columns("job_logs")}:
-        op.add_column("job_logs", sa.Column("cause_version", sa.Integer(), nullable=True))
+    existing = {column["name"] for column in sa.inspect(op.get_bind()).get_columns("job_logs")}
+    for column in (sa.Column("cause_version", sa.Integer()), sa.Column("compared", sa.Boolean())):
+        if column.name not in existing:
+            op.add_column("job_logs", column)
     create_index(_INDEX, "job_logs", ["cause_version", "fetched_at"])
     op.create_table(
         "job_causes",
@@ -125,4 +127,5 @@ def downgrade() -> None:
     for table in ("log_sketches", "cause_aliases", "cause_triage", "cause_rules", "job_causes"):
         op.execute(f"DROP TABLE IF EXISTS {table}")
     drop_index(_INDEX, "job_logs")
-    op.drop_column("job_logs", "cause_version")
+    for column in ("compared", "cause_version"):
+        op.drop_column("job_logs", column)

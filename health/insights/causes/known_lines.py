@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from db.logs.log_sketches import SketchedJob, SuccessfulJob, prune_sketches, sketches_of, store_sketch
+from db.logs.log_sketches import SketchedJob, SuccessfulJob, sketches_of, store_sketch
 from health.insights.causes.novelty import NONE_KNOWN, KnownLines, decode, job_name_hash
 
 
@@ -22,9 +22,7 @@ def known_lines(session: Session, job: SketchedJob) -> KnownLines:
 def store(session: Session, job: SketchedJob, sample: SuccessfulJob, content: bytes) -> int:
     """Stores the sketch of a successful log within the limits; returns the number of failed logs whose causes are
     extracted again because of it."""
-    affected = store_sketch(session, job, sample, content, is_same_job=lambda name: is_same(job, name))
-    prune_sketches(session)
-    return affected
+    return store_sketch(session, job, sample, content, is_same_job=lambda name: is_same(job, name))
 
 
 def is_same(job: SketchedJob, name: str) -> bool:
