@@ -14,6 +14,7 @@ KIOSK_VIEWS = ("overview", "failing", "alerts")
 ROTATION_SECONDS, DEFAULT_ROTATION = (5, 3_600), 30
 THEMES = ("system", "light", "dark")
 _PAGE_KEY, _SAME_PAGE_KEY, _DIALOG_KEY = "page-shown", "page-is-update", "dialog-is-open"
+_VISIT_KEY = "page-visit"
 
 
 def zone() -> ZoneInfo:
@@ -79,9 +80,16 @@ def is_update() -> bool:
 
 def record_page(page: str) -> None:
     """Called at the start of every run of a page."""
-    st.session_state[_SAME_PAGE_KEY] = st.session_state.get(_PAGE_KEY) == page
+    is_same = st.session_state.get(_PAGE_KEY) == page
+    st.session_state[_SAME_PAGE_KEY] = is_same
     st.session_state[_PAGE_KEY] = page
+    st.session_state[_VISIT_KEY] = page_visit() + (not is_same)
     st.session_state[_DIALOG_KEY] = False
+
+
+def page_visit() -> int:
+    """Counts the changes of the page: equal as long as the user stays on one."""
+    return int(st.session_state.get(_VISIT_KEY, 0))
 
 
 def record_dialog() -> None:

@@ -1,13 +1,13 @@
 """The form of an own rule for failure causes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from hashlib import sha256
 from typing import Any
 
 import streamlit as st
 
+from app import session
 from app.components.alerts.dialogs import PATTERN_HELP
 from app.data import figures
 from app.data.status import window_end
@@ -26,29 +26,47 @@ _LABELS = {
     "steps": "Steps",
 }
 _MAX_PATTERN = 500
-_OPENED_KEY = "cause-rule-opened"
+_FORM_KEY, _NUMBER_KEY = "cause-rule-form", "cause-rule-form-number"
 _OPTIONS_PERIOD = timedelta(days=90)
 _JOB_HELP = "The name of a job, with or without the values of its matrix, or a pattern: * matches any text"
 
 
+@dataclass(frozen=True)
+class _OpenedForm:
+    """`subject`: the rule, or the values of a new one, and the visit of the page. `number`: a part of the keys of the
+    widgets, as Streamlit keeps the values of widgets that a stopped run has not rendered."""
+
+    subject: tuple[str, int]
+    rule: CauseRule
+    number: int
+
+
 def opened_rule(rule: CauseRule) -> tuple[CauseRule, bool]:
     """The rule as it was when its form was opened, and whether that is now. What another user stores meanwhile does not
-    replace what is entered. The widgets of a form lose their values when it is not rendered."""
-    is_new = f"cause-rule-name-{_tag(rule)}" not in st.session_state
-    if is_new:
-        st.session_state[_OPENED_KEY] = rule
-    opened: CauseRule = st.session_state[_OPENED_KEY]
-    return opened, is_new
+    replace what is entered."""
+    form: _OpenedForm | None = st.session_state.get(_FORM_KEY)
+    subject = _subject(rule), session.page_visit()
+    if form is not None and form.subject == subject:
+        return form.rule, False
+    st.session_state[_NUMBER_KEY] = number = int(st.session_state.get(_NUMBER_KEY, 0)) + 1
+    st.session_state[_FORM_KEY] = _OpenedForm(subject, rule, number)
+    return rule, True
+
+
+def close_form() -> None:
+    """The form begins with the stored values when it is opened again."""
+    st.session_state.pop(_FORM_KEY, None)
 
 
 def accept_change(stored: CauseRule) -> None:
     """Lets the next save replace a change of another user."""
-    st.session_state[_OPENED_KEY] = replace(st.session_state[_OPENED_KEY], updated_at=stored.updated_at)
+    form: _OpenedForm = st.session_state[_FORM_KEY]
+    st.session_state[_FORM_KEY] = replace(form, rule=replace(form.rule, updated_at=stored.updated_at))
 
 
 def rule_form(rule: CauseRule, version: int) -> CauseRule | None:
     """The rule as entered; null if it is not valid, with a message below the field."""
-    tag = _tag(rule)
+    tag = _tag()
     st.text_input("Name", rule.name, key=f"cause-rule-name-{tag}", max_chars=MAX_NAME_LENGTH)
     errors = {"name": st.empty()}
     st.text_input(
@@ -81,7 +99,7 @@ def entered_rule(rule: CauseRule) -> CauseRule:
     last rendering, while the widgets have what was entered since."""
 
     def value(name: str) -> Any:
-        return st.session_state[f"cause-rule-{name}-{_tag(rule)}"]
+        return st.session_state[f"cause-rule-{name}-{_tag()}"]
 
     return replace(
         rule,
@@ -121,10 +139,13 @@ def error_text(error: InvalidCauseRule) -> str:
     return f"{_LABELS.get(error.field, error.field.capitalize())}: {error}"
 
 
-def _tag(rule: CauseRule) -> str:
-    """The part of the keys of the widgets that identifies a rule, or the values of a new one: what is entered never
-    carries over to another rule."""
+def _tag() -> str:
+    """The part of the keys of the widgets that identifies the opened form."""
+    form: _OpenedForm = st.session_state[_FORM_KEY]
+    return str(form.number)
+
+
+def _subject(rule: CauseRule) -> str:
     if rule.id is not None:
         return str(rule.id)
-    values = repr((rule.pattern, rule.is_expression, rule.repositories, rule.jobs, rule.kind))
-    return f"new-{sha256(values.encode(errors='replace')).hexdigest()[:12]}"
+    return repr((rule.pattern, rule.is_expression, rule.repositories, rule.jobs, rule.kind))

@@ -44,6 +44,8 @@ _DELETE_KEY, _FAILURE_KEY = "cause-rule-delete", "cause-rule-failure"
 def is_requested() -> bool:
     """Whether the URL shows the rules instead of the causes. Reports another value."""
     value = st.query_params.get(SHOW, "")
+    if value != SECTION:
+        cause_rule_form.close_form()
     if value and value != SECTION:
         view_state.report(f"{SHOW}={value[:60]} is unknown (expected {SECTION}).")
     return value == SECTION
@@ -88,7 +90,9 @@ def section(scope: Scope, window: Window, now: datetime, version: int, zone: Zon
     st.html(breadcrumb((Crumb("Failures", "failures", _filters()), Crumb("Rules"))))
     rules = cause_rules.cause_rules()
     rule = _requested_rule(rules)
-    if rule is not None:
+    if rule is None:
+        cause_rule_form.close_form()
+    else:
         _editor(rule, now, version, zone)
     subtitle = f"the oldest rule that matches a line of the failed step names the cause · at most {MAX_RULES}"
     with panel("Rules", subtitle):

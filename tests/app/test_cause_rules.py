@@ -206,7 +206,10 @@ def test_a_change_of_another_user_does_not_replace_what_is_entered(with_logs: Se
     assert page.text_input(key=field(page, "pattern")).value == "registry"
     page.button(key="cause-rule-save").click().run()
     assert [(rule.name, rule.pattern) for rule in stored(with_logs)] == [("Mine", "registry")]
-    page = page.run()
+    page.query_params["rule"] = str(rule_id)
+    page.run()
+    page.text_input(key=field(page, "name")).set_value("Not saved").run()
+    page.button(key="cause-rule-close").click().run()
     page.query_params["rule"] = str(rule_id)
     page.run()
     assert page.text_input(key=field(page, "name")).value == "Mine", "an opened form has the stored values"
