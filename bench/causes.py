@@ -58,10 +58,11 @@ def measure(folder: Path) -> Iterator[Result]:
         start = time.thread_time()
         excerpt = excerpt_text(text, FailedJob(step=(case["step"][0], case["step"][1])))
         seconds = time.thread_time() - start
-        in_excerpt = any(re.search(case["gold"], line) for line in excerpt.lines)
+        line = excerpt.cause.line if excerpt.cause else None
+        in_excerpt = any(re.search(case["gold"], shown) for shown in excerpt.lines)
         yield Result(
-            name, case["eco"], case.get("kind", ""), _verdict(excerpt.error_line, case), in_excerpt,
-            excerpt.error_line, seconds, str(excerpt.cause.kind) if excerpt.cause else CauseClass.UNKNOWN,
+            name, case["eco"], case.get("kind", ""), _verdict(line, case), in_excerpt,
+            line, seconds, str(excerpt.cause.kind) if excerpt.cause else CauseClass.UNKNOWN,
             tuple(case.get("class", ())),
         )  # fmt: skip
 

@@ -1,9 +1,11 @@
 """Failed jobs with logs for rules of failure causes: stored, pruned, expired, missing, and of other steps."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Engine, update
 
+from collector.logs.excerpt import LogExcerpt, excerpt_text
 from collector.logs.fetch import cause_fields
 from db.definitions.records import LogRecord
 from db.engine import write_scope
@@ -12,6 +14,7 @@ from db.logs.log_writes import store_log
 from db.models import Job, JobLog
 from db.sql import insert_ignore
 from health.insights.causes.job_causes import FailedJob, cause_of_text, cause_records, causes_of_log
+from health.insights.causes.scan import StepSpan
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 from tests.findings import API, failed_job
 
@@ -21,6 +24,15 @@ STEPS: list[dict[str, Any]] = [
      "started_at": "2026-11-18T12:00:05Z", "completed_at": "2026-11-18T12:00:09Z"},
 ]  # fmt: skip
 REGISTRY, OTHER = "Error: registry returned 503", "FAILED tests/test_cart.py::test_total - AssertionError"
+
+
+def excerpt_of(lines: Sequence[str], step: StepSpan | None = None) -> LogExcerpt:
+    return excerpt_text("\n".join(lines).encode(), FailedJob(step=step))
+
+
+def cause_line(excerpt: LogExcerpt) -> str | None:
+    """The line that is shown first."""
+    return excerpt.cause.line if excerpt.cause else None
 
 
 def text_of(line: str, *, step: bool = True) -> str:

@@ -1,6 +1,5 @@
 """The excerpt of a failed job's log: the lines around the cause of the failure; and sketches of other logs. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collector.logs.budget import CpuBudget, CpuBudgetExceeded
@@ -8,7 +7,6 @@ from health.insights.causes.job_causes import FailedJob, causes_of_log
 from health.insights.causes.lines import clean_line
 from health.insights.causes.model import FailureCause
 from health.insights.causes.novelty import Sketcher, encode
-from health.insights.causes.scan import StepSpan
 
 LINES_BEFORE, LINES_AFTER = 24, 8
 # If the step ends within this number of lines after the cause, the excerpt extends to its end.
@@ -32,11 +30,6 @@ class LogExcerpt:
         return self.causes[0] if self.causes else None
 
     @property
-    def error_line(self) -> str | None:
-        """The cause in one line."""
-        return self.causes[0].line if self.causes else None
-
-    @property
     def is_fallback(self) -> bool:
         """Whether no rule recognises the cause: it is the last output of the step, or a notice that it was
         cancelled."""
@@ -46,11 +39,6 @@ class LogExcerpt:
     def names_clear_cause(self) -> bool:
         """Whether a rule recognises the cause in a step that the runner closed: annotations add nothing."""
         return bool(self.causes) and not self.is_fallback and self.is_closed
-
-
-def excerpt_lines(lines: Sequence[str], step: StepSpan | None = None) -> LogExcerpt:
-    """As `excerpt_text`, for the lines of a log."""
-    return excerpt_text("\n".join(lines).encode(), FailedJob(step=step))
 
 
 def excerpt_text(text: bytes | bytearray, job: FailedJob | None = None, budget: CpuBudget | None = None) -> LogExcerpt:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from collector.logs.excerpt import excerpt_lines
 from health.insights.causes import scan
 from health.insights.causes.extraction import Extraction, extract
 from health.insights.causes.identity import fingerprint, fingerprint_of, line_identity
 from health.insights.causes.model import CauseClass
 from health.insights.fingerprints import clusters
+from tests.failed_logs import excerpt_of
 from tests.growth import SUBQUADRATIC, growth
 
 HEADER = ["##[group]Run ./ci.sh", "./ci.sh", "##[endgroup]"]
@@ -23,7 +23,7 @@ CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "cause_cases.j
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_the_cause_in_the_output_of_a_tool(case: dict[str, Any]) -> None:
-    excerpt = excerpt_lines([*HEADER, *case["output"], END])
+    excerpt = excerpt_of([*HEADER, *case["output"], END])
     cause = excerpt.cause
     assert cause is not None
     assert cause.line.startswith(case["line"])

@@ -8,7 +8,6 @@ import pytest
 from collector.logs.excerpt import (
     LINES_AFTER,
     LINES_BEFORE,
-    excerpt_lines,
     excerpt_text,
 )
 from health.insights.causes.identity import fingerprint
@@ -16,6 +15,7 @@ from health.insights.causes.identity import line_identity as normalize
 from health.insights.causes.job_causes import FailedJob, is_closing
 from health.insights.causes.lines import MAX_LINE_LENGTH, plain_line
 from tests.collector.recordings import FOLDER, MISSING
+from tests.failed_logs import cause_line, excerpt_of
 from tests.growth import SUBQUADRATIC, growth
 
 END = "##[error]Process completed with exit code 1."
@@ -36,7 +36,7 @@ END = "##[error]Process completed with exit code 1."
     ],
 )  # fmt: skip
 def test_the_line_to_see_first(lines: list[str], expected: str | None) -> None:
-    assert excerpt_lines(lines).error_line == expected
+    assert cause_line(excerpt_of(lines)) == expected
 
 
 def test_a_line_is_plain_without_time_and_colour() -> None:
@@ -76,7 +76,7 @@ def test_the_same_cause_has_the_same_fingerprint_in_every_run() -> None:
     ],
 )  # fmt: skip
 def test_words_of_failure_that_tell_of_none_are_passed_over(lines: list[str], expected: str | None) -> None:
-    assert excerpt_lines(lines).error_line == expected
+    assert cause_line(excerpt_of(lines)) == expected
 
 
 TRIES = ["Fetch of the index: attempt 2 of 5 failed, trying again", "14 images pulled, 0 failed", "cache restored"]
@@ -126,8 +126,8 @@ TRIES = ["Fetch of the index: attempt 2 of 5 failed, trying again", "14 images p
     ],
 )  # fmt: skip
 def test_the_line_of_a_tool_is_the_cause_and_no_try_before_it_that_was_repeated(said: list[str], place: int) -> None:
-    found = excerpt_lines(["##[group]Run ./ci.sh", "./ci.sh", "##[endgroup]", *TRIES, *said, END])
-    assert found.error_line == said[place].removeprefix("##[error]").strip()
+    found = excerpt_of(["##[group]Run ./ci.sh", "./ci.sh", "##[endgroup]", *TRIES, *said, END])
+    assert cause_line(found) == said[place].removeprefix("##[error]").strip()
 
 
 @pytest.mark.parametrize(
@@ -144,28 +144,28 @@ def test_the_line_of_a_tool_is_the_cause_and_no_try_before_it_that_was_repeated(
     ],
 )  # fmt: skip
 def test_without_a_rule_the_last_word_of_the_step_is_the_cause(lines: list[str], expected: str | None) -> None:
-    assert excerpt_lines(lines).error_line == expected
+    assert cause_line(excerpt_of(lines)) == expected
 
 
 def test_the_time_to_read_lines_grows_with_their_number_and_their_length() -> None:
     def lines(count: int, times: int) -> list[str]:
         return [*(f"{k} " + "at some.package.name.Error of a-b/c.d:12 (x) " * times for k in range(count)), END]
 
-    assert excerpt_lines(lines(4_000, 4)).is_fallback
-    assert growth(excerpt_lines, lambda size: lines(size, 10), 100) < SUBQUADRATIC
-    assert growth(excerpt_lines, lambda size: lines(100, size), 10) < SUBQUADRATIC
+    assert excerpt_of(lines(4_000, 4)).is_fallback
+    assert growth(excerpt_of, lambda size: lines(size, 10), 100) < SUBQUADRATIC
+    assert growth(excerpt_of, lambda size: lines(100, size), 10) < SUBQUADRATIC
 
 
 def test_a_line_that_no_rule_names_is_weak() -> None:
-    assert excerpt_lines(["the badge is stale", END]).is_fallback
-    assert not excerpt_lines(["error: the badge is stale", END]).is_fallback
-    assert excerpt_lines(["error: one try", "##[error]The operation was canceled."]).is_fallback
+    assert excerpt_of(["the badge is stale", END]).is_fallback
+    assert not excerpt_of(["error: the badge is stale", END]).is_fallback
+    assert excerpt_of(["error: one try", "##[error]The operation was canceled."]).is_fallback
 
 
 def test_no_line_of_another_step_is_the_cause_of_a_step_that_said_something() -> None:
     before = ["##[group]Run audit", "audit", "##[endgroup]", "ERROR: audit level high exceeded", "audit: ignored"]
     lines = [*before, "##[group]Run badge", "badge", "##[endgroup]", "the badge is stale", END]
-    assert excerpt_lines(lines).error_line == "the badge is stale"
+    assert cause_line(excerpt_of(lines)) == "the badge is stale"
 
 
 def test_a_step_without_a_closing_error_ends_by_its_times() -> None:
@@ -179,15 +179,15 @@ def test_a_step_without_a_closing_error_ends_by_its_times() -> None:
         "2026-11-18T12:00:04.0000000Z error: nothing to upload",
     ]
     step = ("2026-11-18T12:00:01", "2026-11-18T12:00:03")
-    assert excerpt_lines(lines, step).error_line == "fatal: unable to access the remote"
+    assert cause_line(excerpt_of(lines, step)) == "fatal: unable to access the remote"
     without = [line for line in lines if "##[error]" not in line]
-    assert excerpt_lines(without, step).error_line == "fatal: unable to access the remote"
+    assert cause_line(excerpt_of(without, step)) == "fatal: unable to access the remote"
 
 
 def test_what_a_carriage_return_overwrites_is_no_cause() -> None:
-    assert excerpt_lines(["error: mirror 1\r               \rerror: mirror 2", END]).error_line == "error: mirror 2"
-    assert excerpt_lines(["error: mirror 1\rno mirror is left", END]).error_line == "no mirror is left"
-    assert excerpt_lines(["error: mirror 1\r\x1b[Kno mirror is left", END]).error_line == "no mirror is left"
+    assert cause_line(excerpt_of(["error: mirror 1\r               \rerror: mirror 2", END])) == "error: mirror 2"
+    assert cause_line(excerpt_of(["error: mirror 1\rno mirror is left", END])) == "no mirror is left"
+    assert cause_line(excerpt_of(["error: mirror 1\r\x1b[Kno mirror is left", END])) == "no mirror is left"
 
 
 def test_the_step_that_failed_is_found_by_its_times_where_an_earlier_one_was_allowed_to_fail() -> None:
@@ -200,12 +200,11 @@ def test_the_step_that_failed_is_found_by_its_times_where_an_earlier_one_was_all
         f"2026-11-18T12:05:04.0000000Z {END}",
     ]
     failed = ("2026-11-18T12:05:01", "2026-11-18T12:05:04")
-    assert excerpt_lines(lines).error_line == "error: a nightly compiler is missing"
-    assert excerpt_lines(lines, failed).error_line == "error: no rule for this"
-    assert excerpt_text("\n".join(lines).encode(), FailedJob(step=failed)).error_line == "error: no rule for this"
-    assert (
-        excerpt_lines(lines, ("2020-01-01T00:00:00", "2020-01-01T00:00:09")).error_line
-        == excerpt_lines(lines).error_line
+    assert cause_line(excerpt_of(lines)) == "error: a nightly compiler is missing"
+    assert cause_line(excerpt_of(lines, failed)) == "error: no rule for this"
+    assert cause_line(excerpt_text("\n".join(lines).encode(), FailedJob(step=failed))) == "error: no rule for this"
+    assert cause_line(excerpt_of(lines, ("2020-01-01T00:00:00", "2020-01-01T00:00:09"))) == cause_line(
+        excerpt_of(lines)
     )
 
 
@@ -217,34 +216,35 @@ def test_an_excerpt_of_the_bytes_counts_lines_as_the_whole_text_does(breaks: str
     found = excerpt_text(text.encode())
     shown = text.splitlines()[found.first_line - 1 :]
     assert tuple(plain_line(line) for line in shown[: len(found.lines)]) == found.lines
-    assert found.error_line == "error: here"
+    assert cause_line(found) == "error: here"
     assert "error: here" in found.lines
 
 
 def test_an_excerpt_is_short_and_goes_on_to_the_end_of_the_step_where_that_is_near() -> None:
     far = ["error: here"] + ["noise"] * 1_000 + [END, "after"]
     near = ["before"] * 100 + ["error: here"] + ["noise"] * 20 + [END] + ["cleaning up"] * 100
-    assert len(excerpt_lines(far).lines) == 1 + LINES_AFTER
-    assert END in excerpt_lines(near).lines
-    assert len(excerpt_lines(near).lines) == LINES_BEFORE + 1 + 20 + 1 + LINES_AFTER
-    assert excerpt_lines(near).closing == "Process completed with exit code 1."
+    assert len(excerpt_of(far).lines) == 1 + LINES_AFTER
+    assert END in excerpt_of(near).lines
+    assert len(excerpt_of(near).lines) == LINES_BEFORE + 1 + 20 + 1 + LINES_AFTER
+    assert excerpt_of(near).closing == "Process completed with exit code 1."
 
 
 def test_lines_of_megabytes_are_cut_for_display() -> None:
     huge = "error: " + "x" * 5_000_000
     for found in (
-        excerpt_lines(["a", huge[:900_000], END]),
+        excerpt_of(["a", huge[:900_000], END]),
         excerpt_text("\n".join(["a", huge[:500_000], END]).encode()),
     ):
         assert max(len(line) for line in found.lines) == MAX_LINE_LENGTH
-        assert found.error_line is not None
-        assert len(found.error_line) == 500
+        line = cause_line(found)
+        assert line is not None
+        assert len(line) == 500
 
 
 def test_a_cause_far_before_the_end_of_the_step_is_the_cause() -> None:
-    found = excerpt_lines(["--- FAIL: TestStore (0.1s)"] + ["fine"] * 10_770 + [END])
-    assert found.error_line == "--- FAIL: TestStore (0.1s)"
-    assert found.lines[0] == found.error_line
+    found = excerpt_of(["--- FAIL: TestStore (0.1s)"] + ["fine"] * 10_770 + [END])
+    assert cause_line(found) == "--- FAIL: TestStore (0.1s)"
+    assert found.lines[0] == cause_line(found)
 
 
 def test_only_words_that_give_no_reason_are_called_closing() -> None:
@@ -277,9 +277,9 @@ def marked_logs() -> Iterator[tuple[list[str], int]]:
 def test_in_real_logs_the_marked_line_is_chosen_or_at_least_shown() -> None:
     logs = exact = shown = 0
     for lines, place in marked_logs():
-        found = excerpt_lines(lines)
+        found = excerpt_of(lines)
         logs += 1
-        chosen = found.error_line == plain_line(lines[place]).removeprefix("##[error]").strip()[:500]
+        chosen = cause_line(found) == plain_line(lines[place]).removeprefix("##[error]").strip()[:500]
         exact += chosen
         shown += chosen or found.first_line <= place + 1 < found.first_line + len(found.lines)
     assert logs == 21
@@ -290,4 +290,4 @@ def test_in_real_logs_the_marked_line_is_chosen_or_at_least_shown() -> None:
 @pytest.mark.skipif(not FOLDER.exists(), reason=MISSING)
 def test_no_cause_is_made_up_for_logs_that_just_end() -> None:
     (path,) = (FOLDER / "runner_died").glob("*.log")
-    assert excerpt_lines(path.read_text("utf-8").splitlines()).error_line is None
+    assert cause_line(excerpt_of(path.read_text("utf-8").splitlines())) is None

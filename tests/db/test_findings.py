@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, event, select
 
-from collector.logs.excerpt import excerpt_lines
 from collector.logs.reextraction import extract_outdated_causes
 from db.collection.sync_state import sync_state
 from db.definitions.scope import Scope, Window
@@ -25,6 +24,7 @@ from health.insights.fingerprints import earlier_fingerprint
 from health.insights.regressions import regressions
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.causes import add_cause
+from tests.failed_logs import excerpt_of
 from tests.findings import CAUSE, DAY, LATEST, LINE, LONG_AGO, OTHER_CAUSE, fill, name_cause, named
 from tests.kept import Kept
 
@@ -231,7 +231,7 @@ def test_causes_with_equal_lines_differ_by_the_subject_that_other_lines_name(fil
     keys = []
     for number, file in ((46, "src/a.js"), (47, "src/b.js"), (48, "src/b.js")):
         log = ["##[group]Run npx eslint .", "##[endgroup]", "/home/runner/work/web/web/" + file, "  " + line]
-        cause = excerpt_lines([*log, "✖ 1 problem (1 error, 0 warnings)", "##[error]exit 1"]).cause
+        cause = excerpt_of([*log, "✖ 1 problem (1 error, 0 warnings)", "##[error]exit 1"]).cause
         assert cause is not None
         assert cause.line == line
         keys.append(fingerprint_of(cause))
