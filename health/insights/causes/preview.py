@@ -158,10 +158,11 @@ class _Preview:
         return sorted(logs, key=lambda key: (logs[key], key[1]), reverse=True)
 
     def excerpts(self, window: Window) -> list[Key] | None:
-        """Null if listing them takes too long."""
+        """Null if listing them takes too long, or if no time remains to search them."""
         try:
+            self._check()
             return queries.excerpts(self.session, self.rule, window)
-        except TimeLimitExceeded:
+        except (TimeLimitExceeded, _TimeUp):
             self.is_time_up = True
             return None
 

@@ -30,7 +30,7 @@ from health.insights.causes.stored_rules import is_deleted, mark_applied, rule_s
 
 logger = logging.getLogger(__name__)
 # Logs whose jobs are compared with the rule at once, and logs that are read at once.
-_KEYS, _BATCH = 512, 8
+_KEYS, _BATCH = 512, 32
 # A program may still store a log with the rules that it read before the change.
 START_DELAY_SECONDS = 5.0
 # Logs without a text are listed by time, because the list of all of them can take too long.
