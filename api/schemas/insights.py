@@ -215,10 +215,8 @@ class Failures(Schema):
     classes: list[ClassCount] = Field(
         description="Counts by class, those with most jobs first; `class` does not change them"
     )
-    looked_at: int = Field(
-        description="Number of failed jobs in the window with a known cause; at most the newest 20,000"
-    )
-    unnamed: int = Field(description="Number of failed runs in the window without a known cause")
+    looked_at: int = Field(description="Number of failed jobs in the window with a cause; at most the newest 20,000")
+    unnamed: int = Field(description="Number of failed runs in the window without a cause")
     note: str | None = Field(description=_NOTE)
     data: Data = Field(description=_COMPLETENESS)
 

@@ -164,7 +164,7 @@ class Metrics(Schema):
     cost_unknown_minutes: int | None = Field(description="Billed minutes of jobs of unknown price")
     infrastructure_failures: int | None = Field(
         description="Failed runs in which the first failure cause of each failed job has the class `infrastructure`; "
-        "null where runs were pruned, and where no failed run has a known cause"
+        "null where runs were pruned, and where no failed run has a cause"
     )
     failures_without_cause: int | None = Field(
         description="Failed runs whose jobs have no known failure cause; they are not infrastructure failures. Null "

@@ -31,7 +31,7 @@ def runs_by_class(
     the bucket alone, as the class is that of the cause."""
     kinds = [name for name in frame.columns if name not in _EXTRA]
     if not kinds:
-        return theme.empty("No failed runs with a known cause in this period")
+        return theme.empty("No failed runs with a cause in this period")
     traces = [
         trace
         for kind in kinds

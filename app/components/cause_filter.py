@@ -22,7 +22,7 @@ from health.insights.causes.queries import Cause
 # Parameters of the URL with their values and labels.
 TRIAGE, SEEN = "triage", "seen"
 UNTRIAGED, KNOWN, NEW = "untriaged", "known", "new"
-_LABELS = {TRIAGE: {UNTRIAGED: "Untriaged", KNOWN: "Known"}, SEEN: {NEW: "New"}}
+_LABELS = {TRIAGE: {UNTRIAGED: "Untriaged", KNOWN: "Marked known"}, SEEN: {NEW: "New"}}
 _MAX_SHOWN = 60
 
 

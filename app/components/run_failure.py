@@ -105,7 +105,7 @@ def failed_jobs(attempt: AttemptEvidence, run_id: int) -> list[tuple[str, str]]:
             ),
             f"<code>{html(truncate(job.line, _MAX_LINE))}</code>"
             if job.line
-            else '<span class="ph-dim">no error extracted</span>',
+            else '<span class="ph-dim">without a cause</span>',
         )
         for job in attempt.jobs
     ]
@@ -138,9 +138,9 @@ def _is_repeated(evidence: Mapping[int, JobEvidence]) -> bool:
 def _cause_history(fingerprint: str, now: datetime, version: int) -> str:
     """The runs with the cause that decided the attempt, by day."""
     by_day = findings.cause_by_day(fingerprint, now, version)
-    label = f"Runs with this error by day, the last {len(by_day)} days"
+    label = f"Runs with this cause by day, the last {len(by_day)} days"
     shown = column_sparkline(by_day)
-    return f'<span>runs with this error by day</span><img class="ph-image" src="{shown}" alt="{label}" title="{label}">'
+    return f'<span>runs with this cause by day</span><img class="ph-image" src="{shown}" alt="{label}" title="{label}">'
 
 
 def _branch_history(

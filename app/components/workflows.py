@@ -182,7 +182,7 @@ def _remaining_rate(item: WorkflowHealth) -> Cell:
     title = (
         f"{formatting.count(number)} of {failed} by infrastructure"
         if number is not None
-        else "unknown: no failed run has a known cause, or runs are deleted"
+        else "unknown: no failed run has a cause, or runs are deleted"
     )
     tone = "" if number and not few else "ph-dim"
     shown = f'<span class="{tone}" title="{html(title)}">{formatting.percent(rate)}</span>'

@@ -184,11 +184,11 @@ def _remaining_rate(all_runs: Figure, comparison: Comparison) -> str:
 
 
 def _infrastructure_text(figures: Metrics) -> str:
-    """How many of the failed runs are infrastructure failures, and how many have no known cause."""
+    """How many of the failed runs are infrastructure failures, and how many have no cause."""
     failed = pluralize(figures.runs.failure, "failed run")
     text = f"Of {failed}, {formatting.count(figures.infrastructure_failures or 0)} failed by infrastructure"
     unknown = figures.failures_without_cause
-    return text if unknown is None else f"{text} and {formatting.count(unknown)} have no known cause"
+    return text if unknown is None else f"{text} and {formatting.count(unknown)} have no cause"
 
 
 def _failure_note(figures: Metrics) -> str:

@@ -72,7 +72,7 @@ def test_the_figures_are_those_of_the_facade_and_of_the_catalogue(filled: TestCl
 
 
 def test_rates_stand_beside_those_without_infrastructure_failures(filled: TestClient, engine: Engine) -> None:
-    """Run 2 failed by infrastructure, run 5 has no known cause; runs 1 and 3 passed."""
+    """Run 2 failed by infrastructure, run 5 has no cause; runs 1 and 3 passed."""
     store_jobs(engine, 2, job(7, conclusion="failure"))
     store_causes(engine, {7: ["infrastructure"]})
     body = filled.get("/api/metrics").json()

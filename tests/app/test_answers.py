@@ -68,7 +68,7 @@ def test_the_history_of_a_cause_has_a_chart(seeded: Seeded, open_page: Open) -> 
         store_log(session, 1, log, seeded.now)
     region = _failure(html(open_page("run", run_id=RERUN)))
     assert "2 runs in 1 workflow since" in region
-    assert 'alt="Runs with this error by day, the last 31 days"' in region
+    assert 'alt="Runs with this cause by day, the last 31 days"' in region
     assert "data:image/svg+xml" in region
 
 

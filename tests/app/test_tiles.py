@@ -75,8 +75,7 @@ def test_infrastructure_failures_are_beside_the_success_rate(monkeypatch: pytest
     comparison = Comparison(now, before, window, window.before(), comparable=True)
     metric_cards.metric_cards(comparison, [Point(window.since, partial=False, metrics=now)], "30d", NOW)
     assert (
-        "Of 40 failed runs, 25 failed by infrastructure and 6 have no known cause. Change: +20.0 pp (75 now, 100 "
-        in drawn[0]
+        "Of 40 failed runs, 25 failed by infrastructure and 6 have no cause. Change: +20.0 pp (75 now, 100 " in drawn[0]
     )
 
 

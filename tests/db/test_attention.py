@@ -139,7 +139,7 @@ def test_a_run_that_does_not_end_waits_for_what_its_state_says(
 
 
 def test_a_broken_branch_names_the_mark_of_its_cause(engine: Engine) -> None:
-    """Only where the job that decided the last failure has a known cause."""
+    """Only where the job that decided the last failure has a cause."""
     add_repository(engine, REPO, WORKFLOW, NIGHTLY)
     store_runs(engine, failed(1, 3), failed(2, 1), failed(3, 2, NIGHTLY))
     for run_id, cause in ((1, "a" * 24), (2, "b" * 24), (3, "c" * 24)):

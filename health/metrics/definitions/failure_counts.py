@@ -13,20 +13,20 @@ INFRASTRUCTURE = "infrastructure"
 
 @dataclass(frozen=True)
 class FailureCounts:
-    """Failed runs, by their latest attempt: infrastructure failures, and those of which a failed job has a known cause,
+    """Failed runs, by their latest attempt: infrastructure failures, and those of which a failed job has a cause,
     a superset. Both are null where they were not requested, and where runs are deleted."""
 
     infrastructure: int | None = None
     with_cause: int | None = None
 
     def without_cause(self, failure: int) -> int | None:
-        """Returns how many of the `failure` failed runs have no known cause; null if unknown."""
+        """Returns how many of the `failure` failed runs have no cause; null if unknown."""
         # The two numbers come from different statements, between which a run can change.
         return None if self.with_cause is None else max(failure - self.with_cause, 0)
 
     def infrastructure_of(self, failure: int) -> int | None:
         """Returns how many of the `failure` failed runs are infrastructure failures; null if unknown, which it also is
-        if none of them has a known cause."""
+        if none of them has a cause."""
         return None if failure and self.with_cause == 0 else self.infrastructure
 
 
