@@ -23,6 +23,7 @@ from db.runs.run_queries import RunRow
 from health.insights.causes.cause_context import CauseContext
 from health.insights.causes.distinctions import MIN_RUNS, Distinction, Feature
 from health.insights.causes.queries import Cause, CauseRuns
+from health.metrics.branch_status import Streak
 
 _RUNS = (
     Column("Status", width="104px"),
@@ -46,7 +47,7 @@ _DISTINCTIONS = (
     ),
     Column("Other runs", "right", "Share of the other runs of these workflows with this value", unit="share"),
 )
-_MAX_NAMES, _MAX_VALUES, _MAX_SUBJECT = 3, 6, 500
+_MAX_NAMES, _MAX_VALUES, _MAX_SUBJECT, _MAX_STREAKS = 3, 6, 500, 5
 # Of a line that is searched for in all logs.
 _MAX_SEARCH = 200
 FEATURES = "branch, event, hour of the day, matrix value, runner, runner group or label"
@@ -83,12 +84,16 @@ def _search_link(line: str, time: Query) -> str:
 
 
 def _first_and_last(cause_runs: CauseRuns) -> str:
-    """The first stored run with the cause and the last one of the period, with their commits."""
+    """The first stored run with the cause and the last one of the period, with their commits; and since when default
+    branches fail that fail with it now."""
     newest = cause_runs.runs[0][0] if cause_runs.runs else None
     runs = [("First run", cause_runs.first_run), ("Last run", newest)]
     if cause_runs.first_run and newest and cause_runs.first_run.id == newest.id:
         runs = [("Only run" if cause_runs.cause.runs == 1 else "First run", newest)]
     rows = "".join(f"<dt>{label}</dt><dd>{_run(run)}</dd>" for label, run in runs if run)
+    rows += "".join(f"<dt>Failing since</dt><dd>{_streak(streak)}</dd>" for streak in cause_runs.streaks[:_MAX_STREAKS])
+    if (omitted := len(cause_runs.streaks) - _MAX_STREAKS) > 0:
+        rows += f"<dt></dt><dd>and {pluralize(omitted, 'more workflow')}</dd>"
     return f'<dl class="ph-cause-runs">{rows}</dl>' if rows else ""
 
 
@@ -97,6 +102,16 @@ def _run(run: RunRow) -> str:
     branch = f" on {run_links.branch_link(run, None)}" if run.branch else ""
     when = cells.stamp(run.created_at, session.zone())
     return f"{when}{branch}, commit {run_links.commit_text(run, github)}"
+
+
+def _streak(streak: Streak) -> str:
+    """Since when a workflow fails on the default branch, whatever the causes of its other runs are."""
+    first, github = streak.first_failure, run_links.github_repositories().get(streak.repo)
+    workflow = cells.anchor(f"{streak.repo} / {streak.workflow}", "workflow", [("id", streak.workflow_id)])
+    number = pluralize(streak.length, "failure") + (" in a row" if streak.length > 1 else "")
+    when = cells.stamp(first.created_at, session.zone())
+    commit = run_links.commit_text(first, github)
+    return f"{when}: {workflow} on {html(streak.branch)}, {number}, first bad commit {commit}"
 
 
 def distinction_text(context: CauseContext, cause_runs: CauseRuns) -> str:
@@ -189,11 +204,16 @@ def runs_export(cause_runs: CauseRuns, zone: ZoneInfo) -> tuple[Sequence[Column]
     return _RUNS, runs_rows(cause_runs, zone)
 
 
-def unknown_cause(period: str) -> None:
-    set_title("No runs with this cause", "Failures")
+def unknown_cause(period: str, *, is_stored: bool) -> None:
+    """`is_stored`: whether any job has the cause."""
+    title = "No runs with this cause" if is_stored else "Unknown cause"
+    set_title(title, "Failures")
     with st.container(border=True, key="state-no-cause"):
-        st.markdown("# :material/search_off: No runs with this cause")
-        st.markdown(f"No failed job in {period} has this cause and matches the filters.")
+        st.markdown(f"# :material/search_off: {title}")
+        if is_stored:
+            st.markdown(f"No failed job in {period} has this cause and matches the filters.")
+        else:
+            st.markdown("No stored job has this cause: the address is incomplete, or the runs are deleted.")
         st.page_link("views/failures.py", label="All causes", icon=":material/bug_report:")
 
 

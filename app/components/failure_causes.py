@@ -69,7 +69,7 @@ def key_figures(
             formatting.percent(None if infrastructure is None else ratio(infrastructure, failed)),
             _infrastructure_note(infrastructure, failed, causes.unnamed),
             "Share of the failed runs in which the first cause of each failed job is infrastructure; a run with a job "
-            "without a known cause is not counted",
+            "without a cause is not counted",
             [point.runs.get(CauseClass.INFRASTRUCTURE, 0) for point in causes.trend],
             list_address((CLASS_KEY, CauseClass.INFRASTRUCTURE.value)),
         ),
@@ -88,7 +88,7 @@ def key_figures(
             "untriaged_causes",
             "Untriaged causes",
             formatting.count(total.untriaged),
-            f"of {pluralize(total.total, 'cause')}, {formatting.count(total.open)} failing now",
+            f"{formatting.count(total.untriaged_open)} of them failing now, {pluralize(total.total, 'cause')} in all",
             "Causes that no user has marked as known; failing now: with the cause, the last completed run of a default "
             "branch failed",
             total.by_day,
@@ -101,7 +101,7 @@ def key_figures(
 
 def _infrastructure_note(infrastructure: int | None, failed: int, unnamed: int) -> str:
     number = formatting.NO_DATA if infrastructure is None else formatting.count(infrastructure)
-    unknown = f", {formatting.count(unnamed)} without a known cause" if unnamed else ""
+    unknown = f", {formatting.count(unnamed)} without a cause" if unnamed else ""
     return f"{number} of {pluralize(failed, 'failed run')}{unknown}"
 
 

@@ -19,6 +19,7 @@ from health.insights.causes import attempt_causes as causes_of_attempt
 from health.insights.causes import queries as failure_causes
 from health.insights.causes.cause_context import CauseContext
 from health.insights.causes.cause_context import cause_context as compute_context
+from health.insights.causes.triage import current_fingerprint
 from health.insights import flaky as flaky_workflows
 from health.insights import flaky_cases as evidence
 from health.insights import regressions as regression_detector
@@ -87,6 +88,14 @@ def cause_runs(
     fingerprint: str, scope: Scope, window: Window, now: datetime, version: int
 ) -> failure_causes.CauseRuns | None:
     return _cause_runs(fingerprint, scope, window, now, version, marks_version())
+
+
+@serve_stale
+@st.cache_data(ttl=300, max_entries=64, show_spinner=False)
+def has_cause(fingerprint: str, version: int) -> bool:
+    """Whether any stored job has the cause, in whatever period."""
+    with read_session() as session:
+        return current_fingerprint(session, fingerprint) is not None
 
 
 @serve_stale

@@ -30,7 +30,7 @@ if fingerprint:
     cause_runs = findings.cause_runs(fingerprint[:64], scope, window, now, status.version)
     if cause_runs is None:
         completeness(data, window.since, scope.repos)
-        cause_page.unknown_cause(selection.describe())
+        cause_page.unknown_cause(selection.describe(), is_stored=findings.has_cause(fingerprint[:64], status.version))
         st.stop()
     cause_page.cause_head(cause_runs, cause_filter.shared_query())
     cause_triage.cause_actions(cause_runs.cause)
@@ -62,7 +62,7 @@ completeness(data, window.since, scope.repos)
 if causes.items:
     class_chart(causes.trend, window, now)
 subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
-subtitle += f" · {pluralize(causes.unnamed, 'failed run')} without a known cause"
+subtitle += f" · {pluralize(causes.unnamed, 'failed run')} without a cause"
 export = "causes", lambda: failure_causes.causes_export(causes.items, now, since)
 listed = chosen.matching(causes.items, since)
 st.html(cause_rules.rules_link())

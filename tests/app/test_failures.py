@@ -60,7 +60,7 @@ def _lines(page: AppTest) -> set[str]:
 def _chips(page: AppTest) -> dict[str, tuple[int, dict[str, list[str]] | None, bool]]:
     """By label: number, the query of the link, and whether the chip is selected."""
     body = next(block for block in html(page) if "ph-filter-chips" in block)
-    chips = re.findall(r'<(?:a|span) class="ph-filter-chip"(?: href="([^"]*)")?([^>]*)>(\w+) <b>(\d+)</b>', body)
+    chips = re.findall(r'<(?:a|span) class="ph-filter-chip"(?: href="([^"]*)")?([^>]*)>([\w ]+) <b>(\d+)</b>', body)
     return {
         label: (int(number), parse_qs(urlsplit(unescape(link)).query) if link else None, "aria-current" in rest)
         for link, rest, label, number in chips
@@ -122,6 +122,8 @@ def test_key_figures_lead_to_what_they_count(failed: Seeded, open_page: Open) ->
         query = parse_qs(urlsplit(links[name]).query)
         assert len(_lines(open_page("failures", **query))) == int(values[name])
     assert values["untriaged_causes"] == "3"
+    untriaged = unescape(re.sub("<[^>]+>", "", body.partition('data-figure="untriaged_causes"')[2]))
+    assert "0 of them failing now, 4 causes in all" in untriaged
     assert "2 runs with a cause of this class" in markdown(open_page("failures", **{"class": "infrastructure"}))
 
 
@@ -173,3 +175,21 @@ def test_the_page_of_a_cause_names_class_tool_and_subject_and_leads_to_the_line(
     assert "expected" in head
     (row,) = table(page, "cause-runs")
     assert row["Matched log line"].links == ["log?run_id=71004&job_id=710040&line=12"]
+
+
+def test_the_page_of_a_cause_states_since_when_a_default_branch_fails(failed: Seeded, open_page: Open) -> None:
+    """The last run of the branch has the cause; the first one of the streak, 8000, is its first bad commit."""
+    line = "FAILED tests/test_now.py::test_now - assert 1 == 2"
+    with write_scope(failed.engine) as session:
+        record = LogRecord(8002 * 100, 8002, LogState.EXPIRED, error_line=line, fingerprint=fingerprint(line))
+        store_log(session, 1, record, failed.now)
+    page = open_page("failures", cause=fingerprint(line) or "")
+    head = next(block for block in html(page) if "ph-cause-runs" in block)
+    first, _, streak = head.partition("<dt>Failing since</dt>")
+    assert "run?run_id=8002" in first
+    assert "3 failures in a row, first bad commit" in unescape(re.sub("<[^>]+>", "", streak))
+    assert "run?run_id=8000" in streak
+    assert "workflow?id=10" in streak
+    assert "1 of them failing now" in everything(open_page("failures", repo="acme/web"))
+    elsewhere = open_page("failures", cause=fingerprint(LOST) or "")
+    assert "Failing since" not in everything(elsewhere)

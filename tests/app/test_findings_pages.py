@@ -34,13 +34,14 @@ def test_cause_is_listed_with_its_line_and_links_to_its_runs(seeded: Seeded, ope
 
 
 def test_unknown_cause_shows_empty_state(seeded: Seeded, open_page: Open) -> None:
-    assert "No runs with this cause" in markdown(open_page("failures", cause="<b>nope</b>"))
+    assert "No stored job has this cause" in markdown(open_page("failures", cause="<b>nope</b>"))
+    assert "has this cause and matches the filters" in markdown(open_page("failures", cause="f", branch="other"))
 
 
 def test_failures_without_logs_show_empty_state(seeded: Seeded, open_page: Open) -> None:
     page = open_page("failures", repo=["acme/api"])
     assert "No error was extracted from the logs" in markdown(page)
-    assert "without a known cause" in everything(page)
+    assert "without a cause" in everything(page)
 
 
 def _make_flaky(seeded: Seeded, number: int) -> None:

@@ -38,7 +38,7 @@ SUBJECTS = {
     ("workflow", (("id", "5"),)): "Workflow 5 not found",
     ("log", (("run_id", str(RERUN)), ("job_id", "5"))): "Log not found",
     ("compare", (("runs", "1"),)): "Nothing to compare",
-    ("failures", (("cause", "x"),)): "No runs with this cause · Failures",
+    ("failures", (("cause", "x"),)): "Unknown cause · Failures",
     ("failures", (("cause", "f"), ("repo", "acme/nope"))): "Failures · acme/nope",
     ("alerts", (("alert", "5"),)): "Alerts",
     ("log", (("run_id", str(RERUN)), ("job_id", "4"))): f"acme/web · CI #{RERUN} · <b>test</b> log",

@@ -25,7 +25,7 @@ from health.insights.causes.model import CauseClass, stored_class
 from health.insights.causes.triage import Triage, TriageState, known_causes
 from health.insights.finding_queries import CauseOccurrence
 from health.insights.fingerprints import EARLIER_LENGTH, clusters, earlier_fingerprint
-from health.metrics.branch_status import failing_streaks
+from health.metrics.branch_status import Streak, failing_streaks
 from health.metrics.queries.names import Names
 from health.metrics.service import failures_without_cause, was_collected
 
@@ -102,14 +102,14 @@ class Causes:
 
 @dataclass(frozen=True)
 class CauseSummary:
-    """Key figures of the causes of a window: their number, those that were first seen in it, those with which a default
-    branch currently fails, and those that no user has marked as known. `by_day` is the number of causes on each day
-    (UTC)."""
+    """Key figures of the causes of a window: their number, those that were first seen in it, those that no user has
+    marked as known, and those of the latter with which a default branch currently fails. `by_day` is the number of
+    causes on each day (UTC)."""
 
     total: int
     new: int
-    open: int
     untriaged: int
+    untriaged_open: int
     by_day: list[int]
 
 
@@ -118,8 +118,8 @@ def summarize(causes: Causes, window: Window) -> CauseSummary:
     return CauseSummary(
         total=causes.total,
         new=sum(cause.first_at >= window.since for cause in causes.items),
-        open=sum(cause.open for cause in causes.items),
         untriaged=sum(cause.known is None for cause in causes.items),
+        untriaged_open=sum(cause.known is None and cause.open for cause in causes.items),
         by_day=[sum(map(bool, counts)) for counts in zip(*(cause.by_day for cause in causes.items), strict=True)],
     )
 
@@ -129,7 +129,8 @@ class CauseRuns:
     """A cause and its runs, newest first, each with the failed job. `truncated` as in Causes. `attempts` is the attempt
     in which a job failed, by job id; a later attempt may have passed. `job_names` are the names of the jobs by id.
     `failed_jobs` are all failed jobs of the window with the cause, newest first, and `first_run` is the first stored
-    run of the scope with it, in the window or not."""
+    run of the scope with it, in the window or not. `streaks`: those of the default branches whose last completed run
+    failed with the cause, the longest first."""
 
     cause: Cause
     runs: list[tuple[RunRow, CauseOccurrence]]
@@ -138,6 +139,7 @@ class CauseRuns:
     job_names: dict[int, str]
     failed_jobs: list[CauseOccurrence]
     first_run: RunRow | None
+    streaks: list[Streak] = field(default_factory=list)
 
 
 def runs_by_day(session: Session, fingerprint: str, window: Window) -> list[int]:
@@ -198,7 +200,8 @@ def cause_runs(
     if key is None:
         return None
     jobs = {job.run_id: job for job in reversed(grouped[key])}
-    failing = {streak.last_failure.id for streak in failing_streaks(session, scope, now)}
+    streaks = [streak for streak in failing_streaks(session, scope, now) if streak.last_failure.id in jobs]
+    failing = {streak.last_failure.id for streak in streaks}
     cause = _cause(Names(session), key, grouped[key], _day_indices(window), failing)
     (cause,) = _with_history(session, scope, [cause], grouped)
     (cause,) = _with_marks(session, [cause], grouped, now)
@@ -209,7 +212,7 @@ def cause_runs(
     names = {job_id: name for job_id, (_, name) in details.items()}
     fingerprints = {item for job in grouped[key] for item in (job.fingerprint, job.stored_fingerprint) if item}
     first = first_run(session, scope, fingerprints)
-    return CauseRuns(cause, runs, truncated, attempts, names, grouped[key], first)
+    return CauseRuns(cause, runs, truncated, attempts, names, grouped[key], first, streaks)
 
 
 def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[CauseOccurrence], bool]:
