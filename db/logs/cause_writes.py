@@ -74,6 +74,18 @@ def current_fingerprints(session: Session, fingerprints: Collection[str]) -> dic
     return current
 
 
+def all_fingerprints(session: Session, fingerprints: Collection[str]) -> dict[str, str]:
+    """The current fingerprint by each fingerprint under which jobs with one of these causes are stored: until all logs
+    are extracted again, jobs have earlier ones. The keys contain the given fingerprints."""
+    current = {name: name for name in fingerprints} | current_fingerprints(session, fingerprints)
+    wanted, earlier = sorted(set(current.values())), dict[str, str]()
+    for first in range(0, len(wanted), _MAX_NAMES):
+        query = select(CauseAlias.fingerprint, CauseAlias.current)
+        rows = session.execute(query.where(CauseAlias.current.in_(wanted[first : first + _MAX_NAMES])))
+        earlier |= {row.fingerprint: row.current for row in rows}
+    return {name: name for name in wanted} | earlier | current
+
+
 def is_storable(fingerprint: str) -> bool:
     """Whether a text from an address can be a parameter of a statement."""
     return not UNSTORABLE_CHARACTERS.search(fingerprint)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, func, select, union_all
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from db.definitions.attempts import DECIDED
 from db.definitions.scope import Scope, Window
 from db.enums import Status
 from db.jobs.decisive_failures import in_failed_attempt
+from db.logs.cause_writes import all_fingerprints
 from db.models import Job, JobCause, JobLog, Run
 from db.runs.run_filters import in_scope, in_window
 from db.runs.run_queries import RunRow, select_runs
@@ -171,11 +172,12 @@ def of_failed_run(jobs: Subquery) -> tuple[ColumnElement[bool], ColumnElement[bo
 def first_and_last_seen(
     session: Session, scope: Scope, fingerprints: Collection[str]
 ) -> dict[str, tuple[datetime, datetime]]:
-    """When the first and the last stored run of the scope with a fingerprint were created, by fingerprint. Reads the
-    entire history."""
+    """When the first and the last stored run of the scope with a fingerprint, or an earlier one of its cause, were
+    created, by fingerprint. Reads the entire history."""
     if not fingerprints:
         return {}
-    jobs = jobs_with_causes(fingerprints)
+    names = all_fingerprints(session, fingerprints)
+    jobs = jobs_with_causes(names.keys())
     of_run, failed = of_failed_run(jobs)
     query = (
         select(jobs.c.fingerprint, func.min(Run.created_at), func.max(Run.created_at))
@@ -183,7 +185,11 @@ def first_and_last_seen(
         .where(*in_scope(session, scope), failed)
         .group_by(jobs.c.fingerprint)
     )
-    return {str(row[0]): (row[1], row[2]) for row in session.execute(query)}
+    times: dict[str, tuple[datetime, datetime]] = {}
+    for name, first, last in session.execute(query):
+        known = times.get(names[name], (first, last))
+        times[names[name]] = min(first, known[0]), max(last, known[1])
+    return {name: times[names[name]] for name in fingerprints if names[name] in times}
 
 
 @dataclass(frozen=True)
@@ -196,31 +202,39 @@ class CauseSpread:
 
 
 def cause_spreads(session: Session, scope: Scope, fingerprints: Collection[str]) -> dict[str, CauseSpread]:
-    """The spread of each cause over all stored runs of the scope; without those that no run has."""
+    """The spread of each of these few causes over all stored runs of the scope, also of those with an earlier
+    fingerprint of it; without causes that no run has."""
     if not fingerprints:
         return {}
-    jobs = jobs_with_causes(fingerprints)
+    names = all_fingerprints(session, fingerprints)
+    jobs = jobs_with_causes(names.keys())
     of_run, failed = of_failed_run(jobs)
-    query = (
-        select(jobs.c.fingerprint, func.count(Run.id.distinct()), func.min(Run.created_at))
+    earlier = {name: current for name, current in names.items() if name != current}
+    name = case(earlier, value=jobs.c.fingerprint, else_=jobs.c.fingerprint) if earlier else jobs.c.fingerprint
+    of_runs = (
+        select(name.label("fingerprint"), Run.id, Run.repository_id, Run.workflow_id, Run.created_at)
         .join(Run, of_run)
         .where(*in_scope(session, scope), failed)
-        .group_by(jobs.c.fingerprint, Run.repository_id, Run.workflow_id)
+        .subquery()
+    )
+    query = select(of_runs.c.fingerprint, func.count(of_runs.c.id.distinct()), func.min(of_runs.c.created_at)).group_by(
+        of_runs.c.fingerprint, of_runs.c.repository_id, of_runs.c.workflow_id
     )
     rows: dict[str, list[Any]] = defaultdict(list)
     for row in session.execute(query):
         rows[str(row[0])].append(row)
-    return {
+    spreads = {
         fingerprint: CauseSpread(sum(row[1] for row in of_cause), len(of_cause), min(row[2] for row in of_cause))
         for fingerprint, of_cause in rows.items()
     }
+    return {name: spreads[names[name]] for name in fingerprints if names[name] in spreads}
 
 
 def run_times_of_cause(
     session: Session, scope: Scope, window: Window, fingerprint: str, *, limit: int
 ) -> list[datetime]:
     """When the runs of the window with a cause were created, of the newest `limit` ones, newest first."""
-    jobs = jobs_with_causes([fingerprint])
+    jobs = jobs_with_causes(all_fingerprints(session, [fingerprint]).keys())
     of_run, failed = of_failed_run(jobs)
     query = (
         select(Run.id, Run.created_at)
@@ -236,10 +250,11 @@ def run_times_of_cause(
 def runs_by_fingerprint(
     session: Session, scope: Scope, window: Window, fingerprints: Collection[str]
 ) -> list[tuple[str, int]]:
-    """Distinct pairs of fingerprint and run id."""
+    """Distinct pairs of fingerprint and id of a run with it, or with an earlier one of its cause."""
     if not fingerprints:
         return []
-    jobs = jobs_with_causes(fingerprints)
+    names = all_fingerprints(session, fingerprints)
+    jobs = jobs_with_causes(names.keys())
     of_run, failed = of_failed_run(jobs)
     query = (
         select(jobs.c.fingerprint, Run.id)
@@ -247,7 +262,11 @@ def runs_by_fingerprint(
         .where(*in_scope(session, scope), *in_window(window), failed)
         .distinct()
     )
-    return [(str(row[0]), row[1]) for row in session.execute(query)]
+    runs = {(names[name], run_id) for name, run_id in session.execute(query)}
+    given: dict[str, list[str]] = defaultdict(list)
+    for name in fingerprints:
+        given[names[name]].append(name)
+    return [(name, run_id) for current, run_id in runs for name in given[current]]
 
 
 def job_details(session: Session, jobs: Collection[CauseOccurrence]) -> dict[int, tuple[int, str]]:

@@ -15,10 +15,13 @@ from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
 from db.enums import LogState
 from db.logs.log_writes import store_log
+from db.models import CauseAlias, JobLog
 from db.runs.run_queries import get_run
 from db.time_limit import TimeLimitExceeded
 from health.insights.causes.attempt_causes import JobEvidence, Verdict, attempt_causes
 from health.insights.causes.evidence_queries import RunReference
+from health.insights.causes.extraction import CAUSE_VERSION
+from health.insights.finding_queries import CauseSpread
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.causes import add_cause
 
@@ -191,6 +194,34 @@ def test_causes_are_in_their_order_and_read_with_few_statements(engine: Engine) 
     names = {number: f"job {number}" for number in range(60, 79)}
     evidence(engine, 5, {50: "test"} | names)
     assert len(statements) == 2 * one
+
+
+def test_a_run_with_an_earlier_fingerprint_has_the_same_cause(engine: Engine, limits: list[bool]) -> None:
+    """While logs are extracted again, older ones still have it; the run of number 4 has both."""
+    for number, name in ((6, "old"), (5, "f"), (4, "f")):
+        failed_run(engine, number, name, branch="main" if number == 6 else "feature")
+    store_jobs(engine, 4, job(40, conclusion="failure", name="test"), job(41, conclusion="failure", name="lint"))
+    add_log(engine, 41, 4, "old")
+    with write_scope(engine) as session:
+        session.add(CauseAlias(fingerprint="old", current="f"))
+    for exceeded in ([False], [True, False]):
+        limits[:] = exceeded
+        shown = evidence(engine, 5)
+        assert shown.failing == RunReference(6, 6, 1)
+        assert (shown.is_first, shown.first_at) == (False, NOON - timedelta(minutes=6))
+    for number in (5, 6):
+        limits[:] = [False]
+        assert evidence(engine, number).spread == CauseSpread(3, 1, NOON - timedelta(minutes=6))
+
+
+def test_no_cause_is_new_while_logs_of_an_earlier_version_are_stored(engine: Engine) -> None:
+    failed_run(engine, 5)
+    assert evidence(engine, 5).verdict is Verdict.NEW
+    failed_run(engine, 6, "another")
+    with write_scope(engine) as session:
+        log = session.get_one(JobLog, (1, 60))
+        log.cause_version, log.fetched_at = CAUSE_VERSION - 1, NOON
+    assert evidence(engine, 5).verdict is Verdict.FIRST_STORED
 
 
 @pytest.fixture

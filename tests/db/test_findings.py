@@ -25,7 +25,7 @@ from health.insights.regressions import regressions
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.causes import add_cause
 from tests.failed_logs import excerpt_of
-from tests.findings import CAUSE, DAY, LATEST, LINE, LONG_AGO, OTHER_CAUSE, fill, name_cause, named
+from tests.findings import BEFORE, CAUSE, DAY, LATEST, LINE, LONG_AGO, OTHER_CAUSE, fill, name_cause, named
 from tests.kept import Kept
 
 NOW = NOON + timedelta(hours=6)
@@ -223,6 +223,32 @@ def test_a_link_with_an_alias_leads_to_the_current_cause(filled: Engine) -> None
         one = cause_runs(session, "a" * 24, ALL, MONTH, NOW)
     assert one is not None
     assert one.cause.fingerprint == CAUSE
+
+
+def test_runs_with_an_earlier_fingerprint_are_of_the_current_cause(filled: Engine) -> None:
+    """The collector extracts the newest logs first: older ones still have the earlier fingerprint."""
+    store_runs(filled, run(34, minutes=-8 * DAY, branch="feature", conclusion="failure"))
+    name_cause(filled, 34, CAUSE, LINE)
+    before = run_times(filled)
+    with write_scope(filled) as session:
+        session.add(CauseAlias(fingerprint="a" * 24, current=CAUSE))
+        for run_id in (LONG_AGO, BEFORE, 34):
+            session.get_one(JobLog, (1, run_id * 10)).fingerprint = "a" * 24
+    window = Window(NOW - timedelta(hours=40), NOW)
+    with session_scope(filled) as session:
+        sync_state(session, 1).complete_since = sync_state(session, 2).complete_since = NOW - timedelta(days=90)
+        (cause,) = (cause for cause in causes(session, ALL, window, NOW).items if cause.fingerprint == CAUSE)
+        one = cause_runs(session, CAUSE, ALL, window, NOW)
+    assert (_ago(cause.first_at), cause.runs, cause.runs_before) == (60, 1, 1)
+    assert one is not None
+    assert one.first_run is not None
+    assert one.first_run.id == LONG_AGO
+    assert run_times(filled) == before
+
+
+def run_times(engine: Engine) -> list[datetime]:
+    with session_scope(engine) as session:
+        return run_times_of_cause(session, ALL, Window(NOW - timedelta(days=90), NOW), CAUSE, limit=9)
 
 
 def test_causes_with_equal_lines_differ_by_the_subject_that_other_lines_name(filled: Engine) -> None:

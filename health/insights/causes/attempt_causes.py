@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.terminal import rendered_line
 from db.definitions.scope import Scope
 from db.enums import CauseSource
+from db.logs.cause_writes import all_fingerprints
 from db.logs.log_queries import JobLogRow
 from db.models import JobCause, JobLog
 from db.runs.run_queries import RunRow
@@ -100,37 +101,39 @@ def attempt_causes(
         return {}
     fingerprints, causes = _stored_causes(session, repository_id, jobs)
     known = {fingerprint for fingerprint in fingerprints.values() if fingerprint}
+    names = all_fingerprints(session, known)
     try:
         with time_limit(session, _TIME_LIMIT):
             spreads = cause_spreads(session, Scope(), known)
-        first = {fingerprint: spread.first_at for fingerprint, spread in spreads.items()}
+        first = {names[fingerprint]: spread.first_at for fingerprint, spread in spreads.items()}
     except TimeLimitExceeded:
-        spreads, first = {}, _first_times(session, known)
+        spreads, first = {}, _first_times(session, names)
     passed = passed_on_same_commit(session, run, repository_id, attempt, set(jobs.values()))
-    failing = failing_on_default_branch(session, run, repository_id, known, now)
+    failing = failing_on_default_branch(session, run, repository_id, names, now)
     is_complete = has_history(session, repository_id, run.created_at)
     evidence = {}
     for job_id, name in jobs.items():
         fingerprint = fingerprints.get(job_id)
-        first_at = first.get(fingerprint or "")
+        current = names.get(fingerprint or "", "")
+        first_at = first.get(current)
         evidence[job_id] = JobEvidence(
             fingerprint,
             tuple(causes.get(job_id, ())),
             first_at,
             spreads.get(fingerprint or ""),
             passed.get(name),
-            failing.get(fingerprint or ""),
+            failing.get(current),
             is_first=first_at is not None and first_at >= run.created_at,
             has_history=is_complete,
         )
     return evidence
 
 
-def _first_times(session: Session, fingerprints: Collection[str]) -> dict[str, datetime]:
-    """When the first run with each cause was created; empty if finding it takes too long."""
+def _first_times(session: Session, names: Mapping[str, str]) -> dict[str, datetime]:
+    """As first_seen; empty if finding it takes too long."""
     try:
         with time_limit(session, _FIRST_TIME_LIMIT):
-            return first_seen(session, fingerprints)
+            return first_seen(session, names)
     except TimeLimitExceeded:
         return {}
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.definitions.scope import Scope, Window
 from db.enums import Conclusion
+from db.logs.cause_writes import all_fingerprints
 from db.models import Job, Run
 from db.runs.run_filters import in_scope, in_window
 from db.runs.run_queries import RunRow
@@ -43,8 +44,9 @@ def cause_context(
 
 
 def first_run(session: Session, scope: Scope, fingerprints: Collection[str]) -> RunRow | None:
-    """The first stored run of the scope with one of the fingerprints; null without one. Reads the entire history."""
-    jobs = jobs_with_causes(fingerprints)
+    """The first stored run of the scope with one of the fingerprints, or an earlier one of their causes; null
+    without one. Reads the entire history."""
+    jobs = jobs_with_causes(all_fingerprints(session, fingerprints).keys())
     of_run, failed = of_failed_run(jobs)
     query = (
         select(Run.id)

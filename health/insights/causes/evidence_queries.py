@@ -1,7 +1,7 @@
 """Queries for the evidence about the failures of one attempt: the first run with a cause, jobs that passed on the same
 commit, and failures of the default branch."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from db.models import Job, JobCause, JobLog, Run, SyncState
 from db.runs.run_queries import RunRow
 from db.sql import is_one_of
 from health.completeness.gaps import Completeness
+from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.finding_queries import SAME_COMMIT_WINDOW
 from health.metrics.branch_status import Streak, failing_streaks
 
@@ -34,16 +35,26 @@ class RunReference:
 
 
 def has_history(session: Session, repository_id: int, created_at: datetime) -> bool:
-    """Whether all runs of the repository in the week before a run are stored."""
+    """Whether all runs of the repository in the week before a run are stored, and their causes can be compared."""
+    if has_outdated_causes(session):
+        return False
     since = session.scalar(select(SyncState.complete_since).where(SyncState.repository_id == repository_id))
     return Completeness(since, None).covers(created_at - NEW_CAUSE_HISTORY)
 
 
-def first_seen(session: Session, fingerprints: Collection[str]) -> dict[str, datetime]:
-    """When the first run with each cause was created. Unlike counting the runs, this reads few of them: an index has
-    the extracted causes by time, and only logs without them are read in full."""
+def has_outdated_causes(session: Session) -> bool:
+    """Whether causes of an earlier version of the extraction are stored. Until the collector has extracted them again,
+    the newest logs first, a cause can have another fingerprint in older runs."""
+    outdated = select(JobLog.job_id).where(JobLog.cause_version < CAUSE_VERSION, JobLog.fetched_at.is_not(None))
+    return bool(session.scalar(select(outdated.exists())))
+
+
+def first_seen(session: Session, names: Mapping[str, str]) -> dict[str, datetime]:
+    """When the first run with each cause was created, by current fingerprint. `names`: those of all_fingerprints.
+    Unlike counting the runs, this reads few of them: an index has the extracted causes by time, and only logs without
+    them are read in full."""
     times: dict[str, datetime] = {}
-    for fingerprint in sorted(fingerprints):
+    for fingerprint, current in sorted(names.items()):
         extracted = (
             select(JobCause.created_at)
             .join(Run, and_(JobCause.repository_id == Run.repository_id, JobCause.run_id == Run.id))
@@ -60,9 +71,9 @@ def first_seen(session: Session, fingerprints: Collection[str]) -> dict[str, dat
             .join(Run, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
             .where(JobLog.fingerprint == fingerprint, ~has_causes.exists(), in_failed_attempt())
         )
-        known = [time for time in (session.scalar(extracted), session.scalar(others)) if time is not None]
-        if known:
-            times[fingerprint] = min(known)
+        first = session.scalar(extracted), session.scalar(others), times.get(current)
+        if known := [time for time in first if time is not None]:
+            times[current] = min(known)
     return times
 
 
@@ -103,12 +114,12 @@ def passed_on_same_commit(
 
 
 def failing_on_default_branch(
-    session: Session, run: RunRow, repository_id: int, fingerprints: Collection[str], now: datetime
+    session: Session, run: RunRow, repository_id: int, names: Mapping[str, str], now: datetime
 ) -> dict[str, RunReference]:
-    """By fingerprint, the last completed runs of default branches whose last attempt failed with it, if an earlier run
-    of the same streak than this run failed with it, too: a later one may fail because of the commit of this run. None
-    for a run of the default branch itself."""
-    if not fingerprints:
+    """By current fingerprint, the last completed runs of default branches whose last attempt failed with it, if a run
+    of the same streak that is older than this run failed with it, too: a later one may fail because of the commit of
+    this run. None for a run of the default branch itself. `names`: those of all_fingerprints."""
+    if not names:
         return {}
     is_default = select(Run.on_default_branch).where(Run.repository_id == repository_id, Run.id == run.id)
     if session.scalar(is_default):
@@ -120,7 +131,7 @@ def failing_on_default_branch(
     }
     if not streaks:
         return {}
-    earlier = _failed_before(session, run, repository_id, fingerprints, streaks.values())
+    earlier = _failed_before(session, run, repository_id, names, streaks.values())
     runs = {streak.last_failure.id: streak.last_failure for streak in streaks.values()}
     last = is_one_of((Job.run_id, Job.attempt), [(row.id, row.attempt) for row in runs.values()])
     query = (
@@ -129,22 +140,22 @@ def failing_on_default_branch(
         .join(JobLog, _LOG_OF_JOB)
         .join(JobCause, _CAUSE_OF_JOB, isouter=True)
         .where(Job.repository_id == repository_id, last)
-        .where(or_(JobLog.fingerprint.in_(fingerprints), JobCause.fingerprint.in_(fingerprints)))
+        .where(or_(JobLog.fingerprint.in_(names.keys()), JobCause.fingerprint.in_(names.keys())))
         .distinct()
     )
     failing: dict[str, RunReference] = {}
-    for run_id, *names in session.execute(query):
+    for run_id, *stored in session.execute(query):
         row = runs[run_id]
-        for fingerprint in names:
-            if fingerprint and (row.workflow_id, fingerprint) in earlier:
-                failing[fingerprint] = RunReference(row.id, row.run_number, row.attempt)
+        for current in {names[name] for name in stored if name and name in names}:
+            if (row.workflow_id, current) in earlier:
+                failing[current] = RunReference(row.id, row.run_number, row.attempt)
     return failing
 
 
 def _failed_before(
-    session: Session, run: RunRow, repository_id: int, fingerprints: Collection[str], streaks: Collection[Streak]
+    session: Session, run: RunRow, repository_id: int, names: Mapping[str, str], streaks: Collection[Streak]
 ) -> set[tuple[int, str]]:
-    """Workflow and fingerprint of the failures of the streaks that were created before the run."""
+    """Workflow and current fingerprint of the failures of the streaks that were created before the run."""
     since = {streak.workflow_id: streak.first_failure.created_at for streak in streaks}
     query = (
         select(Run.workflow_id, JobLog.fingerprint, JobCause.fingerprint, func.max(Run.created_at))
@@ -158,15 +169,15 @@ def _failed_before(
             Run.on_default_branch,
             Run.created_at >= min(since.values()),
             Run.created_at < run.created_at,
-            or_(JobLog.fingerprint.in_(fingerprints), JobCause.fingerprint.in_(fingerprints)),
+            or_(JobLog.fingerprint.in_(names.keys()), JobCause.fingerprint.in_(names.keys())),
             in_failed_attempt(),
         )
         .group_by(Run.workflow_id, JobLog.fingerprint, JobCause.fingerprint)
     )
     return {
-        (workflow_id, fingerprint)
-        for workflow_id, *names, created_at in session.execute(query)
+        (workflow_id, names[name])
+        for workflow_id, *stored, created_at in session.execute(query)
         if created_at >= since[workflow_id]
-        for fingerprint in names
-        if fingerprint and fingerprint in fingerprints
+        for name in stored
+        if name and name in names
     }
