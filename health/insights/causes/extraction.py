@@ -17,7 +17,7 @@ from health.insights.causes.scan import Region, Scan, StepSpan, scan
 from health.insights.causes.subjects import message_of, subject_of
 
 # The version of the rules. The collector extracts causes of an earlier version again.
-CAUSE_VERSION = 4
+CAUSE_VERSION = 5
 MAX_CAUSES = 50
 # The announcement of a retry follows the failure within this number of lines.
 _RETRY_LINES = 2

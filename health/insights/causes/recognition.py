@@ -34,7 +34,7 @@ ITEM_LINES = 7
 _HEADING_WORDS = (
     "====", "Oh no", "failing", "Fail", "fail", "Error", "error", "ERROR", "BUILD FAILED", "went wrong", "violations",
     "There w", "Problem 1", "FILE: ", "In ", "Summar", "FAILED", "# ", "fmt", "format", "Resource handler",
-    "Unresolved", "flaky", "aborted!",
+    "Unresolved", "flaky", "aborted!", "issue(s) found",
 )  # fmt: skip
 _UNRANKED_TOOLS = frozenset({"generic", "network", "system", "java"})
 

@@ -34,7 +34,8 @@ _WORDS = (
     "segment", "would ", "should", "conflict", "reject", "exceed", "limit", "memory", "space left", "quota",
     "warning", "violation", "format", "went wrong", "require", "returning 124", "diff in", "lint for", "signal",
     "exit", "rule", "leak", "coverage", "assert", "expected", "incorrect", "threshold", "deprecation notices",
-    "✖", "×", "✕", "✗", "✘", "􀢄", "●", "⨯", "❌", "[x]", "==>", "┃", "━", "npm ", "___", ">> issue", "! ",
+    "✖", "×", "✕", "✗", "✘", "􀢄", "●", "⨯", "❌", "☒", "🛑", "⛔", "🚫", "[x]", "==>", "┃", "━", "npm ", "___",
+    ">> issue", "! ", "issue(s)", "diff --git",
     "toomany", "(severity", "** (", "never defined", "not installed", "disconnect", "[-] ", " » ", " › ", "::", "***",
 )  # fmt: skip
 _PLACE = re.compile(

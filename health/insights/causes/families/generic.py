@@ -14,6 +14,9 @@ RULES: tuple[Rule, ...] = (
         r"^(?:\S+: (?:line )?\d+: )?(?:\w+: )?(?:command not found|unbound variable): ?(?P<symbol>\S*)|"
         r": (?P<code>\w+): unbound variable$", "not found", "unbound"),
     rule("shell", CauseClass.CONFIGURATION, Rank.TOOL,
+        r"^\S+: (?:line )?\d+: (?P<message>syntax error(?: near|: unexpected| in expression).*|"
+        r"unexpected EOF while looking for matching .*)", "syntax error", "unexpected EOF"),
+    rule("shell", CauseClass.CONFIGURATION, Rank.TOOL,
         r"^(?:The program|Command) '(?P<symbol>[^']+)' (?:is currently not installed|not found)\b", "installed",
         "not found"),
     rule("shell", CauseClass.CONFIGURATION, Rank.TOOL,
@@ -54,9 +57,13 @@ RULES: tuple[Rule, ...] = (
     rule("generic", CauseClass.LINT, Rank.POSITION,
         r"(?i)^(?:(?:would|should|needs to be) (?:be )?(?:re)?format(?:ted)?|(?:un|not )formatted(?: file)?|"
         r"incorrectly formatted|bad formatting|file not formatted):? (?P<file>[\w./\\-]+\.\w+)", "ormat"),
+    # Generated or formatted files that differ from those of the change.
+    rule("git diff", CauseClass.LINT, Rank.REPORT, r"^diff --git a/(?P<file>\S+) b/", "diff --git a/"),
     # words of failure
     rule("generic", CauseClass.TEST, Rank.SYSTEM,
         r"^(?P<test>\S.{0,200}?)(?: \.{2,}| -+>?| =>|:)? ?\[?(?<!\w)(?:FAILED|FAIL)\]?(?: \(.{0,100}\)|!+)?$", "FAIL"),
+    rule("generic", _UNKNOWN, Rank.REPORT, r"^(?:❌|☒|🛑|⛔|🚫)\ufe0f? {1,3}(?P<message>\S.*)", "❌", "☒", "🛑", "⛔",
+        "🚫"),
     rule("generic", _UNKNOWN, Rank.REPORT, r"^!{4,} (?P<message>.+) !{4,}$", "!!!!"),
     rule("generic", _UNKNOWN, Rank.REPORT, r"^(?P<message>.*\bFAIL(?:ED|URE)?:? (?!code).*)", "FAIL"),
     rule("generic", _UNKNOWN, Rank.REPORT,
@@ -85,7 +92,7 @@ RETRY = re.compile(
 # In a failure of a package manager: the network or the registry failed, and not the request.
 NETWORK_FAULT = re.compile(
     r"(?i)\bconnection (?:refused|reset|timed out|closed)|\btimed out\b|could not resolve host|name resolution|"
-    r"no such host|ETIMEDOUT|ECONN(?:RESET|REFUSED)|ENOTFOUND|EAI_AGAIN|socket hang up|TLS handshake|i/o timeout|"
+    r"no such host|ETIMEDOUT|ECONN(?:RESET|REFUSED)|\bENOTFOUND|EAI_AGAIN|socket hang up|TLS handshake|i/o timeout|"
     r"network is unreachable|(?:\b(?:status|code|error|ERR!|HTTP/\S{1,4}):? {0,4}(?:code:? )?|\()(?:429|50[0234])\b|"
     r"\b50[0234] (?:internal|bad|service|gateway|server)|service unavailable|bad gateway|gateway time|"
     r"too many requests|hash sum mismatch|SSL connect error|spurious network error"
@@ -111,7 +118,8 @@ RELAYED = re.compile(
 WRAPPER = re.compile(
     r"^(?:(?:g|mingw32-)?make(?:\[\d+\])?: \*\*\* (?!No rule)|ninja: build stopped|gmake|npm (?:ERR!|"
     r"error)\s{0,40}(?:$|code |errno |syscall |path |command |signal |Exit status|Failed at the |This is probably|"
-    r"A complete log|aliases|Options|Usage|Run \"|\[|Clean install|Test failed|Lifecycle script|\S+@\S+ \S+: `|"
+    r"A complete log|An unknown git error|"
+    r"aliases|Options|Usage|Run \"|\[|Clean install|Test failed|Lifecycle script|\S+@\S+ \S+: `|"
     r"workspace |location |\s{1,40}/|argv |node v|cwd |spawn|file |sh$|ci$)|error:? (?:Command failed|script \"|"
     r"could not compile|aborting due to|test failed, to rerun|\d+ targets? failed|build failed|"
     r"failed to solve: process|command '.*' failed|Recipe |[Dd]oc(?:test)? failed|linker command failed|"
@@ -135,7 +143,8 @@ WRAPPER = re.compile(
     r"Error: (?:Process completed|The process .* failed|Command failed|Exit code|Sandbox failed|Error installing|"
     r"Test failed|Docker build failed|exit status)|(?:Test|Tests|Testing|Build|Linting|Linter|Command|Script|Job|"
     r"Compilation) (?:run )?failed(?:[.:!]?(?: See .*)?$|\. )|➤ YN0000|Command .* (?:failed|returned|exited)|"
-    r"Failed to compile\.?$|FAIL\t|Failed!? +- Failed:|FAIL!? -- |\s{0,40}✘ (?:Suite|Test run) |make: |"
+    r"Failed to compile\.?$|FAIL\t|Failed!? +- Failed:|FAIL!? -- |\s{0,40}✘ (?:Suite|Test run) |"
+    r"make: (?!\*\*\* No rule)|"
     r"\d+% tests passed|\d+ files? (?:would be|reformatted|inspected|with)|\s{0,40}evaluation failed|"
     r"test result: FAILED|[Ee]xiting with|Build completed unsuccessfully|\[warn\] Code style|warning: build failed|"
     r"issues found$|The process '.*' failed|\[OSDC\] Step script exited|[Tt]ests? failed|"

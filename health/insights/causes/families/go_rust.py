@@ -20,6 +20,8 @@ RULES: tuple[Rule, ...] = (
         ".go:",
         requires=r"golangci|staticcheck|\bvet\b|\bSA\d{4}\b|\((?:errcheck|govet|revive|gosec|unused|lll|gofmt|"
         r"ineffassign|staticcheck|deadcode|typecheck|gocritic)\)"),
+    # Relayed by another program.
+    rule("go", _COMPILE, Rank.SOURCE, r"^\s{1,8}(?P<file>\./[^\s:]+\.go):\d+:\d+: (?P<message>\S.*)", ".go:"),
     rule("go", _COMPILE, Rank.SOURCE, r"^(?:vet: )?(?P<file>[^\s:]+\.go):\d+(?::\d+)?: (?P<message>[^\s].*)", ".go:"),
     rule("golangci-lint", _LINT, Rank.TOOL,
         r"^(?P<message>\S.+) \((?P<code>errcheck|govet|revive|gosec|unused|lll|gofmt|goimports|ineffassign|"
@@ -61,7 +63,10 @@ RULES: tuple[Rule, ...] = (
     rule("cargo", _DEPENDENCY, Rank.TOOL,
         r"^error: (?P<message>(?:failed to (?:select a version|get|load source|download|fetch|parse (?:manifest|"
         r"lock))|no matching package|the lock file|package `[^`]+`.{0,80}(?:cannot be built|requires|specified|ID)|"
-        r"toolchain|no such (?:sub)?command|could not find `Cargo|component|crate).*)", "error: "),
+        r"toolchain|cannot install package|"
+        r"no such (?:sub)?command|could not find `Cargo|component|crate).*)", "error: "),
+    rule("pkg-config", _DEPENDENCY, Rank.TOOL,
+        r"^\s{0,8}(?P<message>The system library `(?P<package>[^`]+)` required by crate .+)", "The system library"),
     rule("rustc", _COMPILE, Rank.SOURCE,
         r"^error: (?P<message>(?:linking with|cannot find|unused |expected|unexpected|this |use of|method|field|"
         r"variable|function|struct|unnecessary|redundant|the |no rules|mismatched|unresolved|missing|denied|borrow|"
@@ -77,6 +82,7 @@ HEADINGS: tuple[Heading, ...] = (
     heading("go", _COMPILE, Rank.LISTED, r"^# [\w./-]+(?: \[\S+\])?$",
         r"^(?:vet: )?(?P<file>[^\s:]+\.\w+):\d+(?::\d+)?: (?P<message>.+)"),
     heading("gofmt", _LINT, Rank.REPORT,
-        r"(?i)\bnot (?:properly |correctly )?(?:gofmt|format)|\bneeds? (?:to be )?(?:gofmt|reformat|formatt)",
+        r"(?i)^(?!The following files \w+ not formatted).{0,300}"
+        r"\bnot (?:properly |correctly )?(?:gofmt|format)|\bneeds? (?:to be )?(?:gofmt|reformat|formatt)",
         r"^(?P<file>[\w./-]+\.\w+)$"),
 )  # fmt: skip

@@ -19,8 +19,9 @@ RULES: tuple[Rule, ...] = (
         r"GitHub Actions has encountered an internal error|An error occurred while provisioning|"
         r"Runner .{1,80} did not respond).*)", "runner", "Runner", "The job was not", "deprovision",
         "remote provider", "GitHub Actions has", "provisioning"),
-    rule("runner", _RESOURCES, Rank.RUNNER, r"^(?:System\.IO\.IOException: |You are running out of disk space).*",
-        "IOException", "running out of disk"),
+    rule("runner", _RESOURCES, Rank.RUNNER,
+        r"^(?:(?:Unhandled exception\. )?System\.IO\.IOException: (?:No space left|There is not enough space)|"
+        r"You are running out of disk space).*", "IOException", "running out of disk"),
     rule("runner", _CONFIGURATION, Rank.TOOL,
         r"(?P<message>(?:Unable to resolve action|Can't find 'action\.yml'|Can't find .action\.yml|"
         r"Input required and not supplied: (?P<symbol>\S+)|Unrecognized named-value|The workflow is not valid|"
@@ -56,7 +57,8 @@ RULES: tuple[Rule, ...] = (
     # networks, registries
     rule("docker", _INFRASTRUCTURE, Rank.TOOL, r"(?P<code>toomanyrequests): (?P<message>.+)", "toomanyrequests"),
     rule("docker", _DEPENDENCY, Rank.TOOL,
-        r"(?:manifest for (?P<package>\S+) not found|pull access denied for (?P<symbol>[^\s,]+)|manifest unknown|"
+        r"(?:manifest for (?P<package>\S+) not found|pull access denied(?: for (?P<symbol>[^\s,]+)|, repository )|"
+        r"manifest unknown|"
         r"repository (?P<host>\S+) not found|failed to resolve source metadata for (?P<file>[^\s:]+\S*): )",
         "manifest", "pull access denied", "repository ", "source metadata"),
     rule("docker", _INFRASTRUCTURE, Rank.TOOL,
@@ -67,10 +69,13 @@ RULES: tuple[Rule, ...] = (
         r"(?:^|: )(?P<message>(?:failed to authorize|unauthorized: |denied: ).*)", "authorize", "unauthorized",
         "denied: "),
     rule("docker", CauseClass.UNKNOWN, Rank.TOOL, r"(?:^|: )(?P<message>Error response from daemon.*)", "daemon"),
+    rule("docker", _CONFIGURATION, Rank.TOOL,
+        r"^(?:ERROR: )?(?:failed to (?:build|solve): ){0,3}(?P<message>failed to read dockerfile: .+)",
+        "failed to read dockerfile"),
     rule("docker", CauseClass.COMPILE, Rank.TOOL,
-        r"^(?:ERROR: )?(?:failed to solve: )?(?:dockerfile parse error|failed to (?:compute cache key|"
-        r"calculate checksum|read dockerfile|process)|.*: \"?(?P<file>/\S+?)\"?: not found$)", "dockerfile parse",
-        "failed to ", ": not found"),
+        r"^(?:ERROR: )?(?:failed to (?:build|solve): ){0,3}(?:dockerfile parse error|failed to (?:compute cache key|"
+        r"calculate checksum|process)|.*: \"?(?P<file>/\S+?)\"?: not found$)", "dockerfile parse", "failed to ",
+        ": not found"),
     rule("apt", _DEPENDENCY, Rank.TOOL,
         r"^E: (?:Unable to locate package (?P<package>\S+)|Package '(?P<symbol>[^']+)'|"
         r"Version '[^']+' for '(?P<code>[^']+)'|(?P<message>(?:Failed to fetch|The repository|Unable to (?:fetch|"
@@ -102,6 +107,10 @@ RULES: tuple[Rule, ...] = (
     rule("git", _CONFIGURATION, Rank.TOOL,
         r"^(?:CONFLICT \([\w/-]+\): (?P<message>.+)| ! \[(?:remote )?rejected\]\s{1,40}(?P<symbol>.+))", "CONFLICT (",
         "rejected]"),
+    rule("git", _CONFIGURATION, Rank.TOOL,
+        r"^(?P<message>ERROR: Repository not found\.?|Host key verification failed\.|"
+        r"fatal: (?:empty ident name|unable to auto-detect email address).*)", "Repository not found", "Host key",
+        "empty ident", "auto-detect email"),
     rule("git", _CONFIGURATION, Rank.POSITION,
         r"^(?:fatal|error): (?P<message>(?:pathspec|could not read|not a git|couldn't find|refusing|No url|"
         r"ambiguous|bad revision|tag '|Authentication failed|repository '|Failed to|src refspec|the remote end|"
@@ -116,7 +125,8 @@ RULES: tuple[Rule, ...] = (
     rule("network", _INFRASTRUCTURE, Rank.SYSTEM,
         r"(?i)(?P<code>connection (?:refused|reset|timed out|aborted|closed)|could not (?:resolve host|"
         r"(?:create connection|connect) to)|temporary failure in name resolution|name or service not known|"
-        r"no such host|ETIMEDOUT|ECONNRESET|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|socket hang up|TLS handshake timeout|"
+        r"no such host|ETIMEDOUT|ECONNRESET|ECONNREFUSED|\bENOTFOUND|"
+        r"EAI_AGAIN|socket hang up|TLS handshake timeout|"
         r"i/o timeout|network is unreachable|no route to host|read timed out|certificate (?:has expired|"
         r"verify failed)|unexpected EOF(?! while)|Remote end closed|rate limit exceeded|too many requests|"
         r"service unavailable|bad gateway|gateway time-?out)(?:(?::| to| from| host| for| at)? "
@@ -158,7 +168,8 @@ RULES: tuple[Rule, ...] = (
         r"The connection to the server (?P<host>\S+))", "Error from server", "error: ",
         "The connection to the server"),
     rule("aws", _CONFIGURATION, Rank.TOOL,
-        r"^An error occurred \((?P<code>\w+)\)(?:.{0,40} when calling the (?P<symbol>\w+) operation)?",
+        r"^(?:aws: \[ERROR\]: )?An error occurred \((?P<code>\w+)\)"
+        r"(?:.{0,40} when calling the (?P<symbol>\w+) operation)?",
         "An error occurred ("),
     rule("aws", _CONFIGURATION, Rank.TOOL,
         r"^(?:Error: |fatal error: )?(?P<message>(?:Unable to locate credentials|Credentials could not be loaded|"
@@ -215,7 +226,11 @@ RULES: tuple[Rule, ...] = (
 HEADINGS: tuple[Heading, ...] = (
     heading("helm", _CONFIGURATION, Rank.REPORT, r"^Error: (?:UPGRADE|INSTALLATION) FAILED:?\s{0,40}$",
         r"^\s{0,40}(?P<message>\S.*)"),
+    heading("tflint", _LINT, Rank.LISTED, r"^\d+ issue\(s\) found:$",
+        r"^(?:Error|Warning|Notice): (?P<message>\S.+) \((?P<code>\w+)\)$"),
     heading("terraform", _CONFIGURATION, Rank.LISTED, r"^[│╷] Error:\s{0,40}$", r"^[│] (?P<message>\S.*)"),
+    heading("wrangler", CauseClass.UNKNOWN, Rank.LISTED, r"^\s{0,8}✘ \[ERROR\] A request to the Cloudflare API ",
+        r"^\s{2,8}(?P<message>\S.*)"),
     heading("aws", _CONFIGURATION, Rank.REPORT, r"^Resource handler returned message:",
         r"^\s{0,40}(?P<message>\S.*)"),
 )  # fmt: skip

@@ -30,8 +30,7 @@ RULES: tuple[Rule, ...] = (
     rule("karma", _TEST, Rank.TEST,
         r"^(?:[A-Z][\w-]{1,30} ){1,3}[\d.]{1,20} \([^)]{1,60}\) (?P<test>\S.*) FAILED$", " FAILED"),
     rule("karma", CauseClass.TIMEOUT, Rank.LISTED,
-        r"^\s{0,8}(?P<message>Disconnected, because no message in \d+ ms.*)",
-        "Disconnected, because"),
+        r"^\s{0,8}(?P<message>Disconnected ?, because no message in \d+ ms.*)", "because no message"),
     rule("foundry", _TEST, Rank.TEST, r"^\[FAIL[.:] (?:Reason: )?(?P<message>.+?)\] (?P<test>\w+)\(", "[FAIL"),
     rule("mocha", _TEST, Rank.TEST, r"^\s{2,80}\d+\) (?P<test>\S.*)", ") ", requires=r"^\s{0,40}\d+ failing\b",
         is_titled=True),
@@ -43,6 +42,9 @@ RULES: tuple[Rule, ...] = (
         r"^\s{0,40}(?P<message>(?:AssertionError|CypressError): Timed out retrying.*)", "Timed out retrying"),
     rule("jest", CauseClass.TEST, Rank.TOOL, r"^Jest: \"?(?P<message>.{0,100}threshold .{0,200}not met.*)",
         "threshold"),
+    rule("coverage", CauseClass.TEST, Rank.TOOL,
+        r"^(?P<message>(?:(?:Code|Test|Total|Line|Branch) )?[Cc]overage\b.{0,100}\b(?:below|under|less than|"
+        r"lower than|not meet)\b.+)", "overage"),
     rule("nyc", CauseClass.TEST, Rank.TOOL, r"^ERROR: Coverage for (?P<code>\w+) \(", "ERROR: Coverage"),
     # TypeScript, bundlers, frameworks
     rule("tsc", _COMPILE, Rank.SOURCE, r"^(?P<file>[^\s(]+)\(\d+,\d+\): error (?P<code>TS\d+): (?P<message>.+)",
@@ -56,7 +58,7 @@ RULES: tuple[Rule, ...] = (
         r"^\s{0,40}(?:Type error|Module not found|Syntax error|Parsing error|Build error occurred): (?P<message>.+)",
         " error: ", "not found: "),
     rule("webpack", _COMPILE, Rank.SOURCE, r"^\s{0,40}ERROR in (?P<file>[\w./@-]+\S*)", "ERROR in "),
-    rule("esbuild", _COMPILE, Rank.SOURCE, r"^\s{0,40}✘ \[ERROR\] (?P<message>.+)", "✘ [ERROR]"),
+    rule("esbuild", _COMPILE, Rank.SOURCE, r"^\s{0,40}✘ \[ERROR\] (?!A request to the )(?P<message>.+)", "✘ [ERROR]"),
     rule("rollup", _COMPILE, Rank.SOURCE,
         r"^\[!\] (?P<message>(?!CocoaPods|No podspec|Unable to (?:find|add)|The `|Invalid `)\S.*)|"
         r"^(?:RollupError|\[vite\S*\]|\[commonjs\S*\]): (?P<code>\S.*)", "[!]", "Rollup",

@@ -46,9 +46,12 @@ RULES: tuple[Rule, ...] = (
         r"^(?:❌\s{1,40})?(?P<file>/[^:]+\.(?:swift|mm?|h)|[^\s:]+\.(?:swift|mm?)):\d+:\d+: (?:fatal )?error: "
         r"(?P<message>.+)", "error: "),
     rule("xcodebuild", _COMPILE, Rank.SOURCE, r"^❌\s{1,8}(?P<file>/[^:]+):\d+:\d+: (?P<message>\S.+)", "❌"),
+    rule("xcodebuild", CauseClass.CONFIGURATION, Rank.TOOL, r"^xcodebuild: error: (?P<message>\S.*)",
+        "xcodebuild: error: "),
     rule("xcodebuild", CauseClass.CONFIGURATION, Rank.TOOL,
-        r"^(?:xcodebuild: )?error: (?P<message>(?:No (?:profiles|signing|such module|account)|Unable to find|"
-        r"Signing for|Provisioning|Could not resolve package|unable to|The (?:workspace|project|run destination)|"
+        r"^error: (?P<message>(?:No (?:profiles|signing|such module|account)|Unable to find|"
+        r"[A-Z]+(?:_[A-Z]+)+ '[^']*' is unsupported|Signing for|Provisioning|Could not resolve package|"
+        r"unable to|The (?:workspace|project|run destination)|"
         r"Scheme ).*)", "error: "),
     rule("xcodebuild", _TEST, Rank.TOOL, r"^\s{0,40}\S+ encountered an error \((?P<message>.+)\)",
         "encountered an error"),
@@ -72,9 +75,9 @@ RULES: tuple[Rule, ...] = (
     rule("ld", _COMPILE, Rank.SOURCE, r"^.*undefined reference to [`'‘](?P<symbol>[^`'’]+)", "undefined reference"),
     rule("ld", _COMPILE, Rank.SOURCE, r"^.*cannot find (?P<symbol>-l\S+)", "cannot find -l"),
     rule("ld", _COMPILE, Rank.SOURCE,
-        r"^(?:ld|lld|\S*/ld(?:\.\w+)?|ld\.lld|wasm-ld|mold|rust-lld): (?:error: )?(?P<message>(?:library not found|"
-        r"framework not found|symbol\(s\) not found|unable to|undefined symbol|duplicate symbol|"
-        r"multiple definition|relocation|unrecognized|can't open|unknown).*)", "ld"),
+        r"^(?:ld|lld|\S*/ld(?:\.\w+)?|ld\.lld|wasm-ld|mold|rust-lld): (?:error: )?"
+        r"(?P<message>(?:(?:library|framework) (?:'[^']+' )?not found|symbol\(s\) not found|unable to|"
+        r"undefined symbol|duplicate symbol|multiple definition|relocation|unrecognized|can't open|unknown).*)", "ld"),
     rule("ld", _COMPILE, Rank.SOURCE, r"^\S*/ld(?:\.\w+)?: error: (?P<message>.+)", "ld: error", "ld.gold: error",
         "ld.lld: error"),
     rule("ld", _COMPILE, Rank.SOURCE,
@@ -141,11 +144,14 @@ RULES: tuple[Rule, ...] = (
         " • ", " - "),
     rule("pub", _DEPENDENCY, Rank.TOOL, r"^(?:Because .{1,300} (?:depends on|requires)|version solving failed)",
         "Because ", "version solving"),
+    rule("innosetup", _COMPILE, Rank.SOURCE, r"^Error on line \d+ in (?P<file>\S.*?\.iss): (?P<message>.+)",
+        "Error on line "),
     rule("verilator", _COMPILE, Rank.SOURCE, r"^%(?:Error|Warning)(?:-(?P<code>\w+))?: (?P<file>[^\s:]+):\d+",
         "%Error", "%Warning"),
     rule("nix", _COMPILE, Rank.TOOL,
         r"^\s{0,40}error: (?P<message>(?:undefined variable|attribute '|builder for '|hash mismatch|Package |"
-        r"cannot |syntax error|infinite recursion|path '|a '|flake |getting |unable to ).*)", "error: "),
+        r"cannot |syntax error|infinite recursion|path '|a '|flake |getting |unable to ).*)", "error: ",
+        requires=r"(?i)\bnix\b|\.nix\b|\bnixos\b|\.drv\b"),
     rule("latex", _COMPILE, Rank.SOURCE,
         r"^! (?P<message>(?:LaTeX|Package|Undefined|Missing|Emergency|Extra|Too many)\b.*)", "! "),
 )  # fmt: skip

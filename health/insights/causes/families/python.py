@@ -87,6 +87,8 @@ RULES: tuple[Rule, ...] = (
     # the interpreter
     rule("python", CauseClass.RESOURCES, Rank.TEST, r"^(?:.{1,300} )?Fatal Python error: (?P<code>[\w ]+)",
         "Fatal Python error"),
+    rule("python", _DEPENDENCY, Rank.EXCEPTION,
+        r"^(?:\w{1,80}\.){0,12}(?P<code>ModuleNotFoundError): (?P<message>No module named .+)", "No module named"),
     rule("python", _UNKNOWN, Rank.EXCEPTION,
         r"^(?:\w{1,80}\.){0,12}(?P<code>ModuleNotFoundError|ImportError): (?P<message>.+)", "Error: "),
     rule("python", _COMPILE, Rank.EXCEPTION,

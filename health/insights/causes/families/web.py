@@ -38,6 +38,8 @@ RULES: tuple[Rule, ...] = (
     rule("rake", CauseClass.UNKNOWN, Rank.RELAYED, r"^rake aborted!", "rake aborted!"),
     # PHP
     rule("phpunit", _TEST, Rank.TEST, r"^\d+\) (?P<test>\S+::\S+(?: with data set .+)?)", "::"),
+    rule("pint", _LINT, Rank.LISTED, r"^\s{1,8}⨯ (?P<file>\S+\.php)\s{1,80}(?P<message>[a-z_]+(?:, [a-z_]+)*)", "⨯",
+        requires=r" files, \d+ style issues?$"),
     rule("pest", _TEST, Rank.TEST, r"^\s{0,40}FAILED\s{2,80}(?P<test>\S+ > .+)", "FAILED"),
     rule("pest", _TEST, Rank.LISTED, r"^\s{0,40}[⨯] (?P<test>\S.*)", "⨯"),
     rule("codeception", _TEST, Rank.TEST, r"^\d+\) (?P<test>\w+(?:Cest|Cept|Test|Cs)?: .+)", ") ",
@@ -71,11 +73,13 @@ RULES: tuple[Rule, ...] = (
         r"The lock file is not up to date|\[Composer\\\S+|Could not (?:fetch (?!URL )|authenticate|find package)|"
         r"\[InvalidArgumentException\]|- Required package \"(?P<symbol>[^\"]+)\")", "composer.json", "requirements",
         "lock file", "[Composer", "Could not", "[Invalid", "Required package"),
+    rule("composer", CauseClass.CONFIGURATION, Rank.TOOL,
+        r"^\s{0,40}(?P<message>The '(?P<host>[^']+)' URL required authentication.*)", "URL required authentication"),
     rule("php", CauseClass.UNKNOWN, Rank.EXCEPTION, r"^In \S+ line \d+:$", " line "),
     rule("infection", _TEST, Rank.TOOL,
         r"^\s{0,40}\[ERROR\] The minimum required (?P<code>MSI|Covered Code MSI) percentage", "minimum required"),
     rule("symfony", _TEST, Rank.TOOL, r"^Remaining (?P<code>\w+) deprecation notices \(\d+\)", "deprecation notices"),
-    rule("testdox", _TEST, Rank.LISTED, r"^\s{0,8}[✘✗] (?P<test>\S.*)", "✘", "✗"),
+    rule("testdox", _TEST, Rank.LISTED, r"^\s{0,8}[✘✗] (?!\[ERROR\])(?P<test>\S.*)", "✘", "✗"),
     # .NET
     rule("dotnet", _TEST, Rank.TEST, r"^\s{0,40}(?:\[xUnit\.net [\d:.]+\]\s{1,40})?(?P<test>\S.*) \[FAIL\]$",
         "[FAIL]"),
@@ -101,6 +105,7 @@ RULES: tuple[Rule, ...] = (
     rule("pester", _TEST, Rank.TEST, r"^\s{0,40}\[-\] (?P<test>\S.*?)(?: [\d.]+m?s.*)?$", "[-] "),
     # Elixir, Perl
     rule("exunit", _TEST, Rank.TEST, r"^\s{1,40}\d+\) (?P<test>(?:test|property|doctest) .+ \(\S+\))$", ") "),
+    rule("mix", _LINT, Rank.SOURCE, r"^\*\* \(Mix\) (?P<message>mix format failed .+)", "** (Mix)"),
     rule("elixir", _COMPILE, Rank.SOURCE,
         r"^\*\* \((?P<code>CompileError|SyntaxError|TokenMissingError|MismatchedDelimiterError)\) (?P<message>.+)",
         "** ("),
@@ -148,6 +153,8 @@ HEADINGS: tuple[Heading, ...] = (
     heading("phpcs", _LINT, Rank.TOOL, r"^FILE: \S+",
         r"^\s{0,40}\d+ \| (?:ERROR|WARNING)\s{1,40}\| (?P<message>\S.*)"),
     heading("php", CauseClass.UNKNOWN, Rank.EXCEPTION, r"^In \S+ line \d+:$", r"^\s{2,80}(?P<message>\S.*)"),
+    heading("mix", _LINT, Rank.LISTED, r"^The following files (?:were|are) not formatted:",
+        r"^\s{0,8}(?:\* )?(?P<file>\S+\.(?:exs?|heex))$"),
     heading("testdox", _TEST, Rank.LISTED, r"^Summary of (?:non-successful tests|all failing tests|failures):",
         r"^\s{0,40}(?P<test>\S.*)"),
 )  # fmt: skip
