@@ -266,3 +266,29 @@ def test_logs_are_locked_in_the_order_of_their_keys(
     if engine.dialect.name == "postgresql":
         assert all(text.endswith("FOR UPDATE") for text in locks)
     assert [text for text in statements if "FOR UPDATE" in text and "job_logs" in text and text not in locks] == []
+
+
+@SQLITE
+def test_a_batch_is_written_by_primary_key(application: RuleApplication, engine: Engine) -> None:
+    """Other writers wait meanwhile."""
+    said: list[tuple[str, Any]] = []
+
+    def note(*given: Any) -> None:
+        if not given[5]:
+            said.append((given[2], given[3]))
+
+    save(engine, RULE)
+    event.listen(engine, "before_cursor_execute", note)
+    assert application.run(seconds=30) == len(MATCHING)
+    event.remove(engine, "before_cursor_execute", note)
+    locks = "SELECT job_logs.job_id, job_logs.fetched_at"
+    written = [pair for pair in said if "DELETE FROM job_causes" in pair[0] or pair[0].startswith(locks)]
+    with engine.connect() as connection:
+        plans = [
+            str(row[-1])
+            for text, values in written
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)
+        ]
+    read = [step for step in plans if step.split()[1] in ("job_causes", "job_logs")]
+    assert len(read) >= 2
+    assert [step for step in read if "(repository_id=? AND job_id=?)" not in step] == []

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal_column, select
 from sqlalchemy.orm import Session
 
-from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.definitions.records import CauseRecord
 from db.definitions.scope import Window
 from db.enums import CauseSource, LogState
-from db.jobs.decisive_failures import caused_by_cancellation
+from db.jobs.decisive_failures import has_causes
 from db.logs.log_queries import readable_text
 from db.logs.pending_logs import failed_step
 from db.models import Attempt, Job, JobCause, JobLog, Repository, Run
@@ -206,7 +205,7 @@ def _of_failed_jobs(query: Select[Any]) -> Select[Any]:
     return (
         query.join(Repository, Repository.id == Run.repository_id)
         .join(Attempt, of_attempt, isouter=True)
-        .where(~Job.copied, ~Job.phantom, or_(Job.conclusion.in_(FAILED_CONCLUSIONS), caused_by_cancellation()))
+        .where(~Job.copied, ~Job.phantom, has_causes())
     )
 
 
