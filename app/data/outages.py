@@ -99,7 +99,7 @@ def serve_stale(query: _Query) -> _Query:
     Raises DatabaseDown if there is none.
 
     The version of the data and the clock advance between two reads of a page. Arguments are the same if they differ
-    only in the version and in points in time of up to `_MAX_DRIFT`; windows must have the same length.
+    only in `version`, in `marks` and in points in time of up to `_MAX_DRIFT`; windows must have the same length.
     """
     results: OrderedDict[Any, list[_StaleResult]] = OrderedDict()
     _stale_results.append(results)
@@ -138,11 +138,12 @@ class _StaleResult:
 
 
 def _result_key(arguments: Mapping[str, Any]) -> tuple[Any, tuple[datetime, ...]]:
-    """(arguments that must be equal, points in time that may drift). The version belongs to neither."""
+    """(arguments that must be equal, points in time that may drift). Versions of the data and of marks belong to
+    neither: with them, old results would remain."""
     equal: list[Any] = []
     moments: list[datetime] = []
     for name, value in arguments.items():
-        if name == "version":
+        if name in ("version", "marks"):
             continue
         if isinstance(value, Window):
             equal.append((name, value.span))

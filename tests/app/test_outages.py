@@ -1,7 +1,9 @@
 """While the database is away, pages show what they read last, and say since when."""
 
+import gc
 import re
 import time
+import weakref
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -194,3 +196,24 @@ def damaged(empty: Engine) -> Engine:
     with empty.begin() as connection:
         connection.exec_driver_sql("UPDATE sync_states SET gaps = '{'")
     return empty
+
+
+def test_the_last_result_outlives_a_change_of_marks_and_earlier_ones_do_not() -> None:
+    from app.data.outages import DatabaseDown, serve_stale
+
+    class Result:
+        pass
+
+    is_down = False
+
+    @serve_stale
+    def causes(repo: str, version: int, marks: tuple[int, datetime | None]) -> Result:
+        if is_down:
+            raise DatabaseDown
+        return Result()
+
+    results = [weakref.ref(causes("acme/web", number, (number, None))) for number in range(6)]
+    gc.collect()
+    assert [result() is not None for result in results] == [False] * 5 + [True]
+    is_down = True
+    assert causes("acme/web", 9, (9, None)) is results[-1]()
