@@ -23,6 +23,8 @@ from health.insights.causes.queries import Cause
 TRIAGE, SEEN = "triage", "seen"
 UNTRIAGED, KNOWN, NEW = "untriaged", "known", "new"
 _LABELS = {TRIAGE: {UNTRIAGED: "Untriaged", KNOWN: "Marked known"}, SEEN: {NEW: "New"}}
+# Why new causes are unknown.
+UNKNOWN_NEW = "the week before this period is not completely collected"
 _MAX_SHOWN = 60
 
 
@@ -71,9 +73,13 @@ def contains(cause: Cause, text: str) -> bool:
     return text.lower() in "\n".join((cause.line, cause.tool, cause.subject or "", ticket, *workflows)).lower()
 
 
-def requested_filter(text: str) -> CauseFilter:
-    """The filter of the URL; invalid values are reported and ignored. `text`: that of the search box."""
-    return CauseFilter(controls.linked_classes(), _requested(TRIAGE), _requested(SEEN), text)
+def requested_filter(text: str, new_since: datetime | None) -> CauseFilter:
+    """The filter of the URL; invalid values are reported and ignored, as are new causes where they are unknown. `text`:
+    that of the search box."""
+    seen = _requested(SEEN)
+    if seen and new_since is None:
+        view_state.report(f"{SEEN}={seen} is ignored: {UNKNOWN_NEW}, so that it is unknown which causes are new.")
+    return CauseFilter(controls.linked_classes(), _requested(TRIAGE), seen if new_since else "", text)
 
 
 def _requested(parameter: str) -> str:
@@ -104,7 +110,12 @@ def filter_chips(items: Sequence[Cause], chosen: CauseFilter, new_since: datetim
         others = tuple(name for name in chosen.classes if name != kind)
         target = _changed(url_state.CLASS_KEY, others if is_on else (*chosen.classes, kind.value))
         chips.append(_chip(cause_class_label(kind), counts[kind], target, is_on=is_on))
-    states = [_state_chip(SEEN, NEW, chosen.seen, replace(chosen, seen=NEW).matching(items, new_since))]
+    if new_since:
+        states = [_state_chip(SEEN, NEW, chosen.seen, replace(chosen, seen=NEW).matching(items, new_since))]
+    else:
+        title = html(f"Unknown: {UNKNOWN_NEW}")
+        label = _LABELS[SEEN][NEW]
+        states = [f'<span class="ph-filter-chip" title="{title}">{label} <b>{formatting.NO_DATA}</b></span>']
     for value in (UNTRIAGED, KNOWN):
         states.append(
             _state_chip(TRIAGE, value, chosen.triage, replace(chosen, triage=value).matching(items, new_since))

@@ -82,7 +82,7 @@ def key_figures(
             else "no complete data of the week before",
             "Causes with no earlier run on record",
             (),
-            list_address((SEEN, NEW)),
+            list_address((SEEN, NEW)) if new_since else "",
         ),
         MetricCard(
             "untriaged_causes",

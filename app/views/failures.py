@@ -53,8 +53,8 @@ if fingerprint:
 
 causes = findings.causes(scope, window, now, status.version, selection.interval())
 trends = selection.trends(status.version)
-chosen = cause_filter.requested_filter(failure_causes.search_text())
 since = cause_filter.new_since(data, window)
+chosen = cause_filter.requested_filter(failure_causes.search_text(), since)
 if trends.comparison.current.runs.failure or causes.items:
     summary = findings.cause_summary(scope, window, now, status.version, selection.interval())
     failure_causes.key_figures(causes, summary, trends, selection.period_length(), now, since)
