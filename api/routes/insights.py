@@ -19,7 +19,7 @@ from health.insights import flaky as flaky_workflows
 from health.insights import regressions as regression_detector
 from health.insights.causes import queries as failure_causes
 from health.insights.causes.model import CauseClass
-from health.insights.causes.queries import MAX_JOBS
+from health.insights.causes.queries import CauseRuns, Causes
 from health.insights.causes.triage import TriageState
 from health.insights.flaky import MAX_RUNS_FOR_JOBS, RERUN_DELAY
 from health.insights.regressions import LOOK_BACK, evaluation_time
@@ -95,7 +95,7 @@ def failures(
         causes = failure_causes.causes(
             session, query.scope, query.window, now, limit=limit, periods=periods, classes=classes or (), triage=triage
         )
-        notes = _truncated_jobs_note(causes.truncated) + _truncation_note(limit, causes.total, "causes")
+        notes = _truncated_jobs_note(causes) + _truncation_note(limit, causes.total, "causes")
         return schemas.Failures.from_row(
             causes,
             items=[schemas.Cause.from_cause(cause) for cause in causes.items],
@@ -135,7 +135,7 @@ def failure(
         result = failure_causes.cause_runs(session, fingerprint, query.scope, query.window, now, limit=limit)
         if result is None:
             raise Problem(404, "No failed run that matches the window and the filters has this cause.")
-        notes = _truncated_jobs_note(result.truncated) + _truncation_note(limit, result.cause.runs, "runs")
+        notes = _truncated_jobs_note(result) + _truncation_note(limit, result.cause.runs, "runs")
         return schemas.Failure.model_validate(
             {
                 "window": query.window,
@@ -210,8 +210,10 @@ def _flaky_notes(runs: int, window: Window, now: datetime) -> list[str]:
     return notes
 
 
-def _truncated_jobs_note(truncated: bool) -> list[str]:
-    return [f"Only the newest {MAX_JOBS:,} failed jobs of the window were evaluated."] if truncated else []
+def _truncated_jobs_note(result: Causes | CauseRuns) -> list[str]:
+    return (
+        [f"Only the newest {result.looked_at:,} failed jobs of the window were evaluated."] if result.truncated else []
+    )
 
 
 def _list_fields(items: Sequence[Any], limit: int, noun: str, notes: Sequence[str] = ()) -> dict[str, Any]:

@@ -215,7 +215,10 @@ class Failures(Schema):
     classes: list[ClassCount] = Field(
         description="Counts by class, those with most jobs first; `class` does not change them"
     )
-    looked_at: int = Field(description="Number of failed jobs in the window with a cause; at most the newest 20,000")
+    looked_at: int = Field(
+        description="Number of failed jobs in the window with a cause; at most the newest 20,000, fewer if they have "
+        "more than 40,000 causes"
+    )
     unnamed: int = Field(description="Number of failed runs in the window without a cause")
     note: str | None = Field(description=_NOTE)
     data: Data = Field(description=_COMPLETENESS)

@@ -2,7 +2,7 @@
 states otherwise."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,8 @@ from db.runs.run_queries import RunRow, select_runs
 Key = tuple[int, int]
 # The end of a window whose commits are compared.
 SAME_COMMIT_WINDOW = timedelta(days=14)
+# Of one statement, which has each twice.
+_MAX_FINGERPRINTS = 5_000
 # The job of a log. An index finds the jobs of a run, and the logs of jobs; there is none of the logs of a run.
 _LOGGED_JOB = aliased(Job)
 _OF_RUN = and_(_LOGGED_JOB.repository_id == Run.repository_id, _LOGGED_JOB.run_id == Run.id)
@@ -85,9 +87,11 @@ def count_same_commit_flakes(session: Session, scope: Scope, window: Window) -> 
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: int) -> list[CauseOccurrence]:
+def list_failed_jobs(
+    session: Session, scope: Scope, window: Window, *, limit: int, max_causes: int
+) -> list[CauseOccurrence]:
     """The newest `limit` failed jobs of the window that have a fingerprint, newest first, each once for each of its
-    causes, the first cause first."""
+    causes, the first cause first. Ends after `max_causes` causes, so that some of the last job may be left out."""
     columns = [
         Run.repository_id,
         Run.workflow_id,
@@ -132,6 +136,7 @@ def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: i
         .select_from(newest)
         .join(JobCause, of_job, isouter=True)
         .order_by(jobs.created_at.desc(), jobs.run_id.desc(), jobs.job_id, JobCause.position)
+        .limit(max_causes)
     )
     return [CauseOccurrence(*row) for row in session.execute(query)]
 
@@ -150,6 +155,13 @@ def list_unshared_causes(session: Session, scope: Scope, window: Window, *, limi
         .limit(limit)
     )
     return [(row[0], row[1], row[2]) for row in session.execute(query)]
+
+
+def batches_with_causes(fingerprints: Collection[str]) -> Iterator[Subquery]:
+    """As jobs_with_causes, for any number of fingerprints: a statement has a limited number of parameters."""
+    names = sorted(fingerprints)
+    for first in range(0, len(names), _MAX_FINGERPRINTS):
+        yield jobs_with_causes(names[first : first + _MAX_FINGERPRINTS])
 
 
 def jobs_with_causes(fingerprints: Collection[str]) -> Subquery:
@@ -174,21 +186,19 @@ def first_and_last_seen(
 ) -> dict[str, tuple[datetime, datetime]]:
     """When the first and the last stored run of the scope with a fingerprint, or an earlier one of its cause, were
     created, by fingerprint. Reads the entire history."""
-    if not fingerprints:
-        return {}
-    names = all_fingerprints(session, fingerprints)
-    jobs = jobs_with_causes(names.keys())
-    of_run, failed = of_failed_run(jobs)
-    query = (
-        select(jobs.c.fingerprint, func.min(Run.created_at), func.max(Run.created_at))
-        .join(Run, of_run)
-        .where(*in_scope(session, scope), failed)
-        .group_by(jobs.c.fingerprint)
-    )
+    names = all_fingerprints(session, fingerprints) if fingerprints else {}
     times: dict[str, tuple[datetime, datetime]] = {}
-    for name, first, last in session.execute(query):
-        known = times.get(names[name], (first, last))
-        times[names[name]] = min(first, known[0]), max(last, known[1])
+    for jobs in batches_with_causes(names.keys()):
+        of_run, failed = of_failed_run(jobs)
+        query = (
+            select(jobs.c.fingerprint, func.min(Run.created_at), func.max(Run.created_at))
+            .join(Run, of_run)
+            .where(*in_scope(session, scope), failed)
+            .group_by(jobs.c.fingerprint)
+        )
+        for name, first, last in session.execute(query):
+            known = times.get(names[name], (first, last))
+            times[names[name]] = min(first, known[0]), max(last, known[1])
     return {name: times[names[name]] for name in fingerprints if names[name] in times}
 
 
@@ -251,18 +261,17 @@ def runs_by_fingerprint(
     session: Session, scope: Scope, window: Window, fingerprints: Collection[str]
 ) -> list[tuple[str, int]]:
     """Distinct pairs of fingerprint and id of a run with it, or with an earlier one of its cause."""
-    if not fingerprints:
-        return []
-    names = all_fingerprints(session, fingerprints)
-    jobs = jobs_with_causes(names.keys())
-    of_run, failed = of_failed_run(jobs)
-    query = (
-        select(jobs.c.fingerprint, Run.id)
-        .join(Run, of_run)
-        .where(*in_scope(session, scope), *in_window(window), failed)
-        .distinct()
-    )
-    runs = {(names[name], run_id) for name, run_id in session.execute(query)}
+    names = all_fingerprints(session, fingerprints) if fingerprints else {}
+    runs: set[tuple[str, int]] = set()
+    for jobs in batches_with_causes(names.keys()):
+        of_run, failed = of_failed_run(jobs)
+        query = (
+            select(jobs.c.fingerprint, Run.id)
+            .join(Run, of_run)
+            .where(*in_scope(session, scope), *in_window(window), failed)
+            .distinct()
+        )
+        runs |= {(names[name], run_id) for name, run_id in session.execute(query)}
     given: dict[str, list[str]] = defaultdict(list)
     for name in fingerprints:
         given[names[name]].append(name)

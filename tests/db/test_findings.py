@@ -5,27 +5,27 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Engine, event, insert, select
 
 from collector.logs.reextraction import extract_outdated_causes
 from db.collection.sync_state import sync_state
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
-from db.models import CauseAlias, JobCause, JobLog
+from db.models import CauseAlias, Job, JobCause, JobLog
 from health.alerts.attention import attention
-from health.insights.causes.cause_context import cause_context
+from health.insights.causes.cause_context import cause_context, first_run
 from health.insights.causes.class_trend import ClassCount
 from health.insights.causes.distinctions import Feature
 from health.insights.causes.identity import fingerprint_of
-from health.insights.causes.queries import cause_runs, causes, summarize
+from health.insights.causes.queries import MAX_CAUSES, cause_runs, causes, summarize
 from health.insights.causes.triage import Triage, set_triage
-from health.insights.finding_queries import run_times_of_cause
+from health.insights.finding_queries import first_and_last_seen, run_times_of_cause
 from health.insights.fingerprints import earlier_fingerprint
 from health.insights.regressions import regressions
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.causes import add_cause
 from tests.failed_logs import excerpt_of
-from tests.findings import BEFORE, CAUSE, DAY, LATEST, LINE, LONG_AGO, OTHER_CAUSE, fill, name_cause, named
+from tests.findings import BEFORE, CAUSE, DAY, LATEST, LINE, LONG_AGO, OTHER_CAUSE, failed_job, fill, name_cause, named
 from tests.kept import Kept
 
 NOW = NOON + timedelta(hours=6)
@@ -117,6 +117,43 @@ def test_the_runs_of_a_cause_are_compared_with_the_others_of_their_workflows(fil
     assert only.others_share == pytest.approx(1 / 22)
     # Two more runs have the cause, in jobs without a runner.
     assert (context.jobs, context.runs, context.since, nothing.jobs) == (8 + 22 + 3 + 2, 10, None, 0)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_causes_of_a_window_are_limited(engine: Engine) -> None:
+    """20 failed tests of each job: the last job with some causes above the limit is left out. A statement of PostgreSQL
+    has at most 65,535 parameters."""
+    add_repository(engine)
+    store_runs(engine, run(1, conclusion="failure"))
+    ids = range(10, 10 + MAX_CAUSES // 20 + 1)
+    with write_scope(engine) as session:
+        session.execute(insert(Job.__table__), [failed_job(job_id, 1) for job_id in ids])
+        logs = {"repository_id": 1, "run_id": 1, "state": "stored", "truncated": False, "tries": 1, "requested_at": NOW}
+        session.execute(
+            insert(JobLog.__table__),
+            [logs | {"job_id": job_id, "error_line": "a", "fingerprint": f"{job_id}-0"} for job_id in ids],
+        )
+        shared = {
+            "repository_id": 1, "run_id": 1, "kind": "test", "tool": "pytest", "subject": "test_a", "message": "",
+            "line": "FAILED", "source": "log", "created_at": NOON,
+        }  # fmt: skip
+        session.execute(
+            insert(JobCause.__table__),
+            [
+                shared | {"job_id": job_id, "position": position, "fingerprint": f"{job_id}-{position}"}
+                for job_id in ids
+                for position in range(20)
+            ],
+        )
+    with session_scope(engine) as session:
+        listed = causes(session, ALL, MONTH, NOW, limit=1)
+        assert (listed.total, listed.looked_at, listed.truncated) == (MAX_CAUSES, MAX_CAUSES // 20, True)
+        one = cause_runs(session, "10-1", ALL, MONTH, NOW)
+        assert one is not None
+        assert (one.truncated, one.looked_at, one.cause.jobs) == (True, MAX_CAUSES // 20, 1)
+        names = [f"{job_id}-{position}" for job_id in ids for position in range(20)]
+        assert len(first_and_last_seen(session, ALL, names)) == len(names)
+        assert first_run(session, ALL, names) is not None
 
 
 def test_causes_have_class_tool_subject_and_mark(filled: Engine) -> None:

@@ -158,7 +158,7 @@ def test_failed_jobs_are_read_by_their_runs(pair: tuple[Engine, Engine]) -> None
             session.execute(insert(JobLog.__table__), [_failed_log(run_id) for run_id in ids])
             session.execute(insert(JobCause.__table__), [_cause(session, run_id) for run_id in ids])
         with Session(engine) as session, effort() as reading:
-            assert len(list_failed_jobs(session, Scope(), MONTH, limit=1_000)) == runs
+            assert len(list_failed_jobs(session, Scope(), MONTH, limit=1_000, max_causes=1_000)) == runs
             assert failures_without_cause(session, Scope(), MONTH) == 0
         listed.append(reading)
     assert listed[0].statements == listed[1].statements

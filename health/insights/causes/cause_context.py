@@ -15,7 +15,7 @@ from db.models import Job, Run
 from db.runs.run_filters import in_scope, in_window
 from db.runs.run_queries import RunRow
 from health.insights.causes.distinctions import Distinction, JobContext, distinctions
-from health.insights.finding_queries import CauseOccurrence, jobs_with_causes, list_runs_by_id, of_failed_run
+from health.insights.finding_queries import CauseOccurrence, batches_with_causes, list_runs_by_id, of_failed_run
 
 MAX_COMPARED_JOBS = 20_000
 
@@ -46,17 +46,18 @@ def cause_context(
 def first_run(session: Session, scope: Scope, fingerprints: Collection[str]) -> RunRow | None:
     """The first stored run of the scope with one of the fingerprints, or an earlier one of their causes; null
     without one. Reads the entire history."""
-    jobs = jobs_with_causes(all_fingerprints(session, fingerprints).keys())
-    of_run, failed = of_failed_run(jobs)
-    query = (
-        select(Run.id)
-        .join(jobs, of_run)
-        .where(*in_scope(session, scope), failed)
-        .order_by(Run.created_at, Run.id)
-        .limit(1)
-    )
-    run_id = session.scalar(query)
-    return None if run_id is None else next(iter(list_runs_by_id(session, [run_id])), None)
+    first: list[tuple[datetime, int]] = []
+    for jobs in batches_with_causes(all_fingerprints(session, fingerprints).keys()):
+        of_run, failed = of_failed_run(jobs)
+        query = (
+            select(Run.created_at, Run.id)
+            .join(jobs, of_run)
+            .where(*in_scope(session, scope), failed)
+            .order_by(Run.created_at, Run.id)
+            .limit(1)
+        )
+        first += [(row[0], row[1]) for row in session.execute(query)]
+    return next(iter(list_runs_by_id(session, [min(first)[1]])), None) if first else None
 
 
 def _list_jobs(

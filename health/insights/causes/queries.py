@@ -49,7 +49,7 @@ def _counts(times: Iterable[datetime], days: dict[datetime, int]) -> list[int]:
     return counts
 
 
-MAX_JOBS = 20_000
+MAX_JOBS, MAX_CAUSES = 20_000, 40_000
 # Of a line whose class is not stored yet; annotations of the runner have no limit.
 _MAX_LINE = 2_000
 
@@ -88,8 +88,8 @@ class Cause:
 class Causes:
     """`items` are sorted by frequency, most frequent first; `total` also counts those that are not listed. `looked_at`
     is the number of failed jobs with a cause, `unnamed` that of failed runs without one. `truncated`: only the newest
-    20,000 jobs were evaluated. `trend`: runs by class over time, and `classes`: counts by class, those with most jobs
-    first, of all causes."""
+    `looked_at` jobs were evaluated, at most 20,000 with 40,000 causes. `trend`: runs by class over time, and `classes`:
+    counts by class, those with most jobs first, of all causes."""
 
     items: list[Cause]
     looked_at: int
@@ -130,7 +130,7 @@ class CauseRuns:
     in which a job failed, by job id; a later attempt may have passed. `job_names` are the names of the jobs by id.
     `failed_jobs` are all failed jobs of the window with the cause, newest first, and `first_run` is the first stored
     run of the scope with it, in the window or not. `streaks`: those of the default branches whose last completed run
-    failed with the cause, the longest first."""
+    failed with the cause, the longest first. `looked_at` as in Causes."""
 
     cause: Cause
     runs: list[tuple[RunRow, CauseOccurrence]]
@@ -140,6 +140,7 @@ class CauseRuns:
     failed_jobs: list[CauseOccurrence]
     first_run: RunRow | None
     streaks: list[Streak] = field(default_factory=list)
+    looked_at: int = 0
 
 
 def runs_by_day(session: Session, fingerprint: str, window: Window) -> list[int]:
@@ -212,15 +213,17 @@ def cause_runs(
     names = {job_id: name for job_id, (_, name) in details.items()}
     fingerprints = {item for job in grouped[key] for item in (job.fingerprint, job.stored_fingerprint) if item}
     first = first_run(session, scope, fingerprints)
-    return CauseRuns(cause, runs, truncated, attempts, names, grouped[key], first, streaks)
+    looked_at = len({job.job_id for job in failed_jobs})
+    return CauseRuns(cause, runs, truncated, attempts, names, grouped[key], first, streaks, looked_at)
 
 
 def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[CauseOccurrence], bool]:
     """The newest failed jobs, and whether there are more. Fingerprints of earlier rules are recomputed from the line;
     after an upgrade, the collector needs some time to do that with the stored ones."""
-    jobs = finding_queries.list_failed_jobs(session, scope, window, limit=MAX_JOBS + 1)
+    limits = {"limit": MAX_JOBS + 1, "max_causes": MAX_CAUSES + 1}
+    jobs = finding_queries.list_failed_jobs(session, scope, window, **limits)
     ids = dict.fromkeys(job.job_id for job in jobs)
-    is_truncated = len(ids) > MAX_JOBS
+    is_truncated = len(ids) > MAX_JOBS or len(jobs) > MAX_CAUSES
     omitted = next(reversed(ids)) if is_truncated else None
     return [_with_current_fingerprint(job) for job in jobs if job.job_id != omitted], is_truncated
 
