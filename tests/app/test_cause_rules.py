@@ -8,13 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import streamlit as st
+from sqlalchemy import and_, select
 from streamlit.testing.v1 import AppTest
 
 from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
 from db.enums import LogState
 from db.logs.log_writes import store_log
-from db.models import JobLog
+from db.models import Job, JobLog, Run
 from health.insights.causes import stored_rules
 from health.insights.causes.identity import fingerprint
 from health.insights.causes.model import CauseClass
@@ -115,6 +116,12 @@ def test_rules_are_listed_with_matches_and_state(seeded: Seeded, open_page: Open
     second = add(seeded, "Other", "a.c", is_expression=True, enabled=False)
     with write_scope(seeded.engine) as session:
         add_cause(session, 800100, 8001, fingerprint=rule_fingerprint(first), at=seeded.now)
+        # The job was allowed to fail: the page of the cause does not list it.
+        of_run = and_(Run.repository_id == Job.repository_id, Run.id == Job.run_id)
+        passed_jobs = select(Job).join(Run, of_run).where(Run.repository_id == 1, Run.conclusion == "success")
+        passed = session.scalars(passed_jobs.order_by(Run.created_at.desc())).first()
+        assert passed is not None
+        add_cause(session, passed.id, passed.run_id, fingerprint=rule_fingerprint(first), at=seeded.now)
         mark_applied(session, list_rules(session)[1], seeded.now)
     page = open_page("failures")
     (link,) = [block for block in html(page) if "Rules that name failure causes" in block]
