@@ -20,12 +20,12 @@ from health.insights.causes.model import CauseClass
 from health.insights.causes.queries import Cause
 
 # Parameters of the URL with their values and labels.
-TRIAGE, SEEN = "triage", "seen"
+CAUSE, TRIAGE, SEEN = "cause", "triage", "seen"
 UNTRIAGED, KNOWN, NEW = "untriaged", "known", "new"
 _LABELS = {TRIAGE: {UNTRIAGED: "Untriaged", KNOWN: "Marked known"}, SEEN: {NEW: "New"}}
 # Why new causes are unknown.
 UNKNOWN_NEW = "the week before this period is not completely collected"
-_MAX_SHOWN = 60
+_MAX_SHOWN, _MAX_FINGERPRINT = 60, 64
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,19 @@ def requested_filter(text: str, new_since: datetime | None) -> CauseFilter:
     return CauseFilter(controls.linked_classes(), _requested(TRIAGE), seen if new_since else "", text)
 
 
+def requested_cause() -> str:
+    """The fingerprint of the cause that the URL selects; empty for the list. A longer value is reported."""
+    whole = st.query_params.get(CAUSE, "")
+    if len(whole) > _MAX_FINGERPRINT:
+        shown, limit = whole[:_MAX_SHOWN], _MAX_FINGERPRINT
+        view_state.report(f"{CAUSE}={shown}… is too long: its first {limit} characters apply.")
+    return whole[:_MAX_FINGERPRINT]
+
+
 def _requested(parameter: str) -> str:
     value = st.query_params.get(parameter, "")
+    if len(st.query_params.get_all(parameter)) > 1:
+        view_state.report(f"{parameter} has several values: only {value[:_MAX_SHOWN]} applies.")
     if value and value not in _LABELS[parameter]:
         expected = " or ".join(_LABELS[parameter])
         view_state.report(f"{parameter}={value[:_MAX_SHOWN]} is unknown and was ignored (expected {expected}).")

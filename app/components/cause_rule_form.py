@@ -25,7 +25,7 @@ _LABELS = {
     "jobs": "Jobs",
     "steps": "Steps",
 }
-_MAX_PATTERN = 500
+MAX_PATTERN = 500
 _FORM_KEY, _NUMBER_KEY = "cause-rule-form", "cause-rule-form-number"
 _OPTIONS_PERIOD = timedelta(days=90)
 _JOB_HELP = "The name of a job, with or without the values of its matrix, or a pattern: * matches any text"
@@ -73,7 +73,7 @@ def rule_form(rule: CauseRule, version: int) -> CauseRule | None:
         "Line contains",
         rule.pattern,
         key=f"cause-rule-pattern-{tag}",
-        max_chars=_MAX_PATTERN,
+        max_chars=MAX_PATTERN,
         help="A text that a line of the failed step contains, or a regular expression; upper and lower case are equal",
     )
     errors["pattern"] = st.empty()

@@ -13,7 +13,7 @@ from app.data import cause_rules
 from app.data.cause_rules import RuleMatches
 from app.data.causes import SessionEnded
 from app.data.outages import Unavailable
-from app.filters import selection, view_state
+from app.filters import controls, selection, view_state
 from app.status_style import cause_class_label
 from app.widgets import cells
 from app.widgets.cells import Cell
@@ -74,7 +74,7 @@ def rule_link(fingerprint: str) -> str:
 def new_rule_link(text: str, *, regex: bool = False, jobs: Sequence[str] = (), classes: Sequence[str] = ()) -> str:
     """A link to the form of a new rule with these values, as HTML. The selected repositories become its scope."""
     query = [(SHOW, SECTION), (RULE, "new"), (_TEXT, text), *([(_REGEX, 1)] if regex else [])]
-    query += [(_JOB, job) for job in jobs] + [(_CLASS, kind) for kind in classes[:1]]
+    query += [(_JOB, job) for job in jobs] + [(_CLASS, kind) for kind in classes]
     hover = "A rule gives all failures with this line one name and class; it ignores upper and lower case"
     return cells.anchor("Save as rule", "failures", [*query, *_filters()], hover=hover)
 
@@ -150,10 +150,20 @@ def _requested_rule(rules: Sequence[CauseRule]) -> CauseRule | None:
 
 
 def _new_rule() -> CauseRule:
+    """A rule with the values of the URL. Invalid ones are reported and ignored."""
     parameters = st.query_params
     is_expression = parameters.get(_REGEX, "") == "1"
-    text = parameters.get(_TEXT, "").strip()[: None if is_expression else MAX_LENGTH]
-    classes = [kind for kind in parameters.get_all(_CLASS) if kind in tuple(CauseClass)]
+    if (flag := parameters.get(_REGEX, "")) not in ("", "1"):
+        view_state.report(f"{_REGEX}={flag[:_MAX_NAME]} is unknown and was ignored (expected 1).")
+    whole = parameters.get(_TEXT, "").strip()
+    text = whole[: cause_rule_form.MAX_PATTERN if is_expression else MAX_LENGTH]
+    if text != whole:
+        view_state.report(f"{_TEXT}={text[:_MAX_NAME]}… is too long: its first {len(text)} characters apply.")
+    classes = controls.linked_classes()
+    if len(classes) > 1:
+        names = ", ".join(cause_class_label(kind) for kind in classes)
+        unknown = cause_class_label(CauseClass.UNKNOWN)
+        view_state.report(f"A rule has one class, but the link has {names}: the form begins with {unknown}.")
     return CauseRule(
         name=truncate(text, _MAX_NAME) or "New rule",
         pattern=text,

@@ -21,22 +21,22 @@ if not status.has_runs:
 
 now = window_end(status.version)
 scope, window, time = selection.scope(), selection.window(now), selection.time_query()
-fingerprint = st.query_params.get("cause", "")
 if cause_rules.is_requested():
     cause_rules.section(scope, window, now, status.version, session.zone())
     st.stop()
+fingerprint = cause_filter.requested_cause()
 data = figures.completeness(scope, window, status.version)
 if fingerprint:
-    cause_runs = findings.cause_runs(fingerprint[:64], scope, window, now, status.version)
+    cause_runs = findings.cause_runs(fingerprint, scope, window, now, status.version)
     if cause_runs is None:
         completeness(data, window.since, scope.repos)
-        cause_page.unknown_cause(selection.describe(), is_stored=findings.has_cause(fingerprint[:64], status.version))
+        cause_page.unknown_cause(selection.describe(), is_stored=findings.has_cause(fingerprint, status.version))
         st.stop()
     cause_page.cause_head(cause_runs, cause_filter.shared_query())
     cause_triage.cause_actions(cause_runs.cause)
     completeness(data, window.since, scope.repos)
     key, zone = cause_runs.cause.fingerprint, session.zone()
-    context = findings.cause_context(fingerprint[:64], scope, window, now, zone, status.version)
+    context = findings.cause_context(fingerprint, scope, window, now, zone, status.version)
     if context:
         files = "distinctions", lambda: cause_page.distinctions_export(context, cause_runs, time)
         export = files if context.distinctions else None

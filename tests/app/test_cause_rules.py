@@ -22,7 +22,7 @@ from health.insights.causes.model import CauseClass
 from health.insights.causes.rules import CauseRule, rule_fingerprint
 from health.insights.causes.stored_rules import add_rule, list_rules, mark_applied
 from tests.app.conftest import Open
-from tests.app.reading import everything, html, table
+from tests.app.reading import everything, html, markdown, table
 from tests.app.seeding import SECRET_LINE, Seeded
 from tests.causes import add_cause
 
@@ -231,6 +231,22 @@ def test_an_unknown_section_or_rule_is_reported(seeded: Seeded, open_page: Open)
     assert errors(page) == [], "an empty pattern is no error before something is entered"
     page.button(key="cause-rule-close").click().run()
     assert "rule" not in page.query_params
+
+
+def test_values_that_a_new_rule_cannot_have_are_reported(seeded: Seeded, open_page: Open) -> None:
+    search = open_page("search", text="registry", **{"class": ["test", "lint"]})
+    link = re.search(r'href="failures\?(show=rules[^"]*)"', "\n".join(html(search)))
+    assert link is not None
+    query = parse_qs(link[1].replace("&amp;", "&"))
+    page = open_page("failures", **query | {"regex": "2", "text": "registry " + "x" * 300})
+    shown = markdown(page).replace("\\", "")
+    assert "A rule has one class, but the link has Test, Lint: the form begins with Unknown." in shown
+    assert "regex=2 is unknown and was ignored (expected 1)" in shown
+    assert "is too long: its first 200 characters apply" in shown
+    assert page.selectbox(key=field(page, "class")).value == CauseClass.UNKNOWN
+    assert len(page.text_input(key=field(page, "pattern")).value) == 200
+    page = open_page("failures", show="rules", rule="new", text="registry", **{"class": "tset"})
+    assert "class=tset is unknown (expected one of test, compile" in markdown(page).replace("\\", "")
 
 
 def test_the_page_of_a_cause_leads_to_a_rule(seeded: Seeded, open_page: Open) -> None:

@@ -108,6 +108,12 @@ def test_invalid_filters_are_reported_and_ignored(failed: Seeded, open_page: Ope
     assert "class=tset is unknown (expected one of test, compile" in shown
     assert "triage=<b> is unknown and was ignored (expected untriaged or known)" in shown
     assert "seen=old is unknown and was ignored (expected new)" in shown
+    page = open_page("failures", triage=["known", "untriaged"], seen=["new", "new"])
+    shown = markdown(page).replace("\\", "")
+    assert "triage has several values: only untriaged applies" in shown
+    assert "seen has several values: only new applies" in shown
+    page = open_page("failures", cause="f" * 65)
+    assert f"cause={'f' * 60}… is too long: its first 64 characters apply" in markdown(page).replace("\\", "")
 
 
 def test_key_figures_lead_to_what_they_count(failed: Seeded, open_page: Open) -> None:
