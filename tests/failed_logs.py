@@ -13,7 +13,7 @@ from db.enums import LogState
 from db.logs.log_writes import store_log
 from db.models import Job, JobLog
 from db.sql import insert_ignore
-from health.insights.causes.job_causes import FailedJob, cause_of_text, cause_records, causes_of_log
+from health.insights.causes.job_causes import FailedJob, annotation_record, cause_records, causes_of_log
 from health.insights.causes.scan import StepSpan
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 from tests.findings import API, failed_job
@@ -51,7 +51,7 @@ def add_log(
 ) -> None:  # fmt: skip
     """The log of the run's failed job, which has ten times its number; without a line, GitHub has none."""
     text = text_of(line, step=step) if line and state == "stored" else None
-    causes = cause_records([cause_of_text(line)], first_line=None) if line else ()
+    causes = (annotation_record(line, None),) if line else ()
     if text:
         span = (STEPS[0]["started_at"][:19], STEPS[0]["completed_at"][:19])
         causes = cause_records(causes_of_log(text.splitlines(), FailedJob(step=span)).causes)

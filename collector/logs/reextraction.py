@@ -25,6 +25,8 @@ from health.insights.causes.rule_causes import (
     RULES_CPU_SECONDS,
     RULES_TOO_SLOW,
     Causes,
+    annotated_place,
+    replaced_annotation,
     with_rule,
     with_rule_in_excerpt,
 )
@@ -128,22 +130,28 @@ def _failed_job(log: OutdatedLog) -> FailedJob:
 
 
 def _stored_annotations(log: OutdatedLog) -> list[Annotation]:
-    """The stored annotations. A cause without a source is one if the excerpt does not have its line."""
+    """The stored annotations, with those that a rule replaced. A cause without a source is one if the excerpt does not
+    have its line."""
     annotations = []
     for cause in log.stored:
         if cause.source == CauseSource.ANNOTATION:
-            # A subject that the line does not have is the place in a file.
-            place = cause.subject if cause.subject != cause_of_text(cause.line).subject else None
-            annotations.append(Annotation(cause.line, place))
+            annotations.append(Annotation(cause.line, annotated_place(cause.line, cause.subject)))
+        elif cause.replaces_annotation:
+            annotations.append(Annotation(*replaced_annotation(cause.line, cause.message)))
         elif cause.source is None and log.line_number(cause.line) is None:
             annotations.append(Annotation(cause.line))
-    return annotations
+    # Only the first one may have no place; the cause of a rule is in front of it.
+    return sorted(annotations, key=lambda annotation: annotation.place is not None)
 
 
 def _causes_without_text(log: OutdatedLog, known: KnownLines) -> tuple[CauseRecord, ...]:
     """Of an annotation, else of the excerpt, else of the stored line."""
     annotations = _stored_annotations(log)
-    if annotations and log.stored[0].source != CauseSource.LOG:
+    first = log.stored[0] if log.stored else None
+    is_logged = first is not None and (
+        first.source == CauseSource.LOG or (first.source == CauseSource.RULE and not first.replaces_annotation)
+    )
+    if annotations and not is_logged:
         return annotation_causes(annotations)
     # The lines of an excerpt have no times, so that a step cannot be selected by its span.
     job = replace(_failed_job(log), step=None, known=known)

@@ -23,13 +23,19 @@ Key = tuple[int, int]
 @dataclass(frozen=True)
 class EarlierCause:
     """A cause as it is stored. `source` is null for a cause of a version that did not store it; `line_number` is null
-    for an annotation."""
+    for an annotation, also for one that an own rule replaced."""
 
     line: str
     fingerprint: str | None
     source: str | None = None
     subject: str | None = None
     line_number: int | None = None
+    message: str = ""
+
+    @property
+    def replaces_annotation(self) -> bool:
+        """Whether it is the cause of an own rule instead of that of an annotation."""
+        return self.source == CauseSource.RULE and self.line_number is None
 
 
 @dataclass(frozen=True)
@@ -126,9 +132,10 @@ def _details(session: Session, keys: Sequence[Key]) -> list[tuple[Row[Any], list
         .join(Attempt, of_attempt, isouter=True)
     )
     rows = execute(session, query).all()
-    fields = (JobCause.line, JobCause.fingerprint, JobCause.source, JobCause.subject, JobCause.line_number)
+    fields = (JobCause.line, JobCause.fingerprint, JobCause.source, JobCause.subject)
+    further = JobCause.line_number, JobCause.message
     causes = (
-        select(JobCause.repository_id, JobCause.job_id, *fields)
+        select(JobCause.repository_id, JobCause.job_id, *fields, *further)
         .join(wanted, (JobCause.repository_id == wanted.c.repository_id) & (JobCause.job_id == wanted.c.id))
         .order_by(JobCause.position)
     )
@@ -140,7 +147,8 @@ def _details(session: Session, keys: Sequence[Key]) -> list[tuple[Row[Any], list
 
 def _outdated_log(row: Row[Any], causes: Sequence[Row[Any]]) -> OutdatedLog:
     stored = tuple(
-        EarlierCause(cause.line, cause.fingerprint, cause.source, cause.subject, cause.line_number) for cause in causes
+        EarlierCause(cause.line, cause.fingerprint, cause.source, cause.subject, cause.line_number, cause.message)
+        for cause in causes
     )
     excerpt, first_line = list(row.excerpt or []), row.excerpt_first_line
     if not stored and row.error_line is not None:

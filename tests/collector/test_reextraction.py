@@ -20,6 +20,10 @@ from db.logs.outdated_causes import outdated_logs
 from db.models import JobCause, JobLog
 from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.causes.job_causes import annotation_record
+from health.insights.causes.model import CauseClass
+from health.insights.causes.rule_application import RuleApplication
+from health.insights.causes.rules import CauseRule
+from health.insights.causes.stored_rules import add_rule, delete_rule
 from health.retention import prune_logs
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 
@@ -114,6 +118,39 @@ def test_annotations_are_not_requested_again_and_keep_their_places(filled: Engin
         (None, None, "annotation"), ("src/a.py:12", None, "annotation")
     ]  # fmt: skip
     assert fingerprints(filled, 1) == stored
+
+
+def test_a_cause_that_a_rule_replaced_returns_with_the_end_of_the_rule(filled: Engine) -> None:
+    store(filled, 2, LOG, FAILED.format("a"))
+    assert sum(prune_logs(filled, LATER)) == 1
+    store(filled, 1, LOG, FAILED.format("a"))
+    records = tuple(annotation_record(*pair) for pair in ((LOST, None), ("Badge differs", "src/a.py:12")))
+    with write_scope(filled) as session:
+        annotated = LogRecord(3, 1, "expired", error_line=LOST, fingerprint=records[0].fingerprint, causes=records)
+        store_log(session, 1, annotated, NOON)
+    assert extract(filled) == 3
+    before = [causes(filled, number) for number in (1, 2, 3)]
+    named = {number: fingerprints(filled, number) for number in (1, 2, 3)}
+    rule = CauseRule("Mine", "test_b|Badge", CauseClass.LINT, is_expression=True)
+    rules = RuleApplication(filled, lambda: NOON, delay=0)
+    with write_scope(filled) as session:
+        rule_id = add_rule(session, rule, NOON, by=None)
+    assert rules.run(seconds=30) == 3
+    replaced = [("lint", "Mine", 4, "rule"), BOTH[0]]
+    for _ in range(2):
+        assert causes(filled, 1) == causes(filled, 2) == replaced
+        assert causes(filled, 3) == [("lint", "Mine", None, "rule"), before[2][0]]
+        with write_scope(filled) as session:
+            session.execute(update(JobLog).values(cause_version=CAUSE_VERSION - 1))
+        assert extract(filled) == 3
+    with write_scope(filled) as session:
+        delete_rule(session, rule_id, NOON)
+    assert rules.run(seconds=30) == 3
+    assert extract(filled) == 2
+    assert [causes(filled, 1), causes(filled, 2), sorted(causes(filled, 3))] == [*before[:2], sorted(before[2])]
+    assert {number: sorted(map(str, fingerprints(filled, number))) for number in named} == {
+        number: sorted(map(str, listed)) for number, listed in named.items()
+    }
 
 
 def test_a_later_version_extracts_all_logs_again_and_the_newest_first(filled: Engine) -> None:

@@ -76,9 +76,10 @@ def test_a_saved_rule_names_what_its_preview_counted(application: RuleApplicatio
     assert {(str(change.before), str(change.after)): change.jobs for change in preview.classes} == changes
     for run in named:
         assert after[run][0][:3] == ("rule", "infrastructure", "Registry down")
-        assert after[run][1:] == before[run]
+        # The rule replaces the cause of the line.
+        assert len(after[run]) == len(before[run]) == 1
         assert shown(engine)[run][1] == rule_fingerprint(rule_id)
-    assert (after[2][0][3], after[104][0][3], after[105][0][3]) == (2, 8, None)
+    assert (after[2][0][3], after[104][0][3], after[105][0][3]) == (2, 2, None)
     assert all(after[run] == before[run] for run in before.keys() - named)
     with session_scope(engine) as session:
         (rule,) = stored_rules.list_rules(session)
@@ -152,16 +153,33 @@ def test_an_annotation_of_a_stored_log_matches(application: RuleApplication, eng
     line = "The registry returned 503 to the runner"
     with write_scope(engine) as session:
         at = session.scalars(select(Run.created_at).where(Run.id == 5)).one()
-        add_cause(session, 50, 5, 9, at=at, source="annotation", line=line, line_number=None, fingerprint="annotation")
+        add_cause(
+            session,
+            50,
+            5,
+            9,
+            at=at,
+            source="annotation",
+            line=line,
+            line_number=None,
+            kind="unknown",
+            fingerprint="annotation",
+        )
     before = causes(engine)
     with session_scope(engine) as session:
         preview = preview_rule(session, RULE, NOON)
     assert preview.jobs == len(MATCHING - {40}) + 1
     assert [(shown.line, shown.line_number) for shown in preview.lines if shown.run_id == 5] == [(line, None)]
-    save(engine, RULE)
+    rule_id = save(engine, RULE)
     application.run(seconds=30)
     assert {run for run, listed in causes(engine).items() if listed[0][0] == "rule"} == MATCHING | {5}
-    assert causes(engine)[5] == [("rule", "infrastructure", "Registry down", None), *before[5]]
+    assert causes(engine)[5] == [("rule", "infrastructure", "Registry down", None), *before[5][:-1]]
+    # The annotation that the rule replaced counts for a change of the rule, and is a cause again without it.
+    with session_scope(engine) as session:
+        assert preview_rule(session, replace(RULE, id=rule_id), NOON).jobs == preview.jobs
+    save(engine, replace(RULE, enabled=False), rule_id)
+    application.run(seconds=30)
+    assert sorted(causes(engine)[5]) == sorted(before[5])
 
 
 def test_a_damaged_log_counts_as_deleted(application: RuleApplication, engine: Engine) -> None:

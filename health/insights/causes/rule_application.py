@@ -1,7 +1,7 @@
 """Applies changes of own rules to the stored failures: in the background, newest first, in small batches.
 
-The other causes of a job stay as they are, so that no log is extracted again. New logs have the rules applied before
-they are stored."""
+The other causes of a job stay as they are. A log is extracted again in the background if a rule no longer replaces one
+of its causes. New logs have the rules applied before they are stored."""
 
 import logging
 import threading
@@ -20,10 +20,17 @@ from db.definitions.scope import Window
 from db.engine import session_scope, write_scope
 from db.logs.cause_writes import JobCauses, replace_causes
 from db.models import JobCause, JobLog, Run
-from db.sql import execute
+from db.sql import execute, is_one_of
 from db.time_limit import TimeLimitExceeded
 from health.insights.causes import rule_queries as queries
-from health.insights.causes.rule_causes import RULES_CPU_SECONDS, RULES_TOO_SLOW, Causes, prepend, without_rules
+from health.insights.causes.rule_causes import (
+    RULES_CPU_SECONDS,
+    RULES_TOO_SLOW,
+    Causes,
+    needs_extraction,
+    prepend,
+    without_rules,
+)
 from health.insights.causes.rule_queries import Key
 from health.insights.causes.rules import CauseRule, RuleSet, rule_fingerprint
 from health.insights.causes.stored_rules import is_deleted, mark_applied, rule_set, unapplied_rules
@@ -188,7 +195,7 @@ def _start(session: Session, rule: CauseRule) -> _Work:
 def _changed_causes(work: _Work, rules: RuleSet, row: Row[Any], stored: Causes) -> Causes | None:
     """The causes of a job with the current rules; null if they are the stored ones."""
     job, causes = queries.failed_job(row), stored or queries.cause_of_log(row)
-    others, end = without_rules(causes), time.thread_time() + RULES_CPU_SECONDS
+    others, end = without_rules(causes, row.excerpt or ()), time.thread_time() + RULES_CPU_SECONDS
 
     def check() -> None:
         if time.thread_time() > end:
@@ -209,7 +216,7 @@ def _write(session: Session, changes: Sequence[Change]) -> None:
     fetched = _lock_logs(session, [_key(row) for row, _, _ in changes])
     stored = queries.read_causes(session, [_key(row) for row, _, _ in changes])
     unchanged = [
-        (row, causes)
+        (row, before, causes)
         for row, before, causes in changes
         if fetched.get(_key(row)) == row.fetched_at and stored[_key(row)] == before
     ]
@@ -217,7 +224,7 @@ def _write(session: Session, changes: Sequence[Change]) -> None:
         return
     replace_causes(
         session,
-        [JobCauses(row.repository_id, row.job_id, row.run_id, row.created_at, causes) for row, causes in unchanged],
+        [JobCauses(row.repository_id, row.job_id, row.run_id, row.created_at, causes) for row, _, causes in unchanged],
     )
     session.execute(
         update(JobLog),
@@ -228,9 +235,13 @@ def _write(session: Session, changes: Sequence[Change]) -> None:
                 "error_line": causes[0].line if causes else None,
                 "fingerprint": causes[0].fingerprint if causes else None,
             }
-            for row, causes in unchanged
+            for row, _, causes in unchanged
         ],
     )
+    incomplete = [_key(row) for row, before, causes in unchanged if needs_extraction(before, causes)]
+    if incomplete:
+        of_log = is_one_of((JobLog.repository_id, JobLog.job_id), incomplete)
+        session.execute(update(JobLog).where(of_log).values(cause_version=None))
 
 
 def _lock_logs(session: Session, keys: Sequence[Key]) -> dict[Key, datetime | None]:

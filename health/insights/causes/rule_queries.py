@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal_column, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from db.definitions.records import CauseRecord
@@ -32,6 +32,7 @@ Key = tuple[int, int]
 IS_STORED = JobLog.state == LogState.STORED
 # Of a log without a text, its excerpt or its error line can remain.
 HAS_EXCERPT = and_(JobLog.state != LogState.STORED, JobLog.error_line.is_not(None))
+_REPLACES_ANNOTATION = and_(JobCause.source == CauseSource.RULE, JobCause.line_number.is_(None))
 _STORED, _EXCERPT, _NONE = "stored", "excerpt", "none"
 
 
@@ -58,7 +59,7 @@ def annotated_logs(session: Session, rule: CauseRule, window: Window) -> dict[Ke
     TimeLimitExceeded."""
     query = (
         select(JobCause.repository_id, JobCause.job_id, JobCause.line, JobCause.created_at)
-        .where(JobCause.source == CauseSource.ANNOTATION)
+        .where(or_(JobCause.source == CauseSource.ANNOTATION, _REPLACES_ANNOTATION))
         .where(JobCause.created_at >= window.since, JobCause.created_at < window.until)
         .where(JobCause.repository_id.in_(_covered_repositories(session, rule)))
         .order_by(JobCause.created_at.desc(), JobCause.job_id.desc())
