@@ -56,22 +56,31 @@ _VERDICTS = {
 
 
 def verdict_mark(evidence: JobEvidence, run_id: int) -> str:
-    """The verdict about the failure of a job of the run, with a link to its evidence; empty without evidence."""
+    """The verdict about a failure of the run, with a link to its evidence; empty without evidence."""
     verdict = evidence.verdict
+    passed = f"{_passed(evidence, run_id)} on the same commit" if evidence.passed else ""
+    some = f"<span>{passed}</span>" if passed and verdict is not Verdict.FLAKY else ""
     if verdict is None:
-        return ""
+        return some
     text, colour = _VERDICTS[verdict]
     shown = html(text)
-    if verdict is Verdict.FLAKY and evidence.passed:
-        shown += f": passed in {_passed(evidence.passed, run_id)} on the same commit"
+    if verdict is Verdict.FLAKY:
+        shown += f": {passed}"
     elif verdict is Verdict.DEFAULT_BRANCH and evidence.failing:
         shown += f": {_run_link(evidence.failing, f'#{evidence.failing.run_number}')}"
-    return f'<span class="ph-cause-verdict ph-{colour}">{shown}</span>'
+    return f'<span class="ph-cause-verdict ph-{colour}">{shown}</span>{some}'
 
 
-def _passed(passed: RunReference, run_id: int) -> str:
-    is_same_run = passed.id == run_id
-    return _run_link(passed, f"attempt {passed.attempt}" if is_same_run else f"#{passed.run_number}")
+def _passed(evidence: JobEvidence, run_id: int) -> str:
+    """`passed in attempt 2`; `2 of 30 jobs passed, the last one in attempt 2`."""
+    passed = evidence.passed
+    if passed is None:
+        return ""
+    link = _run_link(passed, f"attempt {passed.attempt}" if passed.id == run_id else f"#{passed.run_number}")
+    if evidence.jobs == 1:
+        return f"passed in {link}"
+    last = ", the last one" if evidence.passed_jobs > 1 else ""
+    return f"{evidence.passed_jobs:,} of {pluralize(evidence.jobs, 'job')} passed{last} in {link}"
 
 
 def _run_link(run: RunReference, label: str) -> str:
@@ -79,14 +88,20 @@ def _run_link(run: RunReference, label: str) -> str:
 
 
 def spread_link(evidence: JobEvidence, zone: ZoneInfo) -> str:
-    """`48 runs in 5 workflows since 5 Oct`, linked to the page of the cause with the days of these runs. Without the
-    numbers if counting them takes too long."""
+    """`48 runs with this line in 5 workflows since 5 Oct`, linked to the page of the cause with the days of these runs,
+    which also counts similar lines. Without the numbers if counting them takes too long."""
     spread, first_at = evidence.spread, evidence.first_at
     if first_at is None or evidence.fingerprint is None:
         return ""
-    where = f"{pluralize(spread.runs, 'run')} in {pluralize(spread.workflows, 'workflow')}" if spread else "all runs"
-    text = "no other stored run" if spread and spread.runs == 1 else f"{where} since {day(first_at, zone)}"
+    where = "all runs with this line"
+    if spread:
+        where = f"{pluralize(spread.runs, 'run')} with this line in {pluralize(spread.workflows, 'workflow')}"
+    is_only = spread and spread.runs == 1
+    text = "no other stored run with this line" if is_only else f"{where} since {day(first_at, zone)}"
     days = f"{first_at:%Y-%m-%d}..{utc_now():%Y-%m-%d}"
     return anchor(
-        text, "failures", [("cause", evidence.fingerprint), ("dates", days)], hover="All runs with this cause"
+        text,
+        "failures",
+        [("cause", evidence.fingerprint), ("dates", days)],
+        hover="All runs with this cause, also with similar lines",
     )

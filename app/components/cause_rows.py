@@ -1,7 +1,7 @@
 """Failure causes of failed jobs as rows: class, job, line, its place in the log, and what is known about the cause."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -34,19 +34,21 @@ _NOUNS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class ListedFailure:
-    """A failed job with an error line, and the number of other jobs with the same line that it stands for."""
+    """A failed job with an error line, and the names of other jobs with the same line and cause that it stands for."""
 
     row: JobLogRow
-    others: int = 0
+    others: tuple[str, ...] = ()
 
 
 def listed_failures(logs: Sequence[JobLogRow], *, merged: bool) -> tuple[list[ListedFailure], int]:
     """The first failed jobs of an attempt, and the number of those that are not listed. `merged`: jobs with the same
-    error line share a row."""
+    error line and cause share a row."""
     failed = [row for row in logs if row.error_line and row.conclusion not in ("success", None)]
-    same = Counter(row.error_line for row in failed) if merged else Counter()
-    rows = list({row.error_line: row for row in reversed(failed)}.values())[::-1] if merged else failed
-    listed = [ListedFailure(row, max(same[row.error_line] - 1, 0)) for row in rows[:MAX_ROWS]]
+    same: dict[Hashable, list[JobLogRow]] = defaultdict(list)
+    for row in failed:
+        same[(row.error_line, row.fingerprint) if merged else row.job_id].append(row)
+    rows = list(same.values())
+    listed = [ListedFailure(first, tuple(row.name for row in others)) for first, *others in rows[:MAX_ROWS]]
     return listed, len(rows) - len(listed)
 
 
@@ -56,7 +58,7 @@ def cause_row(
     """A row of a job as HTML. `evidence`: null if nothing is stored; `known`: the mark of a known cause."""
     row = job.row
     log = [("run_id", run_id), ("attempt", attempt), ("job_id", row.job_id)]
-    more = f' <span class="ph-dim">and {pluralize(job.others, "more job")}</span>' if job.others else ""
+    more = f' <span class="ph-dim">and {pluralize(len(job.others), "more job")}</span>' if job.others else ""
     name = f"{anchor(truncate(row.name), 'log', log)}{more}"
     query = [("text", (row.error_line or "").strip()[:_MAX_SEARCH])]
     search = anchor("Search all logs", "search", query, hover="Logs with this line")

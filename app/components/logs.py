@@ -112,7 +112,7 @@ def failure_cause(run: RunRow, selected: SelectedLog, now: datetime, version: in
     """Why the job failed, above its log; nothing if it did not fail or no error was extracted."""
     failed, _ = cause_rows.listed_failures([selected.row], merged=False)
     if failed:
-        evidence = findings.attempt_causes(run, selected.attempt, [selected.row], now, version)
+        evidence = findings.attempt_causes(run, selected.attempt, [(selected.row, ())], now, version)
         about = evidence.get(selected.row.job_id)
         known = causes.known_causes([about.fingerprint]) if about else {}
         mark = known.get((about.fingerprint if about else None) or "")

@@ -45,7 +45,7 @@ def why_failed(
     """The failure cause of each job, linked to its log and to the page of the cause, with its class and what is known
     about it, and the history of the branch. Nothing for an attempt that did not fail."""
     listed, left = listed_failures(logs, merged=has_many_jobs(detail.jobs))
-    evidence = findings.attempt_causes(detail.run, attempt, [job.row for job in listed], now, version)
+    evidence = findings.attempt_causes(detail.run, attempt, [(job.row, job.others) for job in listed], now, version)
     known = causes.known_causes(about.fingerprint for about in evidence.values())
     rows, lines = "", dict[str, str]()
     for job in listed:
@@ -62,7 +62,8 @@ def why_failed(
         rows = f'<div class="ph-need ph-red">{sign}<div>{_no_cause(detail)}</div></div>'
     if not rows:
         return
-    facts = [_cause_history(next(iter(lines)), now, version)] if lines and _is_repeated(evidence) else []
+    history = _cause_history(next(iter(lines)), now, version) if lines and _is_repeated(evidence) else ""
+    facts = [history] if history else []
     if did_fail and changes:
         facts += _branch_history(detail.run, changes, zone, run_links.github_repositories().get(detail.run.repo))
     below = "".join(f"<div>{fact}</div>" for fact in facts)
@@ -136,11 +137,13 @@ def _is_repeated(evidence: Mapping[int, JobEvidence]) -> bool:
 
 
 def _cause_history(fingerprint: str, now: datetime, version: int) -> str:
-    """The runs with the cause that decided the attempt, by day."""
+    """The runs with the cause that decided the attempt, by day; empty if counting them takes too long."""
     by_day = findings.cause_by_day(fingerprint, now, version)
-    label = f"Runs with this cause by day, the last {len(by_day)} days"
+    if not by_day:
+        return ""
+    label = f"Runs with this line by day, the last {len(by_day)} days"
     shown = column_sparkline(by_day)
-    return f'<span>runs with this cause by day</span><img class="ph-image" src="{shown}" alt="{label}" title="{label}">'
+    return f'<span>runs with this line by day</span><img class="ph-image" src="{shown}" alt="{label}" title="{label}">'
 
 
 def _branch_history(

@@ -125,19 +125,19 @@ def cause_context(
 
 
 def attempt_causes(
-    run: RunRow, attempt: int, logs: Sequence[JobLogRow], now: datetime, version: int
+    run: RunRow, attempt: int, failures: Sequence[tuple[JobLogRow, Sequence[str]]], now: datetime, version: int
 ) -> dict[int, causes_of_attempt.JobEvidence]:
-    """The evidence about the failed jobs of these logs of one attempt, by job id."""
-    if not logs:
+    """The evidence about failures of one attempt, by job id: of the job of a log and other jobs with these names."""
+    if not failures:
         return {}
-    jobs = tuple((row.job_id, row.name) for row in logs)
-    return _attempt_causes(run, logs[0].repository_id, attempt, jobs, now, version)
+    jobs = tuple((row.job_id, (row.name, *others)) for row, others in failures)
+    return _attempt_causes(run, failures[0][0].repository_id, attempt, jobs, now, version)
 
 
 @serve_stale
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def _attempt_causes(
-    run: RunRow, repository_id: int, attempt: int, jobs: tuple[tuple[int, str], ...], now: datetime, version: int
+    run: RunRow, repository_id: int, attempt: int, jobs: tuple[tuple[int, tuple[str, ...]], ...], now: datetime, version: int
 ) -> dict[int, causes_of_attempt.JobEvidence]:
     with read_session() as session:
         return causes_of_attempt.attempt_causes(session, run, repository_id, attempt, dict(jobs), now)
@@ -146,7 +146,7 @@ def _attempt_causes(
 @serve_stale
 @st.cache_resource(ttl=300, max_entries=256, show_spinner=False)
 def cause_by_day(fingerprint: str, now: datetime, version: int) -> list[int]:
-    """The number of runs with a cause on each of the last days (UTC)."""
+    """The number of runs with a cause on each of the last days (UTC); empty if counting them takes too long."""
     with read_session() as session:
         return failure_causes.runs_by_day(session, fingerprint, Window(now - _HISTORY, now))
 

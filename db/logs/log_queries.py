@@ -41,6 +41,7 @@ class JobLogRow:
     text: str | None
     end_unknown: bool = False
     size_bytes: int | None = None
+    fingerprint: str | None = None
 
     @property
     def display_state(self) -> str:
@@ -113,6 +114,7 @@ def _rows(
             JobLog.excerpt_first_line,
             JobLog.excerpt if excerpt else null().label("excerpt"),
             JobLog.error_line,
+            JobLog.fingerprint,
             JobLog.truncated,
             JobLog.size_bytes,
             JobLog.content if text else null().label("content"),
@@ -145,6 +147,7 @@ def _row(row: Row[Any]) -> JobLogRow:
         text=text,
         end_unknown=bool(row.orphaned),
         size_bytes=row.size_bytes,
+        fingerprint=row.fingerprint,
     )
 
 

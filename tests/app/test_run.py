@@ -1,15 +1,19 @@
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 
+from app.components.cause_rows import listed_failures
 from db.definitions.records import LogRecord, RunDetailsRecord
 from db.engine import session_scope, write_scope
 from db.enums import LogState
 from db.jobs.job_writes import store_run_details
-from db.logs.log_queries import list_logs
+from db.logs.log_queries import JobLogRow, list_logs
 from db.logs.log_writes import store_log
 from db.repositories.repository_writes import get_repository
+from db.time_limit import TimeLimitExceeded
 from tests.app.conftest import Open
 from tests.app.reading import everything, facts, html, markdown, table, viewers
 from tests.app.seeding import (
@@ -88,7 +92,7 @@ def test_the_log_of_a_failed_job_begins_shortly_before_the_cause(seeded: Seeded,
 
 def test_failed_run_links_to_the_runs_with_its_cause(seeded: Seeded, open_page: Open) -> None:
     region = next(block for block in html(open_page("run", run_id=RERUN)) if "Why it failed" in block)
-    assert ">no other stored run</a>" in region
+    assert ">no other stored run with this line</a>" in region
     assert "＋ new: first seen in this run" in region
     with write_scope(seeded.engine) as session:
         log = LogRecord(UNREAD * 10, UNREAD, LogState.EXPIRED, error_line=SECRET_LINE, fingerprint="f")
@@ -99,8 +103,38 @@ def test_failed_run_links_to_the_runs_with_its_cause(seeded: Seeded, open_page: 
     load_status.clear()
     region = next(block for block in html(open_page("run", run_id=RERUN)) if "Why it failed" in block)
     days = r"\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d"
-    told = r"2 runs in 1 workflow since \d\d? \w{3}(?: \d{4})?"
-    assert re.search(rf'<a href="failures\?cause=f&amp;dates={days}"[^>]*>{told}</a>', region)
+    runs = r"2 runs with this line in 1 workflow since \d\d? \w{3}(?: \d{4})?"
+    assert re.search(rf'<a href="failures\?cause=f&amp;dates={days}"[^>]*>{runs}</a>', region)
+    assert "runs with this line by day" in region
+    assert 'alt="Runs with this line by day, the last 3' in region
+
+
+def test_jobs_with_the_same_line_and_cause_share_a_row() -> None:
+    rows = [
+        JobLogRow(1, number, f"lint ({number})", "failure", True, LogState.EXPIRED, None, [], line, False, None,
+                  fingerprint=key)
+        for number, line, key in ((1, "no-console", "a"), (2, "no-console", "b"), (3, "no-console", "a"), (4, None, ""))
+    ]  # fmt: skip
+    merged, left = listed_failures(rows, merged=True)
+    assert [(item.row.job_id, item.others) for item in merged] == [(1, ("lint (3)",)), (2, ())]
+    assert ([item.row.job_id for item in listed_failures(rows, merged=False)[0]], left) == ([1, 2, 3], 0)
+
+
+def test_without_time_the_runs_with_a_cause_are_not_counted(
+    seeded: Seeded, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def exceeded(*_: object) -> Iterator[None]:
+        raise TimeLimitExceeded
+        yield
+
+    with write_scope(seeded.engine) as session:
+        log = LogRecord(UNREAD * 10, UNREAD, LogState.EXPIRED, error_line=SECRET_LINE, fingerprint="f")
+        store_log(session, 1, log, seeded.now)
+    monkeypatch.setattr("health.insights.causes.queries.time_limit", exceeded)
+    region = next(block for block in html(open_page("run", run_id=RERUN)) if "Why it failed" in block)
+    assert ">2 runs with this line in 1 workflow" in region
+    assert "by day" not in region
 
 
 def test_a_failed_job_names_class_place_and_other_causes(seeded: Seeded, open_page: Open) -> None:
@@ -181,15 +215,15 @@ def test_run_with_many_jobs_is_truncated_with_a_note(seeded: Seeded, open_page: 
     with write_scope(seeded.engine) as session:
         store_run_details(session, get_repository(session, 1), [RunDetailsRecord(number, (), tuple(jobs), seeded.now)])
     page = open_page("run", run_id=number)
-    told = everything(page)
-    assert "40 of 700 jobs: failed jobs first, then the longest" in told
-    assert "Steps of 25 of 700 jobs" in told
+    text = everything(page)
+    assert "40 of 700 jobs: failed jobs first, then the longest" in text
+    assert "Steps of 25 of 700 jobs" in text
     assert len(page.expander) == 25
     rows = table(page, "run-jobs")
     assert len(rows) == 100
     assert [row["Status"].value for row in rows[:14]] == ["failure"] * 14
     assert rows[14]["Status"].value == "success"
-    assert "1 to 100 of 700 jobs" in told
+    assert "1 to 100 of 700 jobs" in text
     page.text_input(key=f"jobs-q-{number}").set_value("matrix (69").run()
     assert [row["Job"].value for row in table(page, "run-jobs")] == [
         "matrix (69)",

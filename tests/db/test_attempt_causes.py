@@ -60,7 +60,8 @@ def evidence(engine: Engine, run_id: int, jobs: dict[int, str] | None = None, *,
     with session_scope(engine) as session:
         shown = get_run(session, run_id)
         assert shown is not None
-        return attempt_causes(session, shown, 1, attempt, jobs, NOW)[next(iter(jobs))]
+        names = {job_id: (name,) for job_id, name in jobs.items()}
+        return attempt_causes(session, shown, 1, attempt, names, NOW)[next(iter(jobs))]
 
 
 def test_a_cause_is_new_until_an_earlier_run_has_it(engine: Engine) -> None:
@@ -135,6 +136,33 @@ def test_a_job_that_passed_in_another_attempt_is_flaky(engine: Engine) -> None:
     store_jobs(engine, 5, *jobs, attempts=(attempt(1, "failure"), attempt(2, "failure")))
     assert evidence(engine, 5, {50: "test"}).passed == RunReference(5, 5, 2)
     assert evidence(engine, 5, {51: "lint"}).verdict is None
+
+
+def test_jobs_with_one_cause_are_flaky_if_all_of_them_passed(engine: Engine) -> None:
+    """30 jobs of a matrix fail; in the second attempt one of them passes, in the third all but one, then all."""
+    number, every = 5, range(30)
+    store_runs(engine, run(number, attempt=4, branch="feature"))
+    jobs = [
+        job(1_000 * tried + k, name=f"test ({k})", attempt=tried, start=100 * tried, end=100 * tried + 60,
+            conclusion="success" if k < passing else "failure")
+        for tried, passing in ((1, 0), (2, 1), (3, 29), (4, 30)) for k in every
+    ]  # fmt: skip
+    attempts = [attempt(tried, "success" if tried == 4 else "failure") for tried in (1, 2, 3, 4)]
+    add = {2: "1 of 30 jobs passed in", 3: "29 of 30 jobs passed, the last one in", 4: "30 of 30 jobs passed, the last"}
+    for tried, text in add.items():
+        store_jobs(engine, number, *jobs[: 30 * tried], attempts=tuple(attempts[:tried]))
+        add_log(engine, 1_000, number, "f")
+        with session_scope(engine) as session:
+            shown = get_run(session, number)
+            assert shown is not None
+            names = {1_000: [f"test ({k})" for k in every]}
+            (about,) = attempt_causes(session, shown, 1, 1, names, NOW).values()
+        assert about.passed == RunReference(number, number, tried)
+        assert about.verdict is (Verdict.FLAKY if tried == 4 else Verdict.NEW)
+        mark = cause_marks.verdict_mark(about, number)
+        assert text in mark
+        assert mark.count("on the same commit") == 1
+        assert ("flaky" in mark) == (tried == 4)
 
 
 def test_a_cause_of_the_default_branch_is_named(engine: Engine) -> None:
@@ -252,7 +280,7 @@ def test_without_time_to_count_the_runs_the_verdict_is_the_same(engine: Engine, 
     assert [about.spread for about in shown] == [None, None]
     link = cause_marks.spread_link(shown[0], ZoneInfo("UTC"))
     assert 'href="failures?cause=f&amp;dates=2026-11-18..' in link
-    assert ">all runs since 18 Nov" in link
+    assert ">all runs with this line since 18 Nov" in link
 
 
 @pytest.mark.parametrize("earlier", ["log", "position", "green"])

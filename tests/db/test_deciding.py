@@ -117,7 +117,7 @@ def test_the_cause_of_a_run_says_how_many_others_failed_of_it(engine: Engine) ->
         with session_scope(engine) as session:
             row = get_run(session, run_id)
             assert row is not None
-            return attempt_causes(session, row, 1, 1, {run_id * 10: "build"}, NOON)[run_id * 10]
+            return attempt_causes(session, row, 1, 1, {run_id * 10: ("build",)}, NOON)[run_id * 10]
 
     assert about(2).fingerprint == fingerprint(line)
     assert about(2).spread == CauseSpread(3, 2, NOON - timedelta(minutes=60))

@@ -36,7 +36,7 @@ _TIME_LIMIT, _FIRST_TIME_LIMIT = 1.5, 0.5
 
 
 class Verdict(StrEnum):
-    """FLAKY: the job passed on the same commit. DEFAULT_BRANCH: a workflow of the repository fails with the cause on
+    """FLAKY: all jobs passed on the same commit. DEFAULT_BRANCH: a workflow of the repository fails with the cause on
     the default branch since before the run. NEW: no earlier run failed with it. FIRST_STORED: no earlier stored run
     did, but not all earlier runs are stored. SEEN: an earlier run did."""
 
@@ -62,11 +62,12 @@ class StoredCause:
 
 @dataclass(frozen=True)
 class JobEvidence:
-    """What is known about the failure of a job. `causes`: the first one is that of `fingerprint`; until they are
-    extracted, only that of the stored line. `first_at`: when the first stored run with the first cause was created;
-    null without a cause, and if finding it takes too long. `spread`: the stored runs with it; null also if counting
-    them takes too long. `passed`: the last attempt or run in which the job passed on the same commit. `failing`: the
-    last run of the default branch, if it is another branch, which fails with the cause since before the run.
+    """What is known about the failure of a job, or of `jobs` jobs of an attempt with the same cause, `passed_jobs` of
+    which passed on the same commit. `causes`: the first one is that of `fingerprint`; until they are extracted, only
+    that of the stored line. `first_at`: when the first stored run with the first cause was created; null without a
+    cause, and if finding it takes too long. `spread`: the stored runs with it; null also if counting them takes too
+    long. `passed`: the last attempt or run in which one of the jobs passed there. `failing`: the last run of the
+    default branch, if it is another branch, which fails with the cause since before the run.
     `is_first`: no earlier stored run has the cause. `has_history`: every run of the week before is stored."""
 
     fingerprint: str | None
@@ -77,11 +78,13 @@ class JobEvidence:
     failing: RunReference | None = None
     is_first: bool = False
     has_history: bool = False
+    jobs: int = 1
+    passed_jobs: int = 0
 
     @property
     def verdict(self) -> Verdict | None:
         """Null if no evidence is stored."""
-        if self.passed:
+        if self.passed and self.passed_jobs == self.jobs:
             return Verdict.FLAKY
         if self.failing:
             return Verdict.DEFAULT_BRANCH
@@ -93,9 +96,10 @@ class JobEvidence:
 
 
 def attempt_causes(
-    session: Session, run: RunRow, repository_id: int, attempt: int, jobs: Mapping[int, str], now: datetime
+    session: Session, run: RunRow, repository_id: int, attempt: int, jobs: Mapping[int, Sequence[str]], now: datetime
 ) -> dict[int, JobEvidence]:
-    """The evidence about failed jobs of one attempt, by job id. `jobs`: their names by id. The number of statements
+    """The evidence about failures of one attempt, by job id. `jobs`: by the id of the job, its name and those of other
+    jobs that failed with the same cause. The number of statements
     does not depend on that of the jobs, unless counting the runs takes too long."""
     if not jobs:
         return {}
@@ -108,11 +112,12 @@ def attempt_causes(
         first = {names[fingerprint]: spread.first_at for fingerprint, spread in spreads.items()}
     except TimeLimitExceeded:
         spreads, first = {}, _first_times(session, names)
-    passed = passed_on_same_commit(session, run, repository_id, attempt, set(jobs.values()))
+    passed = passed_on_same_commit(session, run, repository_id, attempt, set().union(*jobs.values()))
     failing = failing_on_default_branch(session, run, repository_id, names, now)
     is_complete = has_history(session, repository_id, run.created_at)
     evidence = {}
-    for job_id, name in jobs.items():
+    for job_id, names_of_jobs in jobs.items():
+        passes = [passed[name] for name in names_of_jobs if name in passed]
         fingerprint = fingerprints.get(job_id)
         current = names.get(fingerprint or "", "")
         first_at = first.get(current)
@@ -121,10 +126,12 @@ def attempt_causes(
             tuple(causes.get(job_id, ())),
             first_at,
             spreads.get(fingerprint or ""),
-            passed.get(name),
+            max(passes, key=lambda run: (run.id, run.attempt), default=None),
             failing.get(current),
             is_first=first_at is not None and first_at >= run.created_at,
             has_history=is_complete,
+            jobs=len(names_of_jobs),
+            passed_jobs=len(passes),
         )
     return evidence
 

@@ -1,7 +1,7 @@
 """Queries for the evidence about the failures of one attempt: the first run with a cause, jobs that passed on the same
 commit, and failures of the default branch."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,6 +22,8 @@ from health.metrics.branch_status import Streak, failing_streaks
 
 # A cause is new if it did not occur in this time before, all runs of which must be stored.
 NEW_CAUSE_HISTORY = timedelta(days=7)
+# Of one statement.
+_MAX_NAMES = 1_000
 _OF_RUN = and_(Job.repository_id == Run.repository_id, Job.run_id == Run.id)
 _LOG_OF_JOB = and_(JobLog.repository_id == Job.repository_id, JobLog.job_id == Job.id)
 _CAUSE_OF_JOB = and_(JobCause.repository_id == Job.repository_id, JobCause.job_id == Job.id)
@@ -84,6 +86,16 @@ def passed_on_same_commit(
     run of the workflow for the same event, as a run of a pull request tests another tree than a push. Another run
     counts if it is later, or if the job failed in an earlier one: a pass before the first failure is none of a flaky
     job, because what the job downloads may have changed."""
+    passed: dict[str, RunReference] = {}
+    wanted = sorted(names)
+    for first in range(0, len(wanted), _MAX_NAMES):
+        passed |= _passed(session, run, repository_id, attempt, wanted[first : first + _MAX_NAMES])
+    return passed
+
+
+def _passed(
+    session: Session, run: RunRow, repository_id: int, attempt: int, names: Sequence[str]
+) -> dict[str, RunReference]:
     query = (
         select(Job.name, Job.conclusion, Run.created_at, Run.id, Run.run_number, Job.attempt)
         .select_from(Run)

@@ -14,6 +14,7 @@ from db.enums import Interval
 from db.logs.cause_writes import current_fingerprints
 from db.models import CauseTriage
 from db.runs.run_queries import RunRow
+from db.time_limit import TimeLimitExceeded, time_limit
 from health.completeness.service import PeriodCompleteness
 from health.insights import finding_queries
 from health.insights.causes.cause_context import first_run
@@ -52,6 +53,8 @@ def _counts(times: Iterable[datetime], days: dict[datetime, int]) -> list[int]:
 MAX_JOBS, MAX_CAUSES = 20_000, 40_000
 # Of a line whose class is not stored yet; annotations of the runner have no limit.
 _MAX_LINE = 2_000
+# Seconds for the runs of one cause by day, which a page can do without.
+_TIME_LIMIT = 1.5
 
 
 @dataclass(frozen=True)
@@ -144,8 +147,13 @@ class CauseRuns:
 
 
 def runs_by_day(session: Session, fingerprint: str, window: Window) -> list[int]:
-    """The number of runs with a cause on each day (UTC) of the window, over all repositories."""
-    times = finding_queries.run_times_of_cause(session, Scope(), window, fingerprint, limit=MAX_JOBS)
+    """The number of runs with a cause on each day (UTC) of the window, over all repositories; empty if counting them
+    takes too long."""
+    try:
+        with time_limit(session, _TIME_LIMIT):
+            times = finding_queries.run_times_of_cause(session, Scope(), window, fingerprint, limit=MAX_JOBS)
+    except TimeLimitExceeded:
+        return []
     return daily_counts(times, window)
 
 
