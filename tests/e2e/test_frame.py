@@ -181,6 +181,19 @@ def test_kiosk_mode_fits_rotates_and_is_left_by_escape(wide: Tab, seeded: Seeded
         below = "Math.max(...[...document.querySelectorAll('.ph-field')].map(e => e.getBoundingClientRect().bottom))"
         assert wide.page.evaluate(below) <= height
         assert wide.overflow <= 0
+    # The end of a known cause is as large as the mark that contains it; the age beside the item is larger.
+    sizes = """() => {
+        const item = document.createElement('div');
+        item.className = 'ph-need';
+        item.innerHTML = '<b></b><div class="ph-why"><span class="ph-known"><time>a</time></span></div><time>b</time>';
+        document.querySelector('.ph-wall').append(item);
+        const parts = ['.ph-known', '.ph-known time', ':scope > time'].map(name => item.querySelector(name));
+        const sizes = parts.map(part => parseFloat(getComputedStyle(part).fontSize));
+        item.remove();
+        return sizes;
+    }"""
+    mark, until, age = wide.page.evaluate(sizes)
+    assert mark == until < age
     wide.page.set_viewport_size({"width": 1440, "height": 900})
     assert wide.page.locator("[data-clock]").inner_text().count(":") == 1
     wide.go("/?wall=1&rotate=5&theme=dark")
