@@ -83,15 +83,20 @@ def internal_error(request_id: str, method: str, path: str, error: Exception) ->
 def _on_validation_error(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    errors = [
-        {
-            "parameter": str(item["loc"][1] if len(item["loc"]) > 1 else item["loc"][0]),
-            "message": str(item["msg"]).removeprefix("Value error, "),
-        }
-        for item in error.errors()
-    ]
+    errors = [_parameter_error(item) for item in error.errors()]
     detail = "; ".join(f"{item['parameter']}: {item['message']}" for item in errors)
     return problem_response(Problem(422, detail, errors))
+
+
+def _parameter_error(item: dict[str, Any]) -> dict[str, str]:
+    """`item`: an error of Pydantic. Its location begins with the part of the request."""
+    location, message = item["loc"], str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "json_invalid":
+        # The location is that of the character, from 0.
+        return {"parameter": "body", "message": f"invalid JSON at character {location[-1]}: {item['ctx']['error']}"}
+    if item["type"].startswith("datetime_"):
+        message = "not a time; write 2026-01-31T08:00:00Z"
+    return {"parameter": str(location[1] if len(location) > 1 else location[0]), "message": message}
 
 
 def _on_http_error(request: Request, error: Exception) -> JSONResponse:

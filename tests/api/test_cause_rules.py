@@ -217,3 +217,13 @@ def test_an_ended_mark_is_untriaged_again(failing: TestClient, make_client: Make
 )
 def test_an_invalid_mark_is_refused_by_name(failing: TestClient, field: str, changed: dict[str, Any]) -> None:
     assert wrong(failing.put(TRIAGE, json=changed)) == field
+
+
+@SQLITE
+def test_an_invalid_time_and_malformed_json_are_named(failing: TestClient) -> None:
+    for text in ("yesterday", "2026-13-01T00:00:00Z"):
+        answer = failing.put(TRIAGE, json={"until": text})
+        assert answer.json()["detail"] == "until: not a time; write 2026-01-31T08:00:00Z"
+    answer = failing.put(TRIAGE, content=b'{"ticket": OPS}', headers={"Content-Type": "application/json"})
+    assert wrong(answer) == "body"
+    assert answer.json()["detail"] == "body: invalid JSON at character 11: Expecting value"
