@@ -50,7 +50,7 @@ _DISTINCTIONS = (
 _MAX_NAMES, _MAX_VALUES, _MAX_SUBJECT, _MAX_STREAKS = 3, 6, 500, 5
 # Of a line that is searched for in all logs.
 _MAX_SEARCH = 200
-FEATURES = "branch, event, hour of the day, matrix value, runner, runner group or label"
+FEATURES = "repository, workflow, job, branch, event, hour of the day, matrix value, runner, runner group or label"
 
 
 def cause_head(cause_runs: CauseRuns, time: Query) -> None:
@@ -171,10 +171,13 @@ def _share(item: Distinction) -> Cell:
 
 
 def _value(item: Distinction, cause_runs: CauseRuns, time: Query) -> Cell:
-    """The values; a branch or event leads to its runs in the period."""
+    """The values; a repository, branch or event leads to its runs in the period."""
     texts = [_value_text(item.feature, value) for value in item.values]
     shown = " · ".join(f"<code>{html(truncate(text))}</code>" for text in texts[:_MAX_VALUES])
-    if item.feature in (Feature.BRANCH, Feature.EVENT):
+    if item.feature is Feature.REPOSITORY:
+        query = [("repo", item.values[0]), *time]
+        shown = cells.anchor(truncate(texts[0]), "runs", query, hover="Runs of this period")
+    elif item.feature in (Feature.BRANCH, Feature.EVENT):
         repos = [("repo", repo) for repo in cause_runs.cause.repos[:_MAX_NAMES]]
         query = [(item.feature.value, item.values[0]), *repos, *time]
         shown = cells.anchor(truncate(texts[0]), "runs", query, hover="Runs of this period")

@@ -96,7 +96,8 @@ def test_jobs_of_other_names_are_not_compared() -> None:
     history.add(20, cause=True, labels=("gpu",))
     history.add(40, labels=("gpu",))
     history.add(60, names=("build",), labels=("ubuntu-latest",))
-    assert history.distinctions() == []
+    (only,) = history.distinctions()
+    assert (only.feature, only.values, only.runs, only.others_share) == (Feature.JOB, ("test",), 20, 0.4)
 
 
 def test_the_jobs_of_a_large_matrix_count_as_one_run() -> None:
@@ -165,3 +166,22 @@ def _many(jobs: int) -> History:
 
 def test_the_cost_is_linear_in_the_number_of_jobs() -> None:
     assert growth(History.distinctions, _many, 5_000) < SUBQUADRATIC
+
+
+def test_repository_workflow_and_job_distinguish_a_cause_unless_there_is_one_of_them() -> None:
+    """Nine in ten runs with the cause are of one of two workflows that run equally often."""
+    history = History()
+    for repository, number in (("acme/web", 27), ("acme/api", 3)):
+        of = {"repository": repository, "workflow": f"{repository} / CI", "names": ("test (1)", "lint", "build")}
+        history.add(number, cause=True, **of)  # type: ignore[arg-type]
+        history.add(50, **of)  # type: ignore[arg-type]
+    shares = {item.feature: (item.values, item.runs, round(item.others_share, 2)) for item in history.distinctions()}
+    workflow = (("acme/web / CI",), 27, 0.5)
+    assert shares == {Feature.WORKFLOW: workflow, Feature.JOB: (("test",), 30, 0.26)}
+    history.add(50, repository="acme/api", workflow="acme/api / Deploy")
+    by_feature = {item.feature: item.values for item in history.distinctions()}
+    assert by_feature[Feature.REPOSITORY] == ("acme/web",)
+    alone = History()
+    alone.add(20, cause=True, repository="acme/web", workflow="acme/web / CI")
+    alone.add(100, repository="acme/web", workflow="acme/web / CI")
+    assert alone.distinctions() == []

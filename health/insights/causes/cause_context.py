@@ -16,6 +16,7 @@ from db.runs.run_filters import in_scope, in_window
 from db.runs.run_queries import RunRow
 from health.insights.causes.distinctions import Distinction, JobContext, distinctions
 from health.insights.finding_queries import CauseOccurrence, batches_with_causes, list_runs_by_id, of_failed_run
+from health.metrics.queries.names import Names
 
 MAX_COMPARED_JOBS = 20_000
 
@@ -72,7 +73,17 @@ def _list_jobs(
     with_cause = {job.job_id for job in failed_jobs}
     query = (
         select(
-            Run.id, Job.id, Job.name, Run.created_at, Run.branch, Run.event, Job.runner, Job.runner_group, Job.labels
+            Run.id,
+            Job.id,
+            Job.name,
+            Run.created_at,
+            Run.branch,
+            Run.event,
+            Job.runner,
+            Job.runner_group,
+            Job.labels,
+            Run.repository_id,
+            Run.workflow_id,
         )
         .join(Job, and_(Job.repository_id == Run.repository_id, Job.run_id == Run.id))
         .where(*in_scope(session, scope), *in_window(window))
@@ -81,6 +92,7 @@ def _list_jobs(
         .order_by(Run.created_at.desc(), Run.id.desc(), Job.id)
         .limit(limit)
     )
+    name_of = Names(session)
     return [
         JobContext(
             row[0],
@@ -93,6 +105,8 @@ def _list_jobs(
             row[6],
             row[7],
             tuple(map(str, row[8])),
+            repo := name_of.repository(row[9]),
+            f"{repo} / {name_of.workflow((row[9], row[10]))}",
         )
         for row in session.execute(query)
     ]

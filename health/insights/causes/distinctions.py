@@ -3,10 +3,10 @@
 A value, such as a runner, distinguishes a cause if it is over-represented among the runs with the cause: by one-sided
 Fisher's exact test against the other runs at a level of 0.1 %, after Bonferroni's correction for the values of the
 feature that occur with the cause; at least 1.5 times as frequent; and in at least five runs on which the value is
-known. Branch, event and hour are those of runs. Runner, group, label and matrix value are those of jobs: jobs with the
-cause are compared with the jobs of the same name (without matrix values) that do not have it. The jobs of a run are not
-independent, so that a run counts once on either side, in equal parts for its jobs; parts are rounded against the
-conclusion. Actors are not compared.
+known. Repository, workflow, branch, event and hour are those of runs. Job name (without matrix values), runner, group,
+label and matrix value are those of jobs: names are compared with those of all jobs without the cause, the others with
+the jobs of the same name that do not have it. The jobs of a run are not independent, so that a run counts once on
+either side, in equal parts for its jobs; parts are rounded against the conclusion. Actors are not compared.
 """
 
 from collections import Counter, defaultdict
@@ -36,6 +36,9 @@ _HOSTED = ("GitHub Actions ", "Hosted Agent")
 class Feature(StrEnum):
     """What is compared; the value is the name in texts."""
 
+    REPOSITORY = "repository"
+    WORKFLOW = "workflow"
+    JOB = "job"
     BRANCH = "branch"
     EVENT = "event"
     HOUR = "hour"
@@ -45,13 +48,13 @@ class Feature(StrEnum):
     LABEL = "label"
 
 
-_OF_RUNS = frozenset({Feature.BRANCH, Feature.EVENT, Feature.HOUR})
+_OF_RUNS = frozenset({Feature.REPOSITORY, Feature.WORKFLOW, Feature.BRANCH, Feature.EVENT, Feature.HOUR})
 
 
 @dataclass(frozen=True)
 class JobContext:
     """Where and when a job ran that passed or failed. `has_cause`: it failed with the cause. `created_at` is that of
-    the run. Unknown values are null or empty."""
+    the run; `workflow` has the name of the repository, too. Unknown values are null or empty."""
 
     run_id: int
     job_id: int
@@ -63,6 +66,8 @@ class JobContext:
     runner: str | None
     runner_group: str | None
     labels: tuple[str, ...]
+    repository: str | None = None
+    workflow: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,8 @@ def distinctions(jobs: Sequence[JobContext], zone: tzinfo) -> list[Distinction]:
     comparable = _comparable(jobs, with_cause)
     candidates = [
         candidate
-        for feature in Feature
-        for candidate in _candidates(feature, with_cause, comparable[feature in _OF_RUNS], zone)
+        for feature in _compared_features(jobs)
+        for candidate in _candidates(feature, with_cause, comparable[feature], zone)
     ]
     if not candidates:
         return []
@@ -128,6 +133,12 @@ def feature_values(feature: Feature, job: JobContext, zone: tzinfo) -> tuple[str
     """The values of a feature of a job; none if unknown."""
     values: Sequence[str | None] = ()
     match feature:
+        case Feature.REPOSITORY:
+            values = (job.repository,)
+        case Feature.WORKFLOW:
+            values = (job.workflow,)
+        case Feature.JOB:
+            values = (group_name(job.name),)
         case Feature.BRANCH:
             values = (job.branch,)
         case Feature.EVENT:
@@ -145,13 +156,23 @@ def feature_values(feature: Feature, job: JobContext, zone: tzinfo) -> tuple[str
     return tuple(dict.fromkeys(value for value in values if value))
 
 
-def _comparable(jobs: Sequence[JobContext], with_cause: Sequence[JobContext]) -> dict[bool, list[JobContext]]:
-    """The jobs that features of runs (True) and of jobs (False) are compared with."""
+def _compared_features(jobs: Sequence[JobContext]) -> list[Feature]:
+    """All features, without the repository if each one has only one of the workflows."""
+    workflows = {(job.repository, job.workflow) for job in jobs}
+    is_same = len({repository for repository, _ in workflows}) == len(workflows)
+    return [feature for feature in Feature if not (is_same and feature is Feature.REPOSITORY)]
+
+
+def _comparable(jobs: Sequence[JobContext], with_cause: Sequence[JobContext]) -> dict[Feature, list[JobContext]]:
+    """The jobs that the jobs with the cause are compared with, by feature."""
     group = cache(group_name)
     runs, names = {job.run_id for job in with_cause}, {group(job.name) for job in with_cause}
+    of_runs = [job for job in jobs if job.run_id not in runs]
+    without_cause = [job for job in jobs if not job.has_cause]
+    of_jobs = [job for job in without_cause if group(job.name) in names]
     return {
-        True: [job for job in jobs if job.run_id not in runs],
-        False: [job for job in jobs if not job.has_cause and group(job.name) in names],
+        feature: of_runs if feature in _OF_RUNS else without_cause if feature is Feature.JOB else of_jobs
+        for feature in Feature
     }
 
 
