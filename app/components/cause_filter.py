@@ -8,6 +8,7 @@ from datetime import datetime
 
 import streamlit as st
 
+from app.data import findings
 from app.filters import controls, url_state, view_state
 from app.status_style import cause_class_label
 from app.widgets.cells import address
@@ -24,7 +25,7 @@ CAUSE, TRIAGE, SEEN = "cause", "triage", "seen"
 UNTRIAGED, KNOWN, NEW = "untriaged", "known", "new"
 _LABELS = {TRIAGE: {UNTRIAGED: "Untriaged", KNOWN: "Marked known"}, SEEN: {NEW: "New"}}
 # Why new causes are unknown.
-UNKNOWN_NEW = "the week before this period is not completely collected"
+UNKNOWN_NEW = "the week before this period is not completely collected, or stored causes are being extracted again"
 _MAX_SHOWN, _MAX_FINGERPRINT = 60, 64
 
 
@@ -53,14 +54,15 @@ class CauseFilter:
         return not (self.seen and not is_new(cause, new_since)) and contains(cause, self.text)
 
 
-def new_since(data: Completeness, window: Window) -> datetime | None:
-    """The start of the window, from which on causes are new; null if the week before it was not collected, as every
-    cause would be new then."""
-    return window.since if data.covers(window.since - NEW_CAUSE_HISTORY) else None
+def new_since(data: Completeness, window: Window, version: int) -> datetime | None:
+    """The start of the window, from which on causes are new; null if the week before it was not collected, or while the
+    collector extracts causes of an earlier version again, as every cause could be new then."""
+    is_known = data.covers(window.since - NEW_CAUSE_HISTORY) and not findings.has_outdated_causes(version)
+    return window.since if is_known else None
 
 
 def is_new(cause: Cause, since: datetime | None) -> bool:
-    """Whether no earlier run has the cause. `since`: that of `new_since`."""
+    """Whether no earlier run of the selection has the cause. `since`: that of `new_since`."""
     return since is not None and cause.first_at >= since
 
 

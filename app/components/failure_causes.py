@@ -30,7 +30,11 @@ _COLUMNS = (
     Column("Class"),
     Column("Tool", show="wide_only"),
     Column("Subject", show="off"),
-    Column("State", show="off", help="new: no run before this period has the cause; known: a user has marked it"),
+    Column(
+        "State",
+        show="off",
+        help="new: no run of the selection before this period has the cause; known: a user has marked it",
+    ),
     Column("Ticket", show="off"),
     Column("Runs", "right"),
     Column("Change", "right", "Change from the previous period; new: no occurrence then", "wide_only", unit="share"),
@@ -80,7 +84,7 @@ def key_figures(
             f"of {pluralize(total.total, 'cause')}, first seen in this period"
             if new_since
             else "no complete data of the week before",
-            "Causes with no earlier run on record",
+            "Causes with no earlier stored run among those that the repositories and filters of the page select",
             (),
             list_address((SEEN, NEW)) if new_since else "",
         ),

@@ -16,6 +16,7 @@ from db.logs.log_queries import JobLogRow
 from db.runs.run_queries import RunRow
 from health.alerts import attention as attention_list
 from health.insights.causes import attempt_causes as causes_of_attempt
+from health.insights.causes import evidence_queries
 from health.insights.causes import queries as failure_causes
 from health.insights.causes.cause_context import CauseContext
 from health.insights.causes.cause_context import cause_context as compute_context
@@ -141,6 +142,14 @@ def _attempt_causes(
 ) -> dict[int, causes_of_attempt.JobEvidence]:
     with read_session() as session:
         return causes_of_attempt.attempt_causes(session, run, repository_id, attempt, dict(jobs), now)
+
+
+@serve_stale
+@st.cache_resource(ttl=60, max_entries=1, show_spinner=False)
+def has_outdated_causes(version: int) -> bool:
+    """Whether the collector has to extract stored causes of an earlier version again."""
+    with read_session() as session:
+        return evidence_queries.has_outdated_causes(session)
 
 
 @serve_stale

@@ -53,7 +53,7 @@ if fingerprint:
 
 causes = findings.causes(scope, window, now, status.version, selection.interval())
 trends = selection.trends(status.version)
-since = cause_filter.new_since(data, window)
+since = cause_filter.new_since(data, window, status.version)
 chosen = cause_filter.requested_filter(failure_causes.search_text(), since)
 if trends.comparison.current.runs.failure or causes.items:
     summary = findings.cause_summary(scope, window, now, status.version, selection.interval())

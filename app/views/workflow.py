@@ -129,7 +129,7 @@ with panel("Steps", f"{sample} · longest first", export=("steps", lambda: workf
 
 causes = findings.causes(scope, window, now, status.version)
 if causes.items:
-    new_since = cause_filter.new_since(trends.comparison.current.data, window)
+    new_since = cause_filter.new_since(trends.comparison.current.data, window, status.version)
     rows = "causes", lambda: failure_causes.causes_export(causes.items, now, new_since)
     with panel("Failure causes", "most frequent first", export=rows):
         failure_causes.cause_table(causes.items, now, selection.time_query(), new_since)

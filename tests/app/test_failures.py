@@ -7,6 +7,7 @@ from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from app.components.failure_causes import cause_rows, causes_export
@@ -17,7 +18,8 @@ from db.definitions.scope import Scope, Window
 from db.engine import write_scope
 from db.enums import LogState
 from db.logs.log_writes import store_log
-from db.models import Job, JobCause
+from db.models import Job, JobCause, JobLog, Run
+from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.causes.identity import fingerprint
 from health.insights.causes.triage import Triage, set_triage
 from tests.app.conftest import Open
@@ -144,6 +146,29 @@ def test_new_causes_are_unknown_without_an_earlier_week(failed: Seeded, open_pag
     page = open_page("failures", period="90d", seen="new")
     assert "seen=new is ignored: the week before this period is not completely" in markdown(page).replace("\\", "")
     assert len(_lines(page)) == 4
+
+
+def test_new_causes_are_unknown_while_stored_ones_are_extracted_again(failed: Seeded, open_page: Open) -> None:
+    assert _chips(open_page("failures"))["New"][0] > 0
+    with write_scope(failed.engine) as session:
+        session.get_one(JobLog, (1, OLD * 10)).cause_version = CAUSE_VERSION - 1
+    findings.has_outdated_causes.clear()
+    page = open_page("failures", seen="new")
+    assert "New" not in _chips(page)
+    assert "or stored causes are being extracted again" in markdown(page).replace("\\", "")
+
+
+def test_new_causes_are_those_of_the_selection(failed: Seeded, open_page: Open) -> None:
+    """TEST failed before the period, on another branch."""
+    with write_scope(failed.engine) as session:
+        session.execute(update(Run).where(Run.id == OLD).values(branch="main"))
+    page = open_page("failures", branch="feature")
+    rows = {row["Cause"].value: row["State"].text for row in table(page, "causes")}
+    assert rows[TEST] == "new"
+    assert "no run of the selection before this period has the cause" in "".join(html(page))
+    assert "no earlier stored run among those that the repositories and filters of the page select" in "".join(
+        html(page)
+    )
 
 
 def test_bars_lead_to_the_causes_of_their_class_and_day(failed: Seeded, open_page: Open) -> None:
