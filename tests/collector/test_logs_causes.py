@@ -193,7 +193,7 @@ def test_an_annotation_is_the_same_cause_when_its_file_was_edited() -> None:
         (["npm error ERESOLVE unable to resolve dependency tree", "npm error Could not resolve dependency:"], [None]),
         (
             ["A.swift:1: error: -[T a] : XCTAssertEqual failed: no", "Test Case '-[T a]' failed (0.1 seconds)."],
-            ["-[T a] A.swift"],
+            ["T a A.swift"],
         ),
         (["FAILED a.py::test_a - no", "FAILED a.py::test_ab - no"], ["a.py::test_a", "a.py::test_ab"]),
     ],

@@ -4,6 +4,7 @@ import logging
 import threading
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -118,6 +119,18 @@ def test_annotations_are_not_requested_again_and_keep_their_places(filled: Engin
         (None, None, "annotation"), ("src/a.py:12", None, "annotation")
     ]  # fmt: skip
     assert fingerprints(filled, 1) == stored
+
+
+def test_causes_that_had_the_name_of_a_runner_are_aliases_of_one(filled: Engine) -> None:
+    with write_scope(filled) as session:
+        for number in (1, 2):
+            line = f"The self-hosted runner: vm-{number} lost communication with the server."
+            record = replace(annotation_record(line, None), fingerprint=f"with name {number}")
+            log = LogRecord(number, 1, "missing", error_line=line, fingerprint=record.fingerprint, causes=(record,))
+            record_failed_fetch(session, 1, number, 1, NOON, record=log)
+    assert extract(filled) == 2
+    (current,) = {*fingerprints(filled, 1), *fingerprints(filled, 2)}
+    assert aliases(filled, "with name 1", "with name 2") == {"with name 1": current, "with name 2": current}
 
 
 def test_a_cause_that_a_rule_replaced_returns_with_the_end_of_the_rule(filled: Engine) -> None:

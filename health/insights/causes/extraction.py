@@ -17,7 +17,7 @@ from health.insights.causes.scan import Region, Scan, StepSpan, scan
 from health.insights.causes.subjects import message_of, subject_of
 
 # The version of the rules. The collector extracts causes of an earlier version again.
-CAUSE_VERSION = 5
+CAUSE_VERSION = 6
 MAX_CAUSES = 50
 # The announcement of a retry follows the failure within this number of lines.
 _RETRY_LINES = 2
@@ -33,6 +33,16 @@ _SPECIFIC = frozenset({Rank.RUNNER, Rank.TEST, Rank.LISTED})
 # Failures of these classes pass at the next try: a successful log that has one survived it.
 _TRANSIENT = frozenset({CauseClass.INFRASTRUCTURE, CauseClass.RESOURCES, CauseClass.TIMEOUT})
 _DOWNLOAD = re.compile(r"(?i)\bfailed to (?:fetch|download)\b|\bnetwork\b")
+# The block of an error of Terraform: where it is, and what it names.
+_TERRAFORM = "terraform"
+_TERRAFORM_PLACE = re.compile(
+    r"^[│ ]{1,8}on (?P<file>\S{1,300}) line \d+"
+    r"(?:, in (?:resource|data|module|variable|output|provider) \"(?P<resource>[^:]{1,200})\")?"
+)
+_TERRAFORM_NAME = re.compile(
+    r"\b(?:argument|block of type|input variable with the name|attribute|function) (?:named )?"
+    r"\"(?P<name>[^\"]{1,200})\""
+)
 # A service of the job itself, for which scripts wait.
 _LOCAL_HOST = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\b0\.0\.0\.0\b|(?<![\w:])::1\b")
 
@@ -307,7 +317,22 @@ class _Lines:
                 line = self._lines.get(number, "")
                 if line and not line.startswith((" ", "\t", "-", "F")) and "." in line and " " not in line.strip():
                     return (line.strip(),)
+        if hit.tool == _TERRAFORM:
+            return self._terraform_block(hit.number)
         return ()
+
+    def _terraform_block(self, number: int) -> tuple[str, ...]:
+        """File, and argument, variable or resource of the error in a line, from the lines below it."""
+        file, name = "", ""
+        for following in range(number + 1, number + 1 + ITEM_LINES):
+            text = unprefixed(self._lines.get(following, ""))
+            if text.startswith(("╵", "╷")):
+                break
+            place, named = _TERRAFORM_PLACE.match(text), _TERRAFORM_NAME.search(text)
+            file = file or (place["file"] if place else "")
+            # The name of an argument is more precise than that of its resource.
+            name = named["name"] if named else name or (place["resource"] or "" if place else "")
+        return tuple(part for part in (file, name.replace('" "', ".")) if part)
 
 
 def _cause(hit: Hit, context: Sequence[str]) -> FailureCause:

@@ -4,6 +4,7 @@ A subject (test, file and error code, symbol, package, host, status) is compared
 is compared as masked text, which `fingerprints.clusters` may also compare by distance."""
 
 import hashlib
+import re
 from functools import lru_cache
 
 from health.insights.causes.extraction import cause_of_line
@@ -15,16 +16,28 @@ from health.insights.fingerprints import WORD_JOINER, normalize
 LENGTH = 24
 # Lines of excerpts are shorter; annotations of the runner have no limit.
 _MAX_LENGTH = 2_000
+# GitHub's messages about a runner, with its name. The advice that follows differs between self-hosted and hosted ones.
+_LOST_RUNNER = re.compile(
+    r"^(?:The (?:(?:self-)?hosted )?runner(?:: .{1,200}?)?) (lost communication with the server)(?:\. .*|\.?$)"
+)
+_NAMED_RUNNER = re.compile(
+    r"^(The (?:self-)?hosted runner): .{1,200}? (encountered an error)\b|^(Runner) .{1,80}? (did not respond)\b"
+)
 
 
 def identity(cause: FailureCause) -> str:
     """The text that identifies a cause: a single token without spaces if the cause has a subject."""
     if cause.subject is None:
-        return normalize(cause.line)
+        return normalize(_without_runner(cause.line) if cause.tool == "runner" else cause.line)
     names = [cause.kind.value, cause.tool, cause.subject]
     if cause.kind != CauseClass.TEST and cause.message != cause.line:
         names += symbols_of(cause.message) if cause.has_code else (message_of(cause.message),)
     return WORD_JOINER.join(WORD_JOINER.join(name.split()) for name in names)
+
+
+def _without_runner(line: str) -> str:
+    """The line without the name of the runner: it distinguishes the runs of a cause, not causes."""
+    return _NAMED_RUNNER.sub(r"\1\3 \2\4", _LOST_RUNNER.sub(r"The runner \1", line))
 
 
 def fingerprint_of(cause: FailureCause) -> str:

@@ -112,10 +112,10 @@ RULES: tuple[Rule, ...] = (
         r"^npm (?:ERR!|error) (?:Missing: (?P<package>\S+) from lock file|(?:Invalid: lock file's) (?P<symbol>\S+))",
         "npm "),
     rule("npm", _DEPENDENCY, Rank.TOOL,
-        r"^npm (?:ERR!|error) (?P<message>`npm ci` can only install|ERESOLVE (?:unable|could not)|"
+        r"^npm (?:ERR!|error) (?P<message>(?:`npm ci` can only install|ERESOLVE (?:unable|could not)|"
         r"Could not resolve dependency|Unsupported engine|notarget No matching version|Cannot read propert|"
         r"Invalid Version|Tracker|network request to|missing script|Missing script|cb\(\) never called|"
-        r"Error while executing|engine |ENOENT|The `npm ci`|cipm can only).*", "npm "),
+        r"Error while executing|engine |ENOENT|The `npm ci`|cipm can only).*)", "npm "),
     rule("npm", _DEPENDENCY, Rank.POSITION,
         r"^npm (?:ERR!|error) (?P<message>(?!code |errno |syscall |path |command |signal |Exit status|"
         r"Failed at the |This is probably|A complete log|aliases|Options|Usage|Run \"|\[|Clean install|"

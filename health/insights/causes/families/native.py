@@ -37,8 +37,10 @@ RULES: tuple[Rule, ...] = (
     rule("swift-testing", _TEST, Rank.TEST,
         r"^\s{0,40}[✘􀢄]\s{1,3}Test (?!run )(?P<test>\S.*?) (?:recorded an issue|failed)\b", " Test "),
     rule("xctest", _TEST, Rank.TEST,
-        r"^(?P<file>[^\s:]+):\d+: error: (?P<test>-\[\S+ \w+\]|\w+\.\w+) : (?P<message>.*)", ": error: "),
-    rule("xctest", _TEST, Rank.TEST, r"^\s{0,40}Test [Cc]ase '(?P<test>[^']+)' failed\b", "' failed"),
+        r"^(?P<file>[^\s:]+):\d+: error: (?:-\[(?=\S+ \w+\]))?(?P<test>\S+ \w+(?=\])|\w+\.\w+)\]? : "
+        r"(?P<message>.*)", ": error: "),
+    rule("xctest", _TEST, Rank.TEST,
+        r"^\s{0,40}Test [Cc]ase '(?:-\[(?=[^']+\]'))?(?P<test>[^']+?)\]?' failed\b", "' failed"),
     rule("swiftlint", _LINT, Rank.SOURCE,
         r"^(?P<file>[^:]+\.swift):\d+:\d+: error: (?P<message>[A-Z][\w ]{1,80} Violation: .+?)"
         r"(?: \((?P<code>\w+)\))?$|^(?P<symbol>[^:]+\.swift):\d+:\d+: error: .+ \(\w+\)$", ".swift:"),
