@@ -22,6 +22,7 @@ from health.insights.causes.attempt_causes import JobEvidence, Verdict, attempt_
 from health.insights.causes.evidence_queries import RunReference
 from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.finding_queries import CauseSpread
+from health.insights.fingerprints import EARLIER_LENGTH
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.causes import add_cause
 
@@ -242,13 +243,16 @@ def test_a_run_with_an_earlier_fingerprint_has_the_same_cause(engine: Engine, li
         assert evidence(engine, number).spread == CauseSpread(3, 1, NOON - timedelta(minutes=6))
 
 
-def test_no_cause_is_new_while_logs_of_an_earlier_version_are_stored(engine: Engine) -> None:
+@pytest.mark.parametrize(("fingerprint", "version"), [("g", CAUSE_VERSION - 1), ("0" * EARLIER_LENGTH, None)])
+def test_no_cause_is_new_while_logs_of_an_earlier_version_are_stored(
+    engine: Engine, fingerprint: str, version: int | None
+) -> None:
     failed_run(engine, 5)
     assert evidence(engine, 5).verdict is Verdict.NEW
-    failed_run(engine, 6, "another")
+    failed_run(engine, 6, fingerprint)
     with write_scope(engine) as session:
         log = session.get_one(JobLog, (1, 60))
-        log.cause_version, log.fetched_at = CAUSE_VERSION - 1, NOON
+        log.cause_version, log.fetched_at = version, NOON
     assert evidence(engine, 5).verdict is Verdict.FIRST_STORED
 
 

@@ -18,6 +18,7 @@ from db.sql import is_one_of
 from health.completeness.gaps import Completeness
 from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.finding_queries import SAME_COMMIT_WINDOW
+from health.insights.fingerprints import EARLIER_LENGTH
 from health.metrics.branch_status import Streak, failing_streaks
 
 # A cause is new if it did not occur in this time before, all runs of which must be stored.
@@ -45,10 +46,12 @@ def has_history(session: Session, repository_id: int, created_at: datetime) -> b
 
 
 def has_outdated_causes(session: Session) -> bool:
-    """Whether causes of an earlier version of the extraction are stored. Until the collector has extracted them again,
-    the newest logs first, a cause can have another fingerprint in older runs."""
-    outdated = select(JobLog.job_id).where(JobLog.cause_version < CAUSE_VERSION, JobLog.fetched_at.is_not(None))
-    return bool(session.scalar(select(outdated.exists())))
+    """Whether causes of an earlier version of the extraction, or fingerprints of earlier rules are stored. Until the
+    collector has extracted them again, the newest logs first, a cause can have another fingerprint in older runs."""
+    fetched = select(JobLog.job_id).where(JobLog.fetched_at.is_not(None))
+    outdated = fetched.where(JobLog.cause_version < CAUSE_VERSION)
+    earlier = fetched.where(JobLog.cause_version.is_(None), func.length(JobLog.fingerprint) == EARLIER_LENGTH)
+    return bool(session.scalar(select(or_(outdated.exists(), earlier.exists()))))
 
 
 def first_seen(session: Session, names: Mapping[str, str]) -> dict[str, datetime]:
