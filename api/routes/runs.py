@@ -1,5 +1,6 @@
 """Runs, their attempts and jobs."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -24,6 +25,7 @@ from db.enums import Conclusion
 from db.runs.cursors import InvalidCursor
 from db.runs.job_queries import list_jobs, list_jobs_page
 from db.runs.run_queries import AttemptRow, RunRow, get_run, list_attempts, list_runs
+from health.insights.causes.model import CauseClass
 
 router = APIRouter(tags=["Runs"], dependencies=[Depends(reject_unknown_parameters)])
 _MISSING: dict[int | str, dict[str, Any]] = {
@@ -36,15 +38,25 @@ def runs(
     request: Request,
     session: SessionDep,
     query: FilterDep,
+    classes: Annotated[
+        list[CauseClass] | None,
+        Query(
+            alias="class",
+            description="Class of the first failure cause of a failed job of the latest attempt; only failed runs; "
+            "repeatable",
+        ),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[str | None, Query(max_length=200, description="Value of `next` of the previous page")] = None,
     q: TextQuery = "",
 ) -> Response:
     """Newest first. Pages stay consistent while runs are added: the cursor is a position in time, not a row number."""
 
+    scope = replace(query.scope, classes=tuple(dict.fromkeys(kind.value for kind in classes or [])))
+
     def build() -> schemas.RunPage:
         try:
-            page = list_runs(session, query.scope, query.window, limit=limit, cursor=cursor, text=validate_text("q", q))
+            page = list_runs(session, scope, query.window, limit=limit, cursor=cursor, text=validate_text("q", q))
         except InvalidCursor as error:
             raise bad_parameter("cursor", str(error)) from None
         return schemas.RunPage.model_validate(page)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import session
 from app.components import chart_links
-from app.components.cause_filter import KNOWN, NEW, SEEN, TRIAGE, UNTRIAGED, is_new, list_address
+from app.components.cause_filter import KNOWN, NEW, SEEN, TRIAGE, UNTRIAGED, is_new, list_address, shared_query
 from app.components.cause_marks import known_mark
 from app.components.workflows import Query
 from app.filters import view_state
@@ -73,9 +73,9 @@ def key_figures(
             formatting.percent(None if infrastructure is None else ratio(infrastructure, failed)),
             _infrastructure_note(infrastructure, failed, causes.unnamed),
             "Share of the failed runs in which the first cause of each failed job is infrastructure; a run with a job "
-            "without a cause is not counted",
+            "without a cause is not counted. The list also has the failed runs with one such job",
             [point.runs.get(CauseClass.INFRASTRUCTURE, 0) for point in causes.trend],
-            list_address((CLASS_KEY, CauseClass.INFRASTRUCTURE.value)),
+            cells.address("runs", [*shared_query(), (CLASS_KEY, CauseClass.INFRASTRUCTURE.value)]),
         ),
         MetricCard(
             "new_causes",

@@ -69,6 +69,7 @@ def render_for_runs(version: int) -> None:
         _multiselect("Event", options.events, "event", "All events", status_style.event_label)
         _multiselect("Actor", options.actors, "actor", "All actors")
         _multiselect("Runner", options.runners, "runner", "All runners")
+        class_control()
         # Filters that only links select.
         if outcomes := selection.run_scope().outcomes:
             names = ", ".join(status_style.outcome_name(name) for name in outcomes)

@@ -64,6 +64,7 @@ def run_scope() -> Scope:
         statuses=tuple(status for name in selected("status") for status in STATUSES.get(name, ())),
         outcomes=tuple(Outcome(name) for name in selected("outcome") if name in _OUTCOMES),
         runners=selected("runner"),
+        classes=cause_classes(),
     )
 
 

@@ -14,8 +14,9 @@ LABEL_SEPARATOR = ", "
 class Scope:
     """Filter of runs. Values of one field are combined with OR, fields with AND; an empty field does not filter. A
     repository is owner/name; a workflow is its name or its id; a runner is the labels of a job, joined by
-    LABEL_SEPARATOR, and selects the runs with such a job. `own_branches` excludes runs on a branch of another
-    repository that has the name of the default branch, such as the `main` of a fork."""
+    LABEL_SEPARATOR, and selects the runs with such a job. A class is that of the first failure cause of a job, and
+    selects the failed runs whose latest attempt has such a failed or cancelled job. `own_branches` excludes runs on a
+    branch of another repository that has the name of the default branch, such as the `main` of a fork."""
 
     repos: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
@@ -26,12 +27,13 @@ class Scope:
     statuses: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
     runners: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     own_branches: bool = False
 
     def for_sequences(self) -> "Scope":
-        """The scope without conclusions, statuses, outcomes and runners, which would hide one half of a failure and its
-        recovery."""
-        return replace(self, conclusions=(), statuses=(), outcomes=(), runners=())
+        """The scope without conclusions, statuses, outcomes, runners and classes, which would hide one half of a
+        failure and its recovery."""
+        return replace(self, conclusions=(), statuses=(), outcomes=(), runners=(), classes=())
 
 
 DEFAULT_SPAN = timedelta(days=30)

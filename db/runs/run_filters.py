@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, case, cast, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.definitions.scope import LABEL_SEPARATOR, Scope, Window
-from db.enums import Conclusion
-from db.models import Job, Repository, Run, Workflow
+from db.enums import Conclusion, Outcome
+from db.models import Job, JobCause, Repository, Run, Workflow
 from db.sql import execute
 
 _MAX_ID = 2**63 - 1
@@ -58,7 +59,11 @@ def run_conditions(scope: Scope) -> list[ColumnElement[bool]]:
     ):
         if values:
             conditions.append(_equals_any(column, values))
-    return [*conditions, *([_has_job_on(scope.runners)] if scope.runners else [])]
+    if scope.runners:
+        conditions.append(_has_job_on(scope.runners))
+    if scope.classes:
+        conditions += [Run.outcome == Outcome.FAILURE, _has_cause_of(scope.classes)]
+    return conditions
 
 
 def _has_job_on(runners: Sequence[str]) -> ColumnElement[bool]:
@@ -70,6 +75,33 @@ def _has_job_on(runners: Sequence[str]) -> ColumnElement[bool]:
     of_run = (jobs.repository_id == Run.repository_id) & (jobs.run_id == Run.id)
     own = ~jobs.copied, ~jobs.phantom, func.coalesce(jobs.conclusion, "") != Conclusion.SKIPPED
     return select(jobs.id).where(of_run, _equals_any(cast(jobs.labels, Text), labels), *own).correlate(Run).exists()
+
+
+def _has_cause_of(classes: Sequence[str]) -> ColumnElement[bool]:
+    """Returns the condition that a failed or cancelled job of the latest attempt has a first cause of these classes."""
+    jobs, causes = aliased(Job), aliased(JobCause)
+    of_run = jobs.repository_id == Run.repository_id, jobs.run_id == Run.id, jobs.attempt == Run.attempt, ~jobs.phantom
+    did_fail = jobs.conclusion.in_((*FAILED_CONCLUSIONS, Conclusion.CANCELLED))
+    query = select(jobs.id).join(causes, is_first_cause(jobs, causes)).where(*of_run, did_fail)
+    return query.where(_equals_any(causes.kind, classes)).correlate(Run).exists()
+
+
+def is_first_cause(job: Any, cause: Any) -> ColumnElement[bool]:
+    """Returns the condition that an alias of JobCause is the first cause of an alias of Job. A re-run of one job lists
+    the other failed jobs of the earlier attempt again; such a copy has the cause of its original."""
+    originals = aliased(Job)
+    original = (
+        select(originals.id)
+        .where(originals.repository_id == job.repository_id, originals.run_id == job.run_id)
+        .where(originals.attempt < job.attempt, ~originals.copied, originals.name == job.name)
+        .where(originals.started_at == job.started_at, originals.completed_at == job.completed_at)
+        .order_by(originals.attempt.desc())
+        .limit(1)
+        .correlate(job)
+        .scalar_subquery()
+    )
+    job_id = case((job.copied, original), else_=job.id)
+    return and_(cause.repository_id == job.repository_id, cause.job_id == job_id, cause.position == 0)
 
 
 def _repository_conditions(session: Session, scope: Scope, column: Any) -> list[ColumnElement[bool]]:

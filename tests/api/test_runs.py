@@ -5,6 +5,7 @@ from sqlalchemy import Engine
 
 from tests.api.conftest import TestClient
 from tests.builders import NOON, attempt, job, run, store_jobs, store_runs
+from tests.causes import store_causes
 
 RUN_FIELDS = {
     "id", "repo", "workflow", "workflow_id", "run_number", "attempt", "title", "event", "branch", "head_sha", "actor",
@@ -150,3 +151,31 @@ def test_what_a_page_of_jobs_cannot_be_is_named(
     assert answer.status_code == status
     assert [each["parameter"] for each in answer.json().get("errors") or []] == ([parameter] if parameter else [])
     assert client.get("/api/runs/2/jobs").status_code == 404
+
+
+def test_runs_are_filtered_by_the_class_of_the_cause_of_their_latest_attempt(
+    client: TestClient, engine: Engine
+) -> None:
+    """Run 1: the copy of a job of the first attempt; 2: a test, and infrastructure only as its second cause; 3: passed
+    when it was re-run; 4: one job of each class."""
+    again = {"attempt": 2, "started_at": NOON + timedelta(seconds=100)}
+    store_runs(engine, run(1, conclusion="failure", **again), run(2, conclusion="failure"), run(3, **again),
+               run(4, conclusion="failure"))  # fmt: skip
+    attempts = attempt(1, "failure"), attempt(2, "failure", start=100, end=160)
+    failed = {"conclusion": "failure"}
+    store_jobs(engine, 1, job(10, **failed), job(11, attempt=2, **failed), attempts=attempts)
+    store_jobs(engine, 2, job(20, **failed))
+    store_jobs(engine, 3, job(30, **failed), job(31, attempt=2, start=105, end=160),
+               attempts=(attempt(1, "failure"), attempt(2, "success", start=100, end=160)))  # fmt: skip
+    store_jobs(engine, 4, job(40, **failed), job(41, name="lint", **failed))
+    store_causes(engine, {10: ["infrastructure"], 20: ["test", "infrastructure"], 30: ["infrastructure"],
+                          40: ["infrastructure"], 41: ["test"]})  # fmt: skip
+
+    def listed(*classes: str) -> set[int]:
+        return {item["id"] for item in client.get("/api/runs", params={"class": list(classes)}).json()["items"]}
+
+    assert listed("infrastructure") == {1, 4}
+    assert listed("test") == {2, 4}
+    assert listed("test", "infrastructure") == {1, 2, 4}
+    assert listed("lint") == set()
+    assert client.get("/api/runs?class=tset").json()["errors"][0]["parameter"] == "class"

@@ -126,7 +126,7 @@ def test_key_figures_lead_to_what_they_count(failed: Seeded, open_page: Open) ->
     links = {name: unescape(link) for name, value in cards.items() for link in re.findall('href="([^"]*)"', value)}
     assert links["failures"] == "runs?repo=acme%2Fweb&outcome=failure"
     assert all(row["Cause"].links[0].endswith("&repo=acme%2Fweb") for row in table(page, "causes"))
-    assert links["infrastructure"] == "failures?repo=acme%2Fweb&class=infrastructure"
+    assert links["infrastructure"] == "runs?repo=acme%2Fweb&class=infrastructure"
     for name in ("new_causes", "untriaged_causes"):
         query = parse_qs(urlsplit(links[name]).query)
         assert len(_lines(open_page("failures", **query))) == int(values[name])
@@ -231,3 +231,10 @@ def test_the_page_of_a_cause_states_since_when_a_default_branch_fails(failed: Se
     assert "1 of them failing now" in everything(open_page("failures", repo="acme/web"))
     elsewhere = open_page("failures", cause=fingerprint(LOST) or "")
     assert "Failing since" not in everything(elsewhere)
+
+
+def test_runs_are_filtered_by_the_class_of_their_cause(failed: Seeded, open_page: Open) -> None:
+    page = open_page("runs", **{"class": "lint"})
+    assert [row["Run"].links[0] for row in table(page, "runs")] == ["run?run_id=71004"]
+    assert table(open_page("runs", **{"class": "compile"}), "runs") == []
+    assert "class=tset is unknown" in markdown(open_page("runs", **{"class": "tset"})).replace("\\", "")

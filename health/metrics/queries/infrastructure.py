@@ -18,7 +18,7 @@ from db.definitions.scope import Scope, Window
 from db.definitions.time_buckets import SECONDS_PER_HOUR
 from db.enums import Conclusion, GroupBy, Interval, Outcome
 from db.models import Job, JobCause, Run
-from db.runs.run_filters import in_scope, in_window
+from db.runs.run_filters import in_scope, in_window, is_first_cause
 from db.sql import epoch_seconds, execute
 from health.metrics.definitions.failure_counts import INFRASTRUCTURE, NOT_COUNTED, FailureCounts
 from health.metrics.queries.grouping import COLUMNS, REST, BucketStarts, Key, key_from_columns
@@ -26,7 +26,7 @@ from health.metrics.queries.plan import rollup_state
 
 # Columns of all groups, so that one statement serves the total, the series and the groups of a window.
 _COLUMNS = tuple(dict.fromkeys(name for names in COLUMNS.values() for name in names))
-_JOB, _ORIGINAL, _CAUSE = aliased(Job), aliased(Job), aliased(JobCause)
+_JOB, _CAUSE = aliased(Job), aliased(JobCause)
 _FAILED, _CANCELLED = _JOB.conclusion.in_(FAILED_CONCLUSIONS), _JOB.conclusion == Conclusion.CANCELLED
 
 
@@ -166,7 +166,7 @@ def _causes_of_failed_jobs() -> ColumnElement[int]:
 
     # Without a failed job the cancelled ones decide.
     query = select(func.coalesce(of(_FAILED), of(_CANCELLED)))
-    of_run = _of_latest_attempt(query.select_from(_JOB).outerjoin(_CAUSE, _is_cause_of_job()))
+    of_run = _of_latest_attempt(query.select_from(_JOB).outerjoin(_CAUSE, is_first_cause(_JOB, _CAUSE)))
     return of_run.correlate(Run).scalar_subquery()
 
 
@@ -178,18 +178,3 @@ def _of_latest_attempt(query: Select[Any]) -> Select[Any]:
         ~_JOB.phantom,
         or_(_FAILED, _CANCELLED),
     )
-
-
-def _is_cause_of_job() -> ColumnElement[bool]:
-    original = (
-        select(_ORIGINAL.id)
-        .where(_ORIGINAL.repository_id == _JOB.repository_id, _ORIGINAL.run_id == _JOB.run_id)
-        .where(_ORIGINAL.attempt < _JOB.attempt, ~_ORIGINAL.copied, _ORIGINAL.name == _JOB.name)
-        .where(_ORIGINAL.started_at == _JOB.started_at, _ORIGINAL.completed_at == _JOB.completed_at)
-        .order_by(_ORIGINAL.attempt.desc())
-        .limit(1)
-        .correlate(_JOB)
-        .scalar_subquery()
-    )
-    job_id = case((_JOB.copied, original), else_=_JOB.id)
-    return and_(_CAUSE.repository_id == _JOB.repository_id, _CAUSE.job_id == job_id, _CAUSE.position == 0)
