@@ -105,9 +105,9 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "##[error]Process completed with exit code 137.",
     ),
     "disk_full": (
-        "error: could not write output to target/release/deps: No space left on device (os error 28)",
-        "##[error]You are running out of disk space. The runner will stop working when the machine runs out of disk space.",
-        "##[error]Process completed with exit code 101.",
+        "##[warning]You are running out of disk space. The runner will stop working when the machine runs out of disk space. Free space left: 9{d} MB",
+        "cp: error writing 'build/cache.tar': No space left on device",
+        "##[error]Process completed with exit code 1.",
     ),
     "flaky": (
         "  1) [webkit] › tests/search.spec.ts:{d}4:5 › finds by partial name",
@@ -132,7 +132,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
     "xctest": (
         "Test Case '-[PayTests.ReceiptTests testSharesReceipt]' started.",
-        "/Users/runner/work/mobile-app/Tests/ReceiptTests.swift:{d}1: error: -[PayTests.ReceiptTests testSharesReceipt] : XCTAssertEqual failed: (\"{n}\") is not equal to (\"0\")",
+        "/Users/runner/work/mobile-app/mobile-app/Tests/ReceiptTests.swift:{d}1: error: -[PayTests.ReceiptTests testSharesReceipt] : XCTAssertEqual failed: (\"{n}\") is not equal to (\"0\")",
         "Test Case '-[PayTests.ReceiptTests testSharesReceipt]' failed (0.{n} seconds).",
         "** TEST FAILED **",
         "##[error]Process completed with exit code 65.",
@@ -145,10 +145,60 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
+# What the same cause prints in a repository of another language.
+_BY_TOOL: dict[tuple[str, str], tuple[str, ...]] = {
+    ("npm_resolve", "swift"): (
+        "Analyzing dependencies",
+        "[!] CocoaPods could not find compatible versions for pod \"AcmeKit\":",
+        "  In Podfile:",
+        "    AcmeKit (~> 5.{d})",
+        "##[error]Process completed with exit code 1.",
+    ),
+    ("playwright_timeout", "swift"): (
+        "/Users/runner/work/mobile-app/mobile-app/UITests/CheckoutUITests.swift:{d}1: error: -[PayUITests.CheckoutUITests testPaysWithSavedCard] : XCTAssertTrue failed",
+        "Test Case '-[PayUITests.CheckoutUITests testPaysWithSavedCard]' failed ({d}.{n} seconds).",
+        "** TEST FAILED **",
+        "##[error]Process completed with exit code 65.",
+    ),
+    ("out_of_memory", "go"): (
+        "Killed",
+        "##[error]Process completed with exit code 137.",
+    ),
+    ("out_of_memory", "jvm"): (
+        "java.lang.OutOfMemoryError: Java heap space",
+        "\tat java.base/java.util.Arrays.copyOf(Arrays.java:3{d}12)",
+        "##[error]Process completed with exit code 1.",
+    ),
+    ("out_of_memory", "python"): (
+        "Killed",
+        "##[error]Process completed with exit code 137.",
+    ),
+    ("out_of_memory", "swift"): (
+        "LLVM ERROR: out of memory",
+        "** BUILD FAILED **",
+        "##[error]Process completed with exit code 65.",
+    ),
+    ("out_of_memory", "terraform"): (
+        "Killed",
+        "##[error]Process completed with exit code 137.",
+    ),
+}  # fmt: skip
+_CODE_SCANNING = (
+    "Finalizing database at /home/runner/work/_temp/codeql_databases/{sha}",
+    "A fatal error occurred: Could not process some files due to syntax errors",
+    '##[error]Encountered a fatal error while running "codeql database finalize". Exit code was 32.',
+)
+# Causes that a job of code scanning cannot have.
+_OF_LINTERS = frozenset({"typescript", "ruff", "go_vet", "npm_resolve"})
+_BROWSERS = ("[chromium]", "[webkit]")
 _RUNNER_LOST = (
     "The self-hosted runner: {runner} lost communication with the server. Verify the machine is running and has a "
     "healthy network connection. Anything in your workflow that terminates the runner process, starves it for "
     "CPU/Memory, or blocks its network access can cause this error."
+)
+_HOSTED_RUNNER_LOST = (
+    "The hosted runner: {runner} lost communication with the server. Anything in your workflow that terminates the "
+    "runner process, starves it for CPU/Memory, or blocks its network access can cause this error."
 )
 _SHUTDOWN = (
     "The runner has received a shutdown signal. This can happen when the runner service is stopped, or a manually "
@@ -175,12 +225,22 @@ def causes_for(kind: str, language: str) -> tuple[str, ...]:
     return _BY_LANGUAGE.get(language, {}).get(kind, ()) + _ANY_LANGUAGE.get(kind, ())
 
 
+def cause_lines(cause: str | None, language: str, job: str) -> tuple[str, ...]:
+    """Return the lines of a cause as the tools of this job print them."""
+    if job == "Analyze" and cause in _OF_LINTERS:
+        return _CODE_SCANNING
+    lines = _BY_TOOL.get((cause or "", language)) or CAUSES.get(cause or "", CAUSES["registry_timeout"])
+    other, own = _BROWSERS if "webkit" in job else _BROWSERS[::-1]
+    return tuple(line.replace(other, own) for line in lines)
+
+
 def annotation(cause: str | None, conclusion: str | None, runner: str | None) -> str:
     """Return the message of the check run's annotation. It is the only text about a lost runner, which writes no log."""
     if conclusion == "timed_out":
         return f"The job running on runner {runner} has exceeded the maximum execution time of 60 minutes."
     if cause == "runner_lost":
-        return _RUNNER_LOST.format(runner=runner)
+        is_hosted = (runner or "").startswith("GitHub Actions ")
+        return (_HOSTED_RUNNER_LOST if is_hosted else _RUNNER_LOST).format(runner=runner)
     if cause == "shutdown":
         return _SHUTDOWN
     closing = CAUSES.get(cause or "jest", CAUSES["jest"])[-1]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from demo.content import log_noise
-from demo.content.failure_causes import CAUSES
+from demo.content.failure_causes import cause_lines
 from demo.world.model import Attempt, Job, Run
 from demo.world.steps import Step, step_intervals, step_number
 
@@ -180,16 +180,16 @@ def _command_lines(rng: random.Random, run: Run, attempt: Attempt, job: Job, ste
     for index in range(rng.randrange(count * 2 // 3, count)):
         yield _fill(rng, lines[index % len(lines)])
     if step.main and failed:
-        yield from _failure_lines(rng, attempt, job)
+        yield from _failure_lines(rng, language, attempt, job)
 
 
-def _failure_lines(rng: random.Random, attempt: Attempt, job: Job) -> Iterator[str]:
+def _failure_lines(rng: random.Random, language: str, attempt: Attempt, job: Job) -> Iterator[str]:
     if job.conclusion == "timed_out":
         yield f"##[error]The job running on runner {job.runner} has exceeded the maximum execution time of 60 minutes."
     if job.conclusion in ("cancelled", "timed_out"):
         yield "##[error]The operation was canceled."
     elif job.conclusion == "failure":
-        yield from (_fill(rng, line) for line in CAUSES.get(attempt.cause or "", CAUSES["registry_timeout"]))
+        yield from (_fill(rng, line) for line in cause_lines(attempt.cause, language, job.name))
 
 
 def _group(step: Step, lines: Iterable[str]) -> Iterator[str]:

@@ -3,11 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import mean
 
 from demo.github.logs import log_text
 from demo.world.model import Job, Run
+from health.insights.causes.distinctions import Feature, JobContext, distinctions
+from health.insights.causes.extraction import extract
 from tests.demo.conftest import MONDAY, Clock, Serve
 from tests.simulator.world import EditableWorld, acme_world
 
@@ -224,3 +226,41 @@ def test_steps_lie_inside_their_jobs(clock: Clock, serve: Serve) -> None:
         for job in site.json(run["jobs_url"])["jobs"]:
             for step in job["steps"]:
                 assert job["started_at"] <= step["started_at"] <= step["completed_at"] <= job["completed_at"]
+
+
+def test_failures_fit_their_jobs(account: EditableWorld) -> None:
+    """The tools of a failure are those of the language, its browser is that of the job."""
+    tools = {
+        "jest": "node", "tsc": "node", "npm": "node", "playwright": "node", "node": "node", "pytest": "python",
+        "ruff": "python", "xctest": "swift", "cocoapods": "swift", "terraform": "terraform",
+    }  # fmt: skip
+    seen, jobs = Counter[str](), set[tuple[str, str, str | None]]()
+    for run in visible(account):
+        for attempt in run.attempts:
+            for job in attempt.jobs:
+                key = run.repository.name, job.name, attempt.cause
+                if job.conclusion != "failure" or not job.ran or key in jobs:
+                    continue
+                jobs.add(key)
+                for cause in extract(log_text(run, attempt, job).splitlines(keepends=True)).causes:
+                    seen[cause.tool] += 1
+                    assert tools.get(cause.tool, run.repository.language) == run.repository.language, cause
+                    assert job.name != "Analyze" or cause.tool not in tools or cause.tool == "node", cause
+                    assert cause.tool != "playwright" or ("[webkit]" in str(cause.subject)) == ("webkit" in job.name)
+    assert seen.keys() >= tools.keys()
+
+
+def test_a_cause_is_tied_to_one_value_of_a_matrix(account: EditableWorld) -> None:
+    jobs = [
+        JobContext(
+            run.id, job.id, job.name, job.conclusion == "failure" and attempt.cause == "python_assert", run.created,
+            run.branch, run.event, job.runner, None, (job.label,),
+        )
+        for run in visible(account)
+        if (run.repository.name, run.workflow.name) == ("data-platform", "CI")
+        for attempt in run.attempts
+        for job in attempt.jobs
+        if job.ran and job.conclusion in ("success", "failure")
+    ]  # fmt: skip
+    named = {(item.feature, item.values) for item in distinctions(jobs, UTC)}
+    assert (Feature.MATRIX, ("3.13",)) in named
