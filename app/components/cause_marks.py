@@ -15,16 +15,19 @@ from health.insights.causes.triage import Triage
 _MAX_TICKET, _MAX_OWNER, _MAX_COMMENT = 60, 60, 300
 
 
-def known_mark(triage: Triage | None, zone: ZoneInfo) -> str:
-    """`known: OPS-123 · owner · until 12 Dec`; empty for a cause that is not known."""
+def known_mark(triage: Triage | None, zone: ZoneInfo, *, with_comment: bool = False) -> str:
+    """`known: OPS-123 · owner · until 12 Dec`; empty for a cause that is not known. `with_comment`: with the comment
+    beside it, which is in the tooltip otherwise."""
     if triage is None:
         return ""
     parts = [_ticket(triage), html(truncate(triage.owner or "", _MAX_OWNER))]
     if triage.until:
         parts.append(f'<time title="{formatting.timestamp(triage.until)}">until {day(triage.until, zone)}</time>')
     detail = " · ".join(part for part in parts if part)
-    comment = f' title="{html(truncate(triage.comment, _MAX_COMMENT))}"' if triage.comment else ""
-    return f'<span class="ph-known"{comment}>✓ known{": " if detail else ""}{detail}</span>'
+    comment = html(truncate(triage.comment or "", _MAX_COMMENT))
+    title = f' title="{comment}"' if comment and not with_comment else ""
+    mark = f'<span class="ph-known"{title}>✓ known{": " if detail else ""}{detail}</span>'
+    return f"{mark}<span>{comment}</span>" if comment and with_comment else mark
 
 
 def day(moment: datetime, zone: ZoneInfo) -> str:

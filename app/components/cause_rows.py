@@ -92,7 +92,7 @@ def _text(
     """The line and the facts of a cause as HTML. `log`: query parameters of the log; `search`: the last fact."""
     line = row.error_line or ""
     first = evidence.causes[0] if evidence and evidence.causes else None
-    facts = [cause_marks.known_mark(known, zone), _subject(first, line), _place(first, log)]
+    facts = [cause_marks.known_mark(known, zone, with_comment=True), _subject(first, line), _place(first, log)]
     if evidence:
         verdict = cause_marks.verdict_mark(evidence, run_id)
         facts += [verdict, f"<span>{cause_marks.spread_link(evidence, zone)}</span>"]

@@ -71,13 +71,13 @@ def _classes(changes: Sequence[ClassChange]) -> str:
     if not changes:
         return ""
     rows = "".join(
-        f"<tr><td>{_pill(change.before)}</td><td>→</td><td>{_pill(change.after)}</td>"
+        f"<tr><td>{_pill(change.before)}</td><td>→ {_pill(change.after)}</td>"
         f'<td class="ph-right">{formatting.count(change.jobs)}</td></tr>'
         for change in changes
     )
     return (
         '<table class="ph-table"><caption>Failed jobs by class before and with the rule</caption><thead><tr>'
-        '<th class="ph-left">Class now</th><th></th><th class="ph-left">With the rule</th>'
+        '<th class="ph-left">Class now</th><th class="ph-left">With the rule</th>'
         f'<th class="ph-right">Failed jobs</th></tr></thead><tbody>{rows}</tbody></table>'
     )
 

@@ -63,7 +63,9 @@ def cause_actions(cause: Cause) -> None:
     known = cause.known
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="cause-actions"):
         if known:
-            st.html(f'<div class="ph-meta">{known_mark(known, session.zone())}</div>', width="content")
+            st.html(
+                f'<div class="ph-meta">{known_mark(known, session.zone(), with_comment=True)}</div>', width="content"
+            )
         # Another line of the cause, with a fingerprint of its own, may have the mark.
         marked = known.fingerprint if known else cause.fingerprint
         triage_button([TriagedCause(marked, cause.line, known)])

@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from html import escape
 from typing import Any
 
 import pytest
@@ -91,6 +92,7 @@ def test_a_cause_is_marked_changed_and_unmarked(
     assert (stored(marked)[0].comment, stored(marked)[0].owner) == (HOSTILE, "platform <b>")
     page = open_dialog(open_page(name, **query))
     assert "<script>" not in known(page)
+    assert f"</span><span>{escape(HOSTILE)}</span>" in known(page), "the comment is not only a tooltip"
     page.button(key="triage-remove").click().run()
     assert stored(marked) == []
     assert known(open_page(name, **query)) == ""
