@@ -56,11 +56,12 @@ FEATURES = "repository, workflow, job, branch, event, hour of the day, matrix va
 def cause_head(cause_runs: CauseRuns, time: Query) -> None:
     cause = cause_runs.cause
     set_title(cause.line, "Failures")
+    at_least = "at least " if cause_runs.truncated else ""
     open_now = '<span class="ph-pill ph-red">✕ Failing now</span>' if cause.open else ""
     st.html(
         f"{breadcrumb((Crumb('Failures', 'failures', time), Crumb(cause.line)))}"
         f'<h1 class="ph-line">{html(cause.line)}</h1>{_named(cause)}<div class="ph-meta">{open_now}'
-        f"<span>{pluralize(cause.runs, 'run')}, {pluralize(cause.jobs, 'job')}</span>"
+        f"<span>{at_least}{pluralize(cause.runs, 'run')}, {pluralize(cause.jobs, 'job')}</span>"
         f"<span>{html(', '.join(cause.repos[:_MAX_NAMES]))}{more_names(cause.repos, _MAX_NAMES)}</span>"
         f"<span>{_search_link(cause.line, time)}</span></div>"
         f"{_first_and_last(cause_runs)}"
@@ -181,6 +182,9 @@ def _value(item: Distinction, cause_runs: CauseRuns, time: Query) -> Cell:
         repos = [("repo", repo) for repo in cause_runs.cause.repos[:_MAX_NAMES]]
         query = [(item.feature.value, item.values[0]), *repos, *time]
         shown = cells.anchor(truncate(texts[0]), "runs", query, hover="Runs of this period")
+        if (total := len(cause_runs.cause.repos)) > len(repos):
+            limit = f"runs of the first {len(repos)} of {formatting.count(total)} repositories"
+            shown += f' <span class="ph-dim">{limit}</span>'
     omitted = len(texts) - _MAX_VALUES
     more = f' <span class="ph-dim">+ {omitted}</span>' if omitted > 0 else ""
     name = f'<small class="ph-narrow">{html(item.feature)}</small>'

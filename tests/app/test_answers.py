@@ -2,19 +2,23 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import update
 
-from app.components.cause_page import differing_part
+from app.components.cause_page import differing_part, distinction_rows
 from app.components.run import usual_text
 from db.definitions.records import AttemptRecord, LogRecord, RunDetailsRecord
-from db.engine import write_scope
+from db.definitions.scope import Scope, Window
+from db.engine import session_scope, write_scope
 from db.enums import LogState
 from db.jobs.job_writes import store_run_details
 from db.logs.log_writes import store_log
 from db.models import Run
 from db.repositories.repository_writes import get_repository
+from health.insights.causes.distinctions import Distinction, Feature
+from health.insights.causes.queries import cause_runs
 from health.metrics.workflows import UsualDuration
 from tests.app.conftest import Open
 from tests.app.reading import charts, everything, facts, html, markdown, table
@@ -288,6 +292,18 @@ def test_the_page_of_a_cause_shows_its_first_run_and_what_distinguishes_its_runs
     (chart,) = [json.loads(item.proto.spec) for item in charts(page)]
     assert sum(value or 0 for trace in chart["data"] for value in trace["y"]) == 9
     assert re.fullmatch(r"failures\?cause=[0-9a-f]{24}", chart["layout"]["meta"]["address"])
+
+
+def test_a_link_to_some_of_the_repositories_names_their_number(seeded: Seeded) -> None:
+    with session_scope(seeded.engine) as session:
+        window = Window(seeded.now - timedelta(days=30), seeded.now)
+        stored = cause_runs(session, "f", Scope(), window, seeded.now)
+    assert stored is not None
+    item = Distinction(Feature.BRANCH, ("main",), 5, 6, 0.1, 10, 0.01)
+    for number, is_named in ((3, False), (9, True)):
+        repos = [f"acme/{index}" for index in range(number)]
+        (row,) = distinction_rows([item], replace(stored, cause=replace(stored.cause, repos=repos)), ())
+        assert ("runs of the first 3 of 9 repositories" in row[1].html) is is_named
 
 
 def test_the_differing_part_of_a_line_has_a_word_of_context() -> None:
