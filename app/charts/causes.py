@@ -9,14 +9,15 @@ from app.charts.links import trace_query
 from app.status_style import CANCELLED, FAILURE, OTHER, RUNNING, SKIPPED, TIMED_OUT, cause_class_label
 from health.insights.causes.model import CauseClass
 
+_, _, _PINK, _TEAL, _BROWN, _ = theme.SERIES[False]
 _COLOURS = {
     CauseClass.TEST: FAILURE,
     CauseClass.COMPILE: TIMED_OUT,
-    CauseClass.LINT: "#8A6D3B",
-    CauseClass.DEPENDENCY: "#C2497F",
+    CauseClass.LINT: _BROWN,
+    CauseClass.DEPENDENCY: _PINK,
     CauseClass.INFRASTRUCTURE: RUNNING,
-    CauseClass.TIMEOUT: "#4A90A4",
-    CauseClass.RESOURCES: "#6FA8DC",
+    CauseClass.TIMEOUT: _TEAL,
+    CauseClass.RESOURCES: theme.HEAT[3],
     CauseClass.CONFIGURATION: OTHER,
     CauseClass.CANCELLED: CANCELLED,
     CauseClass.UNKNOWN: SKIPPED,

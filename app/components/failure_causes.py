@@ -21,7 +21,7 @@ from app.widgets.text import html, truncate
 from core import formatting
 from core.formatting import pluralize
 from health.insights.causes.model import CauseClass
-from health.insights.causes.queries import Cause, Causes, CauseSummary
+from health.insights.causes.queries import Cause, CauseRuns, Causes, CauseSummary
 from health.metrics.definitions.percentiles import ratio
 from health.metrics.service import Trends
 
@@ -64,8 +64,9 @@ def key_figures(
 ) -> None:
     """Cards: failed runs, infrastructure failures, causes that are new in the period, and those that no user has marked
     as known. Each leads to what it counts."""
-    current = trends.comparison.current
+    current, at_least = trends.comparison.current, "≥ " if causes.truncated else ""
     failed, infrastructure = current.runs.failure, current.infrastructure_failures
+    by_point = [point.metrics.infrastructure_failures for point in trends.points]
     cards = (
         MetricCard(
             "infrastructure",
@@ -74,14 +75,14 @@ def key_figures(
             _infrastructure_note(infrastructure, failed, causes.unnamed),
             "Share of the failed runs in which the first cause of each failed job is infrastructure; a run with a job "
             "without a cause is not counted. The list also has the failed runs with one such job",
-            [point.runs.get(CauseClass.INFRASTRUCTURE, 0) for point in causes.trend],
+            by_point if any(value is not None for value in by_point) else (),
             cells.address("runs", [*shared_query(), (CLASS_KEY, CauseClass.INFRASTRUCTURE.value)]),
         ),
         MetricCard(
             "new_causes",
             "New causes",
-            formatting.NO_DATA if new_since is None else formatting.count(total.new),
-            f"of {pluralize(total.total, 'cause')}, first seen in this period"
+            formatting.NO_DATA if new_since is None else f"{at_least}{formatting.count(total.new)}",
+            f"of {at_least}{pluralize(total.total, 'cause')}, first seen in this period"
             if new_since
             else "no complete data of the week before",
             "Causes with no earlier stored run among those that the repositories and filters of the page select",
@@ -91,8 +92,9 @@ def key_figures(
         MetricCard(
             "untriaged_causes",
             "Untriaged causes",
-            formatting.count(total.untriaged),
-            f"{formatting.count(total.untriaged_open)} of them failing now, {pluralize(total.total, 'cause')} in all",
+            f"{at_least}{formatting.count(total.untriaged)}",
+            f"{formatting.count(total.untriaged_open)} of them failing now, "
+            f"{at_least}{pluralize(total.total, 'cause')} in all",
             "Causes that no user has marked as known; failing now: with the cause, the last completed run of a default "
             "branch failed",
             total.by_day,
@@ -101,6 +103,16 @@ def key_figures(
     )
     selection = (("failures", wide_bar_sparkline), ("failure_rate", wide_line_sparkline))
     metric_cards(trends.comparison, trends.points, period, now, selection, cards, chart_links.of_figures())
+
+
+def limit_note(result: Causes | CauseRuns) -> None:
+    """That older failed jobs of the period are not evaluated, and which are; nothing if all are."""
+    if result.since is not None:
+        since = result.since.astimezone(session.zone())
+        st.caption(
+            f"Only the newest {formatting.count(result.looked_at)} failed jobs of the period are evaluated, since "
+            f"{since:%d %b %Y, %H:%M}: there are at least as many causes, runs and jobs as stated."
+        )
 
 
 def _infrastructure_note(infrastructure: int | None, failed: int, unnamed: int) -> str:

@@ -34,6 +34,7 @@ if fingerprint:
         st.stop()
     cause_page.cause_head(cause_runs, cause_filter.shared_query())
     cause_triage.cause_actions(cause_runs.cause)
+    failure_causes.limit_note(cause_runs)
     completeness(data, window.since, scope.repos)
     key, zone = cause_runs.cause.fingerprint, session.zone()
     context = findings.cause_context(fingerprint, scope, window, now, zone, status.version)
@@ -59,9 +60,12 @@ if trends.comparison.current.runs.failure or causes.items:
     summary = findings.cause_summary(scope, window, now, status.version, selection.interval())
     failure_causes.key_figures(causes, summary, trends, selection.period_length(), now, since)
 completeness(data, window.since, scope.repos)
+failure_causes.limit_note(causes)
 if causes.items:
     class_chart(causes.trend, window, now)
-subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
+subtitle = (
+    f"{'newest ' if causes.truncated else ''}{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
+)
 subtitle += f" · {pluralize(causes.unnamed, 'failed run')} without a cause"
 export = "causes", lambda: failure_causes.causes_export(causes.items, now, since)
 listed = chosen.matching(causes.items, since)

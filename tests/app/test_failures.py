@@ -7,6 +7,7 @@ from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import streamlit as st
 from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
@@ -19,12 +20,15 @@ from db.engine import write_scope
 from db.enums import LogState
 from db.logs.log_writes import store_log
 from db.models import Job, JobCause, JobLog, Run
+from health.insights.causes import queries
 from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.causes.identity import fingerprint
 from health.insights.causes.triage import Triage, set_triage
 from tests.app.conftest import Open
 from tests.app.reading import charts, everything, html, markdown, table
 from tests.app.seeding import Seeded, run, store
+from tests.causes import store_causes
+from tests.programs import ROOT
 
 LOST = "The self-hosted runner: runner-7 lost communication with the server."
 TEST, LIST = "FAILED tests/test_shop.py::test_a - assert 1 == 2", "1) Array"
@@ -171,6 +175,44 @@ def test_new_causes_are_those_of_the_selection(failed: Seeded, open_page: Open) 
     )
 
 
+def test_numbers_of_the_newest_jobs_alone_are_at_least_these(
+    failed: Seeded, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "≥" not in everything(open_page("failures"))
+    monkeypatch.setattr(queries, "MAX_JOBS", 4)
+    st.cache_resource.clear()
+    page = open_page("failures")
+    note = "Only the newest 4 failed jobs of the period are evaluated, since "
+    oldest = failed.now - timedelta(hours=30)
+    assert f"{note}{oldest:%d %b %Y, %H:%M}" in markdown(page)
+    assert "newest 4 failed jobs in" in everything(page)
+    (figures,) = [block for block in html(page) if 'data-figure="untriaged_causes"' in block]
+    assert ">≥ 3<" in figures
+    assert "of them failing now, ≥ 4 causes" in figures
+    page = open_page("failures", cause=fingerprint(LOST))
+    assert note in markdown(page)
+    assert "<span>at least 1 run, 1 job</span>" in "".join(html(page))
+    st.cache_resource.clear()
+
+
+def test_the_trend_of_infrastructure_counts_runs_that_failed_by_it_alone(failed: Seeded, open_page: Open) -> None:
+    def trend() -> str:
+        st.cache_resource.clear()
+        st.cache_data.clear()
+        page = open_page("failures", repo="acme/web")
+        (body,) = [block for block in html(page) if 'data-figure="infrastructure"' in block]
+        return re.findall(r'<img src="([^"]*)"', body.partition('data-figure="infrastructure"')[2])[0]
+
+    store_causes(failed.engine, {710_010: ["infrastructure"], 710_020: ["infrastructure"]})
+    before = trend()
+    with write_scope(failed.engine) as session:
+        session.add(Job(
+            repository_id=1, id=710_021, run_id=71_002, attempt=1, name="other", status="completed",
+            conclusion="failure", labels=[], steps=[], copied=False, phantom=False,
+        ))  # fmt: skip
+    assert trend() != before, "a run with another failed job did not fail by infrastructure alone"
+
+
 def test_bars_lead_to_the_causes_of_their_class_and_day(failed: Seeded, open_page: Open) -> None:
     page = open_page("failures", repo="acme/web", **{"class": "lint"})
     (chart,) = [json.loads(item.proto.spec) for item in charts(page)]
@@ -238,3 +280,9 @@ def test_runs_are_filtered_by_the_class_of_their_cause(failed: Seeded, open_page
     assert [row["Run"].links[0] for row in table(page, "runs")] == ["run?run_id=71004"]
     assert table(open_page("runs", **{"class": "compile"}), "runs") == []
     assert "class=tset is unknown" in markdown(open_page("runs", **{"class": "tset"})).replace("\\", "")
+
+
+def test_colours_of_causes_are_variables() -> None:
+    colours = re.compile(r"#[0-9A-Fa-f]{6}\b")
+    for path in ("app/charts/causes.py", "app/widgets/cause_page.css", "app/widgets/cause_marks.css"):
+        assert colours.findall((ROOT / path).read_text()) == [], path

@@ -180,7 +180,9 @@ def test_causes_have_class_tool_subject_and_mark(filled: Engine) -> None:
     assert (test.kind, test.tool, test.subject) == ("test", "pytest", "tests/test_shop.py::test_a")
     assert (test.known.ticket if test.known else None) == "OPS-1"
     assert not any(cause.known for cause in later.items)
-    assert summarize(listed, MONTH).untriaged == len(listed.items) - 1
+    summary, untriaged = summarize(listed, MONTH), [cause for cause in listed.items if cause.known is None]
+    assert summary.untriaged == len(untriaged) == len(listed.items) - 1
+    assert sum(summary.by_day) == sum(bool(runs) for cause in untriaged for runs in cause.by_day)
     totals = Counter[str]()
     for point in listed.trend:
         totals.update(point.runs)

@@ -91,7 +91,8 @@ class Cause:
 class Causes:
     """`items` are sorted by frequency, most frequent first; `total` also counts those that are not listed. `looked_at`
     is the number of failed jobs with a cause, `unnamed` that of failed runs without one. `truncated`: only the newest
-    `looked_at` jobs were evaluated, at most 20,000 with 40,000 causes. `trend`: runs by class over time, and `classes`:
+    `looked_at` jobs were evaluated, at most 20,000 with 40,000 causes, of which the oldest run was created at `since`,
+    null if all were. `trend`: runs by class over time, and `classes`:
     counts by class, those with most jobs first, of all causes."""
 
     items: list[Cause]
@@ -101,13 +102,14 @@ class Causes:
     total: int
     trend: list[ClassPoint] = field(default_factory=list)
     classes: list[ClassCount] = field(default_factory=list)
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
 class CauseSummary:
     """Key figures of the causes of a window: their number, those that were first seen in it, those that no user has
     marked as known, and those of the latter with which a default branch currently fails. `by_day` is the number of
-    causes on each day (UTC)."""
+    untriaged causes on each day (UTC)."""
 
     total: int
     new: int
@@ -118,12 +120,13 @@ class CauseSummary:
 
 def summarize(causes: Causes, window: Window) -> CauseSummary:
     """`causes` without a limit."""
+    untriaged = [cause for cause in causes.items if cause.known is None]
     return CauseSummary(
         total=causes.total,
         new=sum(cause.first_at >= window.since for cause in causes.items),
-        untriaged=sum(cause.known is None for cause in causes.items),
+        untriaged=len(untriaged),
         untriaged_open=sum(cause.known is None and cause.open for cause in causes.items),
-        by_day=[sum(map(bool, counts)) for counts in zip(*(cause.by_day for cause in causes.items), strict=True)],
+        by_day=[sum(map(bool, counts)) for counts in zip(*(cause.by_day for cause in untriaged), strict=True)],
     )
 
 
@@ -133,7 +136,7 @@ class CauseRuns:
     in which a job failed, by job id; a later attempt may have passed. `job_names` are the names of the jobs by id.
     `failed_jobs` are all failed jobs of the window with the cause, newest first, and `first_run` is the first stored
     run of the scope with it, in the window or not. `streaks`: those of the default branches whose last completed run
-    failed with the cause, the longest first. `looked_at` as in Causes."""
+    failed with the cause, the longest first. `looked_at` and `since` as in Causes."""
 
     cause: Cause
     runs: list[tuple[RunRow, CauseOccurrence]]
@@ -144,6 +147,7 @@ class CauseRuns:
     first_run: RunRow | None
     streaks: list[Streak] = field(default_factory=list)
     looked_at: int = 0
+    since: datetime | None = None
 
 
 def runs_by_day(session: Session, fingerprint: str, window: Window) -> list[int]:
@@ -194,7 +198,8 @@ def causes(
     failures = [(kind, job.job_id, job.run_id) for kind, job in members]
     counts = count_classes((cause.kind for cause in items), [*failures, *unshared])
     jobs = len({job.job_id for job in failed_jobs})
-    return Causes(listed, jobs, unnamed, truncated, len(selected), trend, counts)
+    since = failed_jobs[-1].created_at if truncated else None
+    return Causes(listed, jobs, unnamed, truncated, len(selected), trend, counts, since)
 
 
 def cause_runs(
@@ -222,7 +227,8 @@ def cause_runs(
     fingerprints = {item for job in grouped[key] for item in (job.fingerprint, job.stored_fingerprint) if item}
     first = first_run(session, scope, fingerprints)
     looked_at = len({job.job_id for job in failed_jobs})
-    return CauseRuns(cause, runs, truncated, attempts, names, grouped[key], first, streaks, looked_at)
+    since = failed_jobs[-1].created_at if truncated else None
+    return CauseRuns(cause, runs, truncated, attempts, names, grouped[key], first, streaks, looked_at, since)
 
 
 def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[CauseOccurrence], bool]:
