@@ -15,7 +15,7 @@ from app.data.causes import SessionEnded, UnknownCause
 from app.data.connection import utc_now
 from app.data.outages import Unavailable
 from app.widgets.text import html, markdown, truncate
-from health.insights.causes.queries import Cause
+from health.insights.causes.queries import CauseRuns
 from health.insights.causes.triage import (
     MAX_COMMENT_LENGTH,
     MAX_OWNER_LENGTH,
@@ -34,11 +34,13 @@ _LABELS = {"ticket": "Ticket", "owner": "Owner", "comment": "Comment", "until": 
 
 @dataclass(frozen=True)
 class TriagedCause:
-    """A cause of the page. `known`: its mark, null if it is not known."""
+    """A cause of the page. `known`: its mark, null if it is not known. `others`: more fingerprints of the cause, whose
+    marks end with its own."""
 
     fingerprint: str
     line: str
     known: Triage | None
+    others: tuple[str, ...] = ()
 
 
 def triage_button(items: Sequence[TriagedCause]) -> None:
@@ -57,10 +59,11 @@ def triage_button(items: Sequence[TriagedCause]) -> None:
         _dialog(items)
 
 
-def cause_actions(cause: Cause) -> None:
+def cause_actions(cause_runs: CauseRuns) -> None:
     """The mark of the cause of a page, the button that changes it, and a link to the rule that names the cause, or to a
     new one for its line."""
-    known = cause.known
+    cause, known = cause_runs.cause, cause_runs.cause.known
+    lines = {name for job in cause_runs.failed_jobs for name in (job.fingerprint, job.stored_fingerprint) if name}
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="cause-actions"):
         if known:
             st.html(
@@ -68,7 +71,7 @@ def cause_actions(cause: Cause) -> None:
             )
         # Another line of the cause, with a fingerprint of its own, may have the mark.
         marked = known.fingerprint if known else cause.fingerprint
-        triage_button([TriagedCause(marked, cause.line, known)])
+        triage_button([TriagedCause(marked, cause.line, known, tuple(lines))])
         link = rule_link(cause.fingerprint) or new_rule_link(cause.line.strip()[:MAX_LENGTH], classes=[cause.kind])
         st.html(f'<span class="ph-meta">{link}</span>', width="content")
 
@@ -122,7 +125,7 @@ def _dialog(items: Sequence[TriagedCause]) -> None:
                 args=(tag,),
             )
             if cause.known:
-                sent |= st.form_submit_button("No longer known", key="triage-remove", on_click=_remove, args=(tag,))
+                sent |= st.form_submit_button("No longer known", key="triage-remove", on_click=_remove, args=(cause,))
     if sent and not message:
         st.rerun()
 
@@ -164,9 +167,9 @@ def _save(tag: str) -> None:
         st.session_state[_FAILURE_KEY] = "", f"The change was not stored. {error}"
 
 
-def _remove(tag: str) -> None:
+def _remove(cause: TriagedCause) -> None:
     try:
-        causes.unmark(tag)
+        causes.unmark({cause.fingerprint, *cause.others})
     except (SessionEnded, Unavailable) as error:
         st.session_state[_FAILURE_KEY] = "", f"The change was not stored. {error}"
 

@@ -1,6 +1,6 @@
 """Known failure causes: reading their marks for pages, and the changes of users."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 import streamlit as st
@@ -53,11 +53,12 @@ def mark_known(fingerprint: str, mark: Triage) -> None:
         raise UnknownCause("No stored job has this cause: reload the page once the stored causes are extracted again.")
 
 
-def unmark(fingerprint: str) -> None:
-    """A cause without a mark is no error. Raises SessionEnded, Unavailable."""
+def unmark(fingerprints: Collection[str]) -> None:
+    """Removes the marks of all fingerprints of a cause. One without a mark is no error. Raises SessionEnded, Unavailable."""
     user_name()
     with write_session() as database:
-        triage.remove_triage(database, fingerprint)
+        for fingerprint in sorted(fingerprints):
+            triage.remove_triage(database, fingerprint)
     _clear()
 
 

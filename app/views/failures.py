@@ -33,7 +33,7 @@ if fingerprint:
         cause_page.unknown_cause(selection.describe(), is_stored=findings.has_cause(fingerprint, status.version))
         st.stop()
     cause_page.cause_head(cause_runs, cause_filter.shared_query())
-    cause_triage.cause_actions(cause_runs.cause)
+    cause_triage.cause_actions(cause_runs)
     failure_causes.limit_note(cause_runs)
     completeness(data, window.since, scope.repos)
     key, zone = cause_runs.cause.fingerprint, session.zone()

@@ -106,7 +106,7 @@ def test_a_failing_branch_names_the_mark_of_its_cause(seeded: Seeded, open_page:
     assert "known: " in strip
     assert "&lt;b&gt;ann" in strip
     assert "&lt;i&gt;error" in strip
-    unmark(cause)
+    unmark([cause])
     assert not any("ph-known" in block for block in html(open_page()))
 
 

@@ -98,6 +98,29 @@ def test_a_cause_is_marked_changed_and_unmarked(
     assert known(open_page(name, **query)) == ""
 
 
+def test_the_marks_of_all_lines_of_a_cause_are_removed(marked: Seeded, open_page: Open) -> None:
+    names = {}
+    for number, line in enumerate(
+        ("shop: cannot open ledger alpha of the store", "shop: cannot open ledger beta of the store")
+    ):
+        at, other = marked.now - timedelta(hours=2 + number), fingerprint(line)
+        store(marked.engine, 1, run(61_000 + number, at, conclusion="failure"))
+        failed = job(61_010 + number, "build", at, conclusion="failure")
+        with write_scope(marked.engine) as session:
+            details = RunDetailsRecord(61_000 + number, (), (failed,), marked.now)
+            store_run_details(session, get_repository(session, 1), [details])
+            log = LogRecord(61_010 + number, 61_000 + number, LogState.EXPIRED, error_line=line, fingerprint=other)
+            store_log(session, 1, log, marked.now)
+        names[other] = number
+        mark(marked, fingerprint=other, ticket=f"OPS-{number}")
+    for name in names:
+        assert "OPS-" in known(open_page("failures", cause=name))
+    page = open_page("failures", cause=min(names))
+    assert "2 runs, 2 jobs" in "".join(html(page)), "both lines are one cause"
+    open_dialog(page).button(key="triage-remove").click().run()
+    assert stored(marked) == []
+
+
 def test_an_invalid_field_is_reported(marked: Seeded, open_page: Open) -> None:
     page = open_dialog(open_page("run", run_id=RERUN))
     page.text_input(key=f"triage-ticket-{CAUSE}").set_value("javascript://x <script>")
