@@ -62,7 +62,7 @@ def render_for_runs(version: int) -> None:
             icon=":material/search:",
             label_visibility="collapsed",
             max_chars=200,
-            width=330,
+            width=280,
         )
         _multiselect("Conclusion", list(Conclusion), "conclusion", "All results", status_style.outcome_name)
         _multiselect("Status", list(STATUSES), "status", "Any state", str.capitalize)
