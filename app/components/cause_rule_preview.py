@@ -68,8 +68,15 @@ def searched_text(result: RulePreview) -> str:
 
 def _classes(changes: Sequence[ClassChange]) -> str:
     """`Test → Infrastructure 9`."""
+    equal = [change for change in changes if change.before == change.after]
+    changes = [change for change in changes if change.before != change.after]
+    unchanged = "".join(
+        f"<p>{pluralize(change.jobs, 'failed job')} {'keeps its' if change.jobs == 1 else 'keep their'} class: "
+        f"{_pill(change.after)}</p>"
+        for change in equal
+    )
     if not changes:
-        return ""
+        return unchanged
     rows = "".join(
         f"<tr><td>{_pill(change.before)}</td><td>→ {_pill(change.after)}</td>"
         f'<td class="ph-right">{formatting.count(change.jobs)}</td></tr>'
@@ -78,7 +85,7 @@ def _classes(changes: Sequence[ClassChange]) -> str:
     return (
         '<table class="ph-table"><caption>Failed jobs by class before and with the rule</caption><thead><tr>'
         '<th class="ph-left">Class now</th><th class="ph-left">With the rule</th>'
-        f'<th class="ph-right">Failed jobs</th></tr></thead><tbody>{rows}</tbody></table>'
+        f'<th class="ph-right">Failed jobs</th></tr></thead><tbody>{rows}</tbody></table>{unchanged}'
     )
 
 
@@ -114,6 +121,9 @@ def _lines(lines: Sequence[PreviewedLine], zone: ZoneInfo) -> str:
 
 def _line(line: PreviewedLine, zone: ZoneInfo) -> str:
     log = [("run_id", line.run_id), ("attempt", line.attempt), ("job_id", line.job_id), ("line", line.line_number)]
-    job = cells.anchor(f"{truncate(line.job)} #{line.run_number}", "log", log, hover="Open the log at this line")
+    attempt = f", attempt {line.attempt}" if line.attempt > 1 else ""
+    job = cells.anchor(
+        f"{truncate(line.job)} #{line.run_number}{attempt}", "log", log, hover="Open the log at this line"
+    )
     where = f"{html(line.repo)} · {html(line.workflow)} · {cells.stamp(line.created_at, zone)}"
     return f'{job} <span class="ph-dim">{where}</span><br><code>{html(truncate(line.line, _MAX_LINE))}</code>'

@@ -12,6 +12,7 @@ from app.components.page_head import Crumb, breadcrumb, set_title
 from app.data import cause_rules
 from app.data.cause_rules import RuleMatches
 from app.data.causes import SessionEnded
+from app.data.collection import load_collection
 from app.data.outages import Unavailable
 from app.filters import controls, selection, view_state
 from app.status_style import cause_class_label
@@ -54,7 +55,7 @@ def is_requested() -> bool:
 def rules_link() -> str:
     """The link from the list of causes to the rules, as HTML."""
     rules = cause_rules.cause_rules()
-    number = f"Rules · {len(rules)}" if rules else "Rules for own causes"
+    number = f"Rules · {len(rules)}" if rules else "Rules"
     applying = sum(rule.applied_at is None for rule in rules)
     more = f" ({applying} applying …)" if applying else ""
     link = cells.anchor(number, "failures", [(SHOW, SECTION), *_filters()], hover="Rules that name failure causes")
@@ -99,14 +100,15 @@ def section(scope: Scope, window: Window, now: datetime, version: int, zone: Zon
         if rules:
             ids = tuple(rule.id for rule in rules if rule.id is not None)
             counts = cause_rules.count_matches(ids, scope, window, version)
-            rows = [_row(rule, counts) for rule in rules]
+            is_stopped = any(rule.applied_at is None for rule in rules) and load_collection().heartbeat_stale
+            rows = [_row(rule, counts, is_stopped=is_stopped) for rule in rules]
             table("cause-rules", _COLUMNS, rows, caption="Rules for failure causes, the oldest first")
         else:
             st.caption("No rules yet. A rule gives failures with a certain line a name and a class of your own.")
         st.button("New rule", icon=":material/add:", key="new-cause-rule", on_click=_open, args=("new",))
 
 
-def _row(rule: CauseRule, counts: Mapping[int, RuleMatches]) -> Row:
+def _row(rule: CauseRule, counts: Mapping[int, RuleMatches], *, is_stopped: bool) -> Row:
     link = cells.anchor(rule.name, "failures", [(SHOW, SECTION), (RULE, rule.id), *_filters()])
     kind = "expression" if rule.is_expression else "text"
     pattern = f"<small>{kind} <code>{html(truncate(rule.pattern, _MAX_PATTERN))}</code></small>"
@@ -117,12 +119,18 @@ def _row(rule: CauseRule, counts: Mapping[int, RuleMatches]) -> Row:
         Cell(f'<span class="ph-cause-line"><span>{link}</span>{pattern}</span>', rule.name),
         cells.cause_class(rule.kind),
         cells.text(scope_text(rule)),
-        Cell(number if matches.jobs else "0", matches.jobs),
-        _state(rule),
+        _number(number, matches.jobs, is_known=bool(matches.jobs) or rule.applied_at is not None),
+        _state(rule, is_stopped=is_stopped),
     )
 
 
-def _state(rule: CauseRule) -> Cell:
+def _number(link: str, jobs: int, *, is_known: bool) -> Cell:
+    return Cell(link if jobs else "0", jobs) if is_known else Cell("–", None)
+
+
+def _state(rule: CauseRule, *, is_stopped: bool) -> Cell:
+    if rule.applied_at is None and is_stopped:
+        return Cell('<span class="ph-orange">◌ not applied: the collector is stopped</span>', "not applied")
     if rule.applied_at is None:
         return Cell('<span class="ph-blue">◌ applying …</span>', "applying")
     if not rule.enabled:

@@ -2,16 +2,19 @@
 
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 import streamlit as st
 from sqlalchemy import and_, select
 from streamlit.testing.v1 import AppTest
 
+from app.components.cause_rule_preview import preview_html
 from db.definitions.records import LogRecord
+from db.definitions.scope import Window
 from db.engine import session_scope, write_scope
 from db.enums import LogState
 from db.logs.log_writes import store_log
@@ -19,11 +22,12 @@ from db.models import Job, JobLog, Run
 from health.insights.causes import stored_rules
 from health.insights.causes.identity import fingerprint
 from health.insights.causes.model import CauseClass
+from health.insights.causes.preview import ClassChange, PreviewedLine, RulePreview
 from health.insights.causes.rules import CauseRule, rule_fingerprint
 from health.insights.causes.stored_rules import add_rule, list_rules, mark_applied
 from tests.app.conftest import Open
 from tests.app.reading import everything, html, markdown, table
-from tests.app.seeding import SECRET_LINE, Seeded
+from tests.app.seeding import SECRET_LINE, Seeded, heartbeat
 from tests.causes import add_cause
 
 
@@ -138,9 +142,29 @@ def test_rules_are_listed_with_matches_and_state(seeded: Seeded, open_page: Open
     assert rows[1]["Scope"].text == "all failed jobs"
     assert (rows[0]["Failed jobs"].text, rows[1]["Failed jobs"].text) == ("1", "0")
     assert rows[0]["Failed jobs"].links == [f"failures?cause={rule_fingerprint(first)}"]
-    assert table(open_page("failures", show="rules", repo="acme/api"), "cause-rules")[0]["Failed jobs"].text == "0"
+    assert table(open_page("failures", show="rules", repo="acme/api"), "cause-rules")[0]["Failed jobs"].text == "–"
     shown = everything(open_page("failures", show="rules", rule=second))
     assert "by alice &lt;b&gt;" in shown
+    heartbeat(seeded.engine, seeded.now - timedelta(hours=1))
+    st.cache_data.clear()
+    rows = table(open_page("failures", show="rules"), "cause-rules")
+    assert [row["State"].text for row in rows] == ["◌ not applied: the collector is stopped", "⊘ disabled"]
+
+
+def test_a_preview_names_attempts_and_jobs_that_keep_their_class() -> None:
+    now = datetime(2026, 11, 18, tzinfo=UTC)
+    lines = [
+        PreviewedLine("acme/web", "CI", 7, 7169, attempt, attempt, "build", now, "no", 2, None) for attempt in (1, 2)
+    ]
+    same, other = CauseClass.INFRASTRUCTURE, CauseClass.TEST
+    result = RulePreview(
+        Window(now - timedelta(days=30), now), 45, 44, 0, [], 0,
+        [ClassChange(same, same, 43), ClassChange(other, same, 2)], lines, 45, 0, 0, 0, is_partial=False,
+    )  # fmt: skip
+    shown = preview_html(result, "Registry", ZoneInfo("UTC"))
+    assert ("build #7169</a>" in shown, "build #7169, attempt 2</a>" in shown) == (True, True)
+    assert "43 failed jobs keep their class: " in shown
+    assert shown.count("→") == 1
 
 
 def test_a_rule_is_changed_and_deleted(with_logs: Seeded, open_page: Open) -> None:
