@@ -251,7 +251,7 @@ def test_without_the_previous_period_nothing_is_compared(filled: TestClient) -> 
         ("/api/metrics/series", 12),
         ("/api/metrics/groups?by=workflow", 14),
         ("/api/insights/flaky", 9),
-        ("/api/insights/failures", 16),
+        ("/api/insights/failures", 17),
     ],
 )
 def test_completeness_is_read_once_for_a_request(filled: TestClient, path: str, most: int) -> None:

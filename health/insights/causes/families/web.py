@@ -38,7 +38,7 @@ RULES: tuple[Rule, ...] = (
     rule("rake", CauseClass.UNKNOWN, Rank.RELAYED, r"^rake aborted!", "rake aborted!"),
     # PHP
     rule("phpunit", _TEST, Rank.TEST, r"^\d+\) (?P<test>\S+::\S+(?: with data set .+)?)", "::"),
-    rule("pint", _LINT, Rank.LISTED, r"^\s{1,8}⨯ (?P<file>\S+\.php)\s{1,80}(?P<message>[a-z_]+(?:, [a-z_]+)*)", "⨯",
+    rule("pint", _LINT, Rank.LISTED, r"^\s{1,8}⨯ (?P<file>\S+\.php)\s{1,80}(?P<message>[a-z_][a-z_, ]*)", "⨯",
         requires=r" files, \d+ style issues?$"),
     rule("pest", _TEST, Rank.TEST, r"^\s{0,40}FAILED\s{2,80}(?P<test>\S+ > .+)", "FAILED"),
     rule("pest", _TEST, Rank.LISTED, r"^\s{0,40}[⨯] (?P<test>\S.*)", "⨯"),
