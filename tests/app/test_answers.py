@@ -71,8 +71,8 @@ def test_the_history_of_a_cause_has_a_chart(seeded: Seeded, open_page: Open) -> 
         log = LogRecord(UNREAD * 10, UNREAD, LogState.EXPIRED, error_line=SECRET_LINE, fingerprint="f")
         store_log(session, 1, log, seeded.now)
     region = _failure(html(open_page("run", run_id=RERUN)))
-    assert "2 runs in 1 workflow since" in region
-    assert 'alt="Runs with this cause by day, the last 31 days"' in region
+    assert "2 runs with this line in 1 workflow since" in region
+    assert 'alt="Runs with this line by day, the last 31 days"' in region
     assert "data:image/svg+xml" in region
 
 

@@ -139,9 +139,9 @@ def test_episodes_of_a_branch_begin_and_end_as_the_rules_say(engine: Engine) -> 
 
 
 def _counted(made: Any, calls: list[int]) -> Any:
-    def counting(*given: Any) -> Any:
+    def counting(*given: Any, **named: Any) -> Any:
         calls.append(1)
-        return made(*given)
+        return made(*given, **named)
 
     return counting
 
