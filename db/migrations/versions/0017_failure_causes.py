@@ -21,9 +21,12 @@ loses = (
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _INDEX = "ix_job_logs_cause_version_fetched_at"
-# Fingerprints of rules contain their ids, which the next upgrade gives to other rules.
+# Fingerprints of rules contain their ids, which the next upgrade gives to other rules. Where the rule replaced the only
+# cause, its line remains, and the earlier program computes the fingerprint of the line: '-' is not a current one.
 _REMOVE_RULES_FROM_LOGS = """
-UPDATE job_logs SET error_line = next.line, fingerprint = next.fingerprint
+UPDATE job_logs SET
+error_line = CASE WHEN next.job_id IS NULL THEN rule.line ELSE next.line END,
+fingerprint = CASE WHEN next.job_id IS NULL THEN '-' ELSE next.fingerprint END
 FROM job_causes AS rule LEFT JOIN job_causes AS next
 ON next.repository_id = rule.repository_id AND next.job_id = rule.job_id AND next.position = 1
 WHERE rule.source = 'rule' AND rule.position = 0
