@@ -1865,8 +1865,7 @@ function navigation({ data }) {
   installPrint();
   installTimeSelection();
   requestSection(location.hash);
-  const app = document.querySelector(".stApp");
-  if (app) new MutationObserver(onMutation).observe(app, { childList: true, subtree: true });
+  new MutationObserver(onMutation).observe(document.body, { childList: true, subtree: true });
   onMutation();
 }
 export {

@@ -82,8 +82,8 @@ export default function navigation({ data }) {
   installPrint();
   installTimeSelection();
   requestSection(location.hash);
-  const app = document.querySelector(".stApp");
-  if (app) new MutationObserver(onMutation).observe(app, { childList: true, subtree: true });
+  // Dialogs and menus are outside the element of the app.
+  new MutationObserver(onMutation).observe(document.body, { childList: true, subtree: true });
   // The page may be complete already.
   onMutation();
 }
