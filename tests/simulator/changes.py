@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from demo.world.model import SETTLE_TIME
 from demo.world.seeded_random import seeded_random
 from tests.simulator.bulk import BulkRuns
 from tests.simulator.world import EditableWorld
@@ -54,7 +55,8 @@ class _Period:
         in_progress = [run for run in self._before if run.attempts[-1].ended is None]
         chosen = self._rng.sample(in_progress, len(in_progress) if count is None else min(count, len(in_progress)))
         for run in chosen:
-            self._bulk.finish(run, self._moment(run.attempts[-1].started))
+            # The attempt ends SETTLE_TIME later, which must not be after the clock.
+            self._bulk.finish(run, self._moment(run.attempts[-1].started, self._now - SETTLE_TIME))
         return [run.id for run in chosen]
 
     def rerun(self, count: int, age: timedelta) -> list[int]:
@@ -81,10 +83,12 @@ class _Period:
             run_ids.append(self._bulk.add_run(repository, workflow, moment, completed=self._fits(moment)).id)
         return run_ids
 
-    def _moment(self, after: datetime) -> datetime:
-        """Return a whole second in the period that is after the given time."""
+    def _moment(self, after: datetime, latest: datetime | None = None) -> datetime:
+        """Return a whole second in the period that is after the given time, and not after `latest` (None: the clock)
+        if there is one."""
         first = max(self._begin, after.replace(microsecond=0) + _ONE_SECOND)
-        return first + timedelta(seconds=self._rng.randint(0, max(int((self._now - first).total_seconds()), 0)))
+        seconds = int(((latest or self._now) - first).total_seconds())
+        return first + timedelta(seconds=self._rng.randint(0, max(seconds, 0)))
 
     def _fits(self, started: datetime) -> bool:
         return started <= self._now - _MAX_LENGTH
