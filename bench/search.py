@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,10 @@ class LogTexts:
     def __init__(self, seed: int) -> None:
         self._dice = random.Random(seed)
         words: dict[str, None] = {}
-        for path in sorted(ROOT.glob("**/*.py"))[:600]:
-            if not {".venv", "bench"} & set(path.parts):
-                words |= dict.fromkeys(word for word in path.read_text("utf-8", "replace").split() if len(word) < 60)
+        sources = (path for path in sorted(ROOT.glob("**/*.py")) if not {".venv", "bench"} & set(path.parts))
+        for path in islice(sources, 600):
+            words |= dict.fromkeys(word for word in path.read_text("utf-8", "replace").split() if len(word) < 60)
         self._words = list(words)
-
         self._common = [self._line(self._words) for _ in range(20_000)]
         self._own: dict[int, list[str]] = {}
 
