@@ -37,6 +37,8 @@ DISTRIBUTED_TABLES = (
     "sync_states",
     "workflows",
     "workflow_schedules",
+    "team_repositories",
+    "codeowners_files",
 )
 SHARD_KEY = "repository_id"
 

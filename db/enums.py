@@ -56,6 +56,77 @@ class CauseSource(StrEnum):
     RULE = "rule"
 
 
+class TeamSource(StrEnum):
+    """Where a team, a channel or a setting is defined, in the order in which a field is taken."""
+
+    FILE = "file"
+    DASHBOARD = "dashboard"
+    GITHUB = "github"
+
+
+class CodeownersState(StrEnum):
+    """ABSENT: none of GitHub's three places has the file. UNREADABLE: it could not be read, so owners are unknown."""
+
+    READ = "read"
+    ABSENT = "absent"
+    UNREADABLE = "unreadable"
+
+
+class KeyScope(StrEnum):
+    """What an API key may do; each scope includes those before it."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+class ActorKind(StrEnum):
+    """Who made a change. ANONYMOUS: somebody on an installation without a login. SYSTEM: the collector itself."""
+
+    USER = "user"
+    API_KEY = "api_key"
+    ANONYMOUS = "anonymous"
+    SYSTEM = "system"
+
+
+class Origin(StrEnum):
+    """By which way a change was made. FILE: TEAMS_FILE and environment variables."""
+
+    DASHBOARD = "dashboard"
+    API = "api"
+    COMMAND = "command"
+    FILE = "file"
+
+
+class AuditAction(StrEnum):
+    CREATED = "created"
+    CHANGED = "changed"
+    DELETED = "deleted"
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    ASSIGNED = "assigned"
+    UNASSIGNED = "unassigned"
+    ENDED = "ended"
+    REVOKED = "revoked"
+    SENT = "sent"
+
+
+class AuditSubject(StrEnum):
+    """The kind of what was changed."""
+
+    ALERT = "alert"
+    ALERT_RULE = "alert_rule"
+    SILENCE = "silence"
+    CHANNEL = "channel"
+    TEAM = "team"
+    API_KEY = "api_key"
+    CAUSE_RULE = "cause_rule"
+    CAUSE_TRIAGE = "cause_triage"
+    SAVED_VIEW = "saved_view"
+    SETTING = "setting"
+    DIGEST = "digest"
+
+
 class ErrorCode(StrEnum):
     """The reason why data of a repository or a target could not be read from GitHub, stored with the text of the
     error."""

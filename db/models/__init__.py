@@ -23,18 +23,32 @@ from db.models.collection import (
 from db.models.log_search import LogSearchEntry, LogSearchPosting, LogSearchSegment
 from db.models.rollups import FailureEpisode, Rollup, RollupInvalidation, RollupState, UsageRollup
 from db.models.runs import Attempt, Job, JobLog, Repository, Run, Workflow, WorkflowSchedule
+from db.models.teams import (
+    ApiKey,
+    AuditEvent,
+    CodeownersFile,
+    Digest,
+    NotificationChannel,
+    StoredSetting,
+    StoredTeam,
+    TeamRepository,
+)
 
 __all__ = [
     "Alert",
     "AlertRule",
     "AlertSilence",
+    "ApiKey",
     "Attempt",
+    "AuditEvent",
     "Backfill",
     "Base",
     "CauseAlias",
     "CauseTriage",
     "ChannelState",
     "Claim",
+    "CodeownersFile",
+    "Digest",
     "FailureEpisode",
     "Heartbeat",
     "InboxItem",
@@ -47,6 +61,7 @@ __all__ = [
     "LogSearchSegment",
     "LogSketch",
     "Notification",
+    "NotificationChannel",
     "Repository",
     "Rollup",
     "RollupInvalidation",
@@ -56,8 +71,11 @@ __all__ = [
     "SavedView",
     "SessionGeneration",
     "StoredCauseRule",
+    "StoredSetting",
+    "StoredTeam",
     "SyncState",
     "Target",
+    "TeamRepository",
     "UsageRollup",
     "Workflow",
     "WorkflowSchedule",

@@ -14,7 +14,7 @@ _FIRING = text("state = 'firing'")
 
 class AlertRule(Base):
     """An alert rule. A null column means the default of the rule's type (health.alerts.rules.types). An empty list of
-    patterns matches everything."""
+    patterns matches everything. `teams`: keys of the teams whose repositories the rule is about; empty: all."""
 
     __tablename__ = "alert_rules"
 
@@ -32,6 +32,7 @@ class AlertRule(Base):
     branches: Mapped[list[Any]]
     severity: Mapped[str] = mapped_column(String(20))
     channels: Mapped[list[Any]]
+    teams: Mapped[list[Any]] = mapped_column(server_default="[]", default=list)
     repeat_seconds: Mapped[float | None] = mapped_column(Float)
     enabled: Mapped[bool] = mapped_column(Boolean)
     built_in: Mapped[bool] = mapped_column(Boolean)
@@ -79,6 +80,9 @@ class Alert(Base):
     acknowledged_comment: Mapped[str | None] = mapped_column(Text)
     silenced_until: Mapped[datetime | None]
     group_id: Mapped[int | None]
+    assignee: Mapped[str | None] = mapped_column(String(200))
+    assigned_by: Mapped[str | None] = mapped_column(String(200))
+    assigned_at: Mapped[datetime | None]
 
 
 class AlertSilence(Base):
@@ -111,7 +115,7 @@ class Notification(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     alert_id: Mapped[int | None] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
-    channel: Mapped[str] = mapped_column(String(20))
+    channel: Mapped[str] = mapped_column(String(60))
     reason: Mapped[str] = mapped_column(String(20))
     message: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(20))
@@ -133,7 +137,7 @@ class ChannelState(Base):
 
     __tablename__ = "channel_states"
 
-    channel: Mapped[str] = mapped_column(String(20), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(60), primary_key=True)
     failures: Mapped[int] = mapped_column(Integer, default=0)
     failing_since: Mapped[datetime | None]
     circuit_open_until: Mapped[datetime | None]

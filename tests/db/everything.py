@@ -23,6 +23,12 @@ DOCUMENTS: tuple[Any, ...] = (
     {},
 )
 PER_TABLE = 6
+# Columns of unique keys of several columns.
+_UNIQUE_TOGETHER = {"name_key"}
+_NUMBERED = (
+    "alerts", "api_keys", "audit_events", "cause_rules", "deliveries", "digests", "notification_channels",
+    "saved_views", "silences", "teams",
+)  # fmt: skip
 
 
 def fill_everything(engine: Engine) -> None:
@@ -34,7 +40,7 @@ def fill_everything(engine: Engine) -> None:
             for number in range(1, PER_TABLE + 1):
                 session.execute(insert(table).values(_row(table, number)))
         if engine.dialect.name == "postgresql":
-            for name in ("alerts", "cause_rules", "deliveries", "saved_views", "silences"):
+            for name in _NUMBERED:
                 session.execute(text(f"SELECT setval('{name}_id_seq', {PER_TABLE})"))
             # Rules that were deleted had these.
             session.execute(text("SELECT setval('alert_rules_id_seq', 40)"))
@@ -84,7 +90,8 @@ def _value(column: Column[Any], number: int) -> Any:  # noqa: PLR0911
         return zlib.compress(bytes(range(256)) * number) if number < 6 else b""
     if _is_json(column):
         return None if column.nullable and number == 5 else DOCUMENTS[number % 4]
-    written = f"{number} {TEXTS[number % 4]}" if column.primary_key or column.unique else TEXTS[number % 4]
+    is_unique = column.primary_key or column.unique or column.name in _UNIQUE_TOGETHER
+    written = f"{number} {TEXTS[number % 4]}" if is_unique else TEXTS[number % 4]
     return written[: getattr(kind, "length", None)]
 
 
