@@ -23,7 +23,7 @@ from db.definitions.scope import Scope, Window
 from db.engine import make_engine, session_scope, write_scope
 from db.migrate import upgrade
 from db.models import Job, JobLog, LogSearchEntry, LogSearchPosting, LogSearchSegment, Repository, Run, Workflow
-from health.log_search.index import index_logs, index_state
+from health.log_search.index import create_segment, index_logs, index_state
 from health.log_search.query import LogQuery
 from health.log_search.search import LogSearch, LogSearchRequest
 
@@ -214,7 +214,7 @@ def main() -> int:
         raw = fill(engine, options.logs, now)
         print(f"{options.logs:,} logs, {raw / 1e6:,.0f} MB, stored in {time.perf_counter() - begun:,.0f} s", flush=True)
         begun, cpu = time.perf_counter(), time.process_time()
-        while index_logs(engine, seconds=30):
+        while index_logs(engine, seconds=30) or create_segment(engine):
             pass
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
         per_log = 1000 / options.logs

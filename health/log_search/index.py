@@ -95,9 +95,14 @@ def of_entry() -> ColumnElement[bool]:
 def index_logs(engine: Engine, *, seconds: float) -> int:
     """Indexes new logs, newest first, and creates the segments that are due, for about `seconds`; returns the number of
     logs. Raises SQLAlchemyError."""
-    deadline, total = time.monotonic() + seconds, 0
+    deadline, total, next_segment = time.monotonic() + seconds, 0, SEGMENT_LOGS
     while indexed := _index_batch(engine):
         total += indexed
+        if total >= next_segment:
+            # A search reads every entry that is not in a segment, so an index that is built for many logs creates the
+            # segments meanwhile.
+            next_segment += SEGMENT_LOGS
+            create_segment(engine)
         if time.monotonic() >= deadline:
             break
     while create_segment(engine) and time.monotonic() < deadline:
