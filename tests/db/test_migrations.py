@@ -30,7 +30,8 @@ def test_the_migrations_give_what_the_models_say(engine: Engine) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
-# One row a repository or fewer, a few of the last days, or what people write: on a sharded PostgreSQL they stay in one place.
+# One row a repository or fewer, a few of the last days, or what people write: on a sharded PostgreSQL they stay in
+# one place.
 SMALL = {
     "alembic_version", "alert_rules", "alerts", "api_keys", "audit_events", "cause_aliases", "cause_rules",
     "cause_triage", "channel_states", "claims", "deliveries", "digests", "heartbeats", "inbox", "installation_keys",

@@ -19,7 +19,6 @@ loses = (
 )
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_ASSIGNMENT = {"assignee": sa.String(200), "assigned_by": sa.String(200), "assigned_at": UtcDateTime()}
 _TABLES = (
     "audit_events", "digests", "api_keys", "stored_settings", "notification_channels", "codeowners_files",
     "team_repositories", "teams",
@@ -27,8 +26,9 @@ _TABLES = (
 
 
 def upgrade() -> None:
-    for name, column_type in _ASSIGNMENT.items():
-        op.add_column("alerts", sa.Column(name, column_type))
+    op.add_column("alerts", sa.Column("assignee", sa.String(200)))
+    op.add_column("alerts", sa.Column("assigned_by", sa.String(200)))
+    op.add_column("alerts", sa.Column("assigned_at", UtcDateTime()))
     # A constant default rewrites no row; rules of earlier versions are about all teams.
     op.add_column("alert_rules", sa.Column("teams", Json, nullable=False, server_default="[]"))
     _set_length_of_channel_names(60)
@@ -147,11 +147,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in _TABLES:
         op.execute(f"DROP TABLE IF EXISTS {table}")
-    for table in ("deliveries", "channel_states"):
-        op.execute(f"DELETE FROM {table} WHERE length(channel) > 20")
+    op.execute("DELETE FROM deliveries WHERE length(channel) > 20")
+    op.execute("DELETE FROM channel_states WHERE length(channel) > 20")
     _set_length_of_channel_names(20)
     op.drop_column("alert_rules", "teams")
-    for name in _ASSIGNMENT:
+    for name in ("assigned_at", "assigned_by", "assignee"):
         op.drop_column("alerts", name)
 
 
