@@ -3,15 +3,17 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
 from sqlalchemy.orm import Session
 
 from db.engine import session_scope, write_scope
 from db.enums import AlertState, RuleKind, Severity
+from db.models import Alert
 from db.runs.cursors import InvalidCursor
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule, built_in, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
+from health.alerts.storage.alert_facets import alert_facets, count_by_state
 from health.alerts.storage.alert_queries import (
     MOST_SEVERE_FIRST,
     NEWEST_FIRST,
@@ -161,7 +163,7 @@ def test_pages_of_alerts_follow_each_other(engine: Engine) -> None:
         assert [each.id for each in list_alerts(session, states=["resolved"])] == [ids[4], ids[3]]
 
 
-@pytest.mark.parametrize("order", [NEWEST_FIRST, MOST_SEVERE_FIRST])
+@pytest.mark.parametrize("order", [NEWEST_FIRST, MOST_SEVERE_FIRST, AlertOrder(ascending=True)])
 def test_pages_lead_back_to_the_page_before(engine: Engine, order: AlertOrder) -> None:
     add_repository(engine)
     levels = (Severity.INFO, Severity.CRITICAL, Severity.WARNING)
@@ -177,6 +179,8 @@ def test_pages_lead_back_to_the_page_before(engine: Engine, order: AlertOrder) -
         every = alert_page(session, AlertFilter(), NOON, order=order).items
         if order == MOST_SEVERE_FIRST:
             assert [each.severity for each in every[:9]] == ["critical"] * 3 + ["warning"] * 3 + ["info"] * 3
+        newest = alert_page(session, AlertFilter(), NOON).items
+        assert (every == newest[::-1]) is order.ascending
         cursors: list[str | None] = [None]
         while cursors[-1] or len(cursors) == 1:
             page = alert_page(session, AlertFilter(), NOON, limit=5, cursor=cursors[-1], order=order)
@@ -217,6 +221,34 @@ def test_alerts_are_filtered_by_workflow_and_branch(engine: Engine) -> None:
         ):
             assert {row.id for row in alert_page(session, filters, NOON).items} == expected
             assert count_matching(session, filters, NOON) == len(expected)
+
+
+def test_alerts_are_filtered_by_assignee_and_counted_by_state(engine: Engine) -> None:
+    add_repository(engine)
+    with write_scope(engine) as session:
+        ids = [opened(session, number) for number in range(4)]
+        for alert_id, name in zip(ids, ("Ann", "ann", "bob"), strict=False):
+            session.execute(update(Alert).where(Alert.id == alert_id).values(assignee=name, assigned_at=NOON))
+        acknowledge(session, ids[0], "ann", "", NOON)
+        resolve_alert(session, ids[3], AlertDetail(), NOON)
+    with Session(engine) as session:
+        for names, expected in (
+            (("ANN",), ids[:2]),
+            (("",), ids[3:]),
+            (("bob", ""), ids[2:]),
+            (("eve",), []),
+        ):
+            filters = AlertFilter(assignees=names)
+            assert sorted(row.id for row in alert_page(session, filters, NOON).items) == expected
+            counts = count_by_state(session, filters, NOON)
+            assert counts.number(*AlertState) == len(expected)
+            assert counts.number("resolved") == (ids[3] in expected)
+        assert count_matching(session, AlertFilter(text="BO"), NOON) == 1
+        every = count_by_state(session, AlertFilter(states=("firing",), severities=("info",)), NOON)
+        assert (every.number("firing"), every.number("acknowledged"), every.number("resolved")) == (2, 1, 1)
+        assert (every.number("firing", severity="critical"), every.number("firing", severity="info")) == (2, 0)
+        facets = alert_facets(session, NOON)
+        assert (facets.repos, facets.assignees) == (("acme/web",), ("Ann", "ann", "bob"))
 
 
 def test_messages_that_nobody_got_can_be_listed(engine: Engine) -> None:

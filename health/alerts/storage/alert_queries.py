@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.enums import AlertState, Severity
@@ -47,6 +47,9 @@ class AlertRow:
     detail: AlertDetail
     deliveries: list[NotificationRow]
     deliveries_total: int = 0
+    assignee: str | None = None
+    assigned_by: str | None = None
+    assigned_at: datetime | None = None
 
     @property
     def alert_target(self) -> AlertTarget:
@@ -60,8 +63,9 @@ class AlertRow:
 @dataclass(frozen=True)
 class AlertFilter:
     """Values of one field are alternatives; an alert must match every field. An empty field does not filter.
-    `workflows`: names or ids. `branches`: alerts without a branch match all of them. `text` is searched in the names of
-    repository, workflow, branch and rule."""
+    `workflows`: names or ids. `branches`: alerts without a branch match all of them. `assignees`: compared without
+    regard to case; an empty one matches alerts without an assignee. `text` is searched in the names of repository,
+    workflow, branch, rule and assignee."""
 
     states: tuple[str, ...] = ()
     repos: tuple[str, ...] = ()
@@ -70,6 +74,7 @@ class AlertFilter:
     severities: tuple[str, ...] = ()
     rule_ids: tuple[int, ...] = ()
     text: str = ""
+    assignees: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,16 +88,27 @@ class AlertPage:
 @dataclass(frozen=True)
 class AlertOrder:
     """The order of a list of alerts: firing ones first, then the newest; with `by_severity` the most severe before
-    those."""
+    those. `ascending` reverses it."""
 
     by_severity: bool = False
+    ascending: bool = False
 
     @property
     def key(self) -> list[ColumnElement[Any]]:
-        """The expressions that determine the position of an alert in the list, all descending."""
+        """The expressions that determine the position of an alert in the list, all in the same direction."""
         is_firing = case((Alert.state == AlertState.FIRING, 1), else_=0)
         rank = [case(_SEVERITY_RANKS, value=Alert.severity, else_=0)] if self.by_severity else []
         return [is_firing, *rank, Alert.opened_at.expression, Alert.id.expression]
+
+    def sorted(self, query: Select[Any], *, backwards: bool = False) -> Select[Any]:
+        is_ascending = self.ascending is not backwards
+        return query.order_by(*(column.asc() if is_ascending else column.desc() for column in self.key))
+
+    def is_after(self, position: tuple[Any, ...], *, backwards: bool = False) -> ColumnElement[bool]:
+        """Whether an alert is after the position in the list, or before it."""
+        is_ascending = self.ascending is not backwards
+        key, other = tuple_(*self.key), tuple_(*position)
+        return key > other if is_ascending else key < other
 
     def parse(self, cursor: str) -> tuple[Any, ...]:
         """The position of a cursor. Raises InvalidCursor."""
@@ -139,14 +155,9 @@ def alert_page(
     order: AlertOrder = NEWEST_FIRST,
 ) -> AlertPage:
     """One page of alerts. Raises InvalidCursor."""
-    query = (
-        _select()
-        .where(*_filter_conditions(filters, now))
-        .order_by(*(column.desc() for column in order.key))
-        .limit(limit + 1)
-    )
+    query = order.sorted(_select().where(*filter_conditions(filters, now))).limit(limit + 1)
     if cursor:
-        query = query.where(tuple_(*order.key) < tuple_(*order.parse(cursor)))
+        query = query.where(order.is_after(order.parse(cursor)))
     rows = _rows(session, query, now)
     items = rows[:limit]
     return AlertPage(items, encode_cursor(*order.position(items[-1])) if len(rows) > limit else None)
@@ -162,10 +173,9 @@ def previous_cursor(
     order: AlertOrder = NEWEST_FIRST,
 ) -> str | None:
     """The cursor of the page of `limit` alerts before the alert `first`; null where that is the first page."""
-    before = tuple_(*order.key) > tuple_(*order.position(first))
-    query = _select().with_only_columns(*order.key, maintain_column_froms=True)
-    query = query.where(*_filter_conditions(filters, now), before).order_by(*(column.asc() for column in order.key))
-    position = session.execute(query.offset(limit).limit(1)).first()
+    before = order.is_after(order.position(first), backwards=True)
+    query = alert_columns(*order.key).where(*filter_conditions(filters, now), before)
+    position = session.execute(order.sorted(query, backwards=True).offset(limit).limit(1)).first()
     return encode_cursor(*position) if position else None
 
 
@@ -193,15 +203,19 @@ def count_episodes(session: Session, alert_id: int, since: datetime) -> int:
 
 def count_alerts(session: Session, now: datetime) -> dict[AlertState, int]:
     """Counts of the alerts of monitored repositories by the state that is shown."""
-    counts = [func.sum(case((_state_condition(state, now), 1), else_=0)) for state in AlertState]
+    counts = [func.sum(case((state_condition(state, now), 1), else_=0)) for state in AlertState]
     query = select(*counts).select_from(Alert).join(Repository, Repository.id == Alert.repository_id)
     row = session.execute(query.where(Repository.monitored)).one()
     return {state: int(number or 0) for state, number in zip(AlertState, row, strict=True)}
 
 
 def count_matching(session: Session, filters: AlertFilter, now: datetime) -> int:
-    query = _select().with_only_columns(func.count(), maintain_column_froms=True)
-    return session.scalars(query.where(*_filter_conditions(filters, now))).one()
+    return int(session.scalars(alert_columns(func.count()).where(*filter_conditions(filters, now))).one())
+
+
+def alert_columns(*columns: ColumnElement[Any]) -> Select[Any]:
+    """A query of columns of alerts, repositories and workflows, to be used with `filter_conditions`."""
+    return _select().with_only_columns(*columns, maintain_column_froms=True)
 
 
 def _select() -> Select[Any]:
@@ -215,10 +229,11 @@ def _in_repositories(repos: Collection[str]) -> ColumnElement[bool]:
     return Repository.full_name.in_(list(repos)) if repos else Repository.monitored.is_(True)
 
 
-def _filter_conditions(filters: AlertFilter, now: datetime) -> list[ColumnElement[bool]]:
+def filter_conditions(filters: AlertFilter, now: datetime) -> list[ColumnElement[bool]]:
+    """The conditions of a query with the columns of `alert_columns`. Without repositories: monitored ones."""
     conditions = [_in_repositories(filters.repos)]
     if filters.states:
-        conditions.append(or_(*(_state_condition(AlertState(state), now) for state in filters.states)))
+        conditions.append(or_(*(state_condition(AlertState(state), now) for state in filters.states)))
     if filters.workflows:
         conditions.append(Alert.workflow_id.in_(workflow_ids(filters.workflows)))
     if filters.branches:
@@ -226,13 +241,19 @@ def _filter_conditions(filters: AlertFilter, now: datetime) -> list[ColumnElemen
     for column, values in ((Alert.severity, filters.severities), (Alert.rule_id, filters.rule_ids)):
         if values:
             conditions.append(column.in_(values))
+    if filters.assignees:
+        names = [name.lower() for name in filters.assignees if name]
+        conditions.append(
+            or_(func.lower(Alert.assignee).in_(names), Alert.assignee.is_(None) if "" in filters.assignees else false())
+        )
     if text := filters.text.strip():
-        names = (Repository.full_name, Workflow.name, Alert.branch, Alert.rule_name)
-        conditions.append(or_(*(contains_text(name, text) for name in names)))
+        searched = (Repository.full_name, Workflow.name, Alert.branch, Alert.rule_name, Alert.assignee)
+        conditions.append(or_(*(contains_text(column, text) for column in searched)))
     return conditions
 
 
-def _state_condition(state: AlertState, now: datetime) -> ColumnElement[bool]:
+def state_condition(state: AlertState, now: datetime) -> ColumnElement[bool]:
+    """Whether an alert is shown in this state."""
     silenced = and_(Alert.silenced_until.is_not(None), Alert.silenced_until > now)
     firing = Alert.state == AlertState.FIRING
     match state:
@@ -282,6 +303,9 @@ def _row(
         detail=detail,
         deliveries=deliveries,
         deliveries_total=number,
+        assignee=alert.assignee,
+        assigned_by=alert.assigned_by,
+        assigned_at=alert.assigned_at,
     )
 
 
