@@ -1,15 +1,19 @@
-"""Authentication by API keys."""
+"""Authentication by API keys, and the role that a route requires."""
 
 import hmac
 from collections.abc import Mapping
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import Problem, problem_response
+from core.roles import Role
+from db.audit import Actor, anonymous
+from db.enums import ActorKind, KeyScope, Origin
 
 # Only documents the header in /openapi.json; is_allowed reads it.
 _BEARER = HTTPBearer(auto_error=False, description="One of API_KEYS; not required if API_KEYS is not set")
@@ -19,9 +23,66 @@ _METRICS_BEARER = HTTPBearer(
 )
 
 
-def require_key(request: Request, _: Annotated[object, Security(_BEARER)]) -> None:
-    if not is_allowed(request.headers, request.app.state.settings.keys):
+# The scope of a key that has the role.
+SCOPES = {Role.VIEWER: KeyScope.READ, Role.EDITOR: KeyScope.WRITE, Role.ADMIN: KeyScope.ADMIN}
+
+
+@dataclass(frozen=True)
+class Principal:
+    """The caller of a request. `key_id`: of a stored key, which `team_key` or `repositories` (owner/name) limit to
+    those repositories."""
+
+    name: str
+    kind: ActorKind
+    role: Role
+    key_id: int | None = None
+    team_key: str | None = None
+    repositories: tuple[str, ...] = ()
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.name, self.kind, Origin.API)
+
+
+# The caller where no key exists.
+_ANONYMOUS = Principal(anonymous(Origin.API).name, ActorKind.ANONYMOUS, Role.ADMIN)
+
+
+def principal(request: Request, _: Annotated[object, Security(_BEARER)]) -> Principal:
+    """The caller. Raises a 401 problem if a key is required and the request has no valid one."""
+    keys: tuple[str, ...] = request.app.state.settings.keys
+    if not keys:
+        return _ANONYMOUS
+    key = matching_key(request.headers, keys)
+    if key is None:
         raise _unauthorized()
+    return Principal(f"API_KEYS key {keys.index(key) + 1}", ActorKind.API_KEY, Role.ADMIN)
+
+
+PrincipalDep = Annotated[Principal, Depends(principal)]
+
+
+def actor(caller: PrincipalDep) -> Actor:
+    """The caller as the actor of a change."""
+    return caller.actor
+
+
+ActorDep = Annotated[Actor, Depends(actor)]
+
+
+def requires(role: Role) -> Any:
+    """A dependency of routes that need this role: `dependencies=[requires(Role.EDITOR)]`. It raises a 403 problem that
+    names the scope for callers with a lower role."""
+
+    def check(caller: PrincipalDep) -> None:
+        if caller.role < role:
+            raise Problem(
+                403,
+                f"This request needs a key with the scope {SCOPES[role]}; this key has {SCOPES[caller.role]}.",
+                extra={"required_scope": SCOPES[role]},
+            )
+
+    return Depends(check)
 
 
 def require_metrics_key(request: Request, _: Annotated[object, Security(_METRICS_BEARER)]) -> None:

@@ -19,7 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
 from api import errors
-from api.auth import ApiKeyMiddleware, matching_key, require_key
+from api.auth import ApiKeyMiddleware, matching_key, principal
 from api.description import LICENSE, PROBLEM_RESPONSES, TITLE, UNAUTHORIZED_RESPONSES, openapi_document
 from api.exporter.cached import CachedExporter
 from api.limits import (
@@ -75,7 +75,7 @@ def _all_routes() -> APIRouter:
     # /api/logs/{run_id} also matches /api/logs/search.
     filtered = (runs, metrics, insights, log_search, logs, repositories, export)
     for routes in (*filtered, cause_rules, cause_triage, alert_rules, silences, alerts, views):
-        router.include_router(routes.router, dependencies=[Depends(require_key)], responses=UNAUTHORIZED_RESPONSES)
+        router.include_router(routes.router, dependencies=[Depends(principal)], responses=UNAUTHORIZED_RESPONSES)
     router.include_router(badges.router, responses=PROBLEM_RESPONSES)
     for routes in (webhooks, health, prometheus):
         router.include_router(routes.router)

@@ -7,6 +7,9 @@ import streamlit as st
 from app.access.login import login
 from app.access.policy import AccessDenied, User
 from app.access.sessions import SESSIONS, person_id
+from core.roles import Role
+from db.audit import Actor, anonymous
+from db.enums import ActorKind, Origin
 
 UTC = ZoneInfo("UTC")
 # Values of the parameters of kiosk mode.
@@ -15,6 +18,14 @@ ROTATION_SECONDS, DEFAULT_ROTATION = (5, 3_600), 30
 THEMES = ("system", "light", "dark")
 _PAGE_KEY, _SAME_PAGE_KEY, _DIALOG_KEY = "page-shown", "page-is-update", "dialog-is-open"
 _VISIT_KEY = "page-visit"
+
+
+class ActionRefused(ValueError):
+    """The user may not do this; the message is a sentence for the user."""
+
+
+class SessionEnded(ActionRefused):
+    """The user is not signed in any more."""
 
 
 def zone() -> ZoneInfo:
@@ -122,3 +133,40 @@ def current_user_name() -> str | None:
     """The name that is recorded with the user's actions; null without a login."""
     user = current_user()
     return user.name if user is not None else None
+
+
+def current_role() -> Role:
+    """The role of the user, by the claims of the sign-in and the current AUTH_ROLES; ADMIN without a login. A user
+    whose session has ended is a VIEWER, for whom pages show nothing."""
+    user = current_user()
+    if user is None:
+        return Role.ADMIN
+    return user.role if isinstance(user, User) else Role.VIEWER
+
+
+def may(role: Role) -> bool:
+    """Whether the user may do what needs this role. Only for what a page offers: functions that change something call
+    `require`."""
+    return current_role() >= role
+
+
+def require(role: Role) -> Actor:
+    """The user, as the actor of a change that needs this role. Raises SessionEnded or ActionRefused. Functions that
+    change something call it before the change: dialogs and fragments run without the page, and a browser can send an
+    event of a button that the page does not show."""
+    user = current_user()
+    if isinstance(user, AccessDenied):
+        raise SessionEnded("Your session has ended: reload the page and sign in.")
+    if user is not None and user.role < role:
+        raise ActionRefused(missing_role(role))
+    return Actor(user.name, ActorKind.USER, Origin.DASHBOARD) if user else anonymous(Origin.DASHBOARD)
+
+
+def current_actor() -> Actor:
+    """The actor of changes that every user may make. Raises SessionEnded."""
+    return require(Role.VIEWER)
+
+
+def missing_role(role: Role) -> str:
+    """The sentence for a user without this role."""
+    return f"This needs the role {role.label}; yours is {current_role().label}. Ask an administrator of the dashboard."

@@ -52,6 +52,7 @@ class AccessSettings(ServerSettings):
     auth_cookie_secret: SecretStr | None = None
     auth_allowed_domains: str = ""
     auth_allowed_emails: str = ""
+    auth_roles: str = ""
     auth_session_hours: int = 12
 
     @property

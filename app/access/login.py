@@ -12,9 +12,11 @@ import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
 from app.access.policy import AccessDenied, AccessPolicy, User, authorize
+from app.access.roles import parse_roles
 from app.settings import EVERYBODY, MIN_SECRET_LENGTH, AccessSettings, is_multi_tenant
 from app.streamlit_patches.cookies import set_cookie_secret
 from core.http.settings import is_safe
+from core.roles import Role
 from core.settings import ConfigError, find_example
 
 CALLBACK = "/oauth2callback"
@@ -37,6 +39,10 @@ class LoginConfig:
     secret_values: tuple[str, ...]
 
     @property
+    def has_admins(self) -> bool:
+        return any(entry.role == Role.ADMIN for entry in self.policy.roles)
+
+    @property
     def encrypted(self) -> bool:
         return self.origin.startswith("https:")
 
@@ -57,8 +63,12 @@ def login() -> LoginConfig | None:
             "AUTH_OIDC_METADATA_URL: Streamlit's secrets have an [auth] section, too; remove one of them."
         )
     if not section and not settings.has_provider:
-        if settings.domains or settings.emails:
-            name = "AUTH_ALLOWED_DOMAINS" if settings.domains else "AUTH_ALLOWED_EMAILS"
+        unused = {
+            "AUTH_ALLOWED_DOMAINS": settings.domains,
+            "AUTH_ALLOWED_EMAILS": settings.emails,
+            "AUTH_ROLES": settings.auth_roles,
+        }
+        if name := next((name for name, value in unused.items() if value), None):
             raise ConfigError(
                 f"{name}: has no effect without a login; set AUTH_OIDC_METADATA_URL and the other AUTH_… variables."
             )
@@ -85,7 +95,12 @@ def _login_config(settings: AccessSettings, auth: Mapping[str, Any], *, in_secre
     providers = _providers(auth)
     _check_policy(settings, [str(provider["server_metadata_url"]) for provider in providers.values()])
     return LoginConfig(
-        policy=AccessPolicy(settings.domains, settings.emails, settings.auth_session_hours * 3600),
+        policy=AccessPolicy(
+            settings.domains,
+            settings.emails,
+            settings.auth_session_hours * 3600,
+            parse_roles(settings.auth_roles),
+        ),
         origin=f"{redirect.scheme}://{redirect.netloc}",
         base=f"/{base}" if base else "",
         providers={name: _label(str(provider["server_metadata_url"])) for name, provider in providers.items()},

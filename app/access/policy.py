@@ -1,17 +1,17 @@
 """Who may sign in: a pure decision about the claims of an ID token."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from app.access.roles import RoleEntry, groups_of, is_verified, role_of, verified_email
 from app.settings import EMAIL, EVERYBODY
+from core.roles import Role
 
 _MAX_NAME_LENGTH = 100
 _CLOCK_SKEW_SECONDS = 300
 _GOOGLE_ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 _PUBLIC_GOOGLE_DOMAINS = ("gmail.com", "googlemail.com")
-# `xms_edov` is Entra ID's claim that the domain of the address belongs to the tenant.
-_VERIFIED_CLAIMS = ("email_verified", "xms_edov")
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,18 @@ class AccessPolicy:
     domains: frozenset[str]
     emails: frozenset[str]
     session_seconds: int
+    roles: tuple[RoleEntry, ...] = ()
 
 
 @dataclass(frozen=True)
 class User:
-    """A user with access. `expires_at`: the end of the session, in seconds since 1970."""
+    """A user with access. `expires_at`: the end of the session, in seconds since 1970. `identities`: the verified
+    address, in lower case, the login and the groups, by which teams name their members."""
 
     name: str
     expires_at: float
+    role: Role = Role.VIEWER
+    identities: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def authorize(claims: Mapping[str, Any], policy: AccessPolicy, now: float) -> Us
         return AccessDenied(name, "The provider did not report when you signed in.")
     expires_at = issued_at + policy.session_seconds
     if now < expires_at:
-        return User(name, expires_at)
+        return User(name, expires_at, role_of(claims, policy.roles), _identities(claims, policy))
     return AccessDenied(name, "Your session has ended.", session_expired=True)
 
 
@@ -68,10 +72,12 @@ def display_name(claims: Mapping[str, Any]) -> str:
     return "an account without a name"
 
 
-def is_verified(claims: Mapping[str, Any]) -> bool:
-    """Whether the e-mail address is verified. A provider that does not report it is trusted: the administrator of the
-    dashboard chose it."""
-    return all(str(claims[claim]).lower() in ("true", "1") for claim in _VERIFIED_CLAIMS if claim in claims)
+def _identities(claims: Mapping[str, Any], policy: AccessPolicy) -> frozenset[str]:
+    login = claims.get("preferred_username")
+    # A name with an @ could be the address of somebody else.
+    names = [login] if isinstance(login, str) and login and "@" not in login else []
+    groups = [group for group in groups_of(claims, policy.roles) if "@" not in group]
+    return frozenset(filter(None, [verified_email(claims), *names, *groups]))
 
 
 def _denial_reason(claims: Mapping[str, Any], policy: AccessPolicy) -> str | None:

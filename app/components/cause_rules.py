@@ -11,10 +11,10 @@ from app.components import cause_rule_form, cause_rule_preview
 from app.components.page_head import Crumb, breadcrumb, set_title
 from app.data import cause_rules
 from app.data.cause_rules import RuleMatches
-from app.data.causes import SessionEnded
 from app.data.collection import load_collection
 from app.data.outages import Unavailable
 from app.filters import controls, selection, view_state
+from app.session import ActionRefused
 from app.status_style import cause_class_label
 from app.widgets import cells
 from app.widgets.cells import Cell
@@ -249,7 +249,7 @@ def _save(rule: CauseRule) -> None:
     except TooManyRules:
         st.session_state[_FAILURE_KEY] = f"There are {MAX_RULES} rules already: delete one first."
         return
-    except (SessionEnded, Unavailable) as error:
+    except (ActionRefused, Unavailable) as error:
         st.session_state[_FAILURE_KEY] = f"The rule was not saved. {error}"
         return
     _open(None)
@@ -269,7 +269,7 @@ def _delete(rule_id: int) -> None:
     _ask_to_delete(None)
     try:
         cause_rules.delete_rule(rule_id)
-    except (SessionEnded, Unavailable) as error:
+    except (ActionRefused, Unavailable) as error:
         st.session_state[_FAILURE_KEY] = f"The rule was not deleted. {error}"
         return
     _open(None)

@@ -11,9 +11,10 @@ from app import session
 from app.components.cause_marks import known_mark
 from app.components.cause_rules import new_rule_link, rule_link
 from app.data import causes
-from app.data.causes import SessionEnded, UnknownCause
+from app.data.causes import UnknownCause
 from app.data.connection import utc_now
 from app.data.outages import Unavailable
+from app.session import ActionRefused
 from app.widgets.text import html, markdown, truncate
 from health.insights.causes.queries import CauseRuns
 from health.insights.causes.triage import (
@@ -163,14 +164,14 @@ def _save(tag: str) -> None:
         causes.mark_known(tag, mark)
     except InvalidTriage as error:
         st.session_state[_FAILURE_KEY] = error.field, str(error)
-    except (UnknownCause, SessionEnded, Unavailable) as error:
+    except (UnknownCause, ActionRefused, Unavailable) as error:
         st.session_state[_FAILURE_KEY] = "", f"The change was not stored. {error}"
 
 
 def _remove(cause: TriagedCause) -> None:
     try:
         causes.unmark({cause.fingerprint, *cause.others})
-    except (SessionEnded, Unavailable) as error:
+    except (ActionRefused, Unavailable) as error:
         st.session_state[_FAILURE_KEY] = "", f"The change was not stored. {error}"
 
 

@@ -58,7 +58,7 @@ def _preview(rule: CauseRule, now: datetime) -> RulePreview:
 
 def save_rule(rule: CauseRule) -> bool:
     """Adds a rule without an id, else replaces the stored one; false if that has been deleted. Raises InvalidCauseRule,
-    TooManyRules, SessionEnded, Unavailable, and RuleChanged if the stored rule has another `updated_at`."""
+    TooManyRules, ActionRefused, Unavailable, and RuleChanged if the stored rule has another `updated_at`."""
     by, valid = user_name(), validate_rule(rule)
     cause_rules.clear()
     with write_session() as session:
@@ -72,7 +72,7 @@ def save_rule(rule: CauseRule) -> bool:
 
 
 def delete_rule(rule_id: int) -> None:
-    """A rule that has been deleted before is no error. Raises SessionEnded, Unavailable."""
+    """A rule that has been deleted before is no error. Raises ActionRefused, Unavailable."""
     user_name()
     with write_session() as session:
         stored_rules.delete_rule(session, rule_id, utc_now())

@@ -6,15 +6,11 @@ from datetime import datetime
 import streamlit as st
 
 from app import session
-from app.access.policy import AccessDenied
 from app.data.connection import read_session, utc_now, write_session
 from app.data.outages import serve_stale
+from core.roles import Role
 from health.insights.causes import queries, triage
 from health.insights.causes.triage import Triage
-
-
-class SessionEnded(ValueError):
-    """The user is not signed in any more; the message is a sentence for the user."""
 
 
 class UnknownCause(ValueError):
@@ -43,7 +39,7 @@ def marks_version() -> tuple[int, datetime | None]:
 
 
 def mark_known(fingerprint: str, mark: Triage) -> None:
-    """Raises InvalidTriage, UnknownCause, SessionEnded, Unavailable."""
+    """Raises InvalidTriage, UnknownCause, ActionRefused, Unavailable."""
     by, now = user_name(), utc_now()
     valid = triage.validate_triage(mark, now)
     with write_session() as database:
@@ -54,7 +50,7 @@ def mark_known(fingerprint: str, mark: Triage) -> None:
 
 
 def unmark(fingerprints: Collection[str]) -> None:
-    """Removes the marks of all fingerprints of a cause. One without a mark is no error. Raises SessionEnded, Unavailable."""
+    """Removes the marks of all fingerprints of a cause. One without a mark is no error. Raises ActionRefused, Unavailable."""
     user_name()
     with write_session() as database:
         for fingerprint in sorted(fingerprints):
@@ -69,8 +65,6 @@ def _clear() -> None:
 
 def user_name() -> str | None:
     """The name that is recorded with a change, null without a login. Dialogs run without the page, so that the session
-    is checked. Raises SessionEnded."""
-    user = session.current_user()
-    if isinstance(user, AccessDenied):
-        raise SessionEnded("Your session has ended: reload the page and sign in.")
-    return user.name if user else None
+    is checked. Raises ActionRefused."""
+    session.require(Role.VIEWER)
+    return session.current_user_name()

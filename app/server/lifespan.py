@@ -9,6 +9,7 @@ from threading import Thread
 import streamlit as st
 from anyio import to_thread
 
+from app.access.login import login
 from app.server import oidc
 from app.server.log_setup import shorten_login_errors
 from app.server.static_files import compress_all
@@ -23,6 +24,11 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
     oidc.install()
     shorten_login_errors()
+    if (config := login()) and not config.has_admins:
+        log.warning(
+            "AUTH_ROLES: no entry gives the role admin, so that no user may change rules, channels, teams and keys; "
+            "set for example AUTH_ROLES=admin:email=ann@example.com"
+        )
     # zlib releases the GIL, so that this does not delay the start; a request compresses what it needs itself.
     Thread(target=compress_all, name="compress-static-files", daemon=True).start()
     await to_thread.run_sync(warm_up)

@@ -1,7 +1,8 @@
 """Streamlit's OpenID Connect login with limits and a cache.
 
 Anyone can start a login, so the provider's responses are limited in time and size, and its discovery document is cached
-instead of requested by each login. Each session gets the generation of its user (`app.access.sessions`).
+instead of requested by each login. Each session gets the generation of its user (`app.access.sessions`), and of
+the groups those that its cookie has room for.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from anyio import to_thread
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.integrations.starlette_client import StarletteOAuth2App
 
+from app.access.login import login
+from app.access.roles import reduce_claims
 from app.access.sessions import CLAIM, SESSIONS
 from app.streamlit_patches import auth_routes
 
@@ -121,14 +124,22 @@ def _cache_metadata(provider: str, client: Any) -> None:
     client.load_server_metadata = load
 
 
-async def _add_generation(claims: dict[str, Any]) -> Mapping[str, Any]:
+async def _session_claims(claims: dict[str, Any]) -> Mapping[str, Any]:
     generation = await to_thread.run_sync(lambda: SESSIONS.generation(claims, refresh=True))
-    return claims | {CLAIM: generation}
+    config = login()
+    reduced, omitted = reduce_claims(claims, config.policy.roles if config else ())
+    if omitted:
+        log.warning(
+            "A user has %d groups more than a session keeps; those of AUTH_ROLES are kept. Let the provider send only "
+            "the groups that concern the dashboard",
+            omitted,
+        )
+    return reduced | {CLAIM: generation}
 
 
 def install() -> None:
     """Changes Streamlit's login routes. May be called again."""
     import app.data.connection  # noqa: F401 # sets the store of SESSIONS
 
-    auth_routes.install(_cache_metadata, _add_generation)
+    auth_routes.install(_cache_metadata, _session_claims)
     limit_responses()

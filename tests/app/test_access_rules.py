@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from app.access.policy import AccessDenied, AccessPolicy, User, authorize
+from app.access.roles import MAX_GROUP_CHARACTERS, parse_roles, reduce_claims, role_of
+from core.roles import Role
+from core.settings import ConfigError
 
 NOW = 1_795_000_000.0
 RULES = AccessPolicy(frozenset({"example.com", "gmail.com"}), frozenset({"guest@elsewhere.org"}), 12 * 3600)
@@ -20,7 +23,8 @@ GOOGLE = {"iss": "https://accounts.google.com"}
 )  # fmt: skip
 def test_who_is_on_the_lists_may_in_until_the_session_ends(more: dict[str, Any]) -> None:
     claims = ALICE | more
-    assert authorize(claims, RULES, NOW) == User(claims["email"], claims["iat"] + 12 * 3600)
+    address = frozenset({claims["email"].lower()})
+    assert authorize(claims, RULES, NOW) == User(claims["email"], claims["iat"] + 12 * 3600, Role.VIEWER, address)
 
 
 @pytest.mark.parametrize(
@@ -73,3 +77,76 @@ def test_everybody_is_everybody_whom_the_provider_signs_in() -> None:
     assert authorize({"sub": "9", "iat": NOW}, rules, NOW) == User("9", NOW + 3600)
     forged = {"sub": "9", "iat": NOW, "email": "boss@example.com", "email_verified": False, "name": "boss@example.com"}
     assert authorize(forged, rules, NOW) == User("9", NOW + 3600)
+
+
+ROLES = parse_roles(
+    "admin:groups=platform-eng, admin:email=Ann@example.com, editor:realm_access.roles=dev,"
+    "editor:email=*@example.org, editor:https://id.example/flag=yes=1"
+)
+
+
+@pytest.mark.parametrize(
+    ("claims", "role"),
+    [({"groups": ["web", "platform-eng"]}, Role.ADMIN), ({"groups": "platform-eng"}, Role.ADMIN),
+     ({"email": "ANN@example.com"}, Role.ADMIN), ({"email": "ann@example.com", "email_verified": True}, Role.ADMIN),
+     ({"realm_access": {"roles": ["dev"]}}, Role.EDITOR), ({"realm_access.roles": ["dev"]}, Role.EDITOR),
+     ({"email": "x@example.org"}, Role.EDITOR), ({"https://id.example/flag": "yes=1"}, Role.EDITOR),
+     ({"email": "x@example.org", "groups": ["platform-eng"]}, Role.ADMIN), ({}, Role.VIEWER)],
+)  # fmt: skip
+def test_the_highest_role_of_the_claims_counts(claims: dict[str, Any], role: Role) -> None:
+    assert role_of(claims, ROLES) is role
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"groups": "web,platform-eng"}, {"groups": "Platform-Eng"}, {"groups": ["platform-eng "]}, {"groups": "*"},
+     {"groups": {"platform-eng": True}}, {"groups": [["platform-eng"]]}, {"groups": [{"name": "platform-eng"}]},
+     {"groups": ["platform-eng\x00"]}, {"groups": None}, {"groups": 7}, {"groups": [None, True, 1.5]},
+     {"roles": ["platform-eng"]}, {"Groups": ["platform-eng"]}, {"realm_access": ["roles", "dev"]},
+     {"realm_access": "roles"}, {"realm_access": {"roles": {"dev": "dev"}}}, {"realm_access": {"x": {"roles": "dev"}}},
+     {"email": "ann@example.com", "email_verified": False}, {"email": "ann@example.com", "xms_edov": "0"},
+     {"email": ["ann@example.com"]}, {"email": "ann@example.com\n"},
+     {"email": "x@sub.example.org"}, {"email": "x@example.org@evil.org"}, {"email": "x@ｅxample.org"},
+     {"preferred_username": "ann@example.com"}, {"name": "ann@example.com"}, {"email": "@example.org"}],
+)  # fmt: skip
+def test_what_only_looks_like_a_claim_of_the_setting_gives_no_role(claims: dict[str, Any]) -> None:
+    assert role_of(claims, ROLES) is Role.VIEWER
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("admin", "entries such as"), ("admin:groups", "entries such as"), ("admin:groups=", "entries such as"),
+     ("admin:=x", "entries such as"), ("owner:groups=x", "viewer, editor, admin"), ("admin:groups=*", "a value"),
+     ("admin:email=*", "an address"), ("admin:email=*@*", "an address"), ("admin:email=ann", "an address"),
+     ("admin:email=a*@example.com", "an address"), ("editor:groups=x,admin:email=ann@exämple.com", "an address")],
+)  # fmt: skip
+def test_an_entry_that_cannot_be_used_is_one_line_with_what_is_allowed(text: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=f"AUTH_ROLES: invalid value .*; expected .*{expected}") as caught:
+        parse_roles(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cookie_holds_the_groups_that_decide_and_as_many_others_as_fit() -> None:
+    many = [f"group-{number:05}" for number in range(5_000)]
+    claims = {"sub": "7", "email": "a@example.org", "groups": [*many, "platform-eng"], "picture": "x" * 5_000,
+              "realm_access": {"roles": ["dev", "offline"], "other": many}, "address": {"street": "long"}}  # fmt: skip
+    reduced, omitted = reduce_claims(claims, ROLES)
+    assert role_of(reduced, ROLES) is Role.ADMIN
+    assert role_of(reduced, ROLES[2:]) is Role.EDITOR
+    assert set(reduced) == {"sub", "email", "groups", "realm_access.roles"}
+    assert len("".join(reduced["groups"])) <= MAX_GROUP_CHARACTERS
+    assert reduced["groups"][0] == "platform-eng"
+    assert omitted == 5_001 + 2 - len(reduced["groups"]) - len(reduced["realm_access.roles"])
+    assert reduce_claims(reduced, ROLES) == (reduced, 0)
+
+
+def test_teams_name_their_members_by_what_the_provider_proves() -> None:
+    claims = {"sub": "9", "iat": NOW, "email": "Ann@Example.com", "preferred_username": "octocat", "groups": ["web"]}
+    rules = AccessPolicy(frozenset({"*"}), frozenset(), 3600, ROLES)
+    found = authorize(claims, rules, NOW)
+    assert isinstance(found, User)
+    assert (found.role, found.identities) == (Role.ADMIN, {"ann@example.com", "octocat", "web"})
+    forged = claims | {"email_verified": False, "preferred_username": "ann@example.com", "groups": ["ann@example.com"]}
+    found = authorize(forged, rules, NOW)
+    assert isinstance(found, User)
+    assert (found.role, found.identities) == (Role.VIEWER, set())
