@@ -43,7 +43,7 @@ def owners_by_lines(*numbers: int) -> Codeowners:
         # "the default owners for everything in the repo"
         ((1, 2), "README.md", ("@global-owner1", "@global-owner2")),
         ((1, 2), "deep/in/the/repo.py", ("@global-owner1", "@global-owner2")),
-        # "a pull request that only modifies JS files, only @js-owner and not the global owner(s)"
+        # Of a pull request that only modifies JS files: "only @js-owner and not the global owner(s)"
         ((2, 3), "app.js", ("@js-owner",)),
         ((2, 3), "src/web/app.js", ("@js-owner",)),
         ((2, 3), "app.jsx", ("@global-owner1", "@global-owner2")),
