@@ -219,7 +219,10 @@ class Failures(Schema):
         description="Number of failed jobs in the window with a cause; at most the newest 20,000, fewer if they have "
         "more than 40,000 causes"
     )
-    unnamed: int = Field(description="Number of failed runs in the window without a cause")
+    unnamed: int | None = Field(
+        description="Number of failed runs in the window without a cause; null while the collector extracts the causes "
+        "of logs that an earlier version stored"
+    )
     note: str | None = Field(description=_NOTE)
     data: Data = Field(description=_COMPLETENESS)
 

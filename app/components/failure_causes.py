@@ -115,7 +115,16 @@ def limit_note(result: Causes | CauseRuns) -> None:
         )
 
 
-def _infrastructure_note(infrastructure: int | None, failed: int, unnamed: int) -> str:
+def unnamed_text(unnamed: int | None) -> str:
+    """How many failed runs have no cause."""
+    if unnamed is None:
+        return "runs without a cause: unknown until the collector has extracted the causes of earlier logs"
+    return f"{pluralize(unnamed, 'failed run')} without a cause"
+
+
+def _infrastructure_note(infrastructure: int | None, failed: int, unnamed: int | None) -> str:
+    if unnamed is None:
+        return "unknown until the causes of earlier logs are extracted"
     number = formatting.NO_DATA if infrastructure is None else formatting.count(infrastructure)
     unknown = f", {formatting.count(unnamed)} without a cause" if unnamed else ""
     return f"{number} of {pluralize(failed, 'failed run')}{unknown}"

@@ -66,7 +66,7 @@ if causes.items:
 subtitle = (
     f"{'newest ' if causes.truncated else ''}{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
 )
-subtitle += f" · {pluralize(causes.unnamed, 'failed run')} without a cause"
+subtitle += f" · {failure_causes.unnamed_text(causes.unnamed)}"
 export = "causes", lambda: failure_causes.causes_export(causes.items, now, since)
 listed = chosen.matching(causes.items, since)
 st.html(cause_rules.rules_link())

@@ -79,6 +79,16 @@ class ExtractedLog:
     compared: bool = False
 
 
+def has_unextracted_logs(session: Session, since: datetime) -> bool:
+    """Whether causes were never extracted from a log with an error that was fetched from `since` on, as after an
+    upgrade from a version that stored no causes. A log is fetched after its run was created."""
+    # A log whose causes are compared again has no version either, but it has causes.
+    of_log = JobCause.repository_id == JobLog.repository_id, JobCause.job_id == JobLog.job_id
+    unextracted = JobLog.cause_version.is_(None), JobLog.fetched_at >= since, JobLog.error_line.is_not(None)
+    query = select(JobLog.job_id).where(*unextracted, ~select(JobCause.job_id).where(*of_log).exists()).limit(1)
+    return execute(session, query).first() is not None
+
+
 def outdated_logs(session: Session, version: int, *, limit: int) -> list[OutdatedLog]:
     """The newest logs without a version of the extraction; where there is none, those of the latest earlier version."""
     keys = _newest(session, JobLog.cause_version.is_(None), limit)

@@ -247,11 +247,11 @@ def test_without_the_previous_period_nothing_is_compared(filled: TestClient) -> 
     ("path", "most"),
     [
         ("/api/metrics", 15),
-        ("/api/metrics/compare", 27),
-        ("/api/metrics/series", 12),
-        ("/api/metrics/groups?by=workflow", 14),
+        ("/api/metrics/compare", 28),
+        ("/api/metrics/series", 13),
+        ("/api/metrics/groups?by=workflow", 15),
         ("/api/insights/flaky", 9),
-        ("/api/insights/failures", 17),
+        ("/api/insights/failures", 18),
     ],
 )
 def test_completeness_is_read_once_for_a_request(filled: TestClient, path: str, most: int) -> None:

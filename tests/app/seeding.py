@@ -22,6 +22,7 @@ from db.jobs.job_writes import store_run_details
 from db.logs.log_writes import store_log
 from db.repositories.repository_writes import get_repository, upsert_repository, upsert_workflows
 from db.runs.run_writes import upsert_runs
+from health.insights.causes.extraction import CAUSE_VERSION
 from tests.builders import roll_up
 
 HOSTILE = "<script>alert(1)</script> **bold** [x](https://evil.example) `code` :red[r] $x^2$"
@@ -156,7 +157,10 @@ def _details(engine: Engine, now: datetime) -> None:
         for number in (UNREAD, EXPIRED)
     ]
     lines = [f"line {k}" for k in range(60)] + [SECRET_LINE, "##[error]Process completed with exit code 1."]
-    log = LogRecord(4, RERUN, LogState.STORED, "\n".join(lines), 900, False, 31, tuple(lines[30:]), SECRET_LINE, "f")
+    log = LogRecord(
+        4, RERUN, LogState.STORED, "\n".join(lines), 900, False, 31, tuple(lines[30:]), SECRET_LINE, "f",
+        cause_version=CAUSE_VERSION,
+    )  # fmt: skip
     with write_scope(engine) as session:
         store_run_details(session, get_repository(session, 1), [rerun, *others])
         store_log(session, 1, log, now)

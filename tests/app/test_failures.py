@@ -47,7 +47,10 @@ def failed(seeded: Seeded) -> Seeded:
                 repository_id=1, id=number * 10, run_id=number, attempt=1, name="test", status="completed",
                 conclusion="failure", labels=[], steps=[], copied=False, phantom=False,
             ))  # fmt: skip
-            record = LogRecord(number * 10, number, LogState.EXPIRED, error_line=line, fingerprint=fingerprint(line))
+            record = LogRecord(
+                number * 10, number, LogState.EXPIRED, error_line=line, fingerprint=fingerprint(line),
+                cause_version=CAUSE_VERSION,
+            )  # fmt: skip
             store_log(session, 1, record, seeded.now)
     with write_scope(seeded.engine) as session:
         session.add(JobCause(
@@ -261,7 +264,10 @@ def test_the_page_of_a_cause_states_since_when_a_default_branch_fails(failed: Se
     """The last run of the branch has the cause; the first one of the streak, 8000, is its first bad commit."""
     line = "FAILED tests/test_now.py::test_now - assert 1 == 2"
     with write_scope(failed.engine) as session:
-        record = LogRecord(8002 * 100, 8002, LogState.EXPIRED, error_line=line, fingerprint=fingerprint(line))
+        record = LogRecord(
+            8002 * 100, 8002, LogState.EXPIRED, error_line=line, fingerprint=fingerprint(line),
+            cause_version=CAUSE_VERSION,
+        )  # fmt: skip
         store_log(session, 1, record, failed.now)
     page = open_page("failures", cause=fingerprint(line) or "")
     head = next(block for block in html(page) if "ph-cause-runs" in block)

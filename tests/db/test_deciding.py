@@ -12,6 +12,7 @@ from db.logs.log_queries import failure_cause, list_logs
 from db.logs.log_writes import store_log
 from db.runs.run_queries import get_run, list_runs
 from health.insights.causes.attempt_causes import JobEvidence, attempt_causes
+from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.causes.identity import fingerprint
 from health.insights.causes.queries import cause_runs, causes
 from health.insights.finding_queries import CauseSpread
@@ -22,7 +23,9 @@ WINDOW = Window(NOON.replace(day=1), NOON.replace(day=28))
 
 
 def name(engine: Engine, run_id: int, job_id: int, line: str) -> None:
-    record = LogRecord(job_id, run_id, "stored", line, error_line=line, fingerprint=fingerprint(line))
+    record = LogRecord(
+        job_id, run_id, "stored", line, error_line=line, fingerprint=fingerprint(line), cause_version=CAUSE_VERSION
+    )
     with write_scope(engine) as session:
         store_log(session, 1, record, NOON)
 

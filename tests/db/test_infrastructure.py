@@ -4,7 +4,7 @@ the counts of a changing account by filter, bucket and group."""
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
 from db.definitions.records import AttemptRecord, JobRecord, LogRecord, WorkflowRecord
@@ -12,6 +12,8 @@ from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
 from db.enums import GroupBy, Interval
 from db.logs.log_writes import store_log
+from db.models import JobLog
+from health.insights.causes.extraction import CAUSE_VERSION
 from health.insights.causes.model import CauseClass
 from health.insights.causes.queries import causes as causes_of
 from health.metrics import service
@@ -135,11 +137,30 @@ def test_causes_of_an_earlier_attempt_are_not_those_of_the_latest(engine: Engine
     assert (current.infrastructure_failures, current.failures_without_cause) == (None, 1)
     line = "The runner has received a shutdown signal"
     with write_scope(engine) as session:
-        store_log(session, 1, LogRecord(1, 100, "stored", line, error_line=line, fingerprint="f"), NOON)
+        record = LogRecord(1, 100, "stored", line, error_line=line, fingerprint="f", cause_version=CAUSE_VERSION)
+        store_log(session, 1, record, NOON)
     with session_scope(engine) as session:
         listed = causes_of(session, Scope(), DAY, NOON)
     # The Failures page shows both numbers.
     assert (listed.looked_at, listed.unnamed) == (1, 1)
+
+
+def test_nothing_is_counted_while_causes_of_stored_logs_are_not_extracted(engine: Engine) -> None:
+    again = later(3, "a", "failure"), later(4, "b", "success")
+    rerun(engine, "failure", *again, causes={1: [TEST], 2: [TEST], 3: [INFRASTRUCTURE]})
+    with write_scope(engine) as session:
+        # An earlier version stored this log.
+        store_log(session, 1, LogRecord(1, 100, "stored", "a line", error_line="a line", fingerprint="f"), NOON)
+        session.execute(update(JobLog).values(cause_version=None, fetched_at=NOON))
+    with session_scope(engine) as session:
+        assert causes_of(session, Scope(), DAY, NOON).unnamed is None
+    current = figures(engine)
+    assert (current.infrastructure_failures, current.failures_without_cause) == (None, None)
+    assert (current.success_rate_without_infrastructure, current.failure_rate) == (None, 1.0)
+    with write_scope(engine) as session:
+        session.execute(update(JobLog).values(cause_version=CAUSE_VERSION))
+    current = figures(engine)
+    assert (current.infrastructure_failures, current.failures_without_cause) == (1, 0)
 
 
 def test_an_infrastructure_failure_after_another_one_counts(engine: Engine) -> None:

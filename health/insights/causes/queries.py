@@ -90,14 +90,14 @@ class Cause:
 @dataclass(frozen=True)
 class Causes:
     """`items` are sorted by frequency, most frequent first; `total` also counts those that are not listed. `looked_at`
-    is the number of failed jobs with a cause, `unnamed` that of failed runs without one. `truncated`: only the newest
-    `looked_at` jobs were evaluated, at most 20,000 with 40,000 causes, of which the oldest run was created at `since`,
-    null if all were. `trend`: runs by class over time, and `classes`:
-    counts by class, those with most jobs first, of all causes."""
+    is the number of failed jobs with a cause, `unnamed` that of failed runs without one, null while causes of stored
+    logs are not extracted yet. `truncated`: only the newest `looked_at` jobs were evaluated, at most 20,000 with 40,000
+    causes, of which the oldest run was created at `since`, null if all were. `trend`: runs by class over time, and
+    `classes`: counts by class, those with most jobs first, of all causes."""
 
     items: list[Cause]
     looked_at: int
-    unnamed: int
+    unnamed: int | None
     truncated: bool
     total: int
     trend: list[ClassPoint] = field(default_factory=list)

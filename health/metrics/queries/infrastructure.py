@@ -17,6 +17,7 @@ from db.definitions.attempts import FAILED_CONCLUSIONS
 from db.definitions.scope import Scope, Window
 from db.definitions.time_buckets import SECONDS_PER_HOUR
 from db.enums import Conclusion, GroupBy, Interval, Outcome
+from db.logs.outdated_causes import has_unextracted_logs
 from db.models import Job, JobCause, Run
 from db.runs.run_filters import in_scope, in_window, is_first_cause
 from db.sql import epoch_seconds, execute
@@ -34,12 +35,14 @@ _FAILED, _CANCELLED = _JOB.conclusion.in_(FAILED_CONCLUSIONS), _JOB.conclusion =
 class InfrastructureFailures:
     """The failed runs of a scope and window that have a failure cause: created_at in seconds since 1970, and the
     columns of groups. `rows` are the infrastructure failures, `others` the other ones; null if they were not
-    requested. Runs that were created before `stored_since` are deleted; null: none is."""
+    requested. Runs that were created before `stored_since` are deleted; null: none is. `extracted` false: causes of
+    stored logs are not extracted yet, so nothing is counted."""
 
     rows: Sequence[Any]
     window: Window
     stored_since: datetime | None
     others: Sequence[Any] | None = None
+    extracted: bool = True
 
     def total(self) -> FailureCounts:
         if not self.is_stored(self.window.since):
@@ -47,8 +50,8 @@ class InfrastructureFailures:
         return FailureCounts(len(self.rows), None if self.others is None else len(self.rows) + len(self.others))
 
     def is_stored(self, since: datetime) -> bool:
-        """True where no run of the window that was created from `since` on is deleted."""
-        return self.stored_since is None or since >= self.stored_since
+        """True where the causes are extracted, and no run of the window that was created from `since` on is deleted."""
+        return self.extracted and (self.stored_since is None or since >= self.stored_since)
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ def read_failures(session: Session, scope: Scope, window: Window, *, others: boo
     infrastructure failures: they are known only if there is none at all."""
     state = rollup_state(session)
     stored_since = state.pruned_before if state else None
+    if has_unextracted_logs(session, window.since):
+        return InfrastructureFailures((), window, stored_since, None, extracted=False)
     columns = epoch_seconds(Run.created_at), *(getattr(Run, name) for name in _COLUMNS)
     if not others:
         rows = execute(session, _infrastructure_failures(columns, scope, window, session)).all()
@@ -116,8 +121,11 @@ def read_period_failures(session: Session, scope: Scope, window: Window) -> Peri
     return PeriodFailures(read_failures(session, scope, window), read_failures(session, scope, window.before()))
 
 
-def failures_without_cause(session: Session, scope: Scope, window: Window) -> int:
-    """The number of stored failed runs of a scope and window in which no failed job has a cause."""
+def failures_without_cause(session: Session, scope: Scope, window: Window) -> int | None:
+    """The number of stored failed runs of a scope and window in which no failed job has a cause; null while causes of
+    stored logs are not extracted yet."""
+    if has_unextracted_logs(session, window.since):
+        return None
     without = func.coalesce(_causes_of_failed_jobs(), _NO_CAUSE) == _NO_CAUSE
     query = select(func.count()).select_from(Run).where(*_of_failed_runs(session, scope, window), without)
     return int(execute(session, query).scalar_one())
