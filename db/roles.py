@@ -46,6 +46,8 @@ READER_PRIVILEGES: Mapping[str, str] = {
     "saved_views": "INSERT, UPDATE, DELETE",
     "session_generations": "INSERT, UPDATE",
     "silences": "INSERT, UPDATE, DELETE",
+    "team_repositories": "INSERT, DELETE",
+    "teams": "INSERT, UPDATE, DELETE",
 }
 
 
