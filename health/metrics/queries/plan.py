@@ -16,6 +16,7 @@ from db.models import Repository, RollupInvalidation, RollupState
 from db.runs.rollup_invalidation import ALL_REPOSITORIES
 from db.runs.run_filters import repository_ids
 from db.sql import execute
+from db.visibility import is_restricted
 from health.metrics.definitions.losses import Losses, LostWindow, merge_windows
 from health.metrics.definitions.rollup_levels import CROSS_REPOSITORY_LEVELS, coarsest_level
 from health.metrics.queries.grouping import MetricsQuery
@@ -178,7 +179,9 @@ def _plan_with_rollups(
     dimensions |= {Dimension.EVENT} if scope.events else set()
     dimensions |= {Dimension.BRANCH_KIND} if branch_kinds else set()
     ids = tuple(execute(session, repository_ids(scope)).scalars())
-    level = coarsest_level(dimensions, all_repositories=not scope.repos and not _totals_are_stale(session, state))
+    # The sums over all repositories include those that are hidden from a restricted session.
+    of_all = not scope.repos and not is_restricted(session) and not _totals_are_stale(session, state)
+    level = coarsest_level(dimensions, all_repositories=of_all)
     cross_repository = level in CROSS_REPOSITORY_LEVELS
     stale = _stale_hours(session, (*ids, ALL_REPOSITORIES) if cross_repository else ids, query.window, state)
     fresh_windows, stale_windows = time_buckets.split(query.window, stale)
