@@ -21,9 +21,13 @@ from db.enums import Conclusion, Outcome, Status
 from db.replica import ReplicaRouter
 from db.repositories.repository_queries import known_repositories
 from db.runs.run_queries import list_runs
+from health.teams.definition import NO_TEAM, team_key
+from health.teams.service import list_teams, narrow
 
 _MAX_VALUE_LENGTH = 400
 _MAX_VALUES = 50
+# The known teams that the message about an unknown one lists.
+_MAX_LISTED_TEAMS = 20
 _EARLIEST = datetime(2008, 1, 1, tzinfo=UTC)
 
 
@@ -79,8 +83,35 @@ def _parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
         yield from _parameters(inner)
 
 
+def team_params(
+    session: SessionDep,
+    team: Annotated[
+        list[str] | None,
+        Query(
+            description="Name of a team, in any case: what it owns; `none`: what no team owns; repeatable",
+            examples=["Payments"],
+        ),
+    ] = None,
+) -> tuple[str, ...]:
+    """The keys of the teams. Raises a 422 problem for an unknown team: an empty result would mean that it has no
+    runs."""
+    values = parse_list("team", team or [])
+    if not values:
+        return ()
+    names = {known.key: known.name for known in list_teams(session)}
+    for value in values:
+        if team_key(value) not in (*names, NO_TEAM):
+            some = ", ".join(sorted(names.values(), key=str.casefold)[:_MAX_LISTED_TEAMS]) or "none yet"
+            raise bad_parameter("team", f"there is no team {_truncate(value, 100)!r}; known are {some}")
+    return tuple(dict.fromkeys(team_key(value) for value in values))
+
+
+TeamsDep = Annotated[tuple[str, ...], Depends(team_params)]
+
+
 def scope_params(
     session: SessionDep,
+    teams: TeamsDep,
     repo: Annotated[list[str] | None, Query(description="owner/name; repeatable", examples=["acme/web-app"])] = None,
     workflow: Annotated[list[str] | None, Query(description="Name or id of a workflow; repeatable")] = None,
     branch: Annotated[list[str] | None, Query(description="Name of a branch; repeatable")] = None,
@@ -90,13 +121,14 @@ def scope_params(
     """Filters that do not separate successes from failures."""
     parameters = {"repo": repo, "workflow": workflow, "branch": branch, "event": event, "actor": actor}
     values = {name: parse_list(name, items or []) for name, items in parameters.items()}
-    return Scope(
+    scope = Scope(
         repos=_repositories(session, values["repo"]),
         workflows=values["workflow"],
         branches=values["branch"],
         events=values["event"],
         actors=values["actor"],
     )
+    return narrow(session, scope, teams) if teams else scope
 
 
 ScopeDep = Annotated[Scope, Depends(scope_params)]
@@ -207,8 +239,10 @@ def validate_text(name: str, value: str) -> str:
     return value
 
 
-def repo_scope(session: Session, repos: list[str]) -> Scope:
-    return Scope(repos=_repositories(session, parse_list("repo", repos)))
+def repo_scope(session: Session, repos: list[str], teams: tuple[str, ...] = ()) -> Scope:
+    """The repositories of a request, limited to what the teams own where it names some."""
+    scope = Scope(repos=_repositories(session, parse_list("repo", repos)))
+    return narrow(session, scope, teams) if teams else scope
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from api import schemas
 from api.deps import (
     NowDep,
     SessionDep,
+    TeamsDep,
     not_found,
     open_session,
     parse_list,
@@ -41,6 +42,7 @@ def alerts(  # noqa: PLR0913, PLR0917 - its filters
     request: Request,
     session: SessionDep,
     now: NowDep,
+    teams: TeamsDep,
     state: Annotated[list[AlertState] | None, Query(description="Default: all; repeatable")] = None,
     repo: Annotated[list[str] | None, Query(description="owner/name; repeatable")] = None,
     workflow: Annotated[list[str] | None, Query(description="Name or ID of a workflow; repeatable")] = None,
@@ -55,6 +57,7 @@ def alerts(  # noqa: PLR0913, PLR0917 - its filters
         states=tuple(state or ()),
         repos=repo_scope(session, repo or []).repos,
         workflows=parse_list("workflow", workflow or []),
+        teams=teams,
         severities=tuple(severity or ()),
         rule_ids=tuple(validate_id(rule_id) for rule_id in rule or ()),
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from api.deps import NowDep, SessionDep, reject_unknown_parameters, validate_text
+from api.deps import NowDep, SessionDep, TeamsDep, reject_unknown_parameters, validate_text
 from core.http.headers import etag_matches, etag_of
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.repositories.repository_queries import list_repositories
@@ -17,6 +17,7 @@ from health.metrics import service
 from health.metrics.branch_status import catching_up, workflow_statuses
 from health.metrics.definitions.catalogue import display
 from health.metrics.definitions.episodes import WorkflowStatus, combined_status
+from health.teams.service import narrow
 
 # Widths of Verdana at 11 px, in tenths of a pixel, by class of character. textLength stretches the text to their sum,
 # so that the layout does not depend on the installed fonts.
@@ -95,6 +96,7 @@ def get_badge(
     request: Request,
     session: SessionDep,
     now: NowDep,
+    teams: TeamsDep,
     owner: Annotated[str, Path(max_length=100, examples=["acme"])],
     name: Annotated[str, Path(max_length=200, examples=["web-app"])],
     workflow: Annotated[
@@ -109,7 +111,7 @@ def get_badge(
     """Requires no key, so that a badge can be embedded anywhere. `failing`: the latest completed run of a workflow on
     the default branch failed; `no runs`: no completed run there in the last 90 days; `disabled`, `deleted`, `archived`:
     the workflow cannot run; `catching up`: runs are still being collected, and no collected run failed. A badge is
-    green only if all runs from the last 90 days are collected."""
+    green only if all runs from the last 90 days are collected. With `team`: of the workflows that the team owns."""
     name_or_id, text = validate_text("workflow", workflow or ""), validate_text("label", label or "")
     known = {row.repo.lower(): row for row in list_repositories(session)}
     repo = known.get(f"{owner}/{name}".lower())
@@ -117,6 +119,7 @@ def get_badge(
     if repo is None:
         return Response(badge(left, "unknown", UNKNOWN), 404, _HEADERS, "image/svg+xml")
     scope = Scope(repos=(repo.repo,), workflows=(name_or_id,) if name_or_id else ())
+    scope = narrow(session, scope, teams) if teams else scope
     overview = read_overview(session)
     incomplete = bool(catching_up(session, [repo.id], now, overview))
     shown = (

@@ -1,17 +1,18 @@
 """Metrics, their time series and groups, and the comparison with the previous period."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api import schemas
-from api.deps import FilterDep, NowDep, SessionDep, reject_unknown_parameters
+from api.deps import FilterDep, NowDep, SessionDep, TeamsDep, reject_unknown_parameters
 from api.errors import bad_parameter
 from api.response_cache import cached_response
 from db.enums import GroupBy, Interval
 from health.metrics import service
 from health.metrics.definitions.formulas import Metrics
 from health.metrics.definitions.losses import limit_gaps
+from health.metrics.team_groups import largest_team_groups
 
 router = APIRouter(prefix="/api/metrics", tags=["Metrics"], dependencies=[Depends(reject_unknown_parameters)])
 _MAX_POINTS = 5_000
@@ -90,24 +91,30 @@ def series(
     "/groups",
     operation_id="get_groups",
     response_model=schemas.Groups,
-    summary="Get metrics by repository, workflow, branch, event, actor or runner",
+    summary="Get metrics by repository, workflow, branch, event, actor, runner or team",
 )
 def groups(
     request: Request,
     session: SessionDep,
     now: NowDep,
     query: FilterDep,
-    by: Annotated[GroupBy, Query(description="Attribute to group by")],
+    teams: TeamsDep,
+    by: Annotated[GroupBy | Literal["team"], Query(description="Attribute to group by")],
     limit: Annotated[
         int, Query(ge=1, le=500, description="Maximum number of groups; `total` is the number of all groups")
     ] = 500,
 ) -> Response:
     """Sorted by number of runs, largest first. `key` is null for runs without a value. `rest` has the figures of all
-    groups beyond the limit together, so that `items` and `rest` cover all runs."""
+    groups beyond the limit together, so that `items` and `rest` cover all runs. By team, a run counts in each team that
+    owns its repository or workflow, so that the sum may be larger; `none` is what no team owns."""
 
     def build() -> dict[str, Any]:
         failures = service.read_failures(session, query.scope, query.window)
-        groups = service.largest_groups(session, query.scope, query.window, by, limit=limit, now=now, failures=failures)
+        selection = session, query.scope, query.window
+        if by == "team":
+            groups = largest_team_groups(*selection, limit=limit, teams=teams, now=now, failures=failures)
+        else:
+            groups = service.largest_groups(*selection, by, limit=limit, now=now, failures=failures)
         item_data = limit_gaps(groups.data)
         items = [
             {

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api import schemas
-from api.deps import NowDep, SessionDep, not_found, reject_unknown_parameters, validate_id, write_session
+from api.deps import NowDep, SessionDep, TeamsDep, not_found, reject_unknown_parameters, validate_id, write_session
 from api.errors import Problem, bad_parameter
 from db.enums import SilenceState
 from health.alerts.rules.rules import InvalidRule, check_patterns
 from health.alerts.rules.targets import Patterns, Silence
 from health.alerts.storage.silences import add_silence, end_silence, get_silence, list_silences
 from health.alerts.storage.stored_rules import get_rule
+from health.teams.owners import owned_targets
 
 router = APIRouter(prefix="/api/alerts/silences", tags=["Alerts"], dependencies=[Depends(reject_unknown_parameters)])
 _MAX_SPAN = timedelta(days=366)
@@ -26,11 +27,15 @@ _FORBIDDEN: dict[str, Any] = {
 def silences(
     session: SessionDep,
     now: NowDep,
+    teams: TeamsDep,
     state: Annotated[list[SilenceState] | None, Query(description="Default: active and pending; repeatable")] = None,
 ) -> schemas.Silences:
-    """At most 500, the latest end first."""
+    """At most 500, the latest end first. With `team`: those that match a repository or workflow of the team."""
     states = state or [SilenceState.ACTIVE, SilenceState.PENDING]
     rows = list_silences(session, not_ended_at=None if SilenceState.ENDED in states else now)
+    if teams:
+        targets = owned_targets(session, teams)
+        rows = [row for row in rows if row.matches_any(targets)]
     return schemas.Silences(items=[schemas.Silence.from_silence(row, now) for row in rows if row.state(now) in states])
 
 

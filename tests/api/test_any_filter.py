@@ -12,16 +12,31 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from db.audit import COMMAND
 from db.definitions.records import RepositoryRecord, RunDetailsRecord, WorkflowRecord
 from db.engine import write_scope
 from db.jobs.job_writes import store_run_details
 from db.repositories.repository_writes import get_repository
+from health.teams.service import save_team
 from tests.api.conftest import MakeClient, TestClient
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, job, roll_up, run, store_runs
 
 _EXAMPLES = int(os.environ.get("FILTER_EXAMPLES", "25"))
 OTHER = RepositoryRecord(2, "acme/api", "main", True, False, "")
+# What the teams own, by repository and workflow.
+TEAMS = {
+    "Web": {"repositories": ["acme/web"]},
+    "Core": {"repositories": ["acme/api"], "workflows": ["acme/web: Deploy"]},
+    "Nothing": {},
+}
+OWNED = {
+    "WEB": {("acme/web", 5), ("acme/web", 6)},
+    "Core": {("acme/api", 7), ("acme/web", 6)},
+    "nothing": set(),
+    "none": set(),
+}
 VALUES = {
+    "team": [*OWNED],
     "repo": ["acme/web", "acme/api"],
     "workflow": ["CI", "6", "Deploy", "none"],
     "branch": ["main", "feature/ü & more", "none"],
@@ -79,6 +94,9 @@ def asked(make_client: MakeClient, engine: Engine, rows_stored: list[Row]) -> Te
         with write_scope(engine) as session:
             store_run_details(session, get_repository(session, repository_id), details)
     roll_up(engine)
+    with write_scope(engine) as session:
+        for name, fields in TEAMS.items():
+            save_team(session, name, fields, NOON, actor=COMMAND)
     return make_client(now=NOON + timedelta(hours=1), api_rate_limit="none")
 
 
@@ -113,7 +131,9 @@ def _matches(row: Row, given: dict[str, list[str]]) -> bool:
     values = {**row.values, "workflow": None}
     if "workflow" in given and not {row.values["workflow"], str(row.workflow_id)} & set(given["workflow"]):
         return False
-    return all(values[name] in wanted for name, wanted in given.items() if name != "workflow")
+    if "team" in given and not any((row.values["repo"], row.workflow_id) in OWNED[team] for team in given["team"]):
+        return False
+    return all(values[name] in wanted for name, wanted in given.items() if name not in ("workflow", "team"))
 
 
 def _all_pages(client: TestClient, parameters: dict[str, Any], limit: int) -> list[int]:

@@ -3,7 +3,7 @@
 Patterns are shell-style (`*`, `?`, `[abc]`); `*` also matches slashes, so that `acme/*` is all of an owner.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -118,6 +118,16 @@ class Silence:
 
     def covers(self, rule_id: int | None, repo: str, workflow: str | None, branch: str | None) -> bool:
         return self.rule_id in (None, rule_id) and self.scope.match(repo, workflow, branch)
+
+    def matches_any(self, targets: Mapping[str, Collection[str | None]]) -> bool:
+        """Whether the silence matches, on any branch, one of the workflows by repository; a null workflow is the whole
+        repository."""
+        return any(
+            matches(self.scope.workflows, workflow)
+            for repo, workflows in targets.items()
+            if matches(self.scope.repos, repo, ignore_case=True)
+            for workflow in workflows
+        )
 
 
 def silenced_until(

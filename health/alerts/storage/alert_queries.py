@@ -16,6 +16,7 @@ from db.sql import contains_text
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.targets import AlertTarget
 from health.alerts.storage.notification_queries import NotificationRow, list_deliveries
+from health.teams.owners import owned_by
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class AlertRow:
 class AlertFilter:
     """Values of one field are alternatives; an alert must match every field. An empty field does not filter.
     `workflows`: names or ids. `branches`: alerts without a branch match all of them. `assignees`: compared without
-    regard to case; an empty one matches alerts without an assignee. `text` is searched in the names of repository,
+    regard to case; an empty one matches alerts without an assignee. `teams`: keys of teams of which one owns the
+    repository or the workflow of the alert. `text` is searched in the names of repository,
     workflow, branch, rule and assignee."""
 
     states: tuple[str, ...] = ()
@@ -75,6 +77,7 @@ class AlertFilter:
     rule_ids: tuple[int, ...] = ()
     text: str = ""
     assignees: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -236,6 +239,8 @@ def filter_conditions(filters: AlertFilter, now: datetime) -> list[ColumnElement
         conditions.append(or_(*(state_condition(AlertState(state), now) for state in filters.states)))
     if filters.workflows:
         conditions.append(Alert.workflow_id.in_(workflow_ids(filters.workflows)))
+    if filters.teams:
+        conditions.append(owned_by(filters.teams, Alert.repository_id, Alert.workflow_id))
     if filters.branches:
         conditions.append(or_(Alert.branch.is_(None), Alert.branch.in_(filters.branches)))
     for column, values in ((Alert.severity, filters.severities), (Alert.rule_id, filters.rule_ids)):

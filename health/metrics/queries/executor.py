@@ -75,7 +75,7 @@ def run(session: Session, planned: QueryPlan) -> GroupedTable:
     for scan in planned.run_scans:
         parts += read_runs(session, query, scan.scope, scan.windows, as_samples=not planned.rollup_scans)
         parts += _read_recoveries(session, query, scan)
-    grouped = _merge(parts)
+    grouped = merge(parts)
     return grouped if query.selected_keys is None else merge_unselected(grouped, query.selected_keys)
 
 
@@ -165,7 +165,8 @@ def _open_ages(query: MetricsQuery, grouped: GroupedTable) -> dict[int, list[flo
     return ages
 
 
-def _merge(parts: Sequence[GroupedTable]) -> GroupedTable:
+def merge(parts: Sequence[GroupedTable]) -> GroupedTable:
+    """Adds up the rows of all parts with the same key."""
     row_of_key: dict[Key, int] = {}
     rows = [row_of_key.setdefault(key, len(row_of_key)) for part in parts for key in part.keys]
     table = sum_rows(concat_tables(part.table for part in parts), np.asarray(rows, dtype=np.int64), len(row_of_key))
@@ -294,7 +295,7 @@ def _read_sequences(session: Session, query: MetricsQuery, scope: Scope, window:
 
 
 def _group_episodes(query: MetricsQuery, rows: Sequence[Any]) -> GroupedTable:
-    """Takes rows as _read_stored_episodes returns them; one row a key is made by _merge."""
+    """Takes rows as _read_stored_episodes returns them; one row a key is made by merge."""
     keys = _episode_keys(query, rows)
     table = from_recoveries([row[0] for row in rows], np.arange(len(rows)), len(rows))
     return GroupedTable(keys, table, _open_since(keys, rows))
