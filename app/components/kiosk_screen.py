@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.components import kiosk, page_head, page_states
-from app.components.alerts.alert_list import alert_card
+from app.components.alerts.alert_card import alert_card
 from app.components.freshness import completeness_note
 from app.data import alerts, figures, findings
 from app.data.connection import utc_now

@@ -18,7 +18,9 @@ from health.alerts.measurement import backtest as backtests
 from health.alerts.measurement.backtest import Backtest, BacktestData
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns, Silence
+from health.alerts.storage import alert_facets as facets
 from health.alerts.storage import alert_writes, outbox, silences, stored_rules
+from health.alerts.storage.alert_facets import OPEN_STATES, AlertCounts, AlertFacets, count_by_state
 from health.alerts.storage.alert_queries import (
     NEWEST_FIRST,
     AlertFilter,
@@ -46,7 +48,6 @@ MAX_FIRING, _PAGE_SIZE, _MAX_ENDED = 50, 25, 10
 # Resolved alerts of a file, and of a query for it.
 MAX_EXPORTED, _EXPORT_BATCH = 10_000, 500
 _DEAD_WINDOW = timedelta(days=30)
-_OPEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class AlertOverview:
 
     @property
     def open_count(self) -> int:
-        return sum(self.counts[state] for state in _OPEN_STATES)
+        return sum(self.counts[state] for state in OPEN_STATES)
 
 
 @serve_stale
@@ -89,29 +90,23 @@ def alert_overview() -> AlertOverview:
 
 @dataclass(frozen=True)
 class AlertList:
-    """A page of alerts and the number of all. `previous`, `next`: the cursors of these pages; null for none.
-    `first_bad_runs`: the first failed runs of the open alerts by run id."""
+    """A page of alerts. `previous`, `next`: the cursors of these pages; null for none. `first_bad_runs`: the first
+    failed runs of the alerts by run id."""
 
     items: list[AlertRow]
-    total: int
     previous: str | None
     next: str | None
     first_bad_runs: dict[int, RunRow]
 
 
-def firing_list(text: str, severities: tuple[str, ...], order: AlertOrder, cursor: str | None) -> AlertList:
+def firing_list(filters: AlertFilter, order: AlertOrder, cursor: str | None) -> AlertList:
     """A page of the open alerts. Raises InvalidCursor."""
-    filters = AlertFilter(states=_OPEN_STATES, text=text, severities=severities)
     return _alert_list(filters, order, cursor, MAX_FIRING)
 
 
-def history_list(text: str, severities: tuple[str, ...], cursor: str | None) -> AlertList:
-    """A page of the resolved alerts, newest first. Raises InvalidCursor."""
-    return _alert_list(_resolved(text, severities), NEWEST_FIRST, cursor, _PAGE_SIZE)
-
-
-def _resolved(text: str, severities: tuple[str, ...]) -> AlertFilter:
-    return AlertFilter(states=(AlertState.RESOLVED,), text=text, severities=severities)
+def history_list(filters: AlertFilter, order: AlertOrder, cursor: str | None) -> AlertList:
+    """A page of the resolved alerts. Raises InvalidCursor."""
+    return _alert_list(filters, order, cursor, _PAGE_SIZE)
 
 
 @serve_stale
@@ -123,21 +118,35 @@ def _alert_list(filters: AlertFilter, order: AlertOrder, cursor: str | None, lim
         is_later = bool(cursor and page.items)
         return AlertList(
             page.items,
-            count_matching(session, filters, now),
             previous_cursor(session, filters, page.items[0], now, limit=limit, order=order) if is_later else None,
             page.next,
             _first_bad_runs(session, page.items),
         )
 
 
-def all_resolved(text: str, severities: tuple[str, ...]) -> list[AlertRow]:
-    """The resolved alerts for a file, newest first, at most MAX_EXPORTED."""
+@serve_stale
+@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+def alert_counts(filters: AlertFilter) -> AlertCounts:
+    """The numbers of the alerts that match the filter without its states and severities."""
+    with read_session() as session:
+        return count_by_state(session, filters, utc_now())
+
+
+@serve_stale
+@st.cache_data(ttl=30, max_entries=1, show_spinner=False)
+def alert_facets() -> AlertFacets:
+    """The values of the filters of alerts."""
+    with read_session() as session:
+        return facets.alert_facets(session, utc_now())
+
+
+def all_resolved(filters: AlertFilter, order: AlertOrder = NEWEST_FIRST) -> list[AlertRow]:
+    """The alerts for a file, at most MAX_EXPORTED."""
     rows: list[AlertRow] = []
     cursor: str | None = None
-    filters = _resolved(text, severities)
     with read_session() as session:
         while len(rows) < MAX_EXPORTED:
-            page = alert_page(session, filters, utc_now(), limit=_EXPORT_BATCH, cursor=cursor)
+            page = alert_page(session, filters, utc_now(), limit=_EXPORT_BATCH, cursor=cursor, order=order)
             rows += page.items
             cursor = page.next
             if cursor is None:
@@ -163,7 +172,7 @@ class OpenAlerts:
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def open_alerts(scope: Scope) -> OpenAlerts:
     """The open alerts of the repositories, workflows and branches of the scope."""
-    filters = AlertFilter(_OPEN_STATES, scope.repos, scope.workflows, scope.branches)
+    filters = AlertFilter(OPEN_STATES, scope.repos, scope.workflows, scope.branches)
     now = utc_now()
     with read_session() as session:
         items = alert_page(session, filters, now, limit=MAX_FIRING).items
@@ -266,5 +275,5 @@ def request_test(channel: str, message: Message) -> None:
 
 
 def _invalidate() -> None:
-    for query in (alert_overview, _alert_list, open_alerts, alert_by_id):
+    for query in (alert_overview, _alert_list, alert_counts, alert_facets, open_alerts, alert_by_id):
         query.clear()

@@ -63,16 +63,16 @@ _DATES_BEFORE_KEY = "filters-dates-before"
 _BAD_VALUES_KEY = "filters-unusable"
 
 
-def sync_shared(page: str) -> None:
-    """Synchronizes the filters that pages share. A page to which the user has just changed has an empty URL, which does
-    not clear the filters. Dates that a link to another page selects, such as the bar of a chart, apply to that page
-    only: the Back button returns to the period before."""
+def sync_shared(page: str, keys: Sequence[str] = SHARED_KEYS) -> None:
+    """Synchronizes the filters that pages share; `keys`: those that the page shows. A page to which the user has just
+    changed has an empty URL, which does not clear the filters. Dates that a link to another page selects, such as the
+    bar of a chart, apply to that page only: the Back button returns to the period before."""
     previous = st.session_state.get(_PAGE_KEY)
     page_changed = previous != page
     if page_changed:
         st.session_state[_LINKED_KEY] = any(st.query_params.get_all(key) for key in FILTER_KEYS)
         _switch_dates(st.query_params.get("dates", ""), came_from_page=previous is not None)
-    sync(SHARED_KEYS, page_changed=page_changed)
+    sync(keys, page_changed=page_changed)
     st.session_state[_PAGE_KEY] = page
 
 

@@ -23,11 +23,13 @@ SELECTED = "selected"
 # Of a value; no field of a page is longer.
 _MAX_LENGTH = 500
 _MAX_SHOWN = 60
+# Of a parameter that is repeatable.
+_MAX_VALUES = 50
 _NAMED_VALUE = re.compile(r"[a-z0-9-]+\.")
 _SECTION = re.compile(r"-?[a-z][a-z0-9-]{0,60}", re.ASCII)
 # Parameters whose values begin with the name of a table, or of a chart.
 _NAMED = {SORT: "table", PAGE: "table", COLUMNS: "table", HIDDEN: "chart"}
-_WRITTEN_KEY, _PROBLEMS_KEY = "view-written", "view-problems"
+_WRITTEN_KEY, _WRITTEN_VALUES_KEY, _PROBLEMS_KEY = "view-written", "view-written-values", "view-problems"
 
 
 def sync_widget(
@@ -43,6 +45,31 @@ def sync_widget(
     if in_url and parse(in_url) is None:
         report(f"{parameter}={in_url[:_MAX_SHOWN]} is unknown and was ignored.")
     _sync(key, default, parse, text, in_url, lambda new: _set(parameter, new))
+
+
+def sync_values(parameter: str, key: str, is_valid: Callable[[str], bool], expected: str) -> list[str]:
+    """The values of a widget with several values, like `sync_widget` for a parameter that is repeatable. Invalid values
+    stay in the URL until the widget changes. `expected`: the valid values in words."""
+    in_url = [value[:_MAX_LENGTH] for value in st.query_params.get_all(parameter)][:_MAX_VALUES]
+    for value in in_url:
+        if not is_valid(value):
+            report(f"{parameter}={value[:_MAX_SHOWN]} is unknown and was ignored (expected {expected}).")
+    valid = list(dict.fromkeys(filter(is_valid, in_url)))
+    written: dict[str, list[str]] = st.session_state.setdefault(_WRITTEN_VALUES_KEY, {})
+    if key not in written or key not in st.session_state or in_url != written[key]:
+        st.session_state[key] = valid
+        written[key] = in_url
+        return valid
+    values = list(st.session_state[key])
+    # Writing the values back keeps them when the widget is not rendered for a moment.
+    st.session_state[key] = values
+    if values != valid:
+        written[key] = values
+        if values:
+            st.query_params[parameter] = values
+        else:
+            st.query_params.pop(parameter, None)
+    return values
 
 
 def sync_page(table: str, key: str, pages: int, default: int, reset_key: object) -> None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.components import page_head
-from app.components.alerts import alert_list, dialogs, sections
+from app.components.alerts import alert_page, dialogs, sections
 from app.components.freshness import completeness
 from app.data import alerts, figures
 from app.data.status import load_status, window_end
@@ -13,9 +13,9 @@ from db.definitions.scope import Scope
 status = load_status()
 overview = alerts.alert_overview()
 dialogs.show_failure()
-alert = alert_list.requested_alert()
+alert = alert_page.requested_alert()
 if alert is not None:
-    sections.alert_panel(alert, overview.at)
+    alert_page.alert_page(alert, overview, session.zone())
     completeness(figures.completeness(Scope(), None, status.version), None)
     st.stop()
 
@@ -29,4 +29,4 @@ elif section == "silences":
     sections.silences(overview, status.version)
 else:
     no_runs = None if status.has_runs else "No runs are stored yet."
-    sections.alerts(overview, session.zone(), status.caveat or no_runs)
+    sections.alerts(overview, session.zone(), status.version, status.caveat or no_runs)

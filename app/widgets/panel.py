@@ -19,6 +19,7 @@ _FILES = (
     "style.css",
     "tables.css",
     "alerts.css",
+    "alert_list.css",
     "answers.css",
     "cause_marks.css",
     "cause_page.css",

@@ -4,6 +4,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from health.alerts.evaluation import Evaluator
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
-from health.alerts.storage.alert_queries import AlertRow, list_alerts
+from health.alerts.storage.alert_queries import AlertFilter, AlertRow, list_alerts
 from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert
 from health.alerts.storage.notification_queries import latest_test_notifications
 from health.alerts.storage.outbox import claim_due_notifications, enqueue, mark_failed
@@ -86,7 +87,10 @@ def test_firing_alert_shows_figures_and_is_acknowledged(fired: Seeded, open_page
     assert not [button for button in again.button if button.key == f"ack-{alert.id}"]
 
 
-def test_recorded_name_is_that_of_the_signed_in_user(fired: Seeded, open_page: Open, with_login: None) -> None:
+def test_recorded_name_is_that_of_the_signed_in_user(
+    fired: Seeded, open_page: Open, with_login: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTH_ROLES", "editor:email=alice@example.com")
     (alert,) = alerts(fired.engine)
     alice = {"email": "alice@example.com", "is_logged_in": True, "iat": time.time()}
     page = press(open_page("alerts", user=alice), f"ack-{alert.id}")
@@ -99,6 +103,15 @@ def test_recorded_name_is_that_of_the_signed_in_user(fired: Seeded, open_page: O
     press(page, "add-silence-send")
     assert alerts(fired.engine)[0].acknowledged_by == "alice@example.com"
     assert [each.author for each in read(fired.engine, list_silences)] == ["alice@example.com"]
+
+
+def test_a_viewer_sees_no_actions(fired: Seeded, open_page: Open, with_login: None) -> None:
+    (alert,) = alerts(fired.engine)
+    viewer = {"email": "eve@example.com", "is_logged_in": True, "iat": time.time()}
+    for page in (open_page("alerts", user=viewer), open_page("alerts", user=viewer, alert=alert.id)):
+        assert "acme/web · CI is failing on main" in everything(page)
+        assert not {button.label for button in page.button} & {"Acknowledge", "Unacknowledge", "Silence"}
+        assert "ph-choose" not in everything(page)
 
 
 def test_alert_is_silenced_in_two_clicks_and_silence_ended_in_one(fired: Seeded, open_page: Open) -> None:
@@ -230,10 +243,57 @@ def test_order_page_and_filters_of_alerts_are_in_the_url(many: Seeded, open_page
     ] + [row["Alert"].value for row in table(open_page("alerts", find="b117"), "alerts")]
     found.text_input(key="alerts-q").set_value("nowhere").run()
     assert found.query_params["find"] == "nowhere"
-    assert "No firing alert matches the search and the severity." in everything(found)
-    for name, value in (("severity", "red"), ("sort", "firing.opened"), ("page", "alerts.2.abc")):
+    assert "No firing alert matches the filters." in everything(found)
+    for name, value in (("severity", "red"), ("sort", "firing.repo"), ("page", "alerts.2.abc")):
         (warning,) = open_page("alerts", **{name: value}).warning
         assert value.partition(".a")[0] in warning.value.replace("\\", "")
+
+
+def test_alerts_are_filtered_by_state_rule_repository_and_assignee(many: Seeded, open_page: Open) -> None:
+    with write_scope(many.engine) as session:
+        session.execute(update(Alert).where(Alert.branch == "b6").values(assignee="Ann <b>", assigned_at=many.now))
+        session.execute(update(Alert).where(Alert.branch == "b8").values(rule_id=7, rule_name="Rate"))
+        session.execute(update(Alert).where(Alert.branch == "b10").values(acknowledged_at=many.now))
+    for query, branches in (
+        ({"assignee": "ann <B>"}, ["6"]),
+        ({"rule": 7}, ["8"]),
+        ({"state": "acknowledged"}, ["10"]),
+        ({"assignee": "none", "find": "b1", "severity": ["critical", "info"], "sort": "firing.opened"},
+         ["118", "116", "114", "112", "110", "108", "106", "104", "102", "100", "18", "16", "14", "12", "10"]),
+        ({"repo": "ACME/web", "workflow": "CI", "find": "b6"}, ["6", "60", "66", "62", "64", "68"]),
+    ):  # fmt: skip
+        page = open_page("alerts", **query)
+        assert (listed(page), [warning.value for warning in page.warning]) == (branches, [])
+    page = open_page("alerts", state="resolved")
+    assert (len(table(page, "alerts")), "Firing now" in everything(page)) == (25, False)
+    # Most severe first, and each severity begins with its sign, its name and the number of all its alerts.
+    page = open_page("alerts")
+    heads = re.findall(r'ph-severity-head ph-\w+"><i[^>]*>(.)</i> (\w+) <span>(\d+)<', everything(page))
+    assert heads == [("✕", "Critical", "21"), ("i", "Info", "40")]
+    page.multiselect(key="alerts-severity").set_value(["info"]).run()
+    page.multiselect(key="alerts-assignee").set_value(["Ann <b>", "none"]).run()
+    assert (page.query_params["severity"], page.query_params["assignee"]) == ("info", ["Ann <b>", "none"])
+    assert (listed(page)[0], "Info" in everything(page)) == ("2", True)
+    page.multiselect(key="alerts-assignee").set_value([]).run()
+    assert "assignee" not in page.query_params
+    wrong = open_page("alerts", state="red", rule="99", repo="acme/none", severity="info")
+    told = " ".join(warning.value.replace("\\", "") for warning in wrong.warning)
+    for text in ("state=red is unknown", "rule=99 is unknown", "acme/none"):
+        assert text in told
+    # An invalid value does not prevent a choice.
+    wrong.multiselect(key="alerts-state").set_value(["acknowledged"]).run()
+    assert wrong.query_params["state"] == "acknowledged"
+
+
+def test_a_resolved_history_is_sorted_by_the_database(many: Seeded, open_page: Open) -> None:
+    page = open_page("alerts", sort="alerts.opened")
+    assert "60 resolved · oldest first" in everything(page)
+    first = [row["Alert"].value for row in table(page, "alerts")]
+    assert re.findall(r"\(b(\d+)\)", first[0]) == ["119"]
+    severe = table(open_page("alerts", sort="alerts.-severity"), "alerts")
+    assert {row["Severity"].text.split()[-1] for row in severe[:20]} == {"Critical"}
+    press(page, "alerts-next")
+    assert not {row["Alert"].value for row in table(page, "alerts")} & set(first)
 
 
 def test_a_listed_alert_leads_to_its_own_page(many: Seeded, open_page: Open) -> None:
@@ -253,8 +313,9 @@ def test_history_pages_and_files_contain_all_matching_alerts(many: Seeded, open_
     reopened = open_page("alerts", page=page.query_params["page"])
     assert [row["Alert"].value for row in table(reopened, "alerts")] == second
     assert [row["Alert"].value for row in table(press(reopened, "alerts-previous"), "alerts")] == first
-    assert len(all_resolved("", ())) == 60
-    assert len(all_resolved("b11", ("critical",))) == 2
+    resolved = AlertFilter(states=("resolved",))
+    assert len(all_resolved(resolved)) == 60
+    assert len(all_resolved(replace(resolved, text="b11", severities=("critical",)))) == 2
 
 
 def test_history_and_undelivered_notifications(fired: Seeded, open_page: Open) -> None:
@@ -268,7 +329,7 @@ def test_history_and_undelivered_notifications(fired: Seeded, open_page: Open) -
     assert "No firing alerts." in everything(page)
     (row,) = table(page, "alerts")
     assert (row["Alert"].text, row["Duration"].text) == (
-        "acme/web · CI was failing on main3 failed runs in a row",
+        "acme/web · CI failed 3 times in a row on main – recovered after 30m 00s3 failed runs in a row",
         "30m 00s",
     )
     (dead,) = table(page, "dead")

@@ -8,6 +8,7 @@ from app import session
 from app.data import alerts
 from app.data.outages import Unavailable
 from app.widgets.text import markdown
+from core.roles import Role
 from health.alerts.rules.targets import Patterns, escape_pattern
 from health.alerts.storage.alert_queries import AlertRow
 
@@ -20,6 +21,11 @@ SPANS = {
 _NAME_KEY, _FAILURE_KEY = "user-name", "action-failed"
 MAX_NAME_LENGTH, MAX_COMMENT_LENGTH = 100, 500
 PATTERN_HELP = "Select or type a pattern: * matches any text, ? one character; acme/* matches all repositories of acme"
+
+
+def may_edit() -> bool:
+    """Whether the user may acknowledge, assign and silence alerts."""
+    return session.may(Role.EDITOR)
 
 
 def name_input(key: str) -> str:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app.components.alerts.alert_list import scope_text
+from app.components.alerts.alert_card import scope_text
 from app.components.alerts.dialogs import MAX_COMMENT_LENGTH, PATTERN_HELP, SPANS, clean_text, name_input, recorded_name
 from app.data import alerts
 from app.widgets import cells

@@ -1,13 +1,14 @@
 """The sections of the Alerts page: alerts, rules, silences and channels. The URL selects the section."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app.components.alerts import alert_list, channel_list, rule_form, rule_list
-from app.components.page_head import Crumb, breadcrumb, set_title
+from app.components.alerts import alert_history, alert_list, channel_list, rule_form, rule_list
+from app.components.alerts.alert_filters import alert_filters
 from app.data import alerts as alerts_data
 from app.data import figures
 from app.data.alerts import AlertList, AlertOverview
@@ -17,23 +18,22 @@ from app.widgets.columns import parse_order
 from app.widgets.paging import CursorPage, current_page, pager, report_bad_page
 from app.widgets.panel import panel
 from app.widgets.table import order_choice
-from app.widgets.text import html, markdown
+from app.widgets.text import markdown
 from core import formatting
 from core.formatting import pluralize
 from db.definitions.scope import Scope, Window
-from db.enums import AlertState, RuleKind
+from db.enums import RuleKind
 from db.runs.cursors import InvalidCursor
-from health.alerts.notifications.text import SEVERITIES
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.types import RULE_TYPES
-from health.alerts.storage.alert_queries import MOST_SEVERE_FIRST, NEWEST_FIRST, AlertRow
+from health.alerts.storage.alert_facets import OPEN_STATES, AlertCounts
+from health.alerts.storage.alert_queries import MOST_SEVERE_FIRST, NEWEST_FIRST, AlertFilter, AlertOrder
 from health.alerts.storage.stored_rules import BuiltInRuleError
 from health.metrics.definitions.catalogue import display
 
 _SECTIONS = ("alerts", "rules", "silences")
-_SEARCH_KEY, _SEVERITY_KEY = "alerts-q", "alerts-severity"
-# Labels and orders of the firing alerts by their value in URLs.
-_ORDERS = {"": ("Most severe first", MOST_SEVERE_FIRST), "-opened": ("Newest first", NEWEST_FIRST)}
+# Orders of the firing alerts by their value in URLs.
+_ORDERS = {"": MOST_SEVERE_FIRST, "-opened": NEWEST_FIRST, "opened": AlertOrder(ascending=True)}
 
 
 def section_choice(overview: AlertOverview) -> str:
@@ -65,106 +65,81 @@ def _on_section_change() -> None:
     st.query_params.from_dict({"show": str(st.session_state["show"])})
 
 
-def alert_panel(alert: AlertRow, now: datetime) -> None:
-    """One alert, without the lists of all alerts."""
-    set_title(f"Alert #{alert.id}", alert_list.title(alert), "Alerts")
-    crumbs = breadcrumb((Crumb("Alerts", "alerts"), Crumb(f"Alert #{alert.id}")))
-    st.html(f'{crumbs}<h1 class="ph-title">{html(alert_list.title(alert))}</h1>')
-    with panel(f"Alert #{alert.id}", "details and notifications"):
-        alert_list.alert_detail(alert, alerts_data.first_bad_run(alert.detail.first_bad_run), now)
-
-
-def alerts(overview: AlertOverview, zone: ZoneInfo, caveat: str | None = None) -> None:
+def alerts(overview: AlertOverview, zone: ZoneInfo, version: int, caveat: str | None = None) -> None:
     """`caveat`: why the data may be out of date or absent. With a caveat, an empty list does not mean all-clear."""
-    text, severity = _filters()
-    severities = (severity,) if severity else ()
-    _firing(overview, text, severities, caveat)
-    if overview.undelivered:
+    selection = alert_filters(rule_list.rule_names(overview.rules), version)
+    counts = alerts_data.alert_counts(replace(selection.filter, severities=()))
+    if filters := selection.open_alerts:
+        _firing(overview, filters, counts, caveat)
+    if overview.undelivered and not selection.is_filtered:
         with panel("Undelivered notifications", "last 30 days"):
             channel_list.undelivered_table(overview.undelivered, overview.at)
-    _history(text, severities, zone)
+    if filters := selection.resolved_alerts:
+        _history(filters, counts, zone, is_filtered=selection.is_filtered)
 
 
-def _filters() -> tuple[str, str]:
-    """(the text to search for, the selected severity; empty for all)"""
-    view_state.sync_widget("find", _SEARCH_KEY, "", str)
-    view_state.sync_widget("severity", _SEVERITY_KEY, "", lambda value: value if value in SEVERITIES else None)
-    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="search-alerts"):
-        text = st.text_input(
-            "Search alerts",
-            key=_SEARCH_KEY,
-            placeholder="Repository, workflow, branch or rule",
-            icon=":material/search:",
-            label_visibility="collapsed",
-            max_chars=200,
-            width=330,
-        )
-        severity = st.segmented_control(
-            "Severity",
-            ["", *SEVERITIES],
-            required=True,
-            key=_SEVERITY_KEY,
-            format_func=lambda value: SEVERITIES.get(value, "All severities"),
-            label_visibility="collapsed",
-        )
-    return str(text).strip(), str(severity or "")
-
-
-def _firing(overview: AlertOverview, text: str, severities: tuple[str, ...], caveat: str | None) -> None:
-    order = view_state.table_value(view_state.SORT, "firing")
-    if order not in _ORDERS:
+def _firing(overview: AlertOverview, filters: AlertFilter, counts: AlertCounts, caveat: str | None) -> None:
+    text = view_state.table_value(view_state.SORT, "firing")
+    order = _ORDERS.get(text)
+    if order is None:
         expected = ", ".join(filter(None, _ORDERS))
-        view_state.report(f"sort=firing.{order[:60]} is unknown and was ignored (expected {expected}).")
-        order = ""
-    with panel("Firing now", _counts_line(overview)):
+        view_state.report(f"sort=firing.{text[:60]} is unknown and was ignored (expected {expected}).")
+        text, order = "", MOST_SEVERE_FIRST
+    total = _total(counts, filters)
+    with panel("Firing now", _counts_line(counts)):
         if not overview.open_count:
-            all_clear = ":material/check_circle: No firing alerts."
-            st.caption(
-                f":material/help: No firing alerts in the stored data, which may be incomplete. {markdown(caveat)}"
-                if caveat
-                else all_clear
-            )
+            st.caption(_all_clear(overview, caveat))
             return
         current, shown = _page(
-            "firing",
-            (text, severities, order),
-            lambda cursor: alerts_data.firing_list(text, severities, _ORDERS[order][1], cursor),
+            "firing", (filters, text), lambda cursor: alerts_data.firing_list(filters, order, cursor)
         )
         if not shown.items:
-            st.caption("No firing alert matches the search and the severity.")
+            st.caption("No firing alert matches the filters.")
             return
-        if shown.total > 1:
-            labels = {value: label for value, (label, _) in _ORDERS.items()}
-            st.html(order_choice("firing", labels, parse_order(order, ("opened",))))
-        alert_list.firing_list(shown.items, shown.first_bad_runs, overview.at)
-        _pager("firing", current, shown, ("Previous", "Next"))
+        if total > 1:
+            st.html(order_choice("firing", alert_list.sort_labels(), parse_order(text, ("opened",))))
+        alert_list.firing_list(shown, overview, counts if order.by_severity else None, filters.states)
+        _pager("firing", current, shown, total, ("Previous", "Next"))
 
 
-def _counts_line(overview: AlertOverview) -> str:
-    words = {AlertState.FIRING: "firing", AlertState.ACKNOWLEDGED: "acknowledged", AlertState.SILENCED: "silenced"}
-    return " · ".join(f"{overview.counts[state]} {word}" for state, word in words.items())
+def _all_clear(overview: AlertOverview, caveat: str | None) -> str:
+    """Why no alert fires, as Markdown: all is well only if rules were evaluated on complete data."""
+    if caveat:
+        return f":material/help: No firing alerts in the stored data, which may be incomplete. {markdown(caveat)}"
+    if not any(rule.enabled for rule in overview.rules):
+        return ":material/help: No rule is enabled, so no alert can fire."
+    return ":material/check_circle: No firing alerts."
 
 
-def _history(text: str, severities: tuple[str, ...], zone: ZoneInfo) -> None:
-    current, shown = _page(
-        "alerts", (text, severities), lambda cursor: alerts_data.history_list(text, severities, cursor)
-    )
-    is_filtered = bool(text or severities)
-    number = f"{formatting.count(shown.total)} {'matching' if is_filtered else 'resolved'}"
-    rows = ("alerts", lambda: alert_list.resolved_export(alerts_data.all_resolved(text, severities), zone))
+def _counts_line(counts: AlertCounts) -> str:
+    """`3 firing · 1 acknowledged · 0 silenced`"""
+    return " · ".join(f"{formatting.count(counts.number(state))} {state}" for state in OPEN_STATES)
+
+
+def _total(counts: AlertCounts, filters: AlertFilter) -> int:
+    severities = filters.severities or (None,)
+    return sum(counts.number(*filters.states, severity=severity) for severity in severities)
+
+
+def _history(filters: AlertFilter, counts: AlertCounts, zone: ZoneInfo, *, is_filtered: bool) -> None:
+    order, total = alert_history.resolved_order(), _total(counts, filters)
+    current, shown = _page("alerts", (filters, order), lambda cursor: alerts_data.history_list(filters, order, cursor))
+    number = f"{formatting.count(total)} {'matching' if is_filtered else 'resolved'}"
+    rows = ("alerts", lambda: alert_history.resolved_export(alerts_data.all_resolved(filters, order), zone))
     note = f"The {'matching ' if is_filtered else ''}resolved alerts of all pages"
-    if shown.total > alerts_data.MAX_EXPORTED:
-        note = f"The latest {formatting.count(alerts_data.MAX_EXPORTED)} of {formatting.count(shown.total)} alerts"
-    with panel("History", f"{number} · newest first · {zone}", export=rows, export_note=note):
+    if total > alerts_data.MAX_EXPORTED:
+        note = f"The first {formatting.count(alerts_data.MAX_EXPORTED)} of {formatting.count(total)} alerts"
+    subtitle = f"{number} · {alert_history.order_text(order)} · {zone}"
+    with panel("History", subtitle, export=rows, export_note=note):
         if not shown.items:
             st.caption(
-                "No resolved alert matches the search and the severity."
+                "No resolved alert matches the filters."
                 if is_filtered
                 else "No resolved alerts yet. Use Replay under Rules to see when a rule would have fired."
             )
             return
-        alert_list.resolved_table(shown.items, zone, shown.total)
-        _pager("alerts", current, shown, ("Newer", "Older"))
+        alert_history.resolved_table(shown.items, zone, total)
+        _pager("alerts", current, shown, total, ("Previous", "Next"))
 
 
 def _page(name: str, reset_key: Hashable, load: Callable[[str | None], AlertList]) -> tuple[CursorPage, AlertList]:
@@ -180,10 +155,10 @@ def _page(name: str, reset_key: Hashable, load: Callable[[str | None], AlertList
     return current, shown
 
 
-def _pager(name: str, current: CursorPage, shown: AlertList, labels: tuple[str, str]) -> None:
-    if shown.total <= len(shown.items):
+def _pager(name: str, current: CursorPage, shown: AlertList, total: int, labels: tuple[str, str]) -> None:
+    if total <= len(shown.items):
         return
-    text = f"{formatting.count(len(shown.items))} of {pluralize(shown.total, 'alert')}"
+    text = f"{formatting.count(len(shown.items))} of {pluralize(total, 'alert')}"
     pager(name, current, shown.previous, shown.next, text, labels)
 
 

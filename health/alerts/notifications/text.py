@@ -32,6 +32,18 @@ def past_headline(kind: str, target: AlertTarget, duration: str | None = None) -
     return _titles(kind).past.format(**names)
 
 
+def resolved_headline(kind: str, target: AlertTarget, detail: AlertDetail, duration: str) -> str:
+    """The title of a resolved alert in lists: what fired, and how it ended. `duration` is the text of
+    formatting.duration."""
+    if kind == RuleKind.CONSECUTIVE_FAILURES and detail.failures:
+        times = "once" if detail.failures == 1 else f"{detail.failures} times in a row"
+        fired = f"{target.subject} failed {times}{target.on_branch}"
+    else:
+        fired = past_headline(kind, target)
+    end = f"closed after {duration}: {detail.reason}" if detail.reason else f"recovered after {duration}"
+    return f"{fired} – {end}"
+
+
 def _title(kind: str, resolved: bool, ongoing: bool) -> str:
     titles = _titles(kind)
     return titles.resolved if resolved else titles.ongoing if ongoing else titles.firing
