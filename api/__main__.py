@@ -1,4 +1,4 @@
-"""`python -m api`: serves the API on API_HOST and API_PORT."""
+"""`python -m api`: serves the API on API_HOST and API_PORT. `python -m api keys`: administers its keys."""
 
 import argparse
 import gc
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import uvicorn
 
+from api import keys_command
 from api.main import create_app
 from api.settings import ApiSettings
 from core.http.connections import limit_connections
@@ -15,11 +16,17 @@ from core.settings import ConfigError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m api",
         description="Serves the API on API_HOST and API_PORT (default: 127.0.0.1:3000) until Ctrl-C. Settings are "
         "environment variables or lines of .env: docs/configuration.md.",
-    ).parse_args(arguments)
+    )
+    keys_command.add_parser(parser.add_subparsers(dest="command"))
+    options = parser.parse_args(arguments)
+    return keys_command.run(options) if options.command else _serve()
+
+
+def _serve() -> int:
     try:
         settings = ApiSettings.load()
     except ConfigError as error:

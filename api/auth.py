@@ -1,22 +1,25 @@
 """Authentication by API keys, and the role that a route requires."""
 
-import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import Problem, problem_response
+from api.errors import Problem, problem_response, unavailable
+from api.keyring import Caller, Keyring, Principal, caller_of, matching_key, set_caller
+from api.schema_guard import DATABASE_UNAVAILABLE
 from core.roles import Role
-from db.audit import Actor, anonymous
-from db.enums import ActorKind, KeyScope, Origin
+from db.api_keys import ROLES
+from db.audit import Actor
+
+__all__ = ["ActorDep", "Principal", "PrincipalDep", "requires"]
 
 # Only documents the header in /openapi.json; is_allowed reads it.
-_BEARER = HTTPBearer(auto_error=False, description="One of API_KEYS; not required if API_KEYS is not set")
+_BEARER = HTTPBearer(
+    auto_error=False, description="One of API_KEYS or of `python -m api keys`; not required if none exists"
+)
 
 _METRICS_BEARER = HTTPBearer(
     auto_error=False, scheme_name="MetricsKey", description="METRICS_KEY; not required if METRICS_KEY is not set"
@@ -24,39 +27,21 @@ _METRICS_BEARER = HTTPBearer(
 
 
 # The scope of a key that has the role.
-SCOPES = {Role.VIEWER: KeyScope.READ, Role.EDITOR: KeyScope.WRITE, Role.ADMIN: KeyScope.ADMIN}
-
-
-@dataclass(frozen=True)
-class Principal:
-    """The caller of a request. `key_id`: of a stored key, which `team_key` or `repositories` (owner/name) limit to
-    those repositories."""
-
-    name: str
-    kind: ActorKind
-    role: Role
-    key_id: int | None = None
-    team_key: str | None = None
-    repositories: tuple[str, ...] = ()
-
-    @property
-    def actor(self) -> Actor:
-        return Actor(self.name, self.kind, Origin.API)
-
-
-# The caller where no key exists.
-_ANONYMOUS = Principal(anonymous(Origin.API).name, ActorKind.ANONYMOUS, Role.ADMIN)
+_SCOPES = {role: scope for scope, role in ROLES.items()}
 
 
 def principal(request: Request, _: Annotated[object, Security(_BEARER)]) -> Principal:
-    """The caller. Raises a 401 problem if a key is required and the request has no valid one."""
-    keys: tuple[str, ...] = request.app.state.settings.keys
-    if not keys:
-        return _ANONYMOUS
-    key = matching_key(request.headers, keys)
-    if key is None:
-        raise _unauthorized()
-    return Principal(f"API_KEYS key {keys.index(key) + 1}", ActorKind.API_KEY, Role.ADMIN)
+    """The caller. Raises a 401 problem if a key is required and the request has no valid one, and DatabaseUnavailable
+    or NotMigrated if that is unknown."""
+    caller = caller_of(request.scope)
+    if caller.is_unknown:
+        keyring: Keyring = request.app.state.keyring
+        keyring.refresh()
+        caller = keyring.caller(request.headers)
+        set_caller(request.scope, caller)
+    if caller.principal is None:
+        raise _unauthorized(caller)
+    return caller.principal
 
 
 PrincipalDep = Annotated[Principal, Depends(principal)]
@@ -78,8 +63,8 @@ def requires(role: Role) -> Any:
         if caller.role < role:
             raise Problem(
                 403,
-                f"This request needs a key with the scope {SCOPES[role]}; this key has {SCOPES[caller.role]}.",
-                extra={"required_scope": SCOPES[role]},
+                f"This request needs a key with the scope {_SCOPES[role]}; this key has {_SCOPES[caller.role]}.",
+                extra={"required_scope": _SCOPES[role]},
             )
 
     return Depends(check)
@@ -99,27 +84,24 @@ def is_allowed(headers: Mapping[str, str], keys: tuple[str, ...]) -> bool:
     return not keys or matching_key(headers, keys) is not None
 
 
-def matching_key(headers: Mapping[str, str], keys: tuple[str, ...]) -> str | None:
-    """The key of the Authorization header if it is one of `keys`, else null. Each comparison takes constant time, so
-    that response times reveal neither a partial match nor its position."""
-    scheme, _, credentials = headers.get("authorization", "").partition(" ")
-    sent = credentials.strip().encode()
-    matches = [key for key in keys if hmac.compare_digest(sent, key.encode())]
-    return matches[0] if matches and scheme.lower() == "bearer" else None
-
-
 class ApiKeyMiddleware:
     """Rejects requests without a valid key before their body is read, also for paths that do not exist."""
 
-    def __init__(self, app: ASGIApp, *, keys: tuple[str, ...]) -> None:
-        self._app, self._keys = app, keys
+    def __init__(self, app: ASGIApp, *, keyring: Keyring) -> None:
+        self._app, self._keyring = app, keyring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # CORS preflight requests carry no key.
         protected = scope["type"] == "http" and requires_key(scope["path"]) and scope["method"] != "OPTIONS"
-        if protected and not is_allowed(Headers(scope=scope), self._keys):
-            await problem_response(_unauthorized())(scope, receive, send)
-            return
+        caller = caller_of(scope)
+        if protected and caller.principal is None:
+            if not caller.is_unknown:
+                await problem_response(_unauthorized(caller))(scope, receive, send)
+                return
+            # Otherwise the route reports the error, with the address of the database.
+            if self._keyring.always_required:
+                await problem_response(unavailable(DATABASE_UNAVAILABLE))(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
 
@@ -128,9 +110,10 @@ def requires_key(path: str) -> bool:
     return path.startswith("/api/") and not path.startswith(("/api/webhooks/", "/api/badge/"))
 
 
-def _unauthorized() -> Problem:
+def _unauthorized(caller: Caller) -> Problem:
+    reason = "The key has expired" if caller.expired else "A key is required"
     return Problem(
         401,
-        "A key is required: send the header Authorization: Bearer KEY with one of API_KEYS.",
+        f"{reason}: send the header Authorization: Bearer KEY with one of API_KEYS or of `python -m api keys`.",
         headers={"WWW-Authenticate": "Bearer"},
     )

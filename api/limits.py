@@ -17,11 +17,10 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.auth import matching_key
 from api.errors import Problem, problem_response
+from api.keyring import caller_of
 from core.http.origins import SAFE_METHODS
 from core.redis_client import ERRORS, RedisClient
 
@@ -166,10 +165,8 @@ class RateLimitMiddleware:
     """Limits requests below /api, except for webhook deliveries, which are signed. A request with a wrong key counts
     for its address, which limits guessing."""
 
-    def __init__(
-        self, app: ASGIApp, *, rate: str, keys: tuple[str, ...], redis_client: RedisClient | None, name: str
-    ) -> None:
-        self._app, self._keys, self._redis = app, keys, redis_client
+    def __init__(self, app: ASGIApp, *, rate: str, redis_client: RedisClient | None, name: str) -> None:
+        self._app, self._redis = app, redis_client
         self._rate = parse(rate)
         self._namespace = hashlib.sha256(name.encode()).hexdigest()[:16]
         self._local = SlidingWindowCounterRateLimiter(MemoryStorage())
@@ -180,7 +177,7 @@ class RateLimitMiddleware:
         if scope["type"] != "http" or not path.startswith("/api/") or path.startswith(_UNLIMITED_PREFIX):
             await self._app(scope, receive, send)
             return
-        allowed, rate_headers, wait = await self._count(_client_id(scope, self._keys))
+        allowed, rate_headers, wait = await self._count(_client_id(scope))
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -214,11 +211,10 @@ class RateLimitMiddleware:
         return allowed, headers, max(1, math.ceil(state.reset_time - time.time()))
 
 
-def _client_id(scope: Scope, keys: tuple[str, ...]) -> str:
+def _client_id(scope: Scope) -> str:
     """Identifies a client. Redis gets only the hash of a key."""
-    key = matching_key(Headers(scope=scope), keys)
-    if key:
-        return "key-" + hashlib.sha256(key.encode()).hexdigest()[:32]
+    if key_digest := caller_of(scope).key_digest:
+        return f"key-{key_digest[:32]}"
     address = scope.get("client")
     return f"address-{_client_network(address[0]) if address else 'unknown'}"
 

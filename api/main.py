@@ -13,15 +13,15 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, ProcessCollector
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import Scope
 
 from api import errors
-from api.auth import ApiKeyMiddleware, matching_key, principal
+from api.auth import ApiKeyMiddleware, principal
 from api.description import LICENSE, PROBLEM_RESPONSES, TITLE, UNAUTHORIZED_RESPONSES, openapi_document
 from api.exporter.cached import CachedExporter
+from api.keyring import AuthenticationMiddleware, Keyring, has_key
 from api.limits import (
     RATE_HEADERS,
     ChannelTestLimiter,
@@ -58,7 +58,7 @@ from core import VERSION
 from core.http.bodies import RequestBodyMiddleware
 from core.http.connections import command_host, limit_connections, watch_descriptors
 from core.http.middleware import HostOriginMiddleware
-from core.http.settings import host_policy, require_protection
+from core.http.settings import ListenAddress, host_policy, require_protection
 from core.logging import PROD, configure_logging
 from core.redis_client import RedisClient
 from core.settings import ConfigError
@@ -108,10 +108,14 @@ def create_app(settings: ApiSettings | None = None, *, clock: Callable[[], datet
     try:
         settings = settings or ApiSettings.load()
         listening = settings.listen_address(bind_address=command_host()) if own_process else settings.listen_address()
-        require_protection(settings, listening, guarded=bool(settings.keys))
         reader = ReplicaRouter(
             settings.database_url, settings.database_replica_url, max_lag_seconds=settings.database_replica_max_lag
-        ).start()
+        )
+        schema_guard = SchemaGuard(reader)
+        keyring = Keyring(settings.keys, reader, schema_guard, clock)
+        guarded = keyring.always_required or _has_stored_keys(keyring, settings, listening)
+        require_protection(settings, listening, guarded=guarded)
+        reader.start()
     except (ConfigError, DatabaseUnavailable) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
@@ -132,7 +136,7 @@ def create_app(settings: ApiSettings | None = None, *, clock: Callable[[], datet
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
     app.state.clock = clock
     app.state.settings, app.state.reader = settings, reader
-    app.state.schema_guard = SchemaGuard(reader)
+    app.state.schema_guard, app.state.keyring = schema_guard, keyring
     app.state.exporter = CachedExporter(reader, app.state.schema_guard)
     app.state.webhook_buffer = (
         WebhookBuffer(settings.database_url, app.state.schema_guard) if settings.github_webhook_secret else None
@@ -144,10 +148,21 @@ def create_app(settings: ApiSettings | None = None, *, clock: Callable[[], datet
     app.state.concurrency_limits, app.state.test_limiter = ConcurrencyLimits(), ChannelTestLimiter()
     errors.install_handlers(app)
     _add_middleware(app, settings)
-    policy = host_policy(settings, listening, guarded=bool(settings.keys))
-    app.add_middleware(HostOriginMiddleware, policy=policy, is_authenticated=_has_key(settings.keys))
+    policy = host_policy(settings, listening, guarded=guarded)
+    app.add_middleware(HostOriginMiddleware, policy=policy, is_authenticated=has_key)
+    app.add_middleware(AuthenticationMiddleware, keyring=keyring)
     app.add_middleware(RequestContextMiddleware, registry=app.state.registry, log_requests=prod)
     return app
+
+
+def _has_stored_keys(keyring: Keyring, settings: ApiSettings, address: ListenAddress) -> bool:
+    """Whether an API that other machines may reach is protected by a stored key. Requests then need a key even if all
+    rows of the table are lost. False while the database is unavailable."""
+    if settings.access_by_proxy or (address.bind_address is not None and not address.is_open):
+        return False
+    with suppress(DatabaseUnavailable, NotMigrated, SQLAlchemyError):
+        keyring.always_required = keyring.refresh()
+    return keyring.always_required
 
 
 def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
@@ -162,15 +177,12 @@ def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
         reader=state.reader,
         schema_guard=state.schema_guard,
         cache=state.cache,
-        keys=settings.keys,
     )
-    app.add_middleware(RequestBodyMiddleware, exempt_paths=(webhooks.PATH,), allow_forms=_has_key(settings.keys))
-    app.add_middleware(ApiKeyMiddleware, keys=settings.keys)
+    app.add_middleware(RequestBodyMiddleware, exempt_paths=(webhooks.PATH,), allow_forms=has_key)
+    app.add_middleware(ApiKeyMiddleware, keyring=state.keyring)
     if settings.rate_limit:
         name = settings.database_url
-        app.add_middleware(
-            RateLimitMiddleware, rate=settings.rate_limit, keys=settings.keys, redis_client=state.redis, name=name
-        )
+        app.add_middleware(RateLimitMiddleware, rate=settings.rate_limit, redis_client=state.redis, name=name)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -179,10 +191,6 @@ def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
             allow_headers=["Authorization", "If-None-Match"],
             expose_headers=["ETag", "Retry-After", "X-Request-ID", *RATE_HEADERS],
         )
-
-
-def _has_key(keys: tuple[str, ...]) -> Callable[[Scope], bool]:
-    return lambda scope: matching_key(Headers(scope=scope), keys) is not None
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.auth import is_allowed
+from api.keyring import caller_of
 from api.response_cache import DATA_VERSION, ResponseCache, cache_key
 from api.schema_guard import SchemaGuard
 from db.engine import DatabaseUnavailable
@@ -48,15 +48,14 @@ class ResponseCacheMiddleware:
         reader: ReplicaRouter,
         schema_guard: SchemaGuard,
         cache: ResponseCache,
-        keys: tuple[str, ...],
     ) -> None:
-        self._app, self._cache, self._keys = app, cache, keys
+        self._app, self._cache = app, cache
         self._version = _DataVersion(reader, schema_guard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in CACHED_PATHS:
             headers = Headers(scope=scope)
-            version = await self._version.current() if is_allowed(headers, self._keys) else None
+            version = await self._version.current() if caller_of(scope).principal else None
             if version is not None:
                 scope.setdefault("state", {})[DATA_VERSION] = version
                 parameters = QueryParams(scope["query_string"]).multi_items()

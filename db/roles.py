@@ -36,6 +36,8 @@ _ROW_PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE"
 READER_PRIVILEGES: Mapping[str, str] = {
     "alert_rules": "INSERT, UPDATE, DELETE",
     "alerts": "UPDATE",
+    # Keys are revoked, never deleted: without any key the API would be open.
+    "api_keys": "INSERT, UPDATE",
     # Append-only: an event is never updated, and only retention deletes events.
     "audit_events": "INSERT",
     "cause_rules": "INSERT, UPDATE, DELETE",

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request
 
 from api import schemas
+from api.auth import requires
 from api.deps import NowDep, SessionDep, not_found, reject_unknown_parameters, validate_id, write_session
 from api.errors import Problem, bad_parameter
+from core.roles import Role
 from health.alerts.channels.registry import CHANNEL_NAMES
 from health.alerts.measurement.backtest import backtest
 from health.alerts.rules.rules import InvalidRule, Rule
@@ -22,7 +24,10 @@ from health.alerts.storage.stored_rules import (
 router = APIRouter(prefix="/api/alerts/rules", tags=["Alerts"], dependencies=[Depends(reject_unknown_parameters)])
 RuleId = Annotated[int, Path(examples=[3])]
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    403: {"model": schemas.ProblemDocument, "description": "The request comes from a page of another site"},
+    403: {
+        "model": schemas.ProblemDocument,
+        "description": "The request comes from a page of another site, or its key has a lower scope",
+    },
     404: {"model": schemas.ProblemDocument, "description": "Unknown rule"},
     409: {
         "model": schemas.ProblemDocument,
@@ -41,6 +46,7 @@ def rules(session: SessionDep) -> schemas.Rules:
 @router.post(
     "",
     operation_id="add_rule",
+    dependencies=[requires(Role.ADMIN)],
     response_model=schemas.Rule,
     status_code=201,
     summary="Add an alerting rule",
@@ -73,6 +79,7 @@ def rule(session: SessionDep, rule_id: RuleId) -> schemas.Rule:
 @router.put(
     "/{rule_id}",
     operation_id="change_rule",
+    dependencies=[requires(Role.ADMIN)],
     response_model=schemas.Rule,
     summary="Replace an alerting rule",
     responses=_PROBLEMS,
@@ -91,6 +98,7 @@ def change(request: Request, now: NowDep, rule_id: RuleId, body: schemas.RuleBod
 @router.delete(
     "/{rule_id}",
     operation_id="delete_rule",
+    dependencies=[requires(Role.ADMIN)],
     response_model=schemas.Rule,
     summary="Delete an alerting rule",
     responses=_PROBLEMS,

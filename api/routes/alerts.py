@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api import schemas
+from api.auth import requires
 from api.deps import (
     NowDep,
     SessionDep,
@@ -21,6 +22,7 @@ from api.errors import Problem, bad_parameter
 from api.limits import ChannelTestLimiter
 from api.response_cache import with_etag
 from api.settings import ApiSettings
+from core.roles import Role
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.enums import AlertState, Severity
 from db.runs.cursors import InvalidCursor
@@ -72,10 +74,14 @@ def alerts(  # noqa: PLR0913, PLR0917 - its filters
 @router.post(
     "/test",
     operation_id="send_test_message",
+    dependencies=[requires(Role.ADMIN)],
     response_model=schemas.TestResults,
     summary="Send a test notification",
     responses={
-        403: {"model": schemas.ProblemDocument, "description": "The request comes from a page of another site"},
+        403: {
+            "model": schemas.ProblemDocument,
+            "description": "The request comes from a page of another site, or its key has a lower scope",
+        },
         409: {"model": schemas.ProblemDocument, "description": "No channel is configured"},
         429: {
             "model": schemas.ProblemDocument,
@@ -127,11 +133,15 @@ def alert(request: Request, session: SessionDep, now: NowDep, alert_id: AlertId)
 @router.post(
     "/{alert_id}/acknowledge",
     operation_id="acknowledge_alert",
+    dependencies=[requires(Role.EDITOR)],
     response_model=schemas.Alert,
     summary="Acknowledge an alert",
     responses={
         **_NOT_FOUND,
-        403: {"model": schemas.ProblemDocument, "description": "The request comes from a page of another site"},
+        403: {
+            "model": schemas.ProblemDocument,
+            "description": "The request comes from a page of another site, or its key has a lower scope",
+        },
         409: {"model": schemas.ProblemDocument, "description": "The alert is resolved"},
     },
 )

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api import schemas
+from api.auth import requires
 from api.deps import NowDep, SessionDep, not_found, reject_unknown_parameters, validate_id, write_session
 from api.errors import Problem, bad_parameter
+from core.roles import Role
 from health.insights.causes.preview import DEFAULT_DAYS, MAX_DAYS, preview_rule
 from health.insights.causes.rules import CauseRule, InvalidCauseRule
 from health.insights.causes.stored_rules import (
@@ -22,7 +24,7 @@ router = APIRouter(prefix="/api/cause-rules", tags=["Insights"], dependencies=[D
 RuleId = Annotated[int, Path(examples=[3])]
 _FORBIDDEN: dict[str, Any] = {
     "model": schemas.ProblemDocument,
-    "description": "The request comes from a page of another site",
+    "description": "The request comes from a page of another site, or its key has a lower scope",
 }
 _UNKNOWN: dict[str, Any] = {"model": schemas.ProblemDocument, "description": "Unknown rule"}
 _FIELDS = {"repositories": "repos"}
@@ -39,6 +41,7 @@ def cause_rules(session: SessionDep) -> schemas.CauseRules:
 @router.post(
     "",
     operation_id="add_cause_rule",
+    dependencies=[requires(Role.ADMIN)],
     response_model=schemas.CauseRule,
     status_code=201,
     summary="Add a rule for failure causes",
@@ -83,6 +86,7 @@ def preview(
 @router.put(
     "/{rule_id}",
     operation_id="change_cause_rule",
+    dependencies=[requires(Role.ADMIN)],
     response_model=schemas.CauseRule,
     summary="Replace a rule for failure causes",
     responses={403: _FORBIDDEN, 404: _UNKNOWN},
@@ -98,6 +102,7 @@ def change(request: Request, now: NowDep, rule_id: RuleId, body: schemas.CauseRu
 @router.delete(
     "/{rule_id}",
     operation_id="delete_cause_rule",
+    dependencies=[requires(Role.ADMIN)],
     response_model=schemas.CauseRule,
     summary="Delete a rule for failure causes",
     responses={403: _FORBIDDEN, 404: _UNKNOWN},

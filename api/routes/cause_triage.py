@@ -6,8 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request
 
 from api import schemas
+from api.auth import requires
 from api.deps import NowDep, reject_unknown_parameters, write_session
 from api.errors import Problem, bad_parameter
+from core.roles import Role
 from health.insights.causes.triage import (
     InvalidTriage,
     Triage,
@@ -28,13 +30,14 @@ Fingerprint = Annotated[
 ]
 _FORBIDDEN: dict[str, Any] = {
     "model": schemas.ProblemDocument,
-    "description": "The request comes from a page of another site",
+    "description": "The request comes from a page of another site, or its key has a lower scope",
 }
 
 
 @router.put(
     "",
     operation_id="set_triage",
+    dependencies=[requires(Role.EDITOR)],
     response_model=schemas.StoredTriage,
     summary="Mark a cause as known",
     responses={
@@ -62,6 +65,7 @@ def put(request: Request, now: NowDep, fingerprint: Fingerprint, body: schemas.T
 @router.delete(
     "",
     operation_id="remove_triage",
+    dependencies=[requires(Role.EDITOR)],
     response_model=schemas.StoredTriage,
     summary="Remove the mark of a known cause",
     responses={

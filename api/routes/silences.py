@@ -6,8 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api import schemas
+from api.auth import requires
 from api.deps import NowDep, SessionDep, TeamsDep, not_found, reject_unknown_parameters, validate_id, write_session
 from api.errors import Problem, bad_parameter
+from core.roles import Role
 from db.enums import SilenceState
 from health.alerts.rules.rules import InvalidRule, check_patterns
 from health.alerts.rules.targets import Patterns, Silence
@@ -19,7 +21,7 @@ router = APIRouter(prefix="/api/alerts/silences", tags=["Alerts"], dependencies=
 _MAX_SPAN = timedelta(days=366)
 _FORBIDDEN: dict[str, Any] = {
     "model": schemas.ProblemDocument,
-    "description": "The request comes from a page of another site",
+    "description": "The request comes from a page of another site, or its key has a lower scope",
 }
 
 
@@ -42,6 +44,7 @@ def silences(
 @router.post(
     "",
     operation_id="add_silence",
+    dependencies=[requires(Role.EDITOR)],
     response_model=schemas.Silence,
     status_code=201,
     summary="Add a silence",
@@ -63,6 +66,7 @@ def add(request: Request, now: NowDep, body: schemas.SilenceBody) -> schemas.Sil
 @router.delete(
     "/{silence_id}",
     operation_id="end_silence",
+    dependencies=[requires(Role.EDITOR)],
     response_model=schemas.Silence,
     summary="End a silence",
     responses={
