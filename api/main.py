@@ -33,6 +33,7 @@ from api.middleware import CompressionMiddleware, ReplicaRetryMiddleware, Reques
 from api.response_cache import InstallationKeyCache, ResponseCache
 from api.response_cache_middleware import CACHED_PATHS, ResponseCacheMiddleware
 from api.routes import (
+    alert_actions,
     alert_rules,
     alerts,
     badges,
@@ -74,7 +75,7 @@ def _all_routes() -> APIRouter:
     # /api/alerts/{alert_id} also matches /api/alerts/rules and /api/alerts/silences, which therefore come first, and
     # /api/logs/{run_id} also matches /api/logs/search.
     filtered = (runs, metrics, insights, log_search, logs, repositories, export)
-    for routes in (*filtered, cause_rules, cause_triage, alert_rules, silences, alerts, views):
+    for routes in (*filtered, cause_rules, cause_triage, alert_rules, silences, alerts, alert_actions, views):
         router.include_router(routes.router, dependencies=[Depends(principal)], responses=UNAUTHORIZED_RESPONSES)
     router.include_router(badges.router, responses=PROBLEM_RESPONSES)
     for routes in (webhooks, health, prometheus):

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, insert, select, update
 
 from bench.dataset import DatasetStats, build
+from db.audit import COMMAND
 from db.collection.sync_state import bump_data_version, record_heartbeat
 from db.engine import write_scope
 from db.enums import AlertState, LogState, Outcome, RuleKind
@@ -240,7 +241,12 @@ def _add_rules(engine: Engine, size: Size, now: datetime) -> None:
         for number in range(size.rules):
             kind = _RULE_KINDS[number % len(_RULE_KINDS)]
             scope = Patterns((f"acme/service-{number % size.repositories + 1:03d}",)) if number % 3 else Patterns()
-            add_rule(session, Rule(f"Rule {number}", kind, RULE_TYPES[kind].default_threshold, scope=scope), now)
+            add_rule(
+                session,
+                Rule(f"Rule {number}", kind, RULE_TYPES[kind].default_threshold, scope=scope),
+                now,
+                actor=COMMAND,
+            )
 
 
 def _batches(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:

@@ -167,7 +167,7 @@ class AuditFilter:
     exclusive. `text` is searched in the names of the subject and of the actor, and in the subject's id."""
 
     subject_kinds: tuple[str, ...] = ()
-    subject_id: str = ""
+    subject_ids: tuple[str, ...] = ()
     actors: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
@@ -204,7 +204,7 @@ def subject_events(
     session: Session, subject_kind: AuditSubject, subject_id: object, *, limit: int = 500
 ) -> list[AuditRow]:
     """The newest events of one subject, oldest first."""
-    filters = AuditFilter((subject_kind,), subject_id=str(subject_id))
+    filters = AuditFilter((subject_kind,), (str(subject_id),))
     return _list(session, filters, limit, None)[::-1]
 
 
@@ -234,13 +234,12 @@ def _list(session: Session, filters: AuditFilter, limit: int, after: Sequence[An
 def _conditions(filters: AuditFilter) -> list[ColumnElement[bool]]:
     alternatives = (
         (AuditEvent.subject_kind, filters.subject_kinds),
+        (AuditEvent.subject_id, filters.subject_ids),
         (AuditEvent.actor, filters.actors),
         (AuditEvent.action, filters.actions),
         (AuditEvent.origin, filters.origins),
     )
     conditions: list[ColumnElement[bool]] = [column.in_(values) for column, values in alternatives if values]
-    if filters.subject_id:
-        conditions.append(AuditEvent.subject_id == filters.subject_id)
     if filters.since:
         conditions.append(AuditEvent.at >= filters.since)
     if filters.until:

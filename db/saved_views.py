@@ -11,6 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core.text import printable
+from db.audit import Actor, record
+from db.enums import AuditAction, AuditSubject
 from db.models import SavedView
 
 # The parameter of a URL with the id of the view that the link belongs to.
@@ -73,7 +75,15 @@ def get_view(session: Session, view_id: int) -> ViewRow | None:
 
 
 def save_view(
-    session: Session, name: str, description: str, page: str, query: str, *, owner: Owner | None, now: datetime
+    session: Session,
+    name: str,
+    description: str,
+    page: str,
+    query: str,
+    *,
+    owner: Owner | None,
+    now: datetime,
+    actor: Actor,
 ) -> int:
     """Stores a new view and returns its id. Raises InvalidView."""
     name, description = _check_name(name), _check_description(description)
@@ -96,52 +106,80 @@ def save_view(
             session.add(row)
     except IntegrityError:
         raise _name_exists(name) from None
+    fields = {"name": name, "description": description, "page": page, "query": query}
+    record(session, actor, AuditAction.CREATED, AuditSubject.SAVED_VIEW, row.id, name, now, after=fields)
     return row.id
 
 
 def describe_view(
-    session: Session, view_id: int, name: str, description: str, *, user: str | None, now: datetime
+    session: Session, view_id: int, name: str, description: str, *, user: str | None, now: datetime, actor: Actor
 ) -> None:
     """Changes the name and the description. Raises InvalidView."""
     name, description = _check_name(name), _check_description(description)
-    _require_change(session, view_id, user)
+    view = _require_change(session, view_id, user)
     values = {"name": name, "name_key": _name_key(name), "description": description, "updated_at": now}
     try:
         with session.begin_nested():
-            _update(session, view_id, values)
+            _update(session, view, values, now, actor)
     except IntegrityError:
         raise _name_exists(name) from None
 
 
-def update_view(session: Session, view_id: int, page: str, query: str, *, user: str | None, now: datetime) -> None:
+def update_view(
+    session: Session, view_id: int, page: str, query: str, *, user: str | None, now: datetime, actor: Actor
+) -> None:
     """Changes the page and its filters. Raises InvalidView."""
     _check_query(query)
-    _require_change(session, view_id, user)
+    view = _require_change(session, view_id, user)
     values = {"page": page, "query": query, "updated_at": now}
-    _update(session, view_id, values)
+    _update(session, view, values, now, actor)
 
 
-def delete_view(session: Session, view_id: int, *, user: str | None) -> None:
+def delete_view(session: Session, view_id: int, *, user: str | None, now: datetime, actor: Actor) -> None:
     """Raises InvalidView. A view that has been deleted before is no error."""
     view = get_view(session, view_id)
     if view and not view.may_change(user):
         raise _not_owner(view)
-    session.execute(delete(SavedView).where(SavedView.id == view_id))
+    deleted = session.scalar(delete(SavedView).where(SavedView.id == view_id).returning(SavedView.id))
+    if view and deleted is not None:
+        _record(session, actor, AuditAction.DELETED, view, now, before=_values(view), after=None)
 
 
-def _update(session: Session, view_id: int, values: dict[str, Any]) -> None:
+def _update(session: Session, view: ViewRow, values: dict[str, Any], now: datetime, actor: Actor) -> None:
     """Another user may have deleted the view since it was read."""
-    changed = session.scalar(update(SavedView).where(SavedView.id == view_id).values(values).returning(SavedView.id))
+    changed = session.scalar(update(SavedView).where(SavedView.id == view.id).values(values).returning(SavedView.id))
     if changed is None:
         raise _deleted()
+    before = _values(view)
+    after = {name: values.get(name, value) for name, value in before.items()}
+    _record(session, actor, AuditAction.CHANGED, view, now, before=before, after=after)
 
 
-def _require_change(session: Session, view_id: int, user: str | None) -> None:
+def _record(
+    session: Session,
+    actor: Actor,
+    action: AuditAction,
+    view: ViewRow,
+    now: datetime,
+    *,
+    before: dict[str, str] | None,
+    after: dict[str, str] | None,
+) -> None:
+    name = after["name"] if after else view.name
+    record(session, actor, action, AuditSubject.SAVED_VIEW, view.id, name, now, before=before, after=after)
+
+
+def _values(view: ViewRow) -> dict[str, str]:
+    return {"name": view.name, "description": view.description, "page": view.page, "query": view.query}
+
+
+def _require_change(session: Session, view_id: int, user: str | None) -> ViewRow:
     view = get_view(session, view_id)
     if view is None:
         raise _deleted()
     if not view.may_change(user):
         raise _not_owner(view)
+    return view
 
 
 def _deleted() -> InvalidView:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from db.audit import Actor
 from db.definitions.records import (
     AttemptRecord,
     JobRecord,
@@ -14,12 +15,14 @@ from db.definitions.records import (
     WorkflowRecord,
 )
 from db.engine import write_scope
+from db.enums import ActorKind, Origin
 from db.jobs.job_writes import store_run_details
 from db.repositories.repository_writes import get_repository, upsert_repository, upsert_workflows
 from db.runs.run_writes import UpsertResult, upsert_runs
 from health.metrics.rollups.refresh import refresh_rollups
 
 NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
+ACTOR = Actor("ann", ActorKind.USER, Origin.DASHBOARD)
 REPO = RepositoryRecord(1, "acme/web", "main", True, False, "https://github.com/acme/web")
 WORKFLOW = WorkflowRecord(5, "CI", ".github/workflows/ci.yml", "active")
 

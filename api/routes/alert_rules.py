@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request
 
 from api import schemas
-from api.auth import requires
+from api.auth import ActorDep, requires
 from api.deps import NowDep, SessionDep, not_found, reject_unknown_parameters, validate_id, write_session
 from api.errors import Problem, bad_parameter
 from core.roles import Role
@@ -52,10 +52,10 @@ def rules(session: SessionDep) -> schemas.Rules:
     summary="Add an alerting rule",
     responses={403: _PROBLEMS[403]},
 )
-def add(request: Request, now: NowDep, body: schemas.RuleBody) -> schemas.Rule:
+def add(request: Request, now: NowDep, actor: ActorDep, body: schemas.RuleBody) -> schemas.Rule:
     """The collector evaluates it within 30 seconds."""
     with write_session(request) as session:
-        return _rule_response(get_rule(session, add_rule(session, _parse_rule(body), now)))
+        return _rule_response(get_rule(session, add_rule(session, _parse_rule(body), now, actor=actor)))
 
 
 @router.post("/replay", operation_id="replay_rule", response_model=schemas.Replay, summary="Replay an alerting rule")
@@ -84,12 +84,12 @@ def rule(session: SessionDep, rule_id: RuleId) -> schemas.Rule:
     summary="Replace an alerting rule",
     responses=_PROBLEMS,
 )
-def change(request: Request, now: NowDep, rule_id: RuleId, body: schemas.RuleBody) -> schemas.Rule:
+def change(request: Request, now: NowDep, actor: ActorDep, rule_id: RuleId, body: schemas.RuleBody) -> schemas.Rule:
     """Fields that are left out get their defaults. Only `severity`, `channels`, `repeat_seconds` and `enabled` of the
     built-in rule can change; its other fields must have their current values."""
     with write_session(request) as session:
         try:
-            changed = update_rule(session, validate_id(rule_id), _parse_rule(body), now)
+            changed = update_rule(session, validate_id(rule_id), _parse_rule(body), now, actor=actor)
         except BuiltInRuleError as error:
             raise Problem(409, str(error)) from None
         return _rule_response(get_rule(session, validate_id(rule_id)) if changed else None, rule_id)
@@ -103,12 +103,12 @@ def change(request: Request, now: NowDep, rule_id: RuleId, body: schemas.RuleBod
     summary="Delete an alerting rule",
     responses=_PROBLEMS,
 )
-def delete(request: Request, now: NowDep, rule_id: RuleId) -> schemas.Rule:
+def delete(request: Request, now: NowDep, actor: ActorDep, rule_id: RuleId) -> schemas.Rule:
     """Returns the deleted rule. Its alerts stay in the history; firing alerts are resolved without a notification."""
     with write_session(request) as session:
         deleted = get_rule(session, validate_id(rule_id))
         try:
-            delete_rule(session, validate_id(rule_id), now)
+            delete_rule(session, validate_id(rule_id), now, actor=actor)
         except BuiltInRuleError as error:
             raise Problem(409, str(error)) from None
         return _rule_response(deleted, rule_id)

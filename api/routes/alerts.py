@@ -16,7 +16,6 @@ from api.deps import (
     reject_unknown_parameters,
     repo_scope,
     validate_id,
-    write_session,
 )
 from api.errors import Problem, bad_parameter
 from api.limits import ChannelTestLimiter
@@ -28,8 +27,8 @@ from db.enums import AlertState, Severity
 from db.runs.cursors import InvalidCursor
 from health.alerts.channels.base import SEND_SECONDS, Channel, DeliveryFailed, Message, run_with_timeout
 from health.alerts.channels.registry import CHANNEL_SETTINGS, configured_channels
-from health.alerts.storage.alert_queries import AlertFilter, AlertRow, alert_page, get_alert
-from health.alerts.storage.alert_writes import acknowledge
+from health.alerts.storage.alert_queries import AlertFilter, alert_page, get_alert
+from health.alerts.timeline import alert_timeline
 from health.metrics import service
 from health.metrics.definitions.catalogue import FIGURES, display
 
@@ -121,48 +120,15 @@ def send_test(
 @router.get(
     "/{alert_id}",
     operation_id="get_alert",
-    response_model=schemas.Alert,
-    summary="Get an alert with its deliveries",
+    response_model=schemas.AlertDocument,
+    summary="Get an alert with its deliveries and its timeline",
     responses=_NOT_FOUND,
 )
 def alert(request: Request, session: SessionDep, now: NowDep, alert_id: AlertId) -> Response:
     row = get_alert(session, validate_id(alert_id), now)
-    return with_etag(request, _alert_response(row, alert_id))
-
-
-@router.post(
-    "/{alert_id}/acknowledge",
-    operation_id="acknowledge_alert",
-    dependencies=[requires(Role.EDITOR)],
-    response_model=schemas.Alert,
-    summary="Acknowledge an alert",
-    responses={
-        **_NOT_FOUND,
-        403: {
-            "model": schemas.ProblemDocument,
-            "description": "The request comes from a page of another site, or its key has a lower scope",
-        },
-        409: {"model": schemas.ProblemDocument, "description": "The alert is resolved"},
-    },
-)
-def acknowledge_alert(
-    request: Request, now: NowDep, alert_id: AlertId, body: schemas.Acknowledgement | None = None
-) -> schemas.Alert:
-    """Stops repeated notifications; the recovery is still notified. A later acknowledgement replaces an earlier one."""
-    acknowledgement = body or schemas.Acknowledgement()
-    with write_session(request) as session:
-        firing = acknowledge(session, validate_id(alert_id), acknowledgement.by, acknowledgement.comment, now)
-        alert = _alert_response(get_alert(session, validate_id(alert_id), now), alert_id)
-    if not firing:
-        raise Problem(409, f"Alert {alert_id} is resolved.")
-    return alert
-
-
-def _alert_response(row: AlertRow | None, alert_id: int) -> schemas.Alert:
-    """Raises a 404 problem if `row` is null."""
     if row is None:
         raise not_found(f"alert {alert_id}")
-    return schemas.Alert.from_alert(row)
+    return with_etag(request, schemas.AlertDocument.from_alert_with(row, alert_timeline(session, row, now)))
 
 
 def _send_to_channel(channel: Channel, message: Message) -> schemas.TestResult:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api import schemas
-from api.auth import requires
+from api.auth import ActorDep, requires
 from api.deps import NowDep, SessionDep, not_found, reject_unknown_parameters, validate_id, write_session
 from api.errors import Problem, bad_parameter
 from core.roles import Role
@@ -47,13 +47,13 @@ def cause_rules(session: SessionDep) -> schemas.CauseRules:
     summary="Add a rule for failure causes",
     responses={403: _FORBIDDEN, 409: {"model": schemas.ProblemDocument, "description": "There are 100 rules already"}},
 )
-def add(request: Request, now: NowDep, body: schemas.NewCauseRule) -> schemas.CauseRule:
+def add(request: Request, now: NowDep, actor: ActorDep, body: schemas.NewCauseRule) -> schemas.CauseRule:
     """Applies to new logs at once. The collector applies it to the stored failures in the background; then
     `applied_at` is set."""
     rule = _parse_rule(body)
     with write_session(request) as session:
         try:
-            rule_id = add_rule(session, rule, now, by=body.author)
+            rule_id = add_rule(session, rule, now, by=body.author, actor=actor)
         except TooManyRules as error:
             raise Problem(409, str(error)) from None
         return _rule_response(get_rule(session, rule_id), rule_id)
@@ -91,11 +91,13 @@ def preview(
     summary="Replace a rule for failure causes",
     responses={403: _FORBIDDEN, 404: _UNKNOWN},
 )
-def change(request: Request, now: NowDep, rule_id: RuleId, body: schemas.CauseRuleBody) -> schemas.CauseRule:
+def change(
+    request: Request, now: NowDep, actor: ActorDep, rule_id: RuleId, body: schemas.CauseRuleBody
+) -> schemas.CauseRule:
     """Fields that are left out get their defaults. The identifier of its causes and their triage stay."""
     rule = _parse_rule(body)
     with write_session(request) as session:
-        changed = update_rule(session, validate_id(rule_id), rule, now)
+        changed = update_rule(session, validate_id(rule_id), rule, now, actor=actor)
         return _rule_response(get_rule(session, validate_id(rule_id)) if changed else None, rule_id)
 
 
@@ -107,12 +109,12 @@ def change(request: Request, now: NowDep, rule_id: RuleId, body: schemas.CauseRu
     summary="Delete a rule for failure causes",
     responses={403: _FORBIDDEN, 404: _UNKNOWN},
 )
-def delete(request: Request, now: NowDep, rule_id: RuleId) -> schemas.CauseRule:
+def delete(request: Request, now: NowDep, actor: ActorDep, rule_id: RuleId) -> schemas.CauseRule:
     """Returns the deleted rule. The collector restores the causes that it replaced, as far as logs or excerpts are
     stored."""
     with write_session(request) as session:
         deleted = get_rule(session, validate_id(rule_id))
-        delete_rule(session, validate_id(rule_id), now)
+        delete_rule(session, validate_id(rule_id), now, actor=actor)
         return _rule_response(deleted, rule_id)
 
 

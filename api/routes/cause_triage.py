@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request
 
 from api import schemas
-from api.auth import requires
+from api.auth import ActorDep, requires
 from api.deps import NowDep, reject_unknown_parameters, write_session
 from api.errors import Problem, bad_parameter
 from core.roles import Role
@@ -45,7 +45,9 @@ _FORBIDDEN: dict[str, Any] = {
         404: {"model": schemas.ProblemDocument, "description": "No stored job has this cause"},
     },
 )
-def put(request: Request, now: NowDep, fingerprint: Fingerprint, body: schemas.TriageBody) -> schemas.StoredTriage:
+def put(
+    request: Request, now: NowDep, actor: ActorDep, fingerprint: Fingerprint, body: schemas.TriageBody
+) -> schemas.StoredTriage:
     """Replaces an earlier mark. A fingerprint of an old link marks the current cause. Alerts, the attention list and
     the lists of causes name the ticket and the owner, until `until`."""
     try:
@@ -53,7 +55,7 @@ def put(request: Request, now: NowDep, fingerprint: Fingerprint, body: schemas.T
     except InvalidTriage as error:
         raise bad_parameter(error.field, str(error)) from None
     with write_session(request) as session:
-        current = set_triage(session, fingerprint, mark, now, by=body.author)
+        current = set_triage(session, fingerprint, mark, now, by=body.author, actor=actor)
         stored = get_triage(session, current, now) if current else None
         if current is None or stored is None:
             raise Problem(404, "No stored job has this cause.")
@@ -73,12 +75,12 @@ def put(request: Request, now: NowDep, fingerprint: Fingerprint, body: schemas.T
         404: {"model": schemas.ProblemDocument, "description": "The cause is not marked"},
     },
 )
-def delete(request: Request, fingerprint: Fingerprint) -> schemas.StoredTriage:
+def delete(request: Request, now: NowDep, actor: ActorDep, fingerprint: Fingerprint) -> schemas.StoredTriage:
     """Returns the removed mark, which may have ended before."""
     with write_session(request) as session:
         current = current_fingerprint(session, fingerprint) or fingerprint
         removed = get_triage(session, current, None)
-        if removed is None or not remove_triage(session, fingerprint):
+        if removed is None or not remove_triage(session, fingerprint, now, actor=actor):
             raise Problem(404, "This cause is not marked as known.")
         answer = schemas.StoredTriage.from_triage(removed, current)
     request.app.state.cache.clear()

@@ -6,19 +6,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api import schemas
-from api.auth import requires
+from api.auth import ActorDep, requires
 from api.deps import NowDep, SessionDep, TeamsDep, not_found, reject_unknown_parameters, validate_id, write_session
 from api.errors import Problem, bad_parameter
 from core.roles import Role
 from db.enums import SilenceState
 from health.alerts.rules.rules import InvalidRule, check_patterns
 from health.alerts.rules.targets import Patterns, Silence
-from health.alerts.storage.silences import add_silence, end_silence, get_silence, list_silences
+from health.alerts.storage.silences import MAX_SPAN, add_silence, end_silence, get_silence, list_silences
 from health.alerts.storage.stored_rules import get_rule
 from health.teams.owners import owned_targets
 
 router = APIRouter(prefix="/api/alerts/silences", tags=["Alerts"], dependencies=[Depends(reject_unknown_parameters)])
-_MAX_SPAN = timedelta(days=366)
 _FORBIDDEN: dict[str, Any] = {
     "model": schemas.ProblemDocument,
     "description": "The request comes from a page of another site, or its key has a lower scope",
@@ -50,7 +49,7 @@ def silences(
     summary="Add a silence",
     responses={403: _FORBIDDEN},
 )
-def add(request: Request, now: NowDep, body: schemas.SilenceBody) -> schemas.Silence:
+def add(request: Request, now: NowDep, actor: ActorDep, body: schemas.SilenceBody) -> schemas.Silence:
     """Matching alerts still open and resolve, and have the state `silenced`. An alert that still fires when the silence
     ends is notified then."""
     scope, (starts_at, ends_at) = _scope(body), _span(body, now)
@@ -58,7 +57,15 @@ def add(request: Request, now: NowDep, body: schemas.SilenceBody) -> schemas.Sil
         if body.rule_id is not None and get_rule(session, validate_id(body.rule_id)) is None:
             raise bad_parameter("rule_id", f"there is no rule {body.rule_id}")
         silence_id = add_silence(
-            session, scope, body.rule_id, starts_at, ends_at, comment=body.comment, author=body.author, now=now
+            session,
+            scope,
+            body.rule_id,
+            starts_at,
+            ends_at,
+            comment=body.comment,
+            author=body.author,
+            now=now,
+            actor=actor,
         )
         return _silence_response(get_silence(session, silence_id), silence_id, now)
 
@@ -75,9 +82,11 @@ def add(request: Request, now: NowDep, body: schemas.SilenceBody) -> schemas.Sil
         409: {"model": schemas.ProblemDocument, "description": "The silence has already ended"},
     },
 )
-def end(request: Request, now: NowDep, silence_id: Annotated[int, Path(examples=[4])]) -> schemas.Silence:
+def end(
+    request: Request, now: NowDep, actor: ActorDep, silence_id: Annotated[int, Path(examples=[4])]
+) -> schemas.Silence:
     with write_session(request) as session:
-        ended = end_silence(session, validate_id(silence_id), now)
+        ended = end_silence(session, validate_id(silence_id), now, actor=actor)
         silence = _silence_response(get_silence(session, validate_id(silence_id)), silence_id, now)
         if not ended:
             raise Problem(409, f"Silence {silence_id} has already ended.")
@@ -106,7 +115,7 @@ def _span(body: schemas.SilenceBody, now: datetime) -> tuple[datetime, datetime]
         ends_at = _utc(body.ends_at) if body.ends_at else starts_at + timedelta(seconds=body.duration_seconds or 0)
     except (OverflowError, ValueError):
         raise bad_parameter("duration_seconds", "expected a length of at most 366 days") from None
-    if not max(starts_at, now) < ends_at <= now + _MAX_SPAN:
+    if not max(starts_at, now) < ends_at <= now + MAX_SPAN:
         name = "ends_at" if body.ends_at else "duration_seconds"
         raise bad_parameter(name, "it must end after its start and after now, and within 366 days")
     return starts_at, ends_at

@@ -1,6 +1,18 @@
 """Request and response models. The names of fields are part of the public API."""
 
-from api.schemas.alerts import Acknowledgement, Alert, Alerts, TestFailed, TestResult, TestResults
+from api.schemas.alerts import (
+    Acknowledgement,
+    Alert,
+    AlertDocument,
+    Alerts,
+    Assignment,
+    BulkAction,
+    BulkResult,
+    BulkResults,
+    TestFailed,
+    TestResult,
+    TestResults,
+)
 from api.schemas.base import ProblemDocument, Schema
 from api.schemas.causes import (
     CausePreview,
@@ -24,9 +36,14 @@ from api.schemas.views import View, Views
 __all__ = [
     "Acknowledgement",
     "Alert",
+    "AlertDocument",
     "Alerts",
+    "Assignment",
     "Attention",
     "AttentionList",
+    "BulkAction",
+    "BulkResult",
+    "BulkResults",
     "Cause",
     "CausePreview",
     "CauseRule",

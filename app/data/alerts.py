@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.data.connection import read_session, utc_now, write_session
 from app.data.outages import serve_stale
+from app.session import current_actor
 from db.definitions.scope import Scope, Window
 from db.enums import AlertState
 from db.repositories.repository_queries import heartbeat
@@ -19,7 +20,7 @@ from health.alerts.measurement.backtest import Backtest, BacktestData
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns, Silence
 from health.alerts.storage import alert_facets as facets
-from health.alerts.storage import alert_writes, outbox, silences, stored_rules
+from health.alerts.storage import alert_writes, bulk_actions, outbox, silences, stored_rules
 from health.alerts.storage.alert_facets import OPEN_STATES, AlertCounts, AlertFacets, count_by_state
 from health.alerts.storage.alert_queries import (
     NEWEST_FIRST,
@@ -32,6 +33,7 @@ from health.alerts.storage.alert_queries import (
     get_alert,
     previous_cursor,
 )
+from health.alerts.storage.bulk_actions import ActionResult
 from health.alerts.storage.notification_queries import (
     DeadNotification,
     NotificationRow,
@@ -231,39 +233,86 @@ def overall_metrics(window: Window, version: int) -> Metrics:
 
 
 def acknowledge(alert_id: int, by: str, comment: str) -> bool:
-    """False if the alert is resolved."""
-    with write_session() as session:
-        acknowledged = alert_writes.acknowledge(session, alert_id, by, comment, utc_now())
+    """False if the alert is resolved. Raises ActionRefused, Unavailable, as all changes."""
+    actor = current_actor()
+    with write_session() as database:
+        acknowledged = alert_writes.acknowledge(database, alert_id, by, comment, utc_now(), actor=actor)
     _invalidate()
     return acknowledged
 
 
+def unacknowledge(alert_id: int) -> bool:
+    """Takes back an acknowledgement. False if the alert is resolved or not acknowledged."""
+    actor = current_actor()
+    with write_session() as database:
+        is_firing = alert_writes.unacknowledge(database, alert_id, utc_now(), actor=actor)
+    _invalidate()
+    return is_firing
+
+
+def assign(alert_id: int, assignee: str | None) -> bool:
+    """Null: to nobody. False if there is no such alert."""
+    actor = current_actor()
+    with write_session() as database:
+        exists = alert_writes.assign(database, alert_id, assignee, utc_now(), actor=actor)
+    _invalidate()
+    return exists
+
+
+def acknowledge_all(alert_ids: Sequence[int], by: str, comment: str) -> list[ActionResult]:
+    """The result of each alert; all changes are one transaction."""
+    actor = current_actor()
+    with write_session() as database:
+        results = bulk_actions.acknowledge_all(database, alert_ids, by, comment, utc_now(), actor=actor)
+    _invalidate()
+    return results
+
+
+def silence_all(
+    alert_ids: Sequence[int], span: timedelta, comment: str, author: str, *, all_rules: bool = False
+) -> list[ActionResult]:
+    """Silences the targets of the alerts, for their rules or for all rules. The result of each alert; all changes are
+    one transaction."""
+    actor, now = current_actor(), utc_now()
+    with write_session() as database:
+        results = bulk_actions.silence_all(
+            database, alert_ids, now + span, now, comment=comment, author=author, actor=actor, all_rules=all_rules
+        )
+    _invalidate()
+    return results
+
+
 def add_silence(scope: Patterns, rule_id: int | None, span: timedelta, comment: str, author: str) -> None:
-    now = utc_now()
-    with write_session() as session:
-        silences.add_silence(session, scope, rule_id, now, now + span, comment=comment, author=author, now=now)
+    actor, now = current_actor(), utc_now()
+    with write_session() as database:
+        silences.add_silence(
+            database, scope, rule_id, now, now + span, comment=comment, author=author, now=now, actor=actor
+        )
     _invalidate()
 
 
 def end_silence(silence_id: int) -> None:
-    with write_session() as session:
-        silences.end_silence(session, silence_id, utc_now())
+    actor = current_actor()
+    with write_session() as database:
+        silences.end_silence(database, silence_id, utc_now(), actor=actor)
     _invalidate()
 
 
 def save_rule(rule: Rule) -> None:
     """Adds a validated rule if it has no id, else replaces the stored one. Raises BuiltInRuleError."""
-    with write_session() as session:
+    actor = current_actor()
+    with write_session() as database:
         if rule.id is None:
-            stored_rules.add_rule(session, rule, utc_now())
+            stored_rules.add_rule(database, rule, utc_now(), actor=actor)
         else:
-            stored_rules.update_rule(session, rule.id, rule, utc_now())
+            stored_rules.update_rule(database, rule.id, rule, utc_now(), actor=actor)
     _invalidate()
 
 
 def delete_rule(rule_id: int) -> None:
-    with write_session() as session:
-        stored_rules.delete_rule(session, rule_id, utc_now())
+    actor = current_actor()
+    with write_session() as database:
+        stored_rules.delete_rule(database, rule_id, utc_now(), actor=actor)
     _invalidate()
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import streamlit as st
 
+from app import session
 from app.data.causes import user_name
 from app.data.connection import read_session, utc_now, write_session
 from app.data.log_search import search_slot
@@ -21,8 +22,8 @@ from health.insights.causes.rules import CauseRule, validate_rule
 @st.cache_data(ttl=2, max_entries=1, show_spinner=False)
 def cause_rules() -> list[CauseRule]:
     """All rules, the oldest first: in this order they are tried."""
-    with read_session() as session:
-        return stored_rules.list_rules(session)
+    with read_session() as database:
+        return stored_rules.list_rules(database)
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class RuleMatches:
 @st.cache_data(ttl=60, max_entries=64, show_spinner=False)
 def count_matches(rule_ids: tuple[int, ...], scope: Scope, window: Window, version: int) -> dict[int, RuleMatches]:
     """By the id of the rule; rules without matches are missing."""
-    with read_session() as session:
+    with read_session() as database:
         return {
-            rule_id: RuleMatches(*counts) for rule_id, counts in matches.count(session, rule_ids, scope, window).items()
+            rule_id: RuleMatches(*counts) for rule_id, counts in matches.count(database, rule_ids, scope, window).items()
         }
 
 
@@ -52,28 +53,30 @@ def preview(rule: CauseRule, now: datetime) -> RulePreview:
 @serve_stale
 @st.cache_resource(ttl=120, max_entries=32, show_spinner=False)
 def _preview(rule: CauseRule, now: datetime) -> RulePreview:
-    with search_slot(), read_session() as session:
-        return preview_rule(session, rule, now)
+    with search_slot(), read_session() as database:
+        return preview_rule(database, rule, now)
 
 
 def save_rule(rule: CauseRule) -> bool:
     """Adds a rule without an id, else replaces the stored one; false if that has been deleted. Raises InvalidCauseRule,
     TooManyRules, ActionRefused, Unavailable, and RuleChanged if the stored rule has another `updated_at`."""
-    by, valid = user_name(), validate_rule(rule)
+    actor, by, valid = session.current_actor(), user_name(), validate_rule(rule)
     cause_rules.clear()
-    with write_session() as session:
+    with write_session() as database:
         if rule.id is None:
-            stored_rules.add_rule(session, valid, utc_now(), by=by)
+            stored_rules.add_rule(database, valid, utc_now(), by=by, actor=actor)
             is_stored = True
         else:
-            is_stored = stored_rules.update_rule(session, rule.id, valid, utc_now(), read_at=rule.updated_at)
+            is_stored = stored_rules.update_rule(
+                database, rule.id, valid, utc_now(), actor=actor, read_at=rule.updated_at
+            )
     cause_rules.clear()
     return is_stored
 
 
 def delete_rule(rule_id: int) -> None:
     """A rule that has been deleted before is no error. Raises ActionRefused, Unavailable."""
-    user_name()
-    with write_session() as session:
-        stored_rules.delete_rule(session, rule_id, utc_now())
+    actor = session.current_actor()
+    with write_session() as database:
+        stored_rules.delete_rule(database, rule_id, utc_now(), actor=actor)
     cause_rules.clear()

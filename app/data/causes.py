@@ -40,10 +40,10 @@ def marks_version() -> tuple[int, datetime | None]:
 
 def mark_known(fingerprint: str, mark: Triage) -> None:
     """Raises InvalidTriage, UnknownCause, ActionRefused, Unavailable."""
-    by, now = user_name(), utc_now()
+    actor, by, now = session.current_actor(), user_name(), utc_now()
     valid = triage.validate_triage(mark, now)
     with write_session() as database:
-        current = triage.set_triage(database, fingerprint, valid, now, by=by)
+        current = triage.set_triage(database, fingerprint, valid, now, by=by, actor=actor)
     _clear()
     if current is None:
         raise UnknownCause("No stored job has this cause: reload the page once the stored causes are extracted again.")
@@ -51,10 +51,10 @@ def mark_known(fingerprint: str, mark: Triage) -> None:
 
 def unmark(fingerprints: Collection[str]) -> None:
     """Removes the marks of all fingerprints of a cause. One without a mark is no error. Raises ActionRefused, Unavailable."""
-    user_name()
+    actor, now = session.current_actor(), utc_now()
     with write_session() as database:
         for fingerprint in sorted(fingerprints):
-            triage.remove_triage(database, fingerprint)
+            triage.remove_triage(database, fingerprint, now, actor=actor)
     _clear()
 
 

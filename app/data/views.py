@@ -40,34 +40,34 @@ def load_view(view_id: str) -> ViewRow | None:
 
 def save_view(name: str, description: str, page: str, query: str) -> int:
     """Returns the id of the new view. Raises InvalidView, Unavailable."""
-    owner = _user()
+    owner, actor = _user(), session.current_actor()
     with write_session() as database:
-        view_id = saved_views.save_view(database, name, description, page, query, owner=owner, now=utc_now())
+        view_id = saved_views.save_view(database, name, description, page, query, owner=owner, now=utc_now(), actor=actor)
     _cached_views.clear()
     return view_id
 
 
 def describe_view(view_id: int, name: str, description: str) -> None:
     """Changes name and description. Raises InvalidView, Unavailable."""
-    user = _user_key()
+    user, actor = _user_key(), session.current_actor()
     with write_session() as database:
-        saved_views.describe_view(database, view_id, name, description, user=user, now=utc_now())
+        saved_views.describe_view(database, view_id, name, description, user=user, now=utc_now(), actor=actor)
     _cached_views.clear()
 
 
 def update_view(view_id: int, page: str, query: str) -> None:
     """Changes page and filters. Raises InvalidView, Unavailable."""
-    user = _user_key()
+    user, actor = _user_key(), session.current_actor()
     with write_session() as database:
-        saved_views.update_view(database, view_id, page, query, user=user, now=utc_now())
+        saved_views.update_view(database, view_id, page, query, user=user, now=utc_now(), actor=actor)
     _cached_views.clear()
 
 
 def delete_view(view_id: int) -> None:
     """Raises InvalidView, Unavailable."""
-    user = _user_key()
+    user, actor = _user_key(), session.current_actor()
     with write_session() as database:
-        saved_views.delete_view(database, view_id, user=user)
+        saved_views.delete_view(database, view_id, user=user, now=utc_now(), actor=actor)
     _cached_views.clear()
 
 

@@ -13,7 +13,7 @@ from health.insights.causes.identity import fingerprint
 from health.insights.causes.model import CauseClass
 from health.insights.causes.rules import CauseRule, rule_fingerprint
 from tests.api.conftest import NOW, MakeClient, TestClient
-from tests.builders import run, store_runs
+from tests.builders import ACTOR, run, store_runs
 from tests.causes import add_cause
 from tests.findings import name_cause
 
@@ -83,7 +83,7 @@ def test_a_class_of_another_version_is_unknown(failing: TestClient, engine: Engi
         at = session.scalars(select(Run.created_at).where(Run.id == 1)).one()
         add_cause(session, 10, 1, kind="weather", fingerprint=CAUSE, line=LINE, at=at)
         add_cause(session, 40, 4, kind="weather", fingerprint=None, line=LINE, at=at)
-        stored_rules.add_rule(session, CauseRule("New", "x", CauseClass.TEST), NOW, by=None)
+        stored_rules.add_rule(session, CauseRule("New", "x", CauseClass.TEST), NOW, by=None, actor=ACTOR)
         session.execute(update(StoredCauseRule).values(kind="weather"))
     failures = failing.get("/api/insights/failures").json()
     assert {item["cause_id"]: item["class"] for item in failures["items"]}[CAUSE] == "unknown"

@@ -14,7 +14,7 @@ from db.logs.log_writes import request_logs
 from db.repositories.repository_writes import record_target
 from db.saved_views import Owner, save_view
 from tests.api.conftest import NOW, TestClient
-from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
+from tests.builders import ACTOR, NOON, add_repository, job, run, store_jobs, store_runs
 from tests.completeness_rows import DAY, add, backfill, mark_complete, run_gap
 
 REFUSED = "GitHub refuses it (403): Resource not accessible"
@@ -198,8 +198,10 @@ def test_series_and_groups_name_them_too(client: TestClient, engine: Engine, pat
 def test_saved_views_are_listed_with_their_links(client: TestClient, engine: Engine) -> None:
     assert client.get("/api/views").json() == {"items": []}
     with write_scope(engine) as session:
-        save_view(session, "Web", "", "runs", "repo=acme%2Fweb", owner=Owner("k", "ann@example.com"), now=NOON)
-        save_view(session, "All", "everything", "", "", owner=None, now=NOON)
+        save_view(
+            session, "Web", "", "runs", "repo=acme%2Fweb", owner=Owner("k", "ann@example.com"), now=NOON, actor=ACTOR
+        )
+        save_view(session, "All", "everything", "", "", owner=None, now=NOON, actor=ACTOR)
     answer = client.get("/api/views")
     every, web = answer.json()["items"]
     assert (every["link"], web["link"]) == (f"./?saved={every['id']}", f"runs?repo=acme%2Fweb&saved={web['id']}")

@@ -32,7 +32,7 @@ from health.alerts.storage.stored_rules import add_rule, list_rules
 from tests.app.conftest import Open
 from tests.app.reading import everything, html, table
 from tests.app.seeding import Seeded, add_repository, heartbeat, run, store
-from tests.builders import roll_up
+from tests.builders import ACTOR, roll_up
 
 HOSTILE = "<script>x</script> **b** :red[r]"
 
@@ -157,7 +157,7 @@ def test_rule_is_replayed_before_it_is_saved(fired: Seeded, open_page: Open) -> 
 def test_rule_is_edited_in_units_of_the_form_and_deleted(fired: Seeded, open_page: Open) -> None:
     with write_scope(fired.engine) as session:
         rule = validate_rule(Rule("Queues", RuleKind.QUEUE_TIME, 600, scope=Patterns(repos=("acme/*",))))
-        rule_id = add_rule(session, rule, fired.now)
+        rule_id = add_rule(session, rule, fired.now, actor=ACTOR)
     page = open_page("alerts", show="rules", rule=rule_id)
     tag = f"{rule_id}-queue_time"
     assert page.number_input(key=f"rule-open-{tag}").value == 10
@@ -359,7 +359,17 @@ def test_firing_alerts_have_the_colour_of_their_severity(
 def test_silenced_alerts_remain_on_the_page(fired: Seeded, open_page: Open) -> None:
     with write_scope(fired.engine) as session:
         ends = fired.now + timedelta(hours=5)
-        add_silence(session, Patterns(("*",)), None, fired.now, ends, comment=HOSTILE, author=HOSTILE, now=fired.now)
+        add_silence(
+            session,
+            Patterns(("*",)),
+            None,
+            fired.now,
+            ends,
+            comment=HOSTILE,
+            author=HOSTILE,
+            now=fired.now,
+            actor=ACTOR,
+        )
     page = open_page("alerts")
     assert "acme/web · CI is failing on main" in everything(page)
     assert "Silenced" in everything(page)

@@ -28,6 +28,7 @@ from health.insights.causes.stored_rules import add_rule, list_rules, mark_appli
 from tests.app.conftest import Open
 from tests.app.reading import everything, html, markdown, table
 from tests.app.seeding import SECRET_LINE, Seeded, heartbeat
+from tests.builders import ACTOR
 from tests.causes import add_cause
 
 
@@ -44,7 +45,7 @@ def with_logs(seeded: Seeded) -> Seeded:
 def add(seeded: Seeded, name: str, pattern: str = "x", **values: Any) -> int:
     with write_scope(seeded.engine) as session:
         rule = CauseRule(name, pattern, CauseClass.INFRASTRUCTURE, **values)
-        return add_rule(session, rule, seeded.now, by="alice <b>")
+        return add_rule(session, rule, seeded.now, by="alice <b>", actor=ACTOR)
 
 
 def stored(seeded: Seeded) -> list[CauseRule]:
@@ -226,7 +227,7 @@ def test_a_change_of_another_user_does_not_replace_what_is_entered(with_logs: Se
     page.text_input(key=field(page, "pattern")).set_value("registry").run()
     with write_scope(with_logs.engine) as session:
         other = CauseRule("Other <b>", "elsewhere", CauseClass.LINT)
-        assert stored_rules.update_rule(session, rule_id, other, with_logs.now + timedelta(seconds=1))
+        assert stored_rules.update_rule(session, rule_id, other, with_logs.now + timedelta(seconds=1), actor=ACTOR)
     st.cache_data.clear()
     page.text_input(key=field(page, "name")).set_value("Mine").run()
     assert page.text_input(key=field(page, "pattern")).value == "registry"

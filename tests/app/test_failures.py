@@ -27,6 +27,7 @@ from health.insights.causes.triage import Triage, set_triage
 from tests.app.conftest import Open
 from tests.app.reading import charts, everything, html, markdown, table
 from tests.app.seeding import Seeded, run, store
+from tests.builders import ACTOR
 from tests.causes import store_causes
 from tests.programs import ROOT
 
@@ -58,7 +59,7 @@ def failed(seeded: Seeded) -> Seeded:
             subject="src/<b>.js returns", message="expected", line=LIST, line_number=12, source="log",
             fingerprint=fingerprint(LIST), created_at=seeded.now,
         ))  # fmt: skip
-        set_triage(session, fingerprint(LOST) or "", Triage(ticket="OPS-12"), seeded.now, by=None)
+        set_triage(session, fingerprint(LOST) or "", Triage(ticket="OPS-12"), seeded.now, by=None, actor=ACTOR)
     return seeded
 
 

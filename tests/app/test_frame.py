@@ -24,6 +24,7 @@ from health.metrics.definitions.episodes import BranchStatus, WorkflowStatus
 from tests.app.conftest import Open
 from tests.app.reading import html, markdown
 from tests.app.seeding import HOSTILE, RERUN, SECRET_LINE, Seeded, heartbeat
+from tests.builders import ACTOR
 
 SUBJECTS = {
     ("", ()): "Overview",
@@ -178,7 +179,7 @@ def test_kiosk_mode_rotates_between_saved_views(seeded: Seeded, open_page: Open)
     queries = ("repo=acme%2Fapi&period=7d", "repo=acme%2Fweb&branch=main&dates=2026-01-01..2099", "sort=jobs.runs")
     with write_scope(seeded.engine) as session:
         first, second, third = (
-            save_view(session, f"Team {number} <b>", "", page, query, owner=None, now=seeded.now)
+            save_view(session, f"Team {number} <b>", "", page, query, owner=None, now=seeded.now, actor=ACTOR)
             for number, (page, query) in enumerate(zip(("", "failures", "cost"), queries, strict=True))
         )
     screen = _wall(open_page(wall=1, view=[second, first, 999]))
@@ -207,7 +208,10 @@ def test_kiosk_mode_of_a_saved_view_has_its_workflow_and_no_all_clear_without_it
 ) -> None:
     views = {"one": ("workflow", "id=10"), "gone": ("", "repo=acme%2Fgone"), "none": ("workflow", "id=99")}
     with write_scope(seeded.engine) as session:
-        ids = {name: save_view(session, name, "", *view, owner=None, now=seeded.now) for name, view in views.items()}
+        ids = {
+            name: save_view(session, name, "", *view, owner=None, now=seeded.now, actor=ACTOR)
+            for name, view in views.items()
+        }
     screen = _wall(open_page(wall=1, view=ids["one"]))
     assert set(re.findall(r'<a class="ph-field [^>]*href="([^"]*)"', screen)) == {"workflow?id=10"}
     for name, text in (("gone", "acme/gone is not monitored."), ("none", "Workflow 99 not found.")):

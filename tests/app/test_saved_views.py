@@ -13,6 +13,7 @@ from db.saved_views import Owner, ViewRow, list_views, save_view
 from tests.app.conftest import Open
 from tests.app.reading import everything, html
 from tests.app.seeding import HOSTILE, Seeded
+from tests.builders import ACTOR
 
 
 def stored(seeded: Seeded) -> list[ViewRow]:
@@ -29,7 +30,7 @@ def add(seeded: Seeded, name: str, page: str = "", query: str = "", owner: Owner
 
 def add_elsewhere(seeded: Seeded, name: str, page: str = "", query: str = "", owner: Owner | None = None) -> int:
     with write_scope(seeded.engine) as session:
-        return save_view(session, name, "", page, query, owner=owner, now=seeded.now)
+        return save_view(session, name, "", page, query, owner=owner, now=seeded.now, actor=ACTOR)
 
 
 def open_menu(page: AppTest) -> AppTest:

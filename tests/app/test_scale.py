@@ -22,6 +22,7 @@ from tests.app.conftest import Open
 from tests.app.crowd import crowd, fail_differently
 from tests.app.reading import html, markdown, octets, table
 from tests.app.seeding import add_repository, heartbeat, run, store
+from tests.builders import ACTOR
 from tests.kept import Kept
 
 
@@ -78,9 +79,9 @@ def test_rules_and_silences_are_listed_page_by_page(
     open_at = RULE_TYPES[RuleKind.FAILURE_RATE].default_threshold
     with write_scope(empty) as session:
         for number in range(60):
-            add_rule(session, Rule(f"Rule {number}", RuleKind.FAILURE_RATE, open_at), moment)
+            add_rule(session, Rule(f"Rule {number}", RuleKind.FAILURE_RATE, open_at), moment, actor=ACTOR)
             add_silence(session, Patterns((f"acme/service-{number}",)), None, moment, moment + timedelta(days=1),
-                        comment="maintenance", author="alice", now=moment)  # fmt: skip
+                        comment="maintenance", author="alice", now=moment, actor=ACTOR)  # fmt: skip
     heartbeat(empty, moment, channels=["slack"])
     page = open_page("alerts", show=show)
     assert f"1 to 25 of {61 if show == 'rules' else 60} {what}" in markdown(page)

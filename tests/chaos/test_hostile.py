@@ -15,6 +15,7 @@ from db.models import JobLog, WorkflowSchedule
 from demo.world.world import utc_now
 from health.alerts.rules.rules import Rule, validate_rule
 from health.alerts.storage.stored_rules import add_rule
+from tests.builders import ACTOR
 from tests.chaos.account import FULL, on
 from tests.chaos.scene import REPO, Scene, scene, until
 
@@ -83,7 +84,7 @@ def most_memory(pid: int) -> int:
 @on("postgresql")
 def test_what_was_written_to_do_harm_does_none(engine: Engine, database_url: str, tmp_path: Path) -> None:
     with write_scope(engine) as session:
-        add_rule(session, validate_rule(Rule("missing", RuleKind.MISSING_RUN, 604_800)), utc_now())
+        add_rule(session, validate_rule(Rule("missing", RuleKind.MISSING_RUN, 604_800)), utc_now(), actor=ACTOR)
     with scene(engine, database_url, tmp_path) as made, made.api() as api:
         write_files(made)
         collector = made.start("collector", "collector", COLLECT_LOGS="failed")

@@ -16,7 +16,7 @@ from health.alerts.notifications.delivery import Dispatcher
 from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
 from health.alerts.storage.stored_rules import add_rule
-from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
+from tests.builders import ACTOR, NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.collector.conftest import Clock
 
 MANY = 9
@@ -38,7 +38,7 @@ class Station:
 
     def rule(self, kind: RuleKind, open_at: float, **more: Any) -> int:
         with write_scope(self.engine) as session:
-            return add_rule(session, validate_rule(Rule("mine", kind, open_at, **more)), self.clock())
+            return add_rule(session, validate_rule(Rule("mine", kind, open_at, **more)), self.clock(), actor=ACTOR)
 
     def ends(self, workflow: int, *conclusions: str, **more: Any) -> int:
         """Runs of a workflow that end now, a second apart; the id of the last."""

@@ -19,11 +19,11 @@ from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.rules.transitions import GROUP_THRESHOLD
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
-from health.alerts.storage.alert_writes import acknowledge
+from health.alerts.storage.alert_writes import acknowledge, unacknowledge
 from health.alerts.storage.silences import add_silence, end_silence
 from health.alerts.storage.stored_rules import add_rule, delete_rule, update_rule
 from health.insights.causes.triage import Triage, set_triage
-from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
+from tests.builders import ACTOR, NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.collector.conftest import Clock
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -40,7 +40,7 @@ class Station:
 
     def rule(self, kind: RuleKind, open_at: float, **more: Any) -> int:
         with write_scope(self.engine) as session:
-            return add_rule(session, validate_rule(Rule("mine", kind, open_at, **more)), self.clock())
+            return add_rule(session, validate_rule(Rule("mine", kind, open_at, **more)), self.clock(), actor=ACTOR)
 
     def write(self, work: Callable[[Session], Any]) -> Any:
         with write_scope(self.engine) as session:
@@ -91,10 +91,14 @@ def test_who_acknowledged_hears_no_repeats_but_the_recovery(engine: Engine, stat
     station.clock.forward(minutes=30)
     assert station.told() == []
     mine = next(alert for alert in station.alerts() if alert.rule_name == "mine")
-    assert station.write(lambda session: acknowledge(session, mine.id, "ann", "on it", station.clock()))
+    assert station.write(lambda session: acknowledge(session, mine.id, "ann", "on it", station.clock(), actor=ACTOR))
     station.clock.forward(hours=5)
     assert station.told() == []
-    store_runs(engine, run(9, minutes=400))
+    assert station.write(lambda session: unacknowledge(session, mine.id, station.clock(), actor=ACTOR))
+    assert station.told() == [("slack", "repeat", STILL)]
+    station.clock.forward(minutes=30)
+    assert station.told() == []
+    store_runs(engine, run(9, minutes=460))
     assert [reason for _, reason, _ in station.told()] == ["resolved"] * 3
 
 
@@ -103,7 +107,7 @@ def test_a_silence_says_nothing_and_what_fires_on_is_told_at_its_end(engine: Eng
         now = station.clock()
         ends = now + timedelta(hours=hours)
         scope = Patterns(("acme/*",), (), ("main",))
-        return add_silence(session, scope, None, now, ends, comment="", author="ann", now=now)
+        return add_silence(session, scope, None, now, ends, comment="", author="ann", now=now, actor=ACTOR)
 
     station.write(lambda session: silence(session, 2))
     broken(engine)
@@ -115,7 +119,7 @@ def test_a_silence_says_nothing_and_what_fires_on_is_told_at_its_end(engine: Eng
     number = station.write(lambda session: silence(session, 9))
     station.clock.forward(hours=1)
     assert station.told() == []
-    station.write(lambda session: end_silence(session, number, station.clock()))
+    station.write(lambda session: end_silence(session, number, station.clock(), actor=ACTOR))
     assert station.slack() == [("repeat", STILL)]
     station.write(lambda session: silence(session, 1))
     store_runs(engine, run(9, minutes=400))
@@ -128,7 +132,7 @@ def test_nobody_is_told_of_the_end_of_what_nobody_was_told_of(engine: Engine, st
     now = station.clock()
     station.write(
         lambda session: add_silence(
-            session, Patterns(("*",)), None, now, now + timedelta(hours=1), comment="", author="a", now=now
+            session, Patterns(("*",)), None, now, now + timedelta(hours=1), comment="", author="a", now=now, actor=ACTOR
         )
     )
     broken(engine)
@@ -172,7 +176,7 @@ def test_one_cause_in_two_places_is_one_message_that_names_it(engine: Engine, st
         store_jobs(engine, run_id, job(run_id, conclusion="failure"), attempts=(attempt(1, "failure"),))
         log = LogRecord(run_id, run_id, LogState.STORED, "x", 1, False, 1, ("x",), "no space left on device", "f1")
         station.write(lambda session, log=log: store_log(session, 1, log, NOON))
-    station.write(lambda session: set_triage(session, "f1", Triage("OPS-1", "ann"), NOON, by=None))
+    station.write(lambda session: set_triage(session, "f1", Triage("OPS-1", "ann"), NOON, by=None, actor=ACTOR))
     ((reason, headline),) = station.slack()
     assert (reason, headline) == ("first", "2 alerts firing: ALERT_THRESHOLD")
     with Session(engine) as session:
@@ -187,11 +191,11 @@ def test_a_rule_that_no_longer_covers_a_place_closes_its_alert_quietly(engine: E
     broken(engine)
     station.told()
     elsewhere = validate_rule(Rule("mine", RuleKind.CONSECUTIVE_FAILURES, 2, scope=Patterns(repos=("beta/*",))))
-    station.write(lambda session: update_rule(session, rule_id, elsewhere, station.clock()))
+    station.write(lambda session: update_rule(session, rule_id, elsewhere, station.clock(), actor=ACTOR))
     assert station.told() == []
     states = {alert.rule_name: (alert.state, alert.detail.reason) for alert in station.alerts()}
     assert states == {"ALERT_THRESHOLD": ("firing", None), "mine": ("resolved", "the rule changed")}
-    station.write(lambda session: delete_rule(session, rule_id, station.clock()))
+    station.write(lambda session: delete_rule(session, rule_id, station.clock(), actor=ACTOR))
     assert station.told() == []
 
 
@@ -322,7 +326,9 @@ def test_of_what_was_told_together_the_end_is_told_though_one_is_silenced(engine
     assert [reason for reason, _ in station.slack()] == ["first"]
     now, scope = clock(), Patterns((), ("W0",), ())
     ends = now + timedelta(hours=2)
-    station.write(lambda session: add_silence(session, scope, None, now, ends, comment="", author="ann", now=now))
+    station.write(
+        lambda session: add_silence(session, scope, None, now, ends, comment="", author="ann", now=now, actor=ACTOR)
+    )
     for k in range(1, GROUP_THRESHOLD + 1):
         store_runs(engine, run(80 + k, minutes=10, workflow_id=50 + k, workflow_name=f"W{k}"))
     assert station.slack() == [("resolved", f"{GROUP_THRESHOLD} alerts resolved: ALERT_THRESHOLD")]

@@ -16,7 +16,7 @@ from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
 from health.alerts.storage.stored_rules import add_rule
-from tests.builders import add_repository, run, store_runs
+from tests.builders import ACTOR, add_repository, run, store_runs
 from tests.collector.conftest import Clock
 
 MAIN = Patterns(branches=("main",))
@@ -43,7 +43,7 @@ def fired(engine: Engine, clock: Clock) -> dict[str, AlertRow]:
     """By the name of the rule; the replays of the same rules are asked, too, and must agree."""
     with write_scope(engine) as session:
         for rule in RULES:
-            add_rule(session, validate_rule(rule), clock())
+            add_rule(session, validate_rule(rule), clock(), actor=ACTOR)
     Evaluator(engine, parse_threshold("20%"), ["slack"], "http://dash", clock).run()
     with Session(engine) as session:
         found = {each.rule_name or "": each for each in list_alerts(session)}
@@ -82,7 +82,7 @@ def test_an_alert_about_main_does_not_end_with_a_forks_success(engine: Engine, c
     clock.forward(hours=2)
     with write_scope(engine) as session:
         rule = Rule("row on main", RuleKind.CONSECUTIVE_FAILURES, 3, scope=MAIN)
-        add_rule(session, validate_rule(rule), clock())
+        add_rule(session, validate_rule(rule), clock(), actor=ACTOR)
     evaluator = Evaluator(engine, parse_threshold("99"), ["slack"], "http://dash", clock)
     store_runs(engine, *(run(n, minutes=n, conclusion="failure") for n in (1, 2, 3)))
     evaluator.run()
@@ -113,7 +113,7 @@ def test_the_window_does_not_matter(engine: Engine, clock: Clock) -> None:
     store_runs(engine, *(fork(100 + n, -60 * n, conclusion="failure") for n in range(1, 60)))
     with write_scope(engine) as session:
         rule = Rule("week", RuleKind.FAILURE_RATE, 0.01, window_seconds=timedelta(days=7).total_seconds())
-        add_rule(session, validate_rule(rule), clock())
+        add_rule(session, validate_rule(rule), clock(), actor=ACTOR)
     Evaluator(engine, parse_threshold("99"), [], "http://dash", clock).run()
     with Session(engine) as session:
         assert list_alerts(session) == []

@@ -23,6 +23,7 @@ from db.models import JobCause, JobLog
 from health.insights.causes.model import CauseClass
 from health.insights.causes.rules import CauseRule
 from health.insights.causes.stored_rules import add_rule
+from tests.builders import ACTOR
 from tests.collector.conftest import REPO, GitHub, jobs_of
 from tests.collector.recordings import Recordings
 from tests.collector.syncing import fetch_logs, make_client, sync
@@ -343,7 +344,7 @@ def test_an_own_rule_names_the_cause_of_a_new_log(
 ) -> None:
     with write_scope(engine) as session:
         rule = CauseRule("No quota", "it is", CauseClass.RESOURCES, jobs=("a*",))
-        rule_id = add_rule(session, rule, github.clock(), by=None)
+        rule_id = add_rule(session, rule, github.clock(), by=None, actor=ACTOR)
     run = add_run(engine, github, "a", "b")
     fetch_logs(engine, github.url, clock=github.clock)
     with session_scope(engine) as session:

@@ -16,7 +16,7 @@ from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel
 from health.alerts.rules.targets import Patterns
 from health.insights.causes.triage import Triage, set_triage
-from tests.builders import NOON, attempt, job, run, store_jobs, store_runs
+from tests.builders import ACTOR, NOON, attempt, job, run, store_jobs, store_runs
 from tests.collector.conftest import Clock
 from tests.collector.station import Station
 from tests.notify.servers import Mail, mail_server
@@ -123,7 +123,7 @@ def test_a_known_cause(room: Room) -> None:
     until = room.clock() + timedelta(days=2)
     mark = Triage("https://x.example/browse/OPS-1?a=1&b=2", "<b>ann</b> & *co*", "moved\n<!channel>", until)
     with write_scope(room.engine) as session:
-        assert set_triage(session, "f3", mark, room.clock(), by="ann") == "f3"
+        assert set_triage(session, "f3", mark, room.clock(), by="ann", actor=ACTOR) == "f3"
     assert room.station.run() == 3
     assert room.read()["Cause"] == (
         "known: https://x.example/browse/OPS-1?a=1&b=2 (<b>ann</b> & *co*), until 2026-11-20 13:00:00 UTC: "

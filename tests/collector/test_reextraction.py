@@ -26,7 +26,7 @@ from health.insights.causes.rule_application import RuleApplication
 from health.insights.causes.rules import CauseRule
 from health.insights.causes.stored_rules import add_rule, delete_rule
 from health.retention import prune_logs
-from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
+from tests.builders import ACTOR, NOON, add_repository, job, run, store_jobs, store_runs
 
 STEP, END = "##[group]Run pytest", "##[error]Process completed with exit code 1."
 FAILED = "FAILED tests/test_cart.py::test_{} - AssertionError: total"
@@ -147,7 +147,7 @@ def test_a_cause_that_a_rule_replaced_returns_with_the_end_of_the_rule(filled: E
     rule = CauseRule("Mine", "test_b|Badge", CauseClass.LINT, is_expression=True)
     rules = RuleApplication(filled, lambda: NOON, delay=0)
     with write_scope(filled) as session:
-        rule_id = add_rule(session, rule, NOON, by=None)
+        rule_id = add_rule(session, rule, NOON, by=None, actor=ACTOR)
     assert rules.run(seconds=30) == 3
     replaced = [("lint", "Mine", 4, "rule"), BOTH[0]]
     for _ in range(2):
@@ -157,7 +157,7 @@ def test_a_cause_that_a_rule_replaced_returns_with_the_end_of_the_rule(filled: E
             session.execute(update(JobLog).values(cause_version=CAUSE_VERSION - 1))
         assert extract(filled) == 3
     with write_scope(filled) as session:
-        delete_rule(session, rule_id, NOON)
+        delete_rule(session, rule_id, NOON, actor=ACTOR)
     assert rules.run(seconds=30) == 3
     assert extract(filled) == 2
     assert [causes(filled, 1), causes(filled, 2), sorted(causes(filled, 3))] == [*before[:2], sorted(before[2])]

@@ -20,6 +20,7 @@ from health.alerts.evaluation import Evaluator
 from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
 from health.alerts.storage.stored_rules import add_rule
+from tests.builders import ACTOR
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import sync
 
@@ -98,7 +99,9 @@ class Night:
 
     def want(self) -> None:
         with write_scope(self.engine) as session:
-            add_rule(session, validate_rule(Rule("nights", RuleKind.MISSING_RUN, 3600)), self.github.clock())
+            add_rule(
+                session, validate_rule(Rule("nights", RuleKind.MISSING_RUN, 3600)), self.github.clock(), actor=ACTOR
+            )
 
     def look(self) -> list[AlertRow]:
         assert sync(self.engine, self.github.url, (REPO,), clock=self.github.clock).is_complete

@@ -28,7 +28,7 @@ from health.alerts.storage.alert_queries import AlertRow, list_alerts
 from health.alerts.storage.stored_rules import add_rule
 from health.metrics.branch_status import failing_streaks, workflow_statuses
 from health.metrics.definitions.episodes import WorkflowStatus
-from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
+from tests.builders import ACTOR, NOON, REPO, WORKFLOW, add_repository, run, store_runs
 from tests.collector.conftest import REPO as NAME
 from tests.collector.conftest import GitHub
 from tests.collector.servers import Asked, Reply, StandIn, as_json
@@ -240,7 +240,7 @@ def test_rules_about_one_workflow_leave_inactive_ones_out(engine: Engine, github
     ]
     with write_scope(engine) as session:
         for rule in rules:
-            add_rule(session, validate_rule(rule), github.clock())
+            add_rule(session, validate_rule(rule), github.clock(), actor=ACTOR)
     evaluator = Evaluator(engine, parse_threshold("3"), [], "http://dash", github.clock)
     evaluator.run()
     evaluator.run()

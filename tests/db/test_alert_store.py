@@ -39,7 +39,7 @@ from health.alerts.storage.stored_rules import (
     sync_built_in_rule,
     update_rule,
 )
-from tests.builders import NOON, add_repository, run, store_runs
+from tests.builders import ACTOR, NOON, add_repository, run, store_runs
 
 HOUR = timedelta(hours=1)
 RULE = validate_rule(
@@ -57,7 +57,7 @@ def opened(session: Session, number: int, *, rule_id: int | None = None, branch:
 
 def test_a_rule_comes_back_as_it_was_stored(engine: Engine) -> None:
     with write_scope(engine) as session:
-        rule_id = add_rule(session, RULE, NOON)
+        rule_id = add_rule(session, RULE, NOON, actor=ACTOR)
         first, second = list_rules(session)
     assert (first.built_in, first.name, first.open_at) == (True, "ALERT_THRESHOLD", 3.0)
     assert second == Rule(**{**vars(RULE), "id": rule_id, "updated_at": NOON})
@@ -67,25 +67,27 @@ def test_the_built_in_rule_follows_its_setting_and_keeps_what_else_was_set(engin
     with write_scope(engine) as session:
         kept = sync_built_in_rule(session, built_in(parse_threshold("3")), NOON)
         (rule,) = list_rules(session)
-        assert update_rule(session, kept, Rule(**{**vars(rule), "channels": ("email",), "enabled": False}), NOON)
+        assert update_rule(
+            session, kept, Rule(**{**vars(rule), "channels": ("email",), "enabled": False}), NOON, actor=ACTOR
+        )
         assert sync_built_in_rule(session, built_in(parse_threshold("20%")), NOON) == kept
         (rule,) = list_rules(session)
         assert (rule.kind, rule.open_at, rule.per) == (RuleKind.FAILURE_RATE, 0.2, "repository")
         assert (rule.channels, rule.enabled) == (("email",), False)
         with pytest.raises(BuiltInRuleError, match="open_at: ALERT_THRESHOLD sets these fields of the built-in rule"):
-            update_rule(session, kept, Rule(**{**vars(rule), "open_at": 0.5}), NOON)
+            update_rule(session, kept, Rule(**{**vars(rule), "open_at": 0.5}), NOON, actor=ACTOR)
         with pytest.raises(BuiltInRuleError, match="cannot be deleted"):
-            delete_rule(session, kept, NOON)
+            delete_rule(session, kept, NOON, actor=ACTOR)
 
 
 def test_a_deleted_rule_leaves_its_alerts_as_history(engine: Engine) -> None:
     add_repository(engine)
     with write_scope(engine) as session:
-        rule_id = add_rule(session, RULE, NOON)
+        rule_id = add_rule(session, RULE, NOON, actor=ACTOR)
         alert_id = opened(session, 1, rule_id=rule_id)
-        add_silence(session, Patterns(), rule_id, NOON, NOON + HOUR, comment="", author="ann", now=NOON)
-        assert delete_rule(session, rule_id, NOON + HOUR)
-        assert not delete_rule(session, rule_id, NOON + HOUR)
+        add_silence(session, Patterns(), rule_id, NOON, NOON + HOUR, comment="", author="ann", now=NOON, actor=ACTOR)
+        assert delete_rule(session, rule_id, NOON + HOUR, actor=ACTOR)
+        assert not delete_rule(session, rule_id, NOON + HOUR, actor=ACTOR)
     with Session(engine) as session:
         alert = get_alert(session, alert_id, NOON)
         assert alert is not None
@@ -97,11 +99,11 @@ def test_an_alert_shows_the_state_that_holds_now(engine: Engine) -> None:
     add_repository(engine)
     with write_scope(engine) as session:
         first, second, third = (opened(session, number) for number in range(3))
-        assert acknowledge(session, first, "ann", "on it", NOON)
+        assert acknowledge(session, first, "ann", "on it", NOON, actor=ACTOR)
         silence = Patterns(("acme/web",), ("CI",), ("main",))
-        add_silence(session, silence, None, NOON, NOON + HOUR, comment="deploy", author="bob", now=NOON)
+        add_silence(session, silence, None, NOON, NOON + HOUR, comment="deploy", author="bob", now=NOON, actor=ACTOR)
         resolve_alert(session, third, AlertDetail(), NOON)
-        assert not acknowledge(session, third, "ann", "", NOON)
+        assert not acknowledge(session, third, "ann", "", NOON, actor=ACTOR)
     with Session(engine) as session:
 
         def states(now: timedelta) -> list[tuple[int, str]]:
@@ -122,16 +124,18 @@ def test_a_silence_that_is_ended_leaves_the_moment_at_which_it_did(engine: Engin
     with write_scope(engine) as session:
         alert_id = opened(session, 1)
         silence_id = add_silence(
-            session, Patterns(("ACME/*",)), None, NOON, NOON + HOUR, comment="c", author="a", now=NOON
+            session, Patterns(("ACME/*",)), None, NOON, NOON + HOUR, comment="c", author="a", now=NOON, actor=ACTOR
         )
         other = Patterns(("acme/other",))
-        pending = add_silence(session, other, None, NOON + HOUR, NOON + 2 * HOUR, comment="", author="", now=NOON)
+        pending = add_silence(
+            session, other, None, NOON + HOUR, NOON + 2 * HOUR, comment="", author="", now=NOON, actor=ACTOR
+        )
     minute = NOON + timedelta(minutes=1)
     with write_scope(engine) as session:
-        assert end_silence(session, silence_id, minute)
-        assert not end_silence(session, silence_id, minute)
-        assert not end_silence(session, 12345, minute)
-        assert end_silence(session, pending, minute)
+        assert end_silence(session, silence_id, minute, actor=ACTOR)
+        assert not end_silence(session, silence_id, minute, actor=ACTOR)
+        assert not end_silence(session, 12345, minute, actor=ACTOR)
+        assert end_silence(session, pending, minute, actor=ACTOR)
         alert = get_alert(session, alert_id, minute)
         assert alert is not None
         assert (alert.state, alert.silenced_until) == ("firing", minute)
@@ -229,7 +233,7 @@ def test_alerts_are_filtered_by_assignee_and_counted_by_state(engine: Engine) ->
         ids = [opened(session, number) for number in range(4)]
         for alert_id, name in zip(ids, ("Ann", "ann", "bob"), strict=False):
             session.execute(update(Alert).where(Alert.id == alert_id).values(assignee=name, assigned_at=NOON))
-        acknowledge(session, ids[0], "ann", "", NOON)
+        acknowledge(session, ids[0], "ann", "", NOON, actor=ACTOR)
         resolve_alert(session, ids[3], AlertDetail(), NOON)
     with Session(engine) as session:
         for names, expected in (

@@ -14,7 +14,7 @@ from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import AlertScope, acknowledge, open_alert
 from health.insights.causes.triage import Triage, set_triage
 from health.insights.runner_shortage import find_shortage
-from tests.builders import NOON, REPO, WORKFLOW, add_repository, job, run, store_jobs, store_runs
+from tests.builders import ACTOR, NOON, REPO, WORKFLOW, add_repository, job, run, store_jobs, store_runs
 from tests.findings import name_cause
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -80,7 +80,7 @@ def test_what_somebody_acknowledged_says_so_and_stands_last(engine: Engine) -> N
         opened = open_alert(
             session, AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES), "3", AlertDetail(failures=3), NOON
         )
-        acknowledge(session, opened, "ann", "reverting <#12>", NOON)
+        acknowledge(session, opened, "ann", "reverting <#12>", NOON, actor=ACTOR)
     nightly, ci = needs(engine)
     assert nightly.acknowledged is None
     assert ci.acknowledged is not None
@@ -147,7 +147,7 @@ def test_a_broken_branch_names_the_mark_of_its_cause(engine: Engine) -> None:
     assert [item.known for item in needs(engine)] == [None, None]
     with write_scope(engine) as session:
         for cause, until in (("a" * 24, None), ("b" * 24, NOON + HOUR), ("c" * 24, NOON)):
-            set_triage(session, cause, Triage("OPS-1", "ann", None, until), NOON, by=None)
+            set_triage(session, cause, Triage("OPS-1", "ann", None, until), NOON, by=None, actor=ACTOR)
     known = {item.workflow: item.known for item in needs(engine)}
     assert known[NIGHTLY.name] is None
     named = known[WORKFLOW.name]

@@ -168,7 +168,7 @@ def test_events_are_filtered_and_paged_newest_first(engine: Engine) -> None:
         return [(row.after or {})["n"] for row in events(engine, **filters)]
 
     assert numbers_of(subject_kinds=("team", "silence")) == [7, 6]
-    assert numbers_of(subject_kinds=("alert_rule",), subject_id="30") == []
+    assert numbers_of(subject_kinds=("alert_rule",), subject_ids=("30",)) == []
     assert numbers_of(actors=("deploy", "anonymous")) == [7, 5]
     assert numbers_of(actions=("created",)) == [5]
     assert numbers_of(origins=("command",)) == [6]

@@ -15,7 +15,7 @@ from health.insights.causes.preview import preview_rule
 from health.insights.causes.rules import MAX_RULES, CauseRule, rule_fingerprint
 from health.insights.causes.triage import InvalidTriage, Triage, known_causes, validate_triage
 from health.log_search.index import index_logs
-from tests.builders import NOON
+from tests.builders import ACTOR, NOON
 from tests.failed_logs import REGISTRY, fill
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -46,7 +46,7 @@ def test_a_preview_has_the_limits_of_the_rule(engine: Engine) -> None:
     fill(engine)
     with write_scope(engine) as session:
         older = stored_rules.add_rule(
-            session, replace(RULE, repositories=("acme/api",), kind=CauseClass.DEPENDENCY), NOON, by="ann"
+            session, replace(RULE, repositories=("acme/api",), kind=CauseClass.DEPENDENCY), NOON, by="ann", actor=ACTOR
         )
         session.execute(update(JobCause).where(JobCause.job_id == 20).values(kind="compile"))
     with session_scope(engine) as session:
@@ -70,8 +70,8 @@ def test_a_preview_has_the_limits_of_the_rule(engine: Engine) -> None:
 
 def test_rules_are_stored_in_the_order_in_which_they_are_tried(engine: Engine) -> None:
     with write_scope(engine) as session:
-        first = stored_rules.add_rule(session, replace(RULE, jobs=("a", "b")), NOON, by="ann")
-        second = stored_rules.add_rule(session, replace(RULE, name="A"), NOON, by=None)
+        first = stored_rules.add_rule(session, replace(RULE, jobs=("a", "b")), NOON, by="ann", actor=ACTOR)
+        second = stored_rules.add_rule(session, replace(RULE, name="A"), NOON, by=None, actor=ACTOR)
         stored_rules.mark_applied(session, stored_rules.list_rules(session)[0], NOON)
     with session_scope(engine) as session:
         listed = stored_rules.list_rules(session)
@@ -85,15 +85,15 @@ def test_rules_are_stored_in_the_order_in_which_they_are_tried(engine: Engine) -
     with write_scope(engine) as session:
         before = stored_rules.get_rule(session, first)
         assert before is not None
-        assert stored_rules.update_rule(session, first, replace(RULE, enabled=False), later)
-        assert not stored_rules.update_rule(session, 999, RULE, later)
+        assert stored_rules.update_rule(session, first, replace(RULE, enabled=False), later, actor=ACTOR)
+        assert not stored_rules.update_rule(session, 999, RULE, later, actor=ACTOR)
         # What was changed while it was being applied is applied again.
         stored_rules.mark_applied(session, before, later)
         assert [rule.id for rule in stored_rules.unapplied_rules(session)] == [first, second]
     with write_scope(engine) as session:
         session.add(CauseTriage(fingerprint=rule_fingerprint(first), created_at=NOON, updated_at=NOON))
-        assert stored_rules.delete_rule(session, first, later)
-        assert not stored_rules.delete_rule(session, first, later)
+        assert stored_rules.delete_rule(session, first, later, actor=ACTOR)
+        assert not stored_rules.delete_rule(session, first, later, actor=ACTOR)
         assert stored_rules.get_rule(session, first) is None
         assert known_causes(session, None, later) == {}
         deleted = stored_rules.unapplied_rules(session)[0]
@@ -106,11 +106,11 @@ def test_rules_are_stored_in_the_order_in_which_they_are_tried(engine: Engine) -
 def test_the_number_of_rules_is_limited(engine: Engine) -> None:
     with write_scope(engine) as session:
         for _ in range(MAX_RULES):
-            stored_rules.add_rule(session, RULE, NOON, by=None)
+            stored_rules.add_rule(session, RULE, NOON, by=None, actor=ACTOR)
         with pytest.raises(stored_rules.TooManyRules, match="delete one first"):
-            stored_rules.add_rule(session, RULE, NOON, by=None)
-        stored_rules.delete_rule(session, 1, NOON)
-        stored_rules.add_rule(session, RULE, NOON, by=None)
+            stored_rules.add_rule(session, RULE, NOON, by=None, actor=ACTOR)
+        stored_rules.delete_rule(session, 1, NOON, actor=ACTOR)
+        stored_rules.add_rule(session, RULE, NOON, by=None, actor=ACTOR)
 
 
 def test_a_cause_is_known_until_its_mark_ends(engine: Engine) -> None:
@@ -118,11 +118,11 @@ def test_a_cause_is_known_until_its_mark_ends(engine: Engine) -> None:
     cause = fingerprint(REGISTRY) or ""
     mark = validate_triage(Triage(" OPS-123 ", "platform  team", "since the move", NOON + timedelta(days=7)), NOON)
     with write_scope(engine) as session:
-        assert triage.set_triage(session, "f" * 24, mark, NOON, by="ann") is None
+        assert triage.set_triage(session, "f" * 24, mark, NOON, by="ann", actor=ACTOR) is None
         session.add(CauseAlias(fingerprint="0" * 20, current=cause))
         session.flush()
         # Under an earlier fingerprint, as in an old link.
-        assert triage.set_triage(session, "0" * 20, mark, NOON, by="ann") == cause
+        assert triage.set_triage(session, "0" * 20, mark, NOON, by="ann", actor=ACTOR) == cause
     with session_scope(engine) as session:
         known = known_causes(session, [cause, "0" * 20, "f" * 24], NOON)
         assert known.keys() == {cause, "0" * 20}
@@ -132,15 +132,15 @@ def test_a_cause_is_known_until_its_mark_ends(engine: Engine) -> None:
         assert triage.get_triage(session, "f" * 24, NOON) is None
     later = NOON + timedelta(hours=1)
     with write_scope(engine) as session:
-        triage.set_triage(session, cause, Triage("https://x.example/browse/OPS-4"), later, by="bob")
+        triage.set_triage(session, cause, Triage("https://x.example/browse/OPS-4"), later, by="bob", actor=ACTOR)
         known = known_causes(session, None, later)
         assert (known[cause].created_by, known[cause].created_at, known[cause].updated_at) == ("ann", NOON, later)
         assert (known[cause].until, known[cause].text) == (None, "known: OPS-4")
         # A mark under a fingerprint that became an alias later.
         session.execute(update(CauseTriage).values(fingerprint="0" * 20))
         assert known_causes(session, [cause], later).keys() == {cause}
-        assert triage.remove_triage(session, cause)
-        assert not triage.remove_triage(session, cause)
+        assert triage.remove_triage(session, cause, NOON, actor=ACTOR)
+        assert not triage.remove_triage(session, cause, NOON, actor=ACTOR)
         assert known_causes(session, [cause], later) == {}
 
 

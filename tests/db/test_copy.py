@@ -16,7 +16,7 @@ from db.migrate import NotMigrated, downgrade, upgrade
 from db.models import Alert, AlertRule, Attempt, Base, Job, JobLog, Run
 from db.saved_views import delete_view, save_view
 from health.metrics.service import snapshot
-from tests.builders import NOON, add_repository, run, store_runs
+from tests.builders import ACTOR, NOON, add_repository, run, store_runs
 from tests.databases import with_name
 from tests.db.everything import PER_TABLE, fill_everything, rows_of
 from tests.db.history import LONG, fill
@@ -86,13 +86,13 @@ def test_a_copy_does_not_give_the_id_of_a_deleted_view_to_another(
     add_repository(engine)
     with Session(engine) as session, session.begin():
         for number in range(1, 6):
-            assert save_view(session, f"view {number}", "", "", "", owner=None, now=NOON) == number
+            assert save_view(session, f"view {number}", "", "", "", owner=None, now=NOON, actor=ACTOR) == number
         for number in deleted:
-            delete_view(session, number, user=None)
+            delete_view(session, number, user=None, now=NOON, actor=ACTOR)
     there = new(kind)
     copy_database(engine, there, unwatched)
     with Session(there) as session, session.begin():
-        assert save_view(session, "next", "", "", "", owner=None, now=NOON) == 6
+        assert save_view(session, "next", "", "", "", owner=None, now=NOON, actor=ACTOR) == 6
 
 
 def indexes_of_a_new_one(kind: str, request: pytest.FixtureRequest) -> set[str]:

@@ -22,7 +22,7 @@ from health.insights.causes.triage import Triage, set_triage
 from health.insights.finding_queries import first_and_last_seen, run_times_of_cause
 from health.insights.fingerprints import earlier_fingerprint
 from health.insights.regressions import regressions
-from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
+from tests.builders import ACTOR, NOON, add_repository, job, run, store_jobs, store_runs
 from tests.causes import add_cause
 from tests.failed_logs import excerpt_of
 from tests.findings import BEFORE, CAUSE, DAY, LATEST, LINE, LONG_AGO, OTHER_CAUSE, failed_job, fill, name_cause, named
@@ -169,7 +169,9 @@ def test_causes_have_class_tool_subject_and_mark(filled: Engine) -> None:
                 fingerprint=CAUSE, created_at=NOW,
             )
         )  # fmt: skip
-        set_triage(session, named(line), Triage(ticket="OPS-1", until=NOW + timedelta(days=1)), NOW, by=None)
+        set_triage(
+            session, named(line), Triage(ticket="OPS-1", until=NOW + timedelta(days=1)), NOW, by=None, actor=ACTOR
+        )
     with session_scope(filled) as session:
         listed = causes(session, ALL, MONTH, NOW)
         later = causes(session, ALL, MONTH, NOW + timedelta(days=2))

@@ -20,7 +20,7 @@ from health.insights.causes.rule_application import RuleApplication
 from health.insights.causes.rules import CauseRule
 from health.insights.causes.stored_rules import add_rule
 from health.log_search.index import index_logs
-from tests.builders import NOON, add_repository
+from tests.builders import ACTOR, NOON, add_repository
 from tests.failed_logs import fill
 
 
@@ -109,7 +109,7 @@ def test_a_downgrade_restores_the_causes_that_own_rules_replaced(engine: Engine)
     with engine.connect() as connection:
         before = {row.job_id: (row.error_line, row.fingerprint) for row in connection.execute(text(columns))}
     with Session(engine) as session, session.begin():
-        add_rule(session, CauseRule("Registry down", "returned 503", CauseClass.TEST), NOON, by=None)
+        add_rule(session, CauseRule("Registry down", "returned 503", CauseClass.TEST), NOON, by=None, actor=ACTOR)
     assert RuleApplication(engine, lambda: NOON, delay=0).run(seconds=30) > 3
     downgrade(engine, "0016")
     with engine.connect() as connection:

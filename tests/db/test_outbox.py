@@ -29,7 +29,7 @@ from health.alerts.storage.outbox import (
     mark_failed,
     mark_sent,
 )
-from tests.builders import NOON, add_repository
+from tests.builders import ACTOR, NOON, add_repository
 from tests.writers import at_once
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
@@ -311,7 +311,7 @@ def test_who_acknowledged_while_a_repeat_waits_does_not_get_it_but_hears_the_ope
     repeat, opening, also = box.put("repeat", known), box.put("first", new), box.put("repeat", new)
     with write_scope(box.engine) as session:
         for each in (known, new):
-            assert acknowledge(session, each, "ann", "", NOON)
+            assert acknowledge(session, each, "ann", "", NOON, actor=ACTOR)
     assert [each.id for each in box.claim()] == [opening]
     assert box.states() == {repeat: ("folded", None), opening: ("pending", None), also: ("folded", None)}
 

@@ -19,7 +19,7 @@ from health.insights.causes.preview import preview_rule
 from health.insights.causes.rule_application import RuleApplication
 from health.insights.causes.rules import CauseRule, rule_fingerprint
 from health.log_search.index import index_logs
-from tests.builders import NOON
+from tests.builders import ACTOR, NOON
 from tests.causes import add_cause
 from tests.failed_logs import REGISTRY, fill
 
@@ -56,8 +56,8 @@ def shown(engine: Engine) -> dict[int, tuple[str | None, str | None]]:
 def save(engine: Engine, rule: CauseRule, rule_id: int | None = None) -> int:
     with write_scope(engine) as session:
         if rule_id is None:
-            return stored_rules.add_rule(session, rule, NOON, by="ann")
-        stored_rules.update_rule(session, rule_id, rule, NOON)
+            return stored_rules.add_rule(session, rule, NOON, by="ann", actor=ACTOR)
+        stored_rules.update_rule(session, rule_id, rule, NOON, actor=ACTOR)
         return rule_id
 
 
@@ -93,7 +93,7 @@ def test_a_saved_rule_names_what_its_preview_counted(application: RuleApplicatio
     assert after[101][0][:3] == ("rule", "dependency", "Renamed")
 
     with write_scope(engine) as session:
-        stored_rules.delete_rule(session, rule_id, NOON)
+        stored_rules.delete_rule(session, rule_id, NOON, actor=ACTOR)
     application.run(seconds=30)
     assert (causes(engine), shown(engine)) == (before, lines_before)
     with session_scope(engine) as session:
@@ -195,7 +195,7 @@ def test_a_damaged_log_counts_as_deleted(application: RuleApplication, engine: E
     assert {run for run, listed in causes(engine).items() if listed[0][0] == "rule"} == MATCHING - {2}
     with write_scope(engine) as session:
         session.execute(update(JobLog).values(content=b"damaged"))
-        stored_rules.delete_rule(session, rule_id, NOON)
+        stored_rules.delete_rule(session, rule_id, NOON, actor=ACTOR)
     application.run(seconds=30)
     assert causes(engine) == before
 
@@ -217,7 +217,7 @@ def test_a_rule_that_is_too_slow_names_no_cause(
     assert {run for run, listed in causes(engine).items() if listed[0][0] == "rule"} == MATCHING
     assert "took more than -1 s of CPU time; simplify their expressions" in caplog.messages[0]
     with write_scope(engine) as session:
-        stored_rules.delete_rule(session, rule_id, NOON)
+        stored_rules.delete_rule(session, rule_id, NOON, actor=ACTOR)
     application.run(seconds=30)
     assert causes(engine) == before
 

@@ -21,24 +21,24 @@ from db.saved_views import (
     save_view,
     update_view,
 )
-from tests.builders import NOON
+from tests.builders import ACTOR, NOON
 
 LATER = NOON + timedelta(hours=1)
 
 
 def save(engine: Engine, name: str, *, owner: Owner | None = None, query: str = "repo=acme%2Fweb") -> int:
     with write_scope(engine) as session:
-        return save_view(session, name, "what it shows", "runs", query, owner=owner, now=NOON)
+        return save_view(session, name, "what it shows", "runs", query, owner=owner, now=NOON, actor=ACTOR)
 
 
 def test_views_are_saved_changed_and_deleted(engine: Engine) -> None:
     second, first = save(engine, "  payments   team "), save(engine, "Ärger")
     with write_scope(engine) as session:
         assert [view.name for view in list_views(session)] == ["payments team", "Ärger"]
-        describe_view(session, second, "Payments team", "", user=None, now=LATER)
-        update_view(session, second, "", "", user=None, now=LATER)
-        delete_view(session, first, user=None)
-        delete_view(session, first, user=None)
+        describe_view(session, second, "Payments team", "", user=None, now=LATER, actor=ACTOR)
+        update_view(session, second, "", "", user=None, now=LATER, actor=ACTOR)
+        delete_view(session, first, user=None, now=LATER, actor=ACTOR)
+        delete_view(session, first, user=None, now=LATER, actor=ACTOR)
     with session_scope(engine) as session:
         (view,) = list_views(session)
         assert get_view(session, first) is None
@@ -50,16 +50,16 @@ def test_only_the_owner_changes_a_view_and_everybody_one_without_owner(engine: E
     own, free = save(engine, "own", owner=Owner("1", "Alex Kim")), save(engine, "free")
     with write_scope(engine) as session:
         for change in (
-            lambda: describe_view(session, own, "x", "", user="2", now=LATER),
-            lambda: update_view(session, own, "", "", user="2", now=LATER),
-            lambda: delete_view(session, own, user="2"),
+            lambda: describe_view(session, own, "x", "", user="2", now=LATER, actor=ACTOR),
+            lambda: update_view(session, own, "", "", user="2", now=LATER, actor=ACTOR),
+            lambda: delete_view(session, own, user="2", now=LATER, actor=ACTOR),
         ):
             with pytest.raises(InvalidView, match="Only Alex Kim may change or delete this view"):
                 change()
-        describe_view(session, own, "own 2", "", user="1", now=LATER)
-        delete_view(session, free, user="2")
+        describe_view(session, own, "own 2", "", user="1", now=LATER, actor=ACTOR)
+        delete_view(session, free, user="2", now=LATER, actor=ACTOR)
         # Without a login there are no users to tell apart.
-        delete_view(session, own, user=None)
+        delete_view(session, own, user=None, now=LATER, actor=ACTOR)
         assert list_views(session) == []
 
 
@@ -79,7 +79,7 @@ def test_names_descriptions_and_queries_have_a_maximum(engine: Engine) -> None:
     with pytest.raises(InvalidView, match="too many filters"):
         save(engine, "long", query="q" * (MAX_QUERY_LENGTH + 1))
     with write_scope(engine) as session, pytest.raises(InvalidView, match="description"):
-        save_view(session, "long", "d" * 501, "", "", owner=None, now=NOON)
+        save_view(session, "long", "d" * 501, "", "", owner=None, now=NOON, actor=ACTOR)
 
 
 def test_a_name_exists_once_whatever_its_case(engine: Engine) -> None:
@@ -89,9 +89,9 @@ def test_a_name_exists_once_whatever_its_case(engine: Engine) -> None:
         save(engine, "TEAM STRASSE")
     with write_scope(engine) as session:
         with pytest.raises(InvalidView, match="exists: choose another name"):
-            describe_view(session, other, "team straße", "", user=None, now=LATER)
+            describe_view(session, other, "team straße", "", user=None, now=LATER, actor=ACTOR)
         # The transaction goes on.
-        describe_view(session, other, "OTHER", "", user=None, now=LATER)
+        describe_view(session, other, "OTHER", "", user=None, now=LATER, actor=ACTOR)
     with session_scope(engine) as session:
         assert [view.name for view in list_views(session)] == ["OTHER", "Team Straße"]
 
@@ -122,10 +122,10 @@ def test_of_two_who_save_one_name_at_once_one_is_refused(engine: Engine, databas
 def test_a_view_that_was_deleted_meanwhile_is_not_changed(engine: Engine) -> None:
     view_id = save(engine, "short-lived")
     with write_scope(engine) as session:
-        delete_view(session, view_id, user=None)
+        delete_view(session, view_id, user=None, now=LATER, actor=ACTOR)
         for change in (
-            lambda: describe_view(session, view_id, "x", "", user=None, now=LATER),
-            lambda: update_view(session, view_id, "", "", user=None, now=LATER),
+            lambda: describe_view(session, view_id, "x", "", user=None, now=LATER, actor=ACTOR),
+            lambda: update_view(session, view_id, "", "", user=None, now=LATER, actor=ACTOR),
         ):
             with pytest.raises(InvalidView, match="has been deleted"):
                 change()
@@ -138,7 +138,7 @@ def test_a_view_that_is_deleted_between_check_and_change_is_not_changed(engine: 
         own = make_engine(database_url)
         try:
             with write_scope(own) as session:
-                update_view(session, view_id, "", "", user=None, now=LATER)
+                update_view(session, view_id, "", "", user=None, now=LATER, actor=ACTOR)
             results.append("changed")
         except InvalidView as error:
             results.append(str(error))
@@ -146,7 +146,7 @@ def test_a_view_that_is_deleted_between_check_and_change_is_not_changed(engine: 
             own.dispose()
 
     with write_scope(engine) as session:
-        delete_view(session, view_id, user=None)
+        delete_view(session, view_id, user=None, now=LATER, actor=ACTOR)
         # PostgreSQL: the change reads the view, then waits for the lock of its row.
         thread = threading.Thread(target=change)
         thread.start()
@@ -158,7 +158,7 @@ def test_a_view_that_is_deleted_between_check_and_change_is_not_changed(engine: 
 def test_the_id_of_a_deleted_view_is_not_used_again(engine: Engine) -> None:
     view_id = save(engine, "first")
     with write_scope(engine) as session:
-        delete_view(session, view_id, user=None)
+        delete_view(session, view_id, user=None, now=LATER, actor=ACTOR)
     assert save(engine, "second") > view_id
 
 

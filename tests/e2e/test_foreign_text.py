@@ -17,7 +17,7 @@ from health.alerts.rules.rules import parse_threshold
 from health.alerts.storage.alert_queries import list_alerts
 from health.alerts.storage.alert_writes import acknowledge
 from tests.app.seeding import add_repository, heartbeat, job, run, store
-from tests.builders import roll_up
+from tests.builders import ACTOR, roll_up
 from tests.e2e.conftest import Tab, opened, served
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with Session(engine) as session:
         fired = [each.id for each in list_alerts(session)]
     with write_scope(engine) as session:
-        acknowledge(session, fired[0], WORDS, WORDS, now)
+        acknowledge(session, fired[0], WORDS, WORDS, now, actor=ACTOR)
     with served(engine, folder / "streamlit.log") as address:
         yield address
     engine.dispose()

@@ -9,8 +9,8 @@ from app.data import alerts
 from app.data.outages import Unavailable
 from app.widgets.text import markdown
 from core.roles import Role
-from health.alerts.rules.targets import Patterns, escape_pattern
 from health.alerts.storage.alert_queries import AlertRow
+from health.alerts.storage.bulk_actions import exact_patterns
 
 SPANS = {
     "1 hour": timedelta(hours=1),
@@ -95,7 +95,7 @@ def _silence(alert: AlertRow) -> None:
     span = SPANS.get(_field_value("add-silence-span"), SPANS["1 hour"])
     try:
         alerts.add_silence(
-            _exact_patterns(alert),
+            exact_patterns(alert),
             rule_id,
             span,
             clean_text(_field_value("add-silence-comment")),
@@ -125,11 +125,3 @@ def clean_text(text: str) -> str:
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())[
         :MAX_COMMENT_LENGTH
     ]
-
-
-def _exact_patterns(alert: AlertRow) -> Patterns:
-    return Patterns(
-        (escape_pattern(alert.repo),),
-        (escape_pattern(alert.workflow),) if alert.workflow else (),
-        (escape_pattern(alert.branch),) if alert.branch else (),
-    )

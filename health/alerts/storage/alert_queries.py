@@ -186,6 +186,12 @@ def get_alert(session: Session, alert_id: int, now: datetime) -> AlertRow | None
     return next(iter(_rows(session, _select().where(Alert.id == alert_id), now)), None)
 
 
+def alerts_by_id(session: Session, alert_ids: Collection[int]) -> dict[int, AlertRow]:
+    """The existing ones of these alerts by id, without notifications."""
+    query = _select().where(Alert.id.in_(set(alert_ids))).execution_options(populate_existing=True)
+    return {alert.id: _row(alert, repo, workflow, [], 0, None) for alert, repo, workflow in session.execute(query)}
+
+
 def alerts_of_group(session: Session, group_id: int, now: datetime) -> list[AlertRow]:
     return _rows(session, _select().where(Alert.group_id == group_id).order_by(Alert.id), now)
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from db.enums import AlertState, RuleKind, Severity
-from db.models import Alert
+from db.audit import Actor, record
+from db.enums import AlertState, AuditAction, AuditSubject, RuleKind, Severity
+from db.models import Alert, Repository, Workflow
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.targets import AlertTarget
 
@@ -77,12 +78,82 @@ def mark_notified(session: Session, alert_ids: Collection[int], now: datetime, *
     session.execute(update(Alert).where(Alert.id.in_(list(alert_ids))).values(values))
 
 
-def acknowledge(session: Session, alert_id: int, by: str, comment: str, now: datetime) -> bool:
-    """Stores the latest acknowledgement, which stops repeats until the alert resolves. False if the alert does not
-    fire."""
-    query = update(Alert).where(Alert.id == alert_id, Alert.state == AlertState.FIRING)
-    query = query.values(acknowledged_at=now, acknowledged_by=by, acknowledged_comment=comment)
-    return bool(session.execute(query).rowcount == 1)  # type: ignore[attr-defined]
+def acknowledge(session: Session, alert_id: int, by: str, comment: str, now: datetime, *, actor: Actor) -> bool:
+    """Stores the latest acknowledgement, which stops repeats until the alert resolves or the acknowledgement is taken
+    back. `by`: the name that lists show. False if the alert does not fire."""
+    alert = _locked(session, alert_id)
+    if alert is None or alert.state != AlertState.FIRING:
+        return False
+    before = _acknowledgement(alert)
+    alert.acknowledged_at, alert.acknowledged_by, alert.acknowledged_comment = now, by, comment
+    after = _acknowledgement(alert)
+    # A second acknowledgement with the same name and comment is an action, too.
+    same = before == after
+    _record(session, actor, AuditAction.ACKNOWLEDGED, alert, now, before=None if same else before, after=after)
+    return True
+
+
+def unacknowledge(session: Session, alert_id: int, now: datetime, *, actor: Actor) -> bool:
+    """Takes back the acknowledgement of a firing alert: the repeats of its rule start again. False if the alert does
+    not fire or is not acknowledged."""
+    alert = _locked(session, alert_id)
+    if alert is None or alert.state != AlertState.FIRING or alert.acknowledged_at is None:
+        return False
+    before = _acknowledgement(alert)
+    alert.acknowledged_at = alert.acknowledged_by = alert.acknowledged_comment = None
+    _record(session, actor, AuditAction.UNACKNOWLEDGED, alert, now, before=before)
+    return True
+
+
+def assign(session: Session, alert_id: int, assignee: str | None, now: datetime, *, actor: Actor) -> bool:
+    """Assigns an alert, firing or resolved, to a person or a team, any text; null: to nobody. False if there is no such
+    alert."""
+    alert = _locked(session, alert_id)
+    if alert is None:
+        return False
+    before, after = {"assignee": alert.assignee}, {"assignee": assignee}
+    if before != after:
+        alert.assignee = assignee
+        alert.assigned_by, alert.assigned_at = (actor.name, now) if assignee else (None, None)
+        action = AuditAction.ASSIGNED if assignee else AuditAction.UNASSIGNED
+        _record(session, actor, action, alert, now, before=before, after=after)
+    return True
+
+
+def _locked(session: Session, alert_id: int) -> Alert | None:
+    return session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
+
+
+def _acknowledgement(alert: Alert) -> dict[str, Any]:
+    return {"by": alert.acknowledged_by, "comment": alert.acknowledged_comment}
+
+
+def _record(
+    session: Session,
+    actor: Actor,
+    action: AuditAction,
+    alert: Alert,
+    now: datetime,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    key = (alert.repository_id, alert.workflow_id or 0)
+    repo = session.scalar(select(Repository.full_name).where(Repository.id == alert.repository_id)) or ""
+    workflow = session.scalar(select(Workflow.name).where(Workflow.repository_id == key[0], Workflow.id == key[1]))
+    target = AlertTarget(alert.repository_id, repo, alert.workflow_id, workflow, alert.branch)
+    record(
+        session,
+        actor,
+        action,
+        AuditSubject.ALERT,
+        alert.id,
+        f"{target.label}: {alert.rule_name}" if alert.rule_name else target.label,
+        now,
+        before=before,
+        after=after,
+        repository_id=alert.repository_id,
+    )
 
 
 def set_silenced_until(session: Session, alert_id: int, until: datetime | None) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from db.enums import AlertState, RuleKind, RuleScope, Severity
+from db.audit import FILE, Actor, record
+from db.enums import AlertState, AuditAction, AuditSubject, RuleKind, RuleScope, Severity
 from db.models import Alert, AlertRule, AlertSilence
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns
+from health.alerts.storage.silences import record_deleted_silences
 
 
 def list_rules(session: Session) -> list[Rule]:
@@ -50,15 +52,16 @@ class BuiltInRuleError(ValueError):
     """A change of the built-in rule that only ALERT_THRESHOLD can make; the message is one line."""
 
 
-def add_rule(session: Session, rule: Rule, now: datetime) -> int:
+def add_rule(session: Session, rule: Rule, now: datetime, *, actor: Actor) -> int:
     """Stores a validated rule and returns its id."""
     row = AlertRule(**_values(rule), built_in=rule.built_in, created_at=now, updated_at=now)
     session.add(row)
     session.flush()
+    _record(session, actor, AuditAction.CREATED, row, now, before=None, after=_values(rule))
     return row.id
 
 
-def update_rule(session: Session, rule_id: int, rule: Rule, now: datetime) -> bool:
+def update_rule(session: Session, rule_id: int, rule: Rule, now: datetime, *, actor: Actor) -> bool:
     """False if the rule does not exist. Raises BuiltInRuleError for a field that ALERT_THRESHOLD sets."""
     row = session.get(AlertRule, rule_id, with_for_update=True)
     if row is None:
@@ -72,14 +75,16 @@ def update_rule(session: Session, rule_id: int, rule: Rule, now: datetime) -> bo
                 f"{', '.join(fixed)}: ALERT_THRESHOLD sets these fields of the built-in rule; only "
                 f"{', '.join(editable)} can be changed. Set ALERT_THRESHOLD, or create another rule."
             )
+    before = _stored_values(row)
     for name, value in values.items():
         setattr(row, name, value)
     row.updated_at = now
     session.flush()
+    _record(session, actor, AuditAction.CHANGED, row, now, before=before, after=values)
     return True
 
 
-def delete_rule(session: Session, rule_id: int, now: datetime) -> bool:
+def delete_rule(session: Session, rule_id: int, now: datetime, *, actor: Actor) -> bool:
     """Deletes a rule. Its alerts stay as history; those that fire are resolved without a notification. False if the
     rule does not exist; raises BuiltInRuleError for the built-in rule."""
     row = session.get(AlertRule, rule_id, with_for_update=True)
@@ -92,7 +97,9 @@ def delete_rule(session: Session, rule_id: int, now: datetime) -> bool:
         alert.state, alert.resolved_at = AlertState.RESOLVED, now
         alert.detail = replace(AlertDetail.from_dict(alert.detail), reason="the rule was deleted").to_dict()
     session.execute(update(Alert).where(Alert.rule_id == rule_id).values(rule_id=None))
+    record_deleted_silences(session, rule_id, now, actor=actor)
     session.execute(delete(AlertSilence).where(AlertSilence.rule_id == rule_id))
+    _record(session, actor, AuditAction.DELETED, row, now, before=_stored_values(row), after=None)
     session.delete(row)
     session.flush()
     return True
@@ -102,14 +109,33 @@ def sync_built_in_rule(session: Session, rule: Rule, now: datetime) -> int:
     """Updates the stored built-in rule from ALERT_THRESHOLD, keeps its other settings and returns its id."""
     row = session.scalar(select(AlertRule).where(AlertRule.built_in))
     if row is None:
-        return add_rule(session, rule, now)
+        return add_rule(session, rule, now, actor=FILE)
     values = {"name": rule.name, "kind": rule.kind, "open_at": rule.open_at, "per": rule.per}
-    if any(getattr(row, name) != value for name, value in values.items()):
+    before = {name: getattr(row, name) for name in values}
+    if before != values:
         for name, value in values.items():
             setattr(row, name, value)
         row.updated_at = now
         session.flush()
+        _record(session, FILE, AuditAction.CHANGED, row, now, before=before, after=values)
     return row.id
+
+
+def _record(
+    session: Session,
+    actor: Actor,
+    action: AuditAction,
+    row: AlertRule,
+    now: datetime,
+    *,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+) -> None:
+    record(session, actor, action, AuditSubject.ALERT_RULE, row.id, row.name, now, before=before, after=after)
+
+
+def _stored_values(row: AlertRule) -> dict[str, Any]:
+    return _values(_rule(row))
 
 
 def _values(rule: Rule) -> dict[str, Any]:

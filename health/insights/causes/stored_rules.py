@@ -7,12 +7,15 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from db.models import CauseTriage, StoredCauseRule
+from db.audit import Actor, record
+from db.enums import AuditAction, AuditSubject
+from db.models import StoredCauseRule
 from health.insights.causes.model import stored_class
 from health.insights.causes.rules import MAX_RULES, CauseRule, RuleSet, rule_fingerprint
+from health.insights.causes.triage import remove_triage
 
 _DELETED_PATTERN = ""
 
@@ -54,18 +57,19 @@ def get_rule(session: Session, rule_id: int) -> CauseRule | None:
     return to_rule(row) if row else None
 
 
-def add_rule(session: Session, rule: CauseRule, now: datetime, *, by: str | None) -> int:
+def add_rule(session: Session, rule: CauseRule, now: datetime, *, by: str | None, actor: Actor) -> int:
     """Stores a validated rule and returns its id. `by`: the user. Raises TooManyRules."""
     if (session.scalar(select(func.count()).select_from(StoredCauseRule).where(_exists())) or 0) >= MAX_RULES:
         raise TooManyRules
     row = StoredCauseRule(**_values(rule), created_at=now, created_by=by, updated_at=now, applied_at=None)
     session.add(row)
     session.flush()
+    _record(session, actor, AuditAction.CREATED, row, now, after=_values(rule))
     return row.id
 
 
 def update_rule(
-    session: Session, rule_id: int, rule: CauseRule, now: datetime, *, read_at: datetime | None = None
+    session: Session, rule_id: int, rule: CauseRule, now: datetime, *, actor: Actor, read_at: datetime | None = None
 ) -> bool:
     """Replaces a rule by a validated one; false if it does not exist. The collector applies it to the stored logs
     again. `read_at`: the `updated_at` with which the caller read the rule; raises RuleChanged if it is another now."""
@@ -74,21 +78,24 @@ def update_rule(
         return False
     if read_at is not None and row.updated_at != read_at:
         raise RuleChanged(to_rule(row))
+    before = _values(to_rule(row))
     for name, value in _values(rule).items():
         setattr(row, name, value)
     row.updated_at, row.applied_at = now, None
     session.flush()
+    _record(session, actor, AuditAction.CHANGED, row, now, before=before, after=_values(rule))
     return True
 
 
-def delete_rule(session: Session, rule_id: int, now: datetime) -> bool:
+def delete_rule(session: Session, rule_id: int, now: datetime, *, actor: Actor) -> bool:
     """Deletes a rule and the mark of its cause; false if it does not exist. The collector restores the causes that the
     rule named."""
     row = _locked(session, rule_id)
     if row is None:
         return False
+    _record(session, actor, AuditAction.DELETED, row, now, before=_values(to_rule(row)))
+    remove_triage(session, rule_fingerprint(rule_id), now, actor=actor)
     row.enabled, row.pattern, row.updated_at, row.applied_at = False, _DELETED_PATTERN, now, None
-    session.execute(delete(CauseTriage).where(CauseTriage.fingerprint == rule_fingerprint(rule_id)))
     session.flush()
     return True
 
@@ -115,6 +122,19 @@ def mark_applied(session: Session, rule: CauseRule, now: datetime) -> None:
     else:
         row.applied_at = now
     session.flush()
+
+
+def _record(
+    session: Session,
+    actor: Actor,
+    action: AuditAction,
+    row: StoredCauseRule,
+    now: datetime,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    record(session, actor, action, AuditSubject.CAUSE_RULE, row.id, row.name, now, before=before, after=after)
 
 
 def _exists() -> ColumnElement[bool]:

@@ -13,6 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.text import CONTROL_CHARACTERS, collapse_whitespace
+from db.audit import Actor, record
+from db.enums import AuditAction, AuditSubject
 from db.logs.cause_writes import current_fingerprints, is_storable
 from db.logs.log_queries import failure_cause
 from db.models import CauseAlias, CauseTriage, Job, JobCause, JobLog
@@ -188,13 +190,16 @@ def _attempts_with(
     return sorted(matching & listed)
 
 
-def set_triage(session: Session, fingerprint: str, triage: Triage, now: datetime, *, by: str | None) -> str | None:
+def set_triage(
+    session: Session, fingerprint: str, triage: Triage, now: datetime, *, by: str | None, actor: Actor
+) -> str | None:
     """Stores a validated mark and returns the current fingerprint of its cause; null if no stored job has this cause.
     An earlier mark of the cause is replaced."""
     current = current_fingerprint(session, fingerprint)
     if current is None:
         return None
     earlier = _earlier_of(session, current)
+    before = _stored_values(session, [current, *earlier])
     if earlier:
         session.execute(delete(CauseTriage).where(CauseTriage.fingerprint.in_(earlier)))
     values = {"ticket": triage.ticket, "owner": triage.owner, "comment": triage.comment, "until": triage.until}
@@ -202,17 +207,46 @@ def set_triage(session: Session, fingerprint: str, triage: Triage, now: datetime
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement: Any = insert(CauseTriage).values(fingerprint=current, created_at=now, created_by=by, **changed)
     session.execute(statement.on_conflict_do_update(index_elements=["fingerprint"], set_=changed))
+    _record(session, actor, current, now, before=before, after=values)
     return current
 
 
-def remove_triage(session: Session, fingerprint: str) -> bool:
+def remove_triage(session: Session, fingerprint: str, now: datetime, *, actor: Actor) -> bool:
     """Removes the mark of a cause, also an expired one; false if there is none."""
     if not is_storable(fingerprint):
         return False
     current = current_fingerprints(session, [fingerprint]).get(fingerprint, fingerprint)
     names = [fingerprint, current, *_earlier_of(session, current)]
-    result: Any = session.execute(delete(CauseTriage).where(CauseTriage.fingerprint.in_(names)))
-    return bool(result.rowcount)
+    before = _stored_values(session, names)
+    if before is None:
+        return False
+    session.execute(delete(CauseTriage).where(CauseTriage.fingerprint.in_(names)))
+    _record(session, actor, current, now, before=before, after=None)
+    return True
+
+
+def _stored_values(session: Session, fingerprints: Sequence[str]) -> dict[str, Any] | None:
+    """The fields of the latest mark of these fingerprints, null without one."""
+    columns = (CauseTriage.ticket, CauseTriage.owner, CauseTriage.comment, CauseTriage.until)
+    query = select(*columns).where(CauseTriage.fingerprint.in_(fingerprints)).order_by(CauseTriage.updated_at.desc())
+    row = session.execute(query.limit(1)).first()
+    return dict(row._mapping) if row else None
+
+
+def _record(
+    session: Session,
+    actor: Actor,
+    fingerprint: str,
+    now: datetime,
+    *,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+) -> None:
+    """The name of a cause is the line of one of its failures."""
+    action = AuditAction.CREATED if before is None else AuditAction.DELETED if after is None else AuditAction.CHANGED
+    line = session.scalar(select(JobCause.line).where(JobCause.fingerprint == fingerprint).limit(1))
+    name = line or fingerprint
+    record(session, actor, action, AuditSubject.CAUSE_TRIAGE, fingerprint, name, now, before=before, after=after)
 
 
 def current_fingerprint(session: Session, fingerprint: str) -> str | None:
