@@ -122,6 +122,16 @@ class CollectorTasks:
         except RateLimited as error:
             reporter.waiting_until = error.until
 
+    def read_codeowners(self) -> None:
+        """Reads CODEOWNERS files that are due, with requests that nothing else needs."""
+        collector, reporter = self._collector, self._collector.reporter
+        if reporter.is_rate_limited:
+            return
+        try:
+            collector.sync.codeowners.run(self._claimed_repositories())
+        except RateLimited as error:
+            reporter.waiting_until = error.until
+
     def apply_inbox(self) -> None:
         """Applies webhook deliveries. Jobs of completed runs are left to `fetch_jobs`."""
         if self._collector.inbox.apply().changed:

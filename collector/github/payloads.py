@@ -117,6 +117,17 @@ class FilePayload(Payload):
     encoding: Text
 
 
+class ContentPayload(Payload):
+    """A file of a repository. Above 1 MB, `encoding` is "none" and `content` is empty. `type` is "file", "symlink" or
+    "submodule"."""
+
+    type: ShortText = "file"
+    size: Id = 0
+    sha: Sha = ""
+    content: Text = ""
+    encoding: ShortText = "none"
+
+
 class WorkflowPayload(Payload):
     id: Id
     name: Line

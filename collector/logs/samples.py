@@ -4,15 +4,14 @@ They use requests that nothing else needs: a small share of the hourly limit, on
 no log of a failed job is pending."""
 
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 
 from collector.context import CollectorContext
-from collector.github.client import GitHubClient
 from collector.github.errors import Forbidden, GitHubError, RateLimited, Unauthorized
+from collector.github.spare_budget import SpareBudget
 from collector.logs.buffer import HEAD_BYTES, TAIL_BYTES, LogBuffer
 from collector.logs.excerpt import sketch_text
 from collector.logs.fetch import log_chunks
@@ -36,38 +35,10 @@ _SAMPLED_WITHIN = timedelta(days=14)
 _RETRY_AFTER = timedelta(days=1)
 # Of a longer log, the start is read.
 MAX_SAMPLE_BYTES = HEAD_BYTES + TAIL_BYTES
-# Requests an hour as a share of the hourly limit; the limit that is assumed for a server without one; bytes an hour.
-HOURLY_SHARE, _ASSUMED_LIMIT, HOURLY_BYTES = 0.02, 5_000, 100_000_000
-# The share of the hourly limit that must be left.
-SPARE_SHARE = 0.5
+# Requests an hour as a share of the hourly limit; bytes an hour.
+HOURLY_SHARE, HOURLY_BYTES = 0.02, 100_000_000
 # Jobs that are searched for, and logs that are read, in one pass.
 _SEARCHED_JOBS, _LOGS_PER_PASS = 20, 5
-_HOUR = timedelta(hours=1)
-
-
-class SpareBudget:
-    """Requests and bytes that samples may use. At most HOURLY_SHARE of the limit, and at least one request an hour."""
-
-    def __init__(self, client: GitHubClient, clock: Callable[[], datetime]) -> None:
-        self._client, self._clock = client, clock
-        self._spent: deque[tuple[datetime, int]] = deque()
-
-    def allows_request(self) -> bool:
-        now, state = self._clock(), self._client.rate.state
-        while self._spent and self._spent[0][0] <= now - _HOUR:
-            self._spent.popleft()
-        limit = state.limit or _ASSUMED_LIMIT
-        if len(self._spent) >= max(int(limit * HOURLY_SHARE), 1):
-            return False
-        if sum(size for _, size in self._spent) >= HOURLY_BYTES:
-            return False
-        if state.remaining is None or (state.reset_at is not None and state.reset_at <= now):
-            return True
-        return state.remaining >= limit * SPARE_SHARE
-
-    def spend(self, size: int) -> None:
-        """Counts a request and its bytes."""
-        self._spent.append((self._clock(), size))
 
 
 class SampleCollector:
@@ -76,7 +47,7 @@ class SampleCollector:
     def __init__(self, context: CollectorContext, has_backlog: Callable[[], bool], *, is_enabled: bool) -> None:
         self._engine, self._client, self._clock = context.engine, context.client, context.clock
         self._stop, self._has_backlog, self._is_enabled = context.stop, has_backlog, is_enabled
-        self._budget = SpareBudget(context.client, context.clock)
+        self._budget = SpareBudget(context.client, context.clock, hourly_share=HOURLY_SHARE, hourly_bytes=HOURLY_BYTES)
         # When to search again for a sample of a job that has none, and when a repository's logs may be read again.
         self._retry_at: dict[SketchedJob, datetime] = {}
         self._forbidden_until: dict[int, datetime] = {}

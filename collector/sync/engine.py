@@ -8,6 +8,7 @@ from collector.github.errors import RateLimited
 from collector.logs.collect import LogCollector
 from collector.logs.samples import SampleCollector
 from collector.sync.backfill import HistorySync
+from collector.sync.codeowners import CodeownersReader
 from collector.sync.job_fetcher import JobFetcher
 from collector.sync.repository import RepositorySync
 from collector.sync.run_lists import RunListSync
@@ -38,6 +39,7 @@ class SyncEngine:
         self.logs = LogCollector(context, collect=collect_logs)
         # Where all logs are collected, those of successful jobs are sketched when they are stored.
         self.samples = SampleCollector(context, lambda: self.logs.has_backlog, is_enabled=collect_logs == "failed")
+        self.codeowners = CodeownersReader(context)
 
     def run(self) -> SyncResult:
         """Runs all stages for all configured repositories. Errors of GitHub are in the result: a repository that fails
@@ -46,6 +48,7 @@ class SyncEngine:
         result = self._run_stages(self._sync)
         if not result.rate_limited and not result.stopped:
             self._collect_logs(result)
+            self._read_codeowners(result)
         return result
 
     def backfill(self, repos: tuple[str, ...], since: datetime, until: datetime | None) -> SyncResult:
@@ -91,5 +94,11 @@ class SyncEngine:
     def _collect_logs(self, result: SyncResult) -> None:
         try:
             self.logs.run(result.repositories)
+        except RateLimited as error:
+            result.rate_limited = error
+
+    def _read_codeowners(self, result: SyncResult) -> None:
+        try:
+            self.codeowners.run(result.repositories)
         except RateLimited as error:
             result.rate_limited = error

@@ -56,15 +56,6 @@ class AccountHandlers:
         workflow = _find_workflow(repo, request.path_params["workflow"])
         return json_response(payloads.workflow_json(repo, workflow, base_url(request)))
 
-    def workflow_file(self, request: Request, repo: Repository) -> Response:
-        """Respond with a file of the default branch. The simulator has workflow files only."""
-        file = request.path_params["file"]
-        workflow = next((workflow for workflow in repo.workflows.values() if workflow.file == file), None)
-        if workflow is None or workflow.id not in self._world.files:
-            raise GitHubError(404, "Not Found")
-        text = self._world.files[workflow.id]
-        return json_response(payloads.workflow_file_json(repo, workflow, text, base_url(request)))
-
     def _owned(self, owner: str) -> list[Repository]:
         prefix = owner.lower() + "/"
         repositories = [repo for name, repo in sorted(self._world.repositories.items()) if name.startswith(prefix)]

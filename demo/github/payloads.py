@@ -7,10 +7,14 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from demo.world.model import Attempt, Job, Repository, Run, Workflow
+from demo.world.model import Attempt, Job, Repository, Run, Team, Workflow
 from demo.world.steps import step_intervals, step_number
 
 _WEB = "https://github.com"
+# The contents endpoint sends no larger file.
+_MAX_CONTENT = 1_000_000
+# What a team may do in a repository, each with the rights of those before.
+_ROLES = ("read", "triage", "write", "maintain", "admin")
 
 
 def timestamp(moment: datetime | None) -> str | None:
@@ -153,17 +157,46 @@ def annotation_json(message: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def workflow_file_json(repo: Repository, workflow: Workflow, text: str, base: str) -> dict[str, Any]:
-    """Return the workflow's file as the contents endpoint does."""
-    data = text.encode()
-    # Git's id of a blob.
-    sha = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-    url = f"{base}/repos/{repo.full_name}/contents/{quote(workflow.path)}?ref={repo.default_branch}"
+def blob_sha(data: bytes) -> str:
+    """Return git's id of a blob."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def content_json(repo: Repository, path: str, data: bytes, base: str) -> dict[str, Any]:
+    """Return a file as the contents endpoint does: above 1 MB without its content."""
+    url, sha = f"{base}/repos/{repo.full_name}/contents/{quote(path)}?ref={repo.default_branch}", blob_sha(data)
+    is_sent = len(data) <= _MAX_CONTENT
     return {
-        "name": workflow.file, "path": workflow.path, "sha": sha, "size": len(data), "type": "file", "url": url,
-        "node_id": _node_id("B", workflow.id), "encoding": "base64", "content": base64.encodebytes(data).decode(),
-        "html_url": f"{_WEB}/{repo.full_name}/blob/{repo.default_branch}/{workflow.path}",
+        "name": path.rpartition("/")[2], "path": path, "sha": sha, "size": len(data), "type": "file", "url": url,
+        "git_url": f"{base}/repos/{repo.full_name}/git/blobs/{sha}", "encoding": "base64" if is_sent else "none",
+        "content": base64.encodebytes(data).decode() if is_sent else "",
+        "html_url": f"{_WEB}/{repo.full_name}/blob/{repo.default_branch}/{path}",
     }  # fmt: skip
+
+
+def blob_json(repo: Repository, data: bytes, base: str) -> dict[str, Any]:
+    sha = blob_sha(data)
+    return {
+        "sha": sha, "size": len(data), "url": f"{base}/repos/{repo.full_name}/git/blobs/{sha}", "encoding": "base64",
+        "content": base64.encodebytes(data).decode(),
+    }  # fmt: skip
+
+
+def team_json(organisation: str, team: Team, base: str) -> dict[str, Any]:
+    url = f"{base}/organizations/{organisation}/team/{team.id}"
+    return {
+        "id": team.id, "node_id": _node_id("T", team.id), "slug": team.slug, "name": team.name, "parent": None,
+        "description": team.description or None, "privacy": team.privacy, "permission": "pull", "url": url,
+        "notification_setting": "notifications_enabled", "members_url": f"{url}/members{{/member}}",
+        "repositories_url": f"{url}/repos", "html_url": f"{_WEB}/orgs/{organisation}/teams/{team.slug}",
+    }  # fmt: skip
+
+
+def team_repository_json(repo: Repository, role: str, base: str) -> dict[str, Any]:
+    """Return a repository with the permissions of a team."""
+    rank = _ROLES.index(role)
+    permissions = {name: rank >= at for at, name in enumerate(("pull", "triage", "push", "maintain", "admin"))}
+    return repository_json(repo, base) | {"permissions": permissions, "role_name": role}
 
 
 def _steps(job: Job, language: str, now: datetime) -> list[dict[str, Any]]:

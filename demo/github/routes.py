@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from demo.github.extension import Extension
 from demo.github.handlers import AccountHandlers, LogHandlers, RunHandlers
+from demo.github.ownership import OwnershipHandlers
 from demo.github.pagination import ValidationError
 from demo.github.responses import STORAGE_PATH, Budget, GitHubError
 from demo.world.model import Repository
@@ -67,6 +68,7 @@ def api_routes(world: World, budget: Budget, extension: Extension) -> Routes:
     """Return the routes of the API and of the log storage."""
     routes = Routes()
     account, runs, logs = AccountHandlers(world, budget), RunHandlers(world, extension), LogHandlers(world, extension)
+    ownership = OwnershipHandlers(world)
     for path, handler in {
         "/rate_limit": account.rate_limit,
         "/user": account.user,
@@ -74,6 +76,9 @@ def api_routes(world: World, budget: Budget, extension: Extension) -> Routes:
         "/users/{owner}": account.owner,
         "/orgs/{owner}/repos": account.repositories,
         "/users/{owner}/repos": account.repositories,
+        "/orgs/{owner}/teams": ownership.teams,
+        "/orgs/{owner}/teams/{team}/repos": ownership.team_repositories,
+        "/orgs/{owner}/teams/{team}/members": ownership.team_members,
         STORAGE_PATH + "{created:int}/{kind}/{number:int}": logs.storage,
     }.items():
         routes.add(path, handler)
@@ -83,7 +88,11 @@ def api_routes(world: World, budget: Budget, extension: Extension) -> Routes:
         "/actions/workflows": account.workflows,
         "/actions/workflows/{workflow}": account.workflow,
         "/actions/workflows/{workflow}/runs": runs.runs,
-        "/contents/.github/workflows/{file}": account.workflow_file,
+        "/contents/.github/workflows/{file}": ownership.workflow_file,
+        "/contents/.github/CODEOWNERS": ownership.codeowners,
+        "/contents/CODEOWNERS": ownership.codeowners,
+        "/contents/docs/CODEOWNERS": ownership.codeowners,
+        "/git/blobs/{sha}": ownership.blob,
         "/actions/runs": runs.runs,
         run: runs.run,
         attempt: runs.run,

@@ -97,6 +97,20 @@ class Repository:
 
 
 @dataclass(slots=True)
+class Team:
+    """A team of an organisation. `repositories`: its role (read to admin) by owner/name. `privacy` is
+    "closed" for a team that the whole organisation sees, or "secret"."""
+
+    id: int
+    slug: str
+    name: str
+    description: str = ""
+    repositories: dict[str, str] = field(default_factory=dict)
+    members: tuple[str, ...] = ()
+    privacy: str = "closed"
+
+
+@dataclass(slots=True)
 class Run:
     """`message` and `committer` (a login) describe the head commit; None means the title and the author. `name` is the
     workflow's name if None. `fork` marks a run of a deleted fork, which has no head repository. `nulls` are names of

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from demo.world.model import Attempt, Job, Repository, Run
+from demo.world.model import Attempt, Job, Repository, Run, Team
 
 # GitHub deletes logs after the retention time of the repository.
 LOG_RETENTION_DAYS = 60
@@ -25,7 +25,9 @@ class Timeline(Protocol):
 
 
 class World:
-    """`logs`: texts that replace the generated logs, by job id. `files`: texts of workflow files, by workflow id."""
+    """`logs`: texts that replace the generated logs, by job id. `files`: texts of workflow files, by workflow id.
+    `contents`: other files of default branches, by repository id and path. `teams`: teams of organisations, by the
+    organisation's name in lower case."""
 
     def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
         self.clock = clock
@@ -34,6 +36,8 @@ class World:
         self.runs: dict[int, Run] = {}
         self.logs: dict[int, str] = {}
         self.files: dict[int, str] = {}
+        self.contents: dict[tuple[int, str], bytes] = {}
+        self.teams: dict[str, list[Team]] = {}
         self._run_of_job: dict[int, int] = {}
         # Repository id to (creation, run id), oldest first.
         self._order: dict[int, list[tuple[datetime, int]]] = {}
