@@ -17,6 +17,7 @@ from collector.settings import CollectorSettings
 from collector.sync.engine import SyncEngine
 from collector.sync.inbox import InboxProcessor
 from collector.tasks import Collector
+from collector.teams import TeamsTask
 from core import VERSION
 from core.clock import utc_now
 from core.work import TaskTracker
@@ -105,4 +106,5 @@ def make_collector(
         DerivedData(context, settings.prices),
         alert_worker,
         SyncReporter(context),
+        TeamsTask(context, settings.teams_file),
     )

@@ -37,6 +37,7 @@ class CollectorCommands:
         collector.inbox.apply()
         result = collector.sync.run()
         collector.context.progress.end()
+        collector.teams.run()
         collector.derived_data.refresh_all()
         collector.alert_worker.run_once()
         collector.reporter.finish(result, start)

@@ -36,6 +36,7 @@ _FETCH_JOBS_SECONDS, _REQUESTED_LOGS_SECONDS, _HEARTBEAT_SECONDS, _BACKLOG_SECON
 # Until roll-ups are up to date, queries read raw rows.
 _ROLLUPS_SECONDS = 1
 _REPRICE_SECONDS = 3
+_TEAMS_SECONDS = 30
 _ALERT_RULES_SECONDS = 30
 _SETUP_SECONDS = 60
 # A webhook delivery is to be stored within a second.
@@ -134,6 +135,7 @@ class CollectorService:
         self._schedule("inbox", _INBOX_SECONDS, tasks.apply_inbox)
         self._schedule("rollups", _ROLLUPS_SECONDS, tasks.run_rollups)
         self._schedule("reprice", _REPRICE_SECONDS, tasks.reprice, first=now)
+        self._schedule("teams", _TEAMS_SECONDS, tasks.update_teams, first=now)
         self._schedule("logs", _REQUESTED_LOGS_SECONDS, tasks.fetch_requested_logs)
         self._schedule("samples", _SAMPLES_SECONDS, tasks.sample_logs)
         self._schedule("codeowners", _CODEOWNERS_SECONDS, tasks.read_codeowners)

@@ -15,6 +15,7 @@ from db.jobs.price_list import read_price_list
 from db.settings import ReplicaSettings
 from health.alerts.channels.registry import ChannelSettings
 from health.alerts.rules.rules import Threshold, parse_threshold
+from health.teams.teams_file import read_teams_file
 
 _OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98})"
 _ENTRY = re.compile(rf"!?{_OWNER}/(?:[A-Za-z0-9._-]{{1,100}}|\*)", re.ASCII)
@@ -48,6 +49,7 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     log_retention_days: Days = 90
     alert_threshold: str = "3"
     prices_file: str | None = None
+    teams_file: str | None = None
     demo: bool = Field(False, validation_alias="pipeline_health_demo")
     # The settings for GitHub that the demo replaces.
     _before_demo: "CollectorSettings | None" = PrivateAttr(None)
@@ -135,6 +137,13 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     def _check_prices_file(cls, value: str | None) -> str | None:
         if value is not None:
             read_price_list(value)
+        return value
+
+    @field_validator("teams_file")
+    @classmethod
+    def _check_teams_file(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_teams_file(value)
         return value
 
     @field_validator("github_app_id")

@@ -12,6 +12,7 @@ from collector.derived_data import DerivedData
 from collector.github.errors import RateLimited
 from collector.sync.engine import SyncEngine
 from collector.sync.inbox import InboxProcessor
+from collector.teams import TeamsTask
 from db.engine import session_scope
 from db.enums import CompletenessState
 from db.repositories.repository_queries import resolved_repositories
@@ -33,6 +34,7 @@ class Collector:
     derived_data: DerivedData
     alert_worker: AlertWorker
     reporter: SyncReporter
+    teams: TeamsTask
 
 
 class CollectorTasks:
@@ -141,6 +143,11 @@ class CollectorTasks:
         """One collector of several runs this."""
         if self._collector.claims.assignment.is_leader:
             self._collector.derived_data.refresh()
+
+    def update_teams(self) -> None:
+        """One collector of several applies TEAMS_FILE and stores what teams own."""
+        if self._collector.claims.assignment.is_leader:
+            self._collector.teams.run()
 
     def reprice(self) -> None:
         """Every collector applies its price list; one of them recomputes costs."""

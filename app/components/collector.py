@@ -37,6 +37,10 @@ def live_status() -> None:
         f'<div class="ph-verdict ph-{colour}" role="status"><span aria-hidden="true">{sign}</span>'
         f"<div><b>{html(status.headline)}</b><p>{html(status.detail)}</p></div></div>"
     )
+    heartbeat = overview.service.heartbeat
+    if heartbeat and heartbeat.detail.teams_file_error:
+        error = f"TEAMS_FILE: {heartbeat.detail.teams_file_error}. The teams of the last valid file remain."
+        st.warning(markdown(error), icon=":material/group:")
     if overview.backfill:
         line = backfill_progress_text(
             overview.backfill.done, overview.backfill.expected, overview.backfill.seconds_left

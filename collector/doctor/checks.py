@@ -22,6 +22,7 @@ from core.text import clean
 from db.collection.setup_report import SetupCheck
 from db.engine import DatabaseUnavailable, describe_failure, make_engine
 from db.migrate import NotMigrated, check_migrated
+from health.teams.teams_file import read_teams_file
 
 _TIMEOUT_SECONDS = 10
 _REDIS_LIMITS = ResponseLimits(max_seconds=20.0, max_bytes=100_000)
@@ -59,6 +60,9 @@ def run_checks(settings: CollectorSettings, client: GitHubClient) -> Iterator[Do
     yield check_access(settings)
     yield _redis(settings)
     yield from check_channels(settings)
+    if settings.teams_file:
+        teams = len(read_teams_file(settings.teams_file).teams)
+        yield DoctorCheck("Teams", True, f"{pluralize(teams, 'team')} in {settings.teams_file}")
 
 
 def _database(settings: CollectorSettings) -> Iterator[DoctorCheck]:

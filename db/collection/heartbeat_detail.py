@@ -36,7 +36,8 @@ class HeartbeatDetail:
     `state` is idle, syncing, waiting (for GitHub) or error; `message` explains it, and `progress` counts done and all
     items of the stage. `command`: the program is a command that ends by itself, not a service. `work` is the task that
     has made no progress for the longest time, since `work_since`. `catching_up` counts repositories whose history or
-    jobs are not complete yet. `counters` is a stored db.collection.counters.CounterRegistry.
+    jobs are not complete yet. `teams_file_error`: why the last change of
+    TEAMS_FILE is not applied. `counters` is a stored db.collection.counters.CounterRegistry.
     """
 
     state: str | None = None
@@ -56,6 +57,7 @@ class HeartbeatDetail:
     retention_days: int | None = None
     log_retention_days: int | None = None
     next_prune_at: datetime | None = None
+    teams_file_error: str | None = None
     counters: Mapping[str, Any] | None = field(default=None, hash=False)
 
     @classmethod
@@ -82,6 +84,7 @@ class HeartbeatDetail:
             retention_days=_integer(stored.get("retention_days")),
             log_retention_days=_integer(stored.get("log_retention_days")),
             next_prune_at=_time(stored.get("next_prune_at")),
+            teams_file_error=_text(stored.get("teams_file_error")),
             counters=counters if isinstance(counters, dict) else None,
         )
 
@@ -107,6 +110,7 @@ class HeartbeatDetail:
             },
             "retention_days": self.retention_days,
             "tally": self.counters,
+            "teams_file_error": self.teams_file_error,
             "version": self.version,
         }
         return {

@@ -39,10 +39,7 @@ class Owned:
 def refresh_ownership(session: Session) -> bool:
     """Computes what teams own from the stored definitions, repositories, workflows and CODEOWNERS files, and stores the
     difference; returns whether anything differs."""
-    teams = list_teams(session)
-    wanted = resolve(teams, _read_repositories(session, teams)) if teams else set()
-    columns = TeamRepository.repository_id, TeamRepository.team_key, TeamRepository.workflow_id
-    stored = {Ownership(*row) for row in execute(session, select(*columns))}
+    stored, wanted = _stored_and_wanted(session)
     obsolete, missing = sorted(stored - wanted), sorted(wanted - stored)
     by_team: dict[tuple[str, int], list[int]] = defaultdict(list)
     for entry in obsolete:
@@ -59,6 +56,19 @@ def refresh_ownership(session: Session) -> bool:
     for start in range(0, len(missing), _BATCH):
         insert_ignore(session, TeamRepository, [entry._asdict() for entry in missing[start : start + _BATCH]])
     return bool(obsolete or missing)
+
+
+def is_ownership_current(session: Session) -> bool:
+    """Whether refresh_ownership would change nothing. Reads only."""
+    stored, wanted = _stored_and_wanted(session)
+    return stored == wanted
+
+
+def _stored_and_wanted(session: Session) -> tuple[set[Ownership], set[Ownership]]:
+    teams = list_teams(session)
+    columns = TeamRepository.repository_id, TeamRepository.team_key, TeamRepository.workflow_id
+    stored = {Ownership(*row) for row in execute(session, select(*columns))}
+    return stored, resolve(teams, _read_repositories(session, teams)) if teams else set()
 
 
 def _read_repositories(session: Session, teams: Sequence[Team]) -> list[OwnedRepository]:
