@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -14,9 +15,12 @@ from core.text import printable
 from db.audit import Actor, record
 from db.enums import AuditAction, AuditSubject
 from db.models import SavedView
+from db.visibility import is_restricted, visible_names
 
 # The parameter of a URL with the id of the view that the link belongs to.
 VIEW_PARAMETER = "saved"
+# The parameter of a URL with the name of a repository.
+REPOSITORY_PARAMETER = "repo"
 MAX_VIEWS = 500
 MAX_NAME_LENGTH, MAX_DESCRIPTION_LENGTH, MAX_QUERY_LENGTH = 100, 500, 4_000
 # The case folding of a letter has up to three letters.
@@ -65,13 +69,22 @@ _COLUMNS = [getattr(SavedView, name) for name in ViewRow.__dataclass_fields__]
 
 
 def list_views(session: Session) -> list[ViewRow]:
-    """All views by name."""
-    return [ViewRow(*row) for row in session.execute(select(*_COLUMNS).order_by(SavedView.name_key))]
+    """All views by name. A restricted session has none with the name of a hidden repository in its filters."""
+    views = (ViewRow(*row) for row in session.execute(select(*_COLUMNS).order_by(SavedView.name_key)))
+    return [view for view in views if _is_visible(session, view)]
 
 
 def get_view(session: Session, view_id: int) -> ViewRow | None:
     row = session.execute(select(*_COLUMNS).where(SavedView.id == view_id)).first()
-    return ViewRow(*row) if row else None
+    view = ViewRow(*row) if row else None
+    return view if view and _is_visible(session, view) else None
+
+
+def _is_visible(session: Session, view: ViewRow) -> bool:
+    if not is_restricted(session):
+        return True
+    repos = {value.lower() for name, value in parse_qsl(view.query) if name == REPOSITORY_PARAMETER}
+    return repos <= visible_names(session)
 
 
 def save_view(

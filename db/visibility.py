@@ -12,8 +12,9 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -30,7 +31,7 @@ from db.models import Base, Notification, Repository
 Visibility = frozenset[int] | None
 
 _INFO_KEY = "visibility"
-_RESTRICTION_KEY = "visibility condition"
+_RESTRICTION_KEY, _NAMES_KEY = "visibility condition", "visible names"
 # Up to this number of visible repositories, an index on repository_id is the fastest way to their rows.
 _FEW = 8
 # Not a repository: roll-ups of all repositories together.
@@ -95,6 +96,26 @@ def visibility_of(session: Session) -> Visibility:
 def is_restricted(session: Session) -> bool:
     """Whether the session has only a part of the repositories: sums over all repositories must not be read."""
     return session.info.get(_INFO_KEY) is not None
+
+
+def visible_names(session: Session) -> frozenset[str]:
+    """The full names of the repositories that the session reads, in lower case, read once for a session."""
+    names: frozenset[str] | None = session.info.get(_NAMES_KEY)
+    if names is None:
+        names = frozenset(name.lower() for name in session.scalars(select(Repository.full_name)))
+        session.info[_NAMES_KEY] = names
+    return names
+
+
+def visible_patterns(session: Session, patterns: Sequence[str]) -> tuple[str, ...] | None:
+    """The patterns of names of repositories that a restricted session may read: those that match a visible repository.
+    None if there are patterns and none of them does, so that what they belong to is hidden. A pattern that matches no
+    repository could name a hidden one."""
+    if not patterns or not is_restricted(session):
+        return tuple(patterns)
+    names = visible_names(session)
+    visible = tuple(pattern for pattern in patterns if any(fnmatchcase(name, str(pattern).lower()) for name in names))
+    return visible or None
 
 
 def visibility_key(visibility: Visibility) -> str:

@@ -10,12 +10,14 @@ import streamlit as st
 from app.components import run_links
 from app.components.cause_marks import known_mark
 from app.components.run_links import Repositories
+from app.data.viewer import current_visibility
 from app.filters import view_state
 from app.session import zone
 from app.widgets import cells
 from app.widgets.panel import section_html
 from app.widgets.text import html
 from core import formatting
+from db.visibility import visibility_key
 from health.alerts.attention import Attention
 
 _INITIAL_ROWS, _MAX_ROWS = 5, 100
@@ -42,7 +44,7 @@ def reserved_area(selection: Hashable, *, is_update: bool) -> Callable[[str], No
     slot = st.container(key="attention")
     if not is_update:
         slot = slot.empty()
-        last = _last_lists.get(selection)
+        last = _last_lists.get(_list_key(selection))
         content = (last or _placeholder_rows()).replace(' role="alert"', "")
         unknown = "" if last else " ph-unknown-height"
         slot.html(f'<div class="ph-reserved{unknown}" aria-hidden="true">{content}</div>')
@@ -58,10 +60,16 @@ def reserved_area(selection: Hashable, *, is_update: bool) -> Callable[[str], No
 
 def remember_list(selection: Hashable, content: str) -> None:
     """`content`: what `attention_html` returned for the selection."""
-    _last_lists[selection] = content
-    _last_lists.move_to_end(selection)
+    key = _list_key(selection)
+    _last_lists[key] = content
+    _last_lists.move_to_end(key)
     while len(_last_lists) > _MAX_LISTS:
         _last_lists.popitem(last=False)
+
+
+def _list_key(selection: Hashable) -> Hashable:
+    """Lists are shared by users who may see the same repositories."""
+    return visibility_key(current_visibility()), selection
 
 
 def _placeholder_rows() -> str:

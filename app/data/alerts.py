@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import streamlit as st
 from sqlalchemy.orm import Session
 
+from app.data.caching import cache_data, cache_resource
 from app.data.connection import read_session, utc_now, write_session
 from app.data.outages import serve_stale
 from app.session import current_actor
@@ -71,7 +71,7 @@ class AlertOverview:
 
 
 @serve_stale
-@st.cache_data(ttl=3, max_entries=1, show_spinner=False)
+@cache_data(ttl=3, max_entries=1)
 def alert_overview() -> AlertOverview:
     now = utc_now()
     with read_session() as session:
@@ -112,7 +112,7 @@ def history_list(filters: AlertFilter, order: AlertOrder, cursor: str | None) ->
 
 
 @serve_stale
-@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+@cache_data(ttl=3, max_entries=64)
 def _alert_list(filters: AlertFilter, order: AlertOrder, cursor: str | None, limit: int) -> AlertList:
     now = utc_now()
     with read_session() as session:
@@ -127,7 +127,7 @@ def _alert_list(filters: AlertFilter, order: AlertOrder, cursor: str | None, lim
 
 
 @serve_stale
-@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+@cache_data(ttl=3, max_entries=64)
 def alert_counts(filters: AlertFilter) -> AlertCounts:
     """The numbers of the alerts that match the filter without its states and severities."""
     with read_session() as session:
@@ -135,7 +135,7 @@ def alert_counts(filters: AlertFilter) -> AlertCounts:
 
 
 @serve_stale
-@st.cache_data(ttl=30, max_entries=1, show_spinner=False)
+@cache_data(ttl=30, max_entries=1)
 def alert_facets() -> AlertFacets:
     """The values of the filters of alerts."""
     with read_session() as session:
@@ -171,7 +171,7 @@ class OpenAlerts:
 
 
 @serve_stale
-@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+@cache_data(ttl=3, max_entries=64)
 def open_alerts(scope: Scope) -> OpenAlerts:
     """The open alerts of the repositories, workflows and branches of the scope."""
     filters = AlertFilter(OPEN_STATES, scope.repos, scope.workflows, scope.branches)
@@ -182,14 +182,14 @@ def open_alerts(scope: Scope) -> OpenAlerts:
 
 
 @serve_stale
-@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+@cache_data(ttl=3, max_entries=64)
 def alert_by_id(alert_id: int) -> AlertRow | None:
     with read_session() as session:
         return get_alert(session, alert_id, utc_now())
 
 
 @serve_stale
-@st.cache_data(ttl=300, max_entries=64, show_spinner=False)
+@cache_data(ttl=300, max_entries=64)
 def first_bad_run(run_id: int | None) -> dict[int, RunRow]:
     """As in AlertList, of one alert; empty if it names no run or the run is deleted."""
     if run_id is None:
@@ -210,7 +210,7 @@ _CONDITION = ("close_at", "window_seconds", "minimum", "objective", "per", "scop
 
 
 @serve_stale
-@st.cache_data(ttl=3600, max_entries=1_000, show_spinner=False)
+@cache_data(ttl=3600, max_entries=1_000)
 def _backtest(rule: Rule, now: datetime, *, _with_others: bool) -> Backtest:
     data = _backtest_data(now) if _with_others else None
     with read_session() as session:
@@ -218,14 +218,14 @@ def _backtest(rule: Rule, now: datetime, *, _with_others: bool) -> Backtest:
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=1, show_spinner=False)
+@cache_resource(ttl=60, max_entries=1)
 def _backtest_data(now: datetime) -> BacktestData:
     with read_session() as session:
         return backtests.backtest_data(session, now)
 
 
 @serve_stale
-@st.cache_data(ttl=600, max_entries=8, show_spinner=False)
+@cache_data(ttl=600, max_entries=8)
 def overall_metrics(window: Window, version: int) -> Metrics:
     """Metrics of all repositories."""
     with read_session() as session:

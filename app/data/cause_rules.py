@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import streamlit as st
-
 from app import session
+from app.data.caching import cache_data, cache_resource
 from app.data.causes import user_name
 from app.data.connection import read_session, utc_now, write_session
 from app.data.log_search import search_slot
@@ -19,7 +18,7 @@ from health.insights.causes.rules import CauseRule, validate_rule
 
 
 @serve_stale
-@st.cache_data(ttl=2, max_entries=1, show_spinner=False)
+@cache_data(ttl=2, max_entries=1)
 def cause_rules() -> list[CauseRule]:
     """All rules, the oldest first: in this order they are tried."""
     with read_session() as database:
@@ -35,7 +34,7 @@ class RuleMatches:
 
 
 @serve_stale
-@st.cache_data(ttl=60, max_entries=64, show_spinner=False)
+@cache_data(ttl=60, max_entries=64)
 def count_matches(rule_ids: tuple[int, ...], scope: Scope, window: Window, version: int) -> dict[int, RuleMatches]:
     """By the id of the rule; rules without matches are missing."""
     with read_session() as database:
@@ -51,7 +50,7 @@ def preview(rule: CauseRule, now: datetime) -> RulePreview:
 
 
 @serve_stale
-@st.cache_resource(ttl=120, max_entries=32, show_spinner=False)
+@cache_resource(ttl=120, max_entries=32)
 def _preview(rule: CauseRule, now: datetime) -> RulePreview:
     with search_slot(), read_session() as database:
         return preview_rule(database, rule, now)

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-import streamlit as st
-
 from app import session
+from app.data.caching import cache_data
 from app.data.connection import read_session, utc_now, write_session
 from app.data.outages import serve_stale
 from core.roles import Role
@@ -24,14 +23,14 @@ def known_causes(fingerprints: Iterable[str | None]) -> dict[str, Triage]:
 
 
 @serve_stale
-@st.cache_data(ttl=2, max_entries=64, show_spinner=False)
+@cache_data(ttl=2, max_entries=64)
 def _known_causes(fingerprints: tuple[str, ...]) -> dict[str, Triage]:
     with read_session() as database:
         return triage.known_causes(database, fingerprints, utc_now())
 
 
 @serve_stale
-@st.cache_data(ttl=5, max_entries=1, show_spinner=False)
+@cache_data(ttl=5, max_entries=1)
 def marks_version() -> tuple[int, datetime | None]:
     """Changes with every mark: the version of the data does not. A user sees the own changes at once."""
     with read_session() as database:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import streamlit as st
-
-from app.data.connection import read_session, utc_now
+from app.data.caching import cache_data
+from app.data.connection import read_session, unrestricted_session, utc_now
 from app.data.outages import serve_stale
 from core.formatting import pluralize
 from db import storage as db_storage
@@ -50,7 +49,7 @@ class Collection:
         return backfill_progress(self.repositories, self.at)
 
 
-@st.cache_data(ttl=30, max_entries=1, show_spinner=False)
+@cache_data(ttl=30, max_entries=1)
 def _row_counts() -> service.RowCounts:
     """Counts of runs and logs: counting millions of rows for every refresh of the page would occupy the database."""
     with read_session() as session:
@@ -58,7 +57,7 @@ def _row_counts() -> service.RowCounts:
 
 
 @serve_stale
-@st.cache_data(ttl=3, max_entries=1, show_spinner=False)
+@cache_data(ttl=3, max_entries=1)
 def load_collection() -> Collection:
     counts = _row_counts()
     with read_session() as session:
@@ -72,7 +71,7 @@ def load_collection() -> Collection:
 
 
 @serve_stale
-@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+@cache_data(ttl=3, max_entries=64)
 def missing_numbers(repository_id: int) -> list[MissingRunNumbers]:
     with read_session() as session:
         return service.list_missing_numbers(session, repository_id)
@@ -102,10 +101,10 @@ class StorageOverview:
 
 
 @serve_stale
-@st.cache_data(ttl=60, max_entries=1, show_spinner=False)
+@cache_data(ttl=60, max_entries=1)
 def storage_overview() -> StorageOverview:
     now = utc_now()
-    with read_session() as session:
+    with unrestricted_session() as session:
         heartbeat = repository_queries.heartbeat(session)
         detail = heartbeat.detail if heartbeat else HeartbeatDetail()
         days, log_days = detail.retention_days, detail.log_retention_days

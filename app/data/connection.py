@@ -10,6 +10,8 @@ from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
 from app.access.sessions import SESSIONS
+from app.data import viewer
+from app.data.caching import cache_resource
 from app.data.outages import Unavailable, outages
 from app.settings import DashboardSettings
 from core.settings import ConfigError
@@ -17,7 +19,9 @@ from db.access import end_sessions, session_generation
 from db.engine import DatabaseUnavailable, describe_failure, interactive_write_scope, is_locked, session_scope
 from db.migrate import NotMigrated, check_migrated
 from db.replica import ReplicaRouter, is_replica_failure
+from db.visibility import Visibility, restrict
 from health.completeness.service import RepositoryOverview, read_overview
+from health.teams.service import Person, visible_repositories
 
 
 class FailedOver(Unavailable):
@@ -42,6 +46,7 @@ def reset_engine() -> None:
     with suppress(Unavailable), translate_errors():
         reader().close()
     reader.clear()
+    viewer.forget()
     st.cache_data.clear()
     st.cache_resource.clear()
     outages.reset()
@@ -50,26 +55,36 @@ def reset_engine() -> None:
 
 @contextmanager
 def read_session() -> Iterator[Session]:
-    """A session that only reads."""
+    """A session that only reads the repositories that the user may see."""
+    with unrestricted_session() as session:
+        restrict(session, viewer.current_visibility())
+        yield session
+
+
+@contextmanager
+def unrestricted_session() -> Iterator[Session]:
+    """A session that reads everything. Only for what has no name of a repository: sizes, and who may see what."""
     outages.check()
     with translate_errors(), reader().session() as session:
         outages.record_success()
         yield session
 
 
-@st.cache_resource(ttl=30, max_entries=4, show_spinner=False)
+@cache_resource(ttl=30, max_entries=4)
 def repository_overview(version: int) -> RepositoryOverview:
     """The state of all repositories, read once for all figures of a page."""
-    with translate_errors(), reader().session() as session:
+    with read_session() as session:
         return read_overview(session)
 
 
 @contextmanager
 def write_session() -> Iterator[Session]:
     """A transaction for a user's action on the primary. The user's next reads see its result: they do not go to a
-    replica until it has caught up."""
+    replica until it has caught up. Rows of repositories that the user may not see cannot be changed."""
+    visibility = viewer.current_visibility()
     with translate_errors():
         with interactive_write_scope(reader().primary) as session:
+            restrict(session, visibility)
             yield session
         reader().record_write()
 
@@ -127,4 +142,13 @@ def _end_sessions(person: str) -> int | None:
         return None
 
 
+def _visible_repositories(person: Person) -> tuple[Visibility] | None:
+    try:
+        with unrestricted_session() as session:
+            return (visible_repositories(session, person),)
+    except Unavailable:
+        return None
+
+
+viewer.set_source(_visible_repositories)
 SESSIONS.set_store(_generation, _end_sessions)

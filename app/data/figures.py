@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app.data.caching import cache_resource
 from app.data.connection import read_session, repository_overview, utc_now
 from app.data.outages import serve_stale
 from app.data.status import window_end
@@ -63,7 +64,7 @@ class FilterOptions:
 
 
 @serve_stale
-@st.cache_resource(ttl=120, max_entries=64, show_spinner=False)
+@cache_resource(ttl=120, max_entries=64)
 def filter_options(scope: Scope, since: datetime, version: int) -> FilterOptions:
     """Options of the filters. Branches and workflows are those of the selected repositories."""
     with read_session() as session:
@@ -78,7 +79,7 @@ def filter_options(scope: Scope, since: datetime, version: int) -> FilterOptions
 
 
 @serve_stale
-@st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
+@cache_resource(ttl=600, max_entries=128)
 def trends(scope: Scope, window: Window, interval: Interval, version: int, *, commits: bool = False) -> Trends:
     """`commits`: include the success rate by commit, which is computed from the runs instead of roll-ups."""
     periods, current = period_completeness(scope, window, version), infrastructure_failures(scope, window, version)
@@ -91,7 +92,7 @@ def trends(scope: Scope, window: Window, interval: Interval, version: int, *, co
 
 
 @serve_stale
-@st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
+@cache_resource(ttl=600, max_entries=128)
 def infrastructure_failures(scope: Scope, window: Window, version: int) -> service.InfrastructureFailures:
     """Failed runs without a cause are counted in windows up to 35 days: the failed runs of longer ones are too many to
     be read for each page."""
@@ -101,7 +102,7 @@ def infrastructure_failures(scope: Scope, window: Window, version: int) -> servi
 
 
 @serve_stale
-@st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
+@cache_resource(ttl=600, max_entries=128)
 def failure_hours(
     scope: Scope, window: Window, zone: ZoneInfo, version: int
 ) -> tuple[list[service.HourCell] | None, list[service.HourCell]]:
@@ -113,7 +114,7 @@ def failure_hours(
 
 
 @serve_stale
-@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+@cache_resource(ttl=600, max_entries=64)
 def workflows(scope: Scope, window: Window, version: int) -> WorkflowList:
     periods, overview = period_completeness(scope, window, version), repository_overview(version)
     failures = infrastructure_failures(scope, window, version)
@@ -127,7 +128,7 @@ def workflows(scope: Scope, window: Window, version: int) -> WorkflowList:
 
 
 @serve_stale
-@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+@cache_resource(ttl=600, max_entries=64)
 def _histories(
     scope: Scope, window: Window, paths: tuple[WorkflowPath, ...], version: int
 ) -> Mapping[WorkflowPath, WorkflowHistory]:
@@ -137,7 +138,7 @@ def _histories(
         return workflow_health.workflow_histories(session, scope, window, items, periods=periods)
 
 
-@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+@cache_resource(ttl=60, max_entries=64)
 def default_branch_status(repo: str, workflow_id: int, version: int) -> BranchStatus | None:
     """The status of a workflow's default branch; null for an unknown workflow."""
     scope, overview = Scope(repos=(repo,), workflows=(str(workflow_id),)), repository_overview(version)
@@ -146,7 +147,7 @@ def default_branch_status(repo: str, workflow_id: int, version: int) -> BranchSt
 
 
 @serve_stale
-@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+@cache_resource(ttl=600, max_entries=64)
 def workflow_names(version: int) -> dict[int, repository_queries.WorkflowRow]:
     with read_session() as session:
         return {row.id: row for row in repository_queries.list_workflows(session, Scope())}
@@ -162,7 +163,7 @@ class KnownNames:
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+@cache_resource(ttl=60, max_entries=64)
 def known_names(scope: Scope, version: int) -> KnownNames:
     with read_session() as session:
         repos = repository_queries.known_repositories(session)
@@ -171,13 +172,13 @@ def known_names(scope: Scope, version: int) -> KnownNames:
     return KnownNames({repo.lower(): repo for repo in repos}, frozenset(names))
 
 
-@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+@cache_resource(ttl=60, max_entries=64)
 def broken_workflows(scope: Scope, at: datetime, version: int) -> list[service.Streak]:
     with read_session() as session:
         return service.failing_streaks(session, scope, at)
 
 
-@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+@cache_resource(ttl=60, max_entries=64)
 def schedule_problem(workflow: repository_queries.WorkflowRow, version: int) -> str | None:
     """Why the workflow's schedule, or a part of it, cannot be evaluated; null if it can."""
     with read_session() as session:
@@ -185,7 +186,7 @@ def schedule_problem(workflow: repository_queries.WorkflowRow, version: int) -> 
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=128, show_spinner=False)
+@cache_resource(ttl=60, max_entries=128)
 def completeness(scope: Scope, window: Window | None, version: int) -> Completeness:
     """The completeness of a window's runs, for pages whose figures do not include it."""
     if window is not None:
@@ -195,7 +196,7 @@ def completeness(scope: Scope, window: Window | None, version: int) -> Completen
         return read_completeness(session, scope, None, overview)
 
 
-@st.cache_resource(ttl=30, max_entries=128, show_spinner=False)
+@cache_resource(ttl=30, max_entries=128)
 def period_completeness(scope: Scope, window: Window, version: int) -> PeriodCompleteness:
     """The completeness of a window and its previous period, read once for all figures of a page."""
     overview = repository_overview(version)
@@ -211,7 +212,7 @@ class RunnerUsage:
 
 
 @serve_stale
-@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+@cache_resource(ttl=600, max_entries=64)
 def cost_breakdown(scope: Scope, window: Window, by: cost.CostGroupBy, version: int) -> cost.CostBreakdown:
     periods = period_completeness(scope, window, version)
     with read_session() as session:
@@ -219,7 +220,7 @@ def cost_breakdown(scope: Scope, window: Window, by: cost.CostGroupBy, version: 
 
 
 @serve_stale
-@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+@cache_resource(ttl=600, max_entries=64)
 def runner_usage(scope: Scope, window: Window, interval: Interval, version: int) -> RunnerUsage:
     with read_session() as session:
         return RunnerUsage(

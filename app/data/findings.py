@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import streamlit as st
-
+from app.data.caching import cache_data, cache_resource
 from app.data.causes import marks_version
 from app.data.connection import read_session
 from app.data.outages import serve_stale
@@ -34,7 +33,7 @@ def attention(scope: Scope, now: datetime, version: int) -> list[attention_list.
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+@cache_resource(ttl=60, max_entries=64)
 def _attention(
     scope: Scope, now: datetime, version: int, marks: tuple[int, datetime | None]
 ) -> list[attention_list.Attention]:
@@ -48,7 +47,7 @@ def regressions(scope: Scope, now: datetime) -> list[regression_detector.Regress
 
 
 @serve_stale
-@st.cache_resource(ttl=1200, max_entries=64, show_spinner=False)
+@cache_resource(ttl=1200, max_entries=64)
 def _regressions(scope: Scope, now: datetime) -> list[regression_detector.Regression]:
     with read_session() as session:
         return regression_detector.regressions(session, scope, now)
@@ -62,7 +61,7 @@ def causes(
 
 
 @serve_stale
-@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+@cache_resource(ttl=300, max_entries=64)
 def _causes(
     scope: Scope, window: Window, now: datetime, version: int, interval: Interval, marks: tuple[int, datetime | None]
 ) -> failure_causes.Causes:
@@ -78,7 +77,7 @@ def cause_summary(
 
 
 @serve_stale
-@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+@cache_resource(ttl=300, max_entries=64)
 def _cause_summary(
     scope: Scope, window: Window, now: datetime, version: int, interval: Interval, marks: tuple[int, datetime | None]
 ) -> failure_causes.CauseSummary:
@@ -92,7 +91,7 @@ def cause_runs(
 
 
 @serve_stale
-@st.cache_data(ttl=300, max_entries=64, show_spinner=False)
+@cache_data(ttl=300, max_entries=64)
 def has_cause(fingerprint: str, version: int) -> bool:
     """Whether any stored job has the cause, in whatever period."""
     with read_session() as session:
@@ -100,7 +99,7 @@ def has_cause(fingerprint: str, version: int) -> bool:
 
 
 @serve_stale
-@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+@cache_resource(ttl=300, max_entries=64)
 def _cause_runs(
     fingerprint: str,
     scope: Scope,
@@ -114,7 +113,7 @@ def _cause_runs(
 
 
 @serve_stale
-@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+@cache_resource(ttl=300, max_entries=64)
 def cause_context(
     fingerprint: str, scope: Scope, window: Window, now: datetime, zone: ZoneInfo, version: int
 ) -> CauseContext | None:
@@ -136,7 +135,7 @@ def attempt_causes(
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+@cache_resource(ttl=60, max_entries=64)
 def _attempt_causes(
     run: RunRow, repository_id: int, attempt: int, jobs: tuple[tuple[int, tuple[str, ...]], ...], now: datetime, version: int
 ) -> dict[int, causes_of_attempt.JobEvidence]:
@@ -145,7 +144,7 @@ def _attempt_causes(
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=1, show_spinner=False)
+@cache_resource(ttl=60, max_entries=1)
 def has_outdated_causes(version: int) -> bool:
     """Whether the collector has to extract stored causes of an earlier version again."""
     with read_session() as session:
@@ -153,7 +152,7 @@ def has_outdated_causes(version: int) -> bool:
 
 
 @serve_stale
-@st.cache_resource(ttl=300, max_entries=256, show_spinner=False)
+@cache_resource(ttl=300, max_entries=256)
 def cause_by_day(fingerprint: str, now: datetime, version: int) -> list[int]:
     """The number of runs with a cause on each of the last days (UTC); empty if counting them takes too long."""
     with read_session() as session:
@@ -161,28 +160,28 @@ def cause_by_day(fingerprint: str, now: datetime, version: int) -> list[int]:
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
+@cache_resource(ttl=60, max_entries=256)
 def attempt_evidence(run_id: int, version: int) -> list[evidence.AttemptEvidence]:
     with read_session() as session:
         return evidence.attempt_evidence(session, run_id)
 
 
 @serve_stale
-@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+@cache_resource(ttl=300, max_entries=64)
 def flaky_cases(scope: Scope, window: Window, version: int) -> evidence.FlakyCases:
     with read_session() as session:
         return evidence.flaky_cases(session, scope, window)
 
 
 @serve_stale
-@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+@cache_resource(ttl=300, max_entries=64)
 def same_commit_cases(scope: Scope, window: Window, version: int) -> evidence.SameCommitCases:
     with read_session() as session:
         return evidence.same_commit_cases(session, scope, window)
 
 
 @serve_stale
-@st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
+@cache_resource(ttl=300, max_entries=64)
 def flaky(scope: Scope, window: Window, version: int) -> flaky_workflows.FlakyWorkflows:
     with read_session() as session:
         return flaky_workflows.flaky_workflows(session, scope, window)

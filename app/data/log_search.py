@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import BoundedSemaphore
 
-import streamlit as st
-
+from app.data.caching import cache_resource
 from app.data.connection import read_session
 from app.data.outages import Unavailable, serve_stale
 from db.definitions.scope import Scope, Window
@@ -58,7 +57,7 @@ class ResultPage:
 
 
 @serve_stale
-@st.cache_resource(ttl=_TTL_SECONDS, max_entries=64, show_spinner=False)
+@cache_resource(ttl=_TTL_SECONDS, max_entries=64)
 def search_logs(
     terms: Terms, scope: Scope, window: Window, jobs: tuple[str, ...], classes: tuple[str, ...], cursor: str | None
 ) -> ResultPage:
@@ -82,7 +81,7 @@ def search_logs(
 
 
 @serve_stale
-@st.cache_resource(ttl=_TTL_SECONDS, max_entries=64, show_spinner=False)
+@cache_resource(ttl=_TTL_SECONDS, max_entries=64)
 def coverage(
     scope: Scope, window: Window, jobs: tuple[str, ...], classes: tuple[str, ...], now: datetime
 ) -> Coverage | None:

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-import streamlit as st
-
+from app.data.caching import cache_resource
 from app.data.connection import read_session, utc_now
 from app.data.views import load_views
 from core.text import printable
@@ -45,7 +44,7 @@ def search_names(query: str) -> Names:
     return replace(_search(terms), views=views[:_MAX_NAMES])
 
 
-@st.cache_resource(ttl=20, max_entries=256, show_spinner=False)
+@cache_resource(ttl=20, max_entries=256)
 def _search(terms: tuple[str, ...]) -> Names:
     if not terms:
         return Names([], [], [], [], [])
@@ -74,7 +73,7 @@ def _search(terms: tuple[str, ...]) -> Names:
         )
 
 
-@st.cache_resource(ttl=120, max_entries=1, show_spinner=False)
+@cache_resource(ttl=120, max_entries=1)
 def _branches() -> list[str]:
     with read_session() as session:
         return list_branches(session, Scope(), utc_now() - _BRANCH_PERIOD, limit=_MAX_BRANCHES)

@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from app.data.viewer import current_visibility
 from db.definitions.scope import Window
+from db.visibility import visibility_key
 
 log = logging.getLogger(__name__)
 _Query = TypeVar("_Query", bound=Callable[..., Any])
@@ -95,8 +97,8 @@ def current_outage() -> Outage | None:
 
 
 def serve_stale(query: _Query) -> _Query:
-    """A decorator: during an outage the query returns its last result for the same arguments, which must be hashable.
-    Raises DatabaseDown if there is none.
+    """A decorator: during an outage the query returns its last result for the same arguments, which must be hashable,
+    and for the same visible repositories. Raises DatabaseDown if there is none.
 
     The version of the data and the clock advance between two reads of a page. Arguments are the same if they differ
     only in `version`, in `marks` and in points in time of up to `_MAX_DRIFT`; windows must have the same length.
@@ -107,7 +109,8 @@ def serve_stale(query: _Query) -> _Query:
 
     @wraps(query)
     def query_or_stale(*args: Any, **kwargs: Any) -> Any:
-        key, moments = _result_key(signature.bind(*args, **kwargs).arguments)
+        arguments, moments = _result_key(signature.bind(*args, **kwargs).arguments)
+        key = visibility_key(current_visibility()), arguments
         try:
             value = query(*args, **kwargs)
         except DatabaseDown:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import streamlit as st
-
+from app.data.caching import cache_resource
 from app.data.connection import read_session, utc_now, write_session
 from app.data.outages import serve_stale
 from db.definitions.scope import Scope, Window
@@ -27,7 +26,7 @@ class RunWithJobs:
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
+@cache_resource(ttl=60, max_entries=256)
 def run_page(
     scope: Scope,
     window: Window,
@@ -50,7 +49,7 @@ def run_page(
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
+@cache_resource(ttl=60, max_entries=256)
 def previous_page(
     scope: Scope,
     window: Window,
@@ -86,7 +85,7 @@ def all_runs(
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=16, show_spinner=False)
+@cache_resource(ttl=60, max_entries=16)
 def run_detail(run_id: int, attempt: int | None, version: int) -> RunWithJobs | None:
     with read_session() as session:
         run = run_queries.get_run(session, run_id)
@@ -106,7 +105,7 @@ def attempt_detail(latest: RunWithJobs, attempt: int, version: int) -> RunWithJo
 
 
 @serve_stale
-@st.cache_resource(ttl=5, max_entries=16, show_spinner=False)
+@cache_resource(ttl=5, max_entries=16)
 def run_logs(run_id: int, attempt: int, version: int, *, failing: bool = False) -> list[log_queries.JobLogRow]:
     """The logs of an attempt's jobs, without their text. With `failing`, only those of completed jobs that did not
     succeed."""
@@ -115,7 +114,7 @@ def run_logs(run_id: int, attempt: int, version: int, *, failing: bool = False) 
 
 
 @serve_stale
-@st.cache_resource(ttl=5, max_entries=64, show_spinner=False)
+@cache_resource(ttl=5, max_entries=64)
 def job_log_row(run_id: int, job_id: int, version: int) -> log_queries.JobLogRow | None:
     """The log of one job without its text; null if the job has no log of its own."""
     with read_session() as session:
@@ -123,7 +122,7 @@ def job_log_row(run_id: int, job_id: int, version: int) -> log_queries.JobLogRow
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+@cache_resource(ttl=60, max_entries=64)
 def job_steps(run_id: int, job_ids: tuple[int, ...], version: int) -> dict[int, job_queries.Steps]:
     """Steps by job id."""
     with read_session() as session:
@@ -148,21 +147,21 @@ class JobBreakdown:
 
 
 @serve_stale
-@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+@cache_resource(ttl=600, max_entries=64)
 def run_scatter(scope: Scope, window: Window, version: int) -> workflows.Scatter:
     with read_session() as session:
         return workflows.scatter(session, scope, window)
 
 
 @serve_stale
-@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+@cache_resource(ttl=600, max_entries=64)
 def branch_series(scope: Scope, window: Window, version: int) -> list[workflows.BranchSeries]:
     with read_session() as session:
         return workflows.branches(session, scope, window, limit=5)
 
 
 @serve_stale
-@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+@cache_resource(ttl=600, max_entries=64)
 def job_breakdown(repo: str, workflow_id: int, branch: str | None, window: Window, version: int) -> JobBreakdown:
     with read_session() as session:
         steps = workflows.steps(session, repo, workflow_id, branch, window)
@@ -172,7 +171,7 @@ def job_breakdown(repo: str, workflow_id: int, branch: str | None, window: Windo
 
 
 @serve_stale
-@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+@cache_resource(ttl=600, max_entries=64)
 def slowdown_breakdown(
     repo: str, workflow_id: int, branch: str | None, window: Window, since: datetime, version: int
 ) -> JobBreakdown:
@@ -183,7 +182,7 @@ def slowdown_breakdown(
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+@cache_resource(ttl=60, max_entries=64)
 def changes_since_success(run_id: int, version: int, *, jobs: bool = True) -> workflows.ChangesSinceGreen | None:
     """Null for an unknown run. `jobs`: compare the jobs, too."""
     with read_session() as session:
@@ -192,7 +191,7 @@ def changes_since_success(run_id: int, version: int, *, jobs: bool = True) -> wo
 
 
 @serve_stale
-@st.cache_resource(ttl=300, max_entries=256, show_spinner=False)
+@cache_resource(ttl=300, max_entries=256)
 def usual_duration(run_id: int, version: int) -> workflows.UsualDuration | None:
     """Null for an unknown run, too."""
     with read_session() as session:
@@ -201,7 +200,7 @@ def usual_duration(run_id: int, version: int) -> workflows.UsualDuration | None:
 
 
 @serve_stale
-@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+@cache_resource(ttl=60, max_entries=64)
 def comparison(run_ids: tuple[int, ...], version: int) -> workflows.RunComparison:
     """Raises health.metrics.workflows.ComparisonError."""
     with read_session() as session:

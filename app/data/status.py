@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import streamlit as st
 from sqlalchemy.orm import Session
 
+from app.data.caching import cache_data
 from app.data.connection import FailedOver, read_session, reader, utc_now
 from app.data.outages import current_outage, serve_stale
 from core.formatting import format_time
@@ -77,7 +78,7 @@ def _window_end(version: int) -> datetime:
 
 
 @serve_stale
-@st.cache_data(ttl=2, max_entries=1, show_spinner=False)
+@cache_data(ttl=2, max_entries=1)
 def load_status() -> CollectionStatus:
     """Raises Unavailable where the schema is not that of this version, and FailedOver if the replica has fallen behind
     what this process has read before."""

@@ -1,16 +1,15 @@
 """Saved views: reading them for pages, and the changes of users."""
 
-import streamlit as st
-
 from app import session
 from app.access.policy import AccessDenied
+from app.data.caching import cache_data
 from app.data.connection import read_session, utc_now, write_session
 from app.data.outages import serve_stale
 from db import saved_views
 from db.saved_views import InvalidView, Owner, ViewRow
 
 
-@st.cache_data(ttl=2, max_entries=1, show_spinner=False)
+@cache_data(ttl=2, max_entries=1)
 def _cached_views() -> list[ViewRow]:
     return _stored_views()
 

@@ -7,6 +7,7 @@ from threading import Lock
 import streamlit as st
 from cachetools import LRUCache
 
+from app.data.caching import cache_resource
 from app.data.connection import read_session
 from app.logs.diff import LogDiff, diff_logs
 from app.logs.index import LogIndex
@@ -83,7 +84,7 @@ def load_text(run_id: int, job_id: int) -> str:
     return (row.text if row else None) or ""
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@cache_resource(max_entries=16)
 def load_diff(a: Key, b: Key) -> LogDiff:
     """The differences of two stored logs, which never change once they are stored."""
     return diff_logs(load_text(*a), load_text(*b))

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.access.login import CALLBACK, LoginConfig, login
 from app.access.policy import AccessDenied, User
 from app.access.sessions import SESSIONS, SIGNED_OUT
+from app.data.viewer import person_of, viewing
 from app.routes import PAGES
 from app.server import sign_in
 from app.server.sign_in import SIGN_IN_LIMITER
@@ -78,7 +79,8 @@ class LoginMiddleware:
         elif path == SIGN_IN_FAILED:
             await sign_in.page(config, None, _next_page(connection), failed=True)(scope, receive, login_send)
         elif path in PUBLIC_PATHS or path.startswith(_PUBLIC_FILES) or isinstance(access, User):
-            await self._app(scope, receive, login_send)
+            with viewing(person_of(access)):
+                await self._app(scope, receive, login_send)
         else:
             await _deny(config, path, access, scope)(scope, receive, login_send)
 

@@ -11,6 +11,7 @@ from app.components import attention, workflows
 from app.data import figures, findings
 from app.data.outages import Unavailable
 from app.data.status import load_status, window_end
+from app.data.viewer import EVERYTHING, viewing
 from app.filters.controls import OPTIONS_PERIOD
 from app.filters.url_state import DEFAULT_PERIOD, PERIODS
 from db.definitions.scope import Scope, Window
@@ -23,9 +24,11 @@ def warm_up() -> None:
     """Logs an unavailable database and failing figures and does not raise: pages show both and try again."""
     _import_all()
     try:
-        status = load_status()
-        if status.has_runs:
-            _load_overview(status.version)
+        # Users who see all repositories: without private teams, everybody.
+        with viewing(EVERYTHING):
+            status = load_status()
+            if status.has_runs:
+                _load_overview(status.version)
     except Unavailable as error:
         log.warning("%s", error)
     except Exception:  # a failing figure must not prevent the start

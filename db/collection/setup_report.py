@@ -6,7 +6,7 @@ secret.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.collection.sync_state import record_heartbeat
 from db.models import Heartbeat
+from db.visibility import is_restricted
 
 # The name of its row in the table heartbeats.
 SETUP_HEARTBEAT = "setup"
@@ -66,8 +67,12 @@ def delete_setup_report(session: Session) -> None:
 
 
 def read_setup_report(session: Session) -> StoredSetupReport | None:
+    """Null if there is none. A restricted session has the checks without the names of repositories."""
     row = session.get(Heartbeat, SETUP_HEARTBEAT, populate_existing=True)
-    return StoredSetupReport(row.seen_at, _from_detail(row.detail)) if row else None
+    if row is None:
+        return None
+    report = _from_detail(row.detail)
+    return StoredSetupReport(row.seen_at, replace(report, repositories=()) if is_restricted(session) else report)
 
 
 def _from_detail(detail: Mapping[str, Any]) -> SetupReport:

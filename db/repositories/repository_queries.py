@@ -1,7 +1,7 @@
 """Queries of repositories, workflows, targets, heartbeats and values of filters."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from db.definitions.scope import Scope
 from db.models import Claim, Heartbeat, Repository, Run, SyncState, Target, Workflow
 from db.runs.run_filters import in_scope, repository_ids
 from db.sql import execute
+from db.visibility import is_restricted
 
 # Number of the latest runs from which values of filters are taken.
 _MAX_RUNS = 20_000
@@ -105,10 +106,12 @@ class HeartbeatRow:
     stopped_at: datetime | None = None
 
 
-def heartbeat_row(row: Heartbeat) -> HeartbeatRow:
-    return HeartbeatRow(
-        row.name, row.started_at, row.seen_at, row.data_version, HeartbeatDetail.from_dict(row.detail), row.stopped_at
-    )
+def heartbeat_row(row: Heartbeat, *, with_names: bool = True) -> HeartbeatRow:
+    """Without names: without the texts in which collectors name the repository that they read."""
+    detail = HeartbeatDetail.from_dict(row.detail)
+    if not with_names:
+        detail = replace(detail, message=None, work=None)
+    return HeartbeatRow(row.name, row.started_at, row.seen_at, row.data_version, detail, row.stopped_at)
 
 
 def list_repositories(session: Session, *, monitored_only: bool = True) -> list[RepositoryRow]:
@@ -168,7 +171,7 @@ def _latest_values(session: Session, scope: Scope, since: datetime, column: Any,
 
 def heartbeat(session: Session, name: str = COLLECTOR_HEARTBEAT) -> HeartbeatRow | None:
     row = session.get(Heartbeat, name, populate_existing=True)
-    return heartbeat_row(row) if row else None
+    return heartbeat_row(row, with_names=not is_restricted(session)) if row else None
 
 
 def data_version(session: Session) -> int:

@@ -15,7 +15,7 @@ from db.models import Alert, AlertSilence, Notification
 from health.alerts.rules.targets import Silence
 from health.alerts.storage.alert_queries import AlertRow
 from health.alerts.storage.notification_queries import NotificationRow
-from health.alerts.storage.silences import to_silence
+from health.alerts.storage.silences import visible_silence
 
 # An alert that fires for months has thousands of reminders.
 MAX_NOTIFICATIONS, _MAX_SILENCES = 500, 500
@@ -136,7 +136,8 @@ def _silences(session: Session, alert: AlertRow, now: datetime) -> Iterator[Time
         .order_by(AlertSilence.id.desc())
         .limit(_MAX_SILENCES)
     )
-    rows = [to_silence(row) for row in session.scalars(query.execution_options(populate_existing=True))]
+    stored = session.scalars(query.execution_options(populate_existing=True)).all()
+    rows = [silence for row in stored if (silence := visible_silence(session, row))]
     covering = [row for row in rows if row.covers(alert.rule_id, alert.repo, alert.workflow, alert.branch)]
     ended_by = _ended_by(session, [row for row in covering if row.ends_at <= end])
     for silence in covering:

@@ -13,6 +13,7 @@ from db.collection.heartbeat_detail import COLLECTOR_HEARTBEAT, COLLECTOR_PREFIX
 from db.enums import BackfillPhase, ClaimKind, InboxState, Liveness
 from db.models import Backfill, Claim, Heartbeat, InboxItem, Repository, SyncState
 from db.repositories.repository_queries import HeartbeatRow, heartbeat_row
+from db.visibility import is_restricted
 from db.webhook_inbox import InboxSummary, inbox_summary
 
 _DEFAULT_POLL = timedelta(minutes=5)
@@ -64,7 +65,7 @@ def stall_message(
     since = stalled_since(heartbeat, now, poll)
     if since is None or heartbeat.stopped_at is not None or _is_overdue(heartbeat, now, poll):
         return None
-    task = f" ({heartbeat.detail.work})" if with_names else ""
+    task = f" ({heartbeat.detail.work})" if with_names and heartbeat.detail.work else ""
     return f"The collector has made no progress since {format_time(since, now)}{task}."
 
 
@@ -133,7 +134,8 @@ def _heartbeats(
         .order_by(Heartbeat.name)
         .execution_options(populate_existing=True)
     )
-    by_name = {row.name: heartbeat_row(row) for row in session.scalars(query)}
+    with_names = not is_restricted(session)
+    by_name = {row.name: heartbeat_row(row, with_names=with_names) for row in session.scalars(query)}
     main = by_name.pop(COLLECTOR_HEARTBEAT, None)
     return main, {name.removeprefix(COLLECTOR_PREFIX): heartbeat for name, heartbeat in by_name.items()}
 

@@ -1,6 +1,7 @@
 """Stored silences: queries and writes. A write updates `silenced_until` of the firing alerts at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 from db.audit import Actor, record
 from db.enums import AlertState, AuditAction, AuditSubject
 from db.models import Alert, AlertSilence, Repository, Workflow
+from db.visibility import visible_patterns
 from health.alerts.rules.targets import Patterns, Silence, silenced_until
 
 # The longest silence.
@@ -17,16 +19,18 @@ MAX_SPAN = timedelta(days=366)
 
 
 def list_silences(session: Session, *, not_ended_at: datetime | None = None, limit: int = 500) -> list[Silence]:
-    """Silences, the latest end first; with `not_ended_at` only those that end after it."""
+    """Silences, the latest end first; with `not_ended_at` only those that end after it. A restricted session has those
+    of visible repositories."""
     query = select(AlertSilence).order_by(AlertSilence.ends_at.desc(), AlertSilence.id.desc()).limit(limit)
     if not_ended_at:
         query = query.where(AlertSilence.ends_at > not_ended_at)
-    return [to_silence(row) for row in session.scalars(query.execution_options(populate_existing=True))]
+    rows = session.scalars(query.execution_options(populate_existing=True)).all()
+    return [silence for row in rows if (silence := visible_silence(session, row))]
 
 
 def get_silence(session: Session, silence_id: int) -> Silence | None:
     row = session.get(AlertSilence, silence_id, populate_existing=True)
-    return to_silence(row) if row else None
+    return visible_silence(session, row) if row else None
 
 
 def add_silence(
@@ -76,7 +80,7 @@ def _add(session: Session, silence: Silence, now: datetime, actor: Actor) -> int
 def end_silence(session: Session, silence_id: int, now: datetime, *, actor: Actor) -> bool:
     """Ends a silence now; a pending one never starts. False if it does not exist or has ended."""
     row = session.scalar(select(AlertSilence).where(AlertSilence.id == silence_id).with_for_update())
-    if row is None or row.ends_at <= now:
+    if row is None or row.ends_at <= now or visible_patterns(session, row.repos) != tuple(row.repos):
         return False
     before = {"ends_at": row.ends_at}
     row.ends_at = now
@@ -116,7 +120,7 @@ def _values(row: AlertSilence) -> dict[str, Any]:
 def apply_silences(session: Session, now: datetime) -> None:
     """Sets `silenced_until` of the firing alerts. An alert whose silence ended keeps the time of that end, so that the
     next evaluation sends a notification about it."""
-    silences = [to_silence(row) for row in session.scalars(select(AlertSilence).where(AlertSilence.ends_at > now))]
+    silences = [_to_silence(row) for row in session.scalars(select(AlertSilence).where(AlertSilence.ends_at > now))]
     of_workflow = (Workflow.repository_id == Alert.repository_id) & (Workflow.id == Alert.workflow_id)
     firing = (
         select(Alert, Repository.full_name, Workflow.name)
@@ -133,6 +137,13 @@ def apply_silences(session: Session, now: datetime) -> None:
     session.flush()
 
 
-def to_silence(row: AlertSilence) -> Silence:
+def visible_silence(session: Session, row: AlertSilence) -> Silence | None:
+    """Without the patterns of hidden repositories; null if it has no others."""
+    repos = visible_patterns(session, row.repos)
+    silence = _to_silence(row)
+    return None if repos is None else replace(silence, scope=replace(silence.scope, repos=repos))
+
+
+def _to_silence(row: AlertSilence) -> Silence:
     scope = Patterns(tuple(row.repos), tuple(row.workflows), tuple(row.branches))
     return Silence(row.id, scope, row.rule_id, row.starts_at, row.ends_at, row.comment, row.author, row.created_at)

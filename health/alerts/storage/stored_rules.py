@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from db.audit import FILE, Actor, record
 from db.enums import AlertState, AuditAction, AuditSubject, RuleKind, RuleScope, Severity
 from db.models import Alert, AlertRule, AlertSilence
+from db.visibility import visible_patterns
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns
@@ -17,14 +18,22 @@ from health.alerts.storage.silences import record_deleted_silences
 
 
 def list_rules(session: Session) -> list[Rule]:
-    """All rules, the built-in rule first, then by name."""
+    """All rules, the built-in rule first, then by name. A restricted session has those of visible repositories."""
     query = select(AlertRule).order_by(AlertRule.built_in.desc(), AlertRule.name, AlertRule.id)
-    return [_rule(row) for row in session.scalars(query.execution_options(populate_existing=True))]
+    rows = session.scalars(query.execution_options(populate_existing=True)).all()
+    return [rule for row in rows if (rule := _visible_rule(session, row))]
 
 
 def get_rule(session: Session, rule_id: int) -> Rule | None:
     row = session.get(AlertRule, rule_id, populate_existing=True)
-    return _rule(row) if row else None
+    return _visible_rule(session, row) if row else None
+
+
+def _visible_rule(session: Session, row: AlertRule) -> Rule | None:
+    """Without the patterns of hidden repositories; null if it has no others."""
+    repos = visible_patterns(session, row.repos)
+    rule = _rule(row)
+    return None if repos is None else replace(rule, scope=replace(rule.scope, repos=repos))
 
 
 def _rule(row: AlertRule) -> Rule:
@@ -64,7 +73,7 @@ def add_rule(session: Session, rule: Rule, now: datetime, *, actor: Actor) -> in
 def update_rule(session: Session, rule_id: int, rule: Rule, now: datetime, *, actor: Actor) -> bool:
     """False if the rule does not exist. Raises BuiltInRuleError for a field that ALERT_THRESHOLD sets."""
     row = session.get(AlertRule, rule_id, with_for_update=True)
-    if row is None:
+    if row is None or visible_patterns(session, row.repos) != tuple(row.repos):
         return False
     values = _values(rule)
     if row.built_in:
@@ -88,7 +97,7 @@ def delete_rule(session: Session, rule_id: int, now: datetime, *, actor: Actor) 
     """Deletes a rule. Its alerts stay as history; those that fire are resolved without a notification. False if the
     rule does not exist; raises BuiltInRuleError for the built-in rule."""
     row = session.get(AlertRule, rule_id, with_for_update=True)
-    if row is None:
+    if row is None or visible_patterns(session, row.repos) != tuple(row.repos):
         return False
     if row.built_in:
         raise BuiltInRuleError("The built-in rule cannot be deleted; disable it, or set ALERT_THRESHOLD.")

@@ -3,6 +3,7 @@
 A deleted rule remains, disabled and without a pattern, until the collector has removed it from the stored causes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from db.audit import Actor, record
 from db.enums import AuditAction, AuditSubject
 from db.models import StoredCauseRule
+from db.visibility import visible_patterns
 from health.insights.causes.model import stored_class
 from health.insights.causes.rules import MAX_RULES, CauseRule, RuleSet, rule_fingerprint
 from health.insights.causes.triage import remove_triage
@@ -36,9 +38,11 @@ class RuleChanged(ValueError):
 
 
 def list_rules(session: Session) -> list[CauseRule]:
-    """All rules, the oldest first: in this order they are tried."""
+    """All rules, the oldest first: in this order they are tried. A restricted session has those of visible
+    repositories."""
     query = select(StoredCauseRule).where(_exists()).order_by(StoredCauseRule.id)
-    return [to_rule(row) for row in session.scalars(query.execution_options(populate_existing=True))]
+    rows = session.scalars(query.execution_options(populate_existing=True)).all()
+    return [rule for row in rows if (rule := _visible_rule(session, row))]
 
 
 def rule_set(session: Session) -> RuleSet:
@@ -54,7 +58,13 @@ def _compiled(rules: tuple[CauseRule, ...]) -> RuleSet:
 def get_rule(session: Session, rule_id: int) -> CauseRule | None:
     query = select(StoredCauseRule).where(StoredCauseRule.id == rule_id, _exists())
     row = session.scalar(query.execution_options(populate_existing=True))
-    return to_rule(row) if row else None
+    return _visible_rule(session, row) if row else None
+
+
+def _visible_rule(session: Session, row: StoredCauseRule) -> CauseRule | None:
+    """Without the patterns of hidden repositories; null if it has no others."""
+    repositories = visible_patterns(session, row.repositories)
+    return None if repositories is None else replace(to_rule(row), repositories=repositories)
 
 
 def add_rule(session: Session, rule: CauseRule, now: datetime, *, by: str | None, actor: Actor) -> int:
@@ -143,7 +153,9 @@ def _exists() -> ColumnElement[bool]:
 
 def _locked(session: Session, rule_id: int, *, with_deleted: bool = False) -> StoredCauseRule | None:
     row = session.get(StoredCauseRule, rule_id, with_for_update=True, populate_existing=True)
-    return row if row is not None and (with_deleted or row.pattern != _DELETED_PATTERN) else None
+    if row is None or (row.pattern == _DELETED_PATTERN and not with_deleted):
+        return None
+    return row if visible_patterns(session, row.repositories) == tuple(row.repositories) else None
 
 
 def to_rule(row: StoredCauseRule) -> CauseRule:
