@@ -36,6 +36,7 @@ from api.routes import (
     alert_actions,
     alert_rules,
     alerts,
+    audit,
     badges,
     cause_rules,
     cause_triage,
@@ -75,7 +76,7 @@ def _all_routes() -> APIRouter:
     # /api/alerts/{alert_id} also matches /api/alerts/rules and /api/alerts/silences, which therefore come first, and
     # /api/logs/{run_id} also matches /api/logs/search.
     filtered = (runs, metrics, insights, log_search, logs, repositories, export)
-    for routes in (*filtered, cause_rules, cause_triage, alert_rules, silences, alerts, alert_actions, views):
+    for routes in (*filtered, cause_rules, cause_triage, alert_rules, silences, alerts, alert_actions, audit, views):
         router.include_router(routes.router, dependencies=[Depends(principal)], responses=UNAUTHORIZED_RESPONSES)
     router.include_router(badges.router, responses=PROBLEM_RESPONSES)
     for routes in (webhooks, health, prometheus):

@@ -186,6 +186,7 @@ def _serve(settings: CollectorSettings) -> int:
         collector,
         retention_days=settings.retention_days,
         log_retention_days=settings.log_retention_days,
+        audit_retention_days=settings.audit_retention_days,
         setup=_setup_task(settings, engine, collector.context.stop),
     )
     code = _EXIT_OK if service.run() else _EXIT_INCOMPLETE

@@ -18,7 +18,7 @@ from db.storage import pending_deletion, runs_and_logs
 from db.webhook_inbox import RETENTION, prune_inbox
 from health.log_search.index import remove_outdated_segments
 from health.metrics.rollups.refresh import prune_hours
-from health.retention import prune, prune_logs
+from health.retention import prune, prune_audit, prune_logs
 
 log = logging.getLogger(__name__)
 PRUNE_CHECK_INTERVAL, FIRST_PRUNE_DELAY = timedelta(minutes=5), timedelta(minutes=1)
@@ -33,6 +33,7 @@ MAX_DRIFT = timedelta(hours=1)
 # A daily pruning deletes one day of RETENTION_DAYS. A larger share of all rows needs a confirmation, unless the number
 # of rows is small.
 MAX_SHARE, MIN_ROWS = 0.1, 1_000
+DEFAULT_AUDIT_RETENTION_DAYS = 730
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,18 @@ class RetentionTask:
     """`due_at`: when rows are deleted next. A collector that becomes the leader does not know when the previous leader
     pruned, and prunes soon."""
 
-    def __init__(self, engine: Engine, collector: Collector, *, retention_days: int, log_retention_days: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        collector: Collector,
+        *,
+        retention_days: int,
+        log_retention_days: int,
+        audit_retention_days: int = DEFAULT_AUDIT_RETENTION_DAYS,
+    ) -> None:
         self._engine, self._collector, self._context = engine, collector, collector.context
         self._retention, self._log_retention = timedelta(days=retention_days), timedelta(days=log_retention_days)
+        self._audit_retention = timedelta(days=audit_retention_days)
         self.due_at = self._context.clock()
 
     def run(self) -> None:
@@ -125,6 +135,9 @@ class RetentionTask:
         """The numbers of deleted runs and logs."""
         logs = self._run_batches(prune_logs(self._engine, now - self._log_retention))
         runs = self._run_batches(prune(self._engine, now - self._retention, now))
+        # Without a response of GitHub the clock is not verified, and check_prune does not count these rows.
+        if self._context.client.clock_ahead is not None:
+            self._run_batches(prune_audit(self._engine, now - self._audit_retention))
         self._run_batches(remove_outdated_segments(self._engine))
         prune_hours(self._engine, now)
         while self._prune_inbox(now):

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from collector import alive
 from collector.claims import RENEW_SECONDS
-from collector.retention import FIRST_PRUNE_DELAY, PRUNE_CHECK_INTERVAL, RetentionTask
+from collector.retention import DEFAULT_AUDIT_RETENTION_DAYS, FIRST_PRUNE_DELAY, PRUNE_CHECK_INTERVAL, RetentionTask
 from collector.supervision import enforce_shutdown_deadline, log_and_continue, start_thread
 from collector.tasks import Collector, CollectorTasks
 from db.migrate import current_revision, head_revision
@@ -86,13 +86,18 @@ class CollectorService:
         *,
         retention_days: int,
         log_retention_days: int,
+        audit_retention_days: int = DEFAULT_AUDIT_RETENTION_DAYS,
         setup: Callable[[], None] | None = None,
     ) -> None:
         """`setup`: the check of the set-up, which a demo runs beside its work."""
         self._engine, self._collector, self._context = engine, collector, collector.context
         self._tasks, self._setup = CollectorTasks(collector), setup
         self.retention = RetentionTask(
-            engine, collector, retention_days=retention_days, log_retention_days=log_retention_days
+            engine,
+            collector,
+            retention_days=retention_days,
+            log_retention_days=log_retention_days,
+            audit_retention_days=audit_retention_days,
         )
         self._schema_changed, self._liveness_file_ok = False, True
         # While it shuts down, the scheduler locks its jobs until the last one has ended: no thread may need them then.

@@ -47,6 +47,7 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     collect_logs: Literal["failed", "all", "none"] = "failed"
     retention_days: Days = 400
     log_retention_days: Days = 90
+    audit_retention_days: Days = 730
     alert_threshold: str = "3"
     prices_file: str | None = None
     teams_file: str | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from tqdm import tqdm
 
+from core.formatting import pluralize
 from core.settings import ConfigError
 from db.backup.backups import backup, restore
 from db.backup.contents import BackupError
@@ -23,12 +24,13 @@ from db.runs.rollup_invalidation import count_invalidated_days, invalidate_all
 from db.settings import DatabaseSettings, normalize_url
 from db.storage import vacuum
 from health.metrics.rollups.refresh import prune_hours, refresh_rollups
-from health.retention import prune, prune_logs
+from health.retention import prune, prune_audit, prune_logs
 
 
 class Settings(DatabaseSettings):
     retention_days: int = Field(400, ge=1, le=36500)
     log_retention_days: int = Field(90, ge=1, le=36500)
+    audit_retention_days: int = Field(730, ge=1, le=36500)
     # Passwords of the database roles. A role without a password here keeps its current one.
     database_collector_password: SecretStr | None = None
     database_reader_password: SecretStr | None = None
@@ -75,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     back = commands.add_parser("downgrade", help="migrate back to an earlier version's schema")
     back.add_argument("revision", help="the revision of that version, such as 0009")
     back.add_argument("--yes", action="store_true", help="accept the loss of data that the revision cannot store")
-    commands.add_parser("prune", help="delete runs older than RETENTION_DAYS, logs older than LOG_RETENTION_DAYS")
+    commands.add_parser("prune", help="delete runs, logs and audit events older than their retention")
     commands.add_parser("vacuum", help="return free space to the disk after deletions; blocks writers on SQLite")
     commands.add_parser("rebuild-rollups", help="recompute the sums of runs and all roll-ups from stored jobs")
     copying = commands.add_parser("copy", help="copy everything into an empty database, SQLite or PostgreSQL")
@@ -161,11 +163,16 @@ def _prune(settings: Settings, _options: argparse.Namespace) -> int:
         logs = _run_with_progress(prune_logs(engine, logs_before), watch)
     with _progress_bar("runs", " runs") as watch:
         total = _run_with_progress(prune(engine, before, now), watch)
+    events = sum(prune_audit(engine, now - timedelta(days=settings.audit_retention_days)))
     print(
         f"The text of {logs:,} logs fetched before {logs_before:%Y-%m-%d} deleted "
         f"(LOG_RETENTION_DAYS={settings.log_retention_days})."
     )
     print(f"{total:,} runs created before {before:%Y-%m-%d} deleted (RETENTION_DAYS={settings.retention_days}).")
+    print(
+        f"{pluralize(events, 'event')} of the audit trail deleted "
+        f"(AUDIT_RETENTION_DAYS={settings.audit_retention_days})."
+    )
     return 0
 
 

@@ -1,4 +1,5 @@
-"""Retention: deletes runs older than RETENTION_DAYS and the text of logs older than LOG_RETENTION_DAYS. Works in small
+"""Retention: deletes runs older than RETENTION_DAYS, the text of logs older than LOG_RETENTION_DAYS, and events of the
+audit trail older than AUDIT_RETENTION_DAYS. Works in small
 transactions with a pause after each, so that other writers are not blocked; an interrupted deletion can be repeated."""
 
 import time
@@ -15,6 +16,7 @@ from db.models import (
     Alert,
     AlertSilence,
     Attempt,
+    AuditEvent,
     CauseAlias,
     CauseTriage,
     FailureEpisode,
@@ -84,6 +86,20 @@ def prune_logs(engine: Engine, older_than: datetime) -> Iterator[int]:
         if not keys:
             return
         yield len(keys)
+        time.sleep(_PAUSE_SECONDS)
+
+
+def prune_audit(engine: Engine, older_than: datetime) -> Iterator[int]:
+    """Deletes the events of the audit trail before `older_than`; yields their number, batch by batch."""
+    while True:
+        with write_scope(engine) as session:
+            old = select(AuditEvent.id).where(AuditEvent.at < older_than).order_by(AuditEvent.at).limit(RUN_BATCH)
+            ids = list(session.scalars(old))
+            if ids:
+                session.execute(delete(AuditEvent).where(AuditEvent.id.in_(ids)))
+        if not ids:
+            return
+        yield len(ids)
         time.sleep(_PAUSE_SECONDS)
 
 

@@ -13,6 +13,7 @@ from api.schemas.alerts import (
     TestResult,
     TestResults,
 )
+from api.schemas.audit import AuditEvent, AuditEvents
 from api.schemas.base import ProblemDocument, Schema
 from api.schemas.causes import (
     CausePreview,
@@ -41,6 +42,8 @@ __all__ = [
     "Assignment",
     "Attention",
     "AttentionList",
+    "AuditEvent",
+    "AuditEvents",
     "BulkAction",
     "BulkResult",
     "BulkResults",

@@ -8,9 +8,11 @@ from sqlalchemy import Engine, event, func, insert, select
 from sqlalchemy.orm import Session
 
 from db.__main__ import main
+from db.audit import AuditFilter, audit_page, record
 from db.collection.heartbeat_detail import HeartbeatDetail
 from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
+from db.enums import AuditAction, AuditSubject
 from db.logs.log_queries import list_logs
 from db.logs.log_writes import record_failed_fetch, request_logs, store_log
 from db.migrate import downgrade
@@ -29,8 +31,8 @@ from db.models import (
 from db.storage import pending_deletion, storage
 from health import retention
 from health.completeness.service_facts import storage_facts
-from health.retention import prune, prune_logs
-from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
+from health.retention import prune, prune_audit, prune_logs
+from tests.builders import ACTOR, NOON, add_repository, job, run, store_jobs, store_runs
 
 DAY = timedelta(days=1)
 
@@ -159,17 +161,39 @@ def test_by_command(
     assert {state for _, state, _ in states(filled)} == {"pruned"}
 
 
+def test_events_of_the_audit_trail_have_a_retention_of_their_own(
+    filled: Engine, monkeypatch: pytest.MonkeyPatch, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(retention, "RUN_BATCH", 2)
+
+    def days() -> list[int]:
+        with session_scope(filled) as session:
+            return [(NOON - row.at) // DAY for row in audit_page(session, AuditFilter()).items]
+
+    with write_scope(filled) as session:
+        for age in range(7):
+            record(session, ACTOR, AuditAction.SENT, AuditSubject.DIGEST, age, "", NOON - age * DAY)
+    assert sum(prune(filled, NOON, NOON)) == 2
+    assert days() == [0, 1, 2, 3, 4, 5, 6]
+    assert list(prune_audit(filled, NOON - 3 * DAY)) == [2, 1]
+    assert days() == [0, 1, 2, 3]
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("AUDIT_RETENTION_DAYS", "1")
+    assert main(["prune"]) == 0
+    assert "of the audit trail deleted (AUDIT_RETENTION_DAYS=1)" in capsys.readouterr().out
+
+
 def test_deletion_reads_no_table_as_a_whole(filled: Engine) -> None:
     statements: list[tuple[str, object]] = []
 
-    def record(_c: object, _cursor: object, statement: str, parameters: object, *_more: object) -> None:
+    def listen(_c: object, _cursor: object, statement: str, parameters: object, *_more: object) -> None:
         if statement.lstrip().startswith(("DELETE", "UPDATE", "SELECT", "WITH")):
             statements.append((statement, parameters))
 
-    event.listen(filled, "before_cursor_execute", record)
+    event.listen(filled, "before_cursor_execute", listen)
     assert sum(prune_logs(filled, NOON - 50 * DAY)) == 2
     assert sum(prune(filled, NOON - 50 * DAY, NOON)) == 2
-    event.remove(filled, "before_cursor_execute", record)
+    event.remove(filled, "before_cursor_execute", listen)
     changes = [each for each in statements if re.search(r"DELETE FROM (runs|jobs|attempts|job_)|UPDATE job_", each[0])]
     changes = [each for each in changes if "WHERE 0 = 1" not in each[0]]
     assert len(changes) >= 6
