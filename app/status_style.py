@@ -4,6 +4,7 @@ comes with a word, and that of a state with a sign."""
 from db.enums import CompletenessState
 from health.insights.causes.model import CauseClass
 from health.metrics.definitions.episodes import WorkflowStatus
+from health.teams.definition import NO_TEAM
 
 _SYMBOLS = {
     "success": "✓",
@@ -152,3 +153,8 @@ def cause_class_label(kind: str) -> str:
 def cause_class_colour(kind: str) -> str:
     """The name of the theme colour."""
     return _CAUSE_CLASSES[CauseClass(kind)][1] if kind in _CAUSE_CLASSES else "gray"
+
+
+def team_label(name: str) -> str:
+    """A value of the filter by team in words."""
+    return "No team" if name == NO_TEAM else name

@@ -177,7 +177,7 @@ def _new_rule() -> CauseRule:
         pattern=text,
         kind=CauseClass(classes[0]) if len(classes) == 1 else CauseClass.UNKNOWN,
         is_expression=is_expression,
-        repositories=tuple(escape_pattern(repo) for repo in selection.scope().repos),
+        repositories=tuple(escape_pattern(repo) for repo in selection.scope_of_all_teams().repos),
         jobs=tuple(escape_pattern(job) for job in parameters.get_all(_JOB) if job),
     )
 

@@ -11,6 +11,7 @@ from app.data.connection import utc_now
 from app.data.outages import Unavailable
 from app.data.status import CollectionStatus, load_status, window_end
 from app.filters import active_view, problems, selection
+from app.filters.url_state import TEAM_KEY, selected
 from app.filters.view_filters import ViewFilters, view_filters
 
 _REFRESH_SECONDS = 5
@@ -54,11 +55,13 @@ def _page(status: CollectionStatus, filters: ViewFilters | None = None, name: st
     now = window_end(status.version)
     if filters:
         scope, window = filters.scope(status.version), filters.window(now)
+        place, teams = filters.scope_of_all_teams(status.version), filters.teams
         comparison = figures.trends(scope, window, filters.interval, status.version).comparison
     else:
         scope, window = selection.scope(), selection.window(now)
+        place, teams = selection.scope_of_all_teams(), selected(TEAM_KEY)
         comparison = selection.trends(status.version).comparison
-    open_alerts = alerts.open_alerts(scope)
+    open_alerts = alerts.open_alerts(place, teams)
     return kiosk.KioskPage(
         head=_head(status, completeness_note(comparison.current.data, window.since, scope.repos), filters, name),
         comparison=comparison,

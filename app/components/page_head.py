@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.filters import url_state
+from app.status_style import team_label
 from app.widgets.cells import anchor
 from app.widgets.text import html, truncate
 from core.text import printable
@@ -14,7 +15,7 @@ PRODUCT = "Pipeline Health"
 # The title of the current run of the script; empty until it is set.
 _TITLE_KEY = "page-title"
 _MAX_TITLE_PART, _MAX_CRUMB = 80, 90
-_PLURALS = {"repo": "repositories", "workflow": "workflows", "branch": "branches"}
+_PLURALS = {url_state.TEAM_KEY: "teams", "repo": "repositories", "workflow": "workflows", "branch": "branches"}
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,20 @@ def default_head(name: str) -> None:
 def print_line(period: str) -> None:
     """The period and the filters as text, for print; the browser adds the time and the URL. `period`: empty on pages
     without filters."""
-    parts = [period, *(", ".join(url_state.selected(key)) for key in _PLURALS if period)]
+    parts = [period, *(", ".join(_selected(key)) for key in _PLURALS if period)]
     line = " · ".join(html(part) for part in parts if part)
     st.html(f'<p class="ph-print-line">{line}<span class="ph-print-source"></span></p>')
 
 
 def selection_parts() -> list[str]:
-    """The selected repositories, workflows and branches in words, such as `acme/web` or `3 branches`."""
-    selections = ((key, url_state.selected(key)) for key in _PLURALS)
+    """The selected teams, repositories, workflows and branches in words, such as `acme/web` or `3 branches`."""
+    selections = ((key, _selected(key)) for key in _PLURALS)
     return [values[0] if len(values) == 1 else f"{len(values)} {_PLURALS[key]}" for key, values in selections if values]
+
+
+def _selected(key: str) -> tuple[str, ...]:
+    values = url_state.selected(key)
+    return tuple(map(team_label, values)) if key == url_state.TEAM_KEY else values
 
 
 def breadcrumb(crumbs: Sequence[Crumb]) -> str:

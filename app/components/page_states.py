@@ -141,7 +141,9 @@ def _next_poll(status: CollectionStatus) -> str:
 
 
 def unknown_names_title(missing: UnknownNames) -> str:
-    names = ", ".join((missing.repos or missing.workflows)[:_MAX_NAMES])
+    names = ", ".join((missing.repos or missing.workflows or missing.teams)[:_MAX_NAMES])
+    if missing.none_known == "teams":
+        return f"Team {names} not found"
     return f"{names} is not monitored" if missing.none_known == "repositories" else f"Workflow {names} not found"
 
 
@@ -151,6 +153,8 @@ def unknown_names_state(missing: UnknownNames) -> None:
         st.markdown(f"## :material/search_off: {markdown(unknown_names_title(missing))}")
         if missing.none_known == "repositories":
             st.markdown("No monitored repository has this name. Check the spelling, or add it to `GITHUB_REPOS`.")
+        elif missing.none_known == "teams":
+            st.markdown("No team has this name. It may have been renamed or deleted.")
         else:
             st.markdown("The selected repositories have no workflow with this name or ID.")
         st.button(

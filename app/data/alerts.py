@@ -45,6 +45,7 @@ from health.alerts.storage.stored_rules import list_rules
 from health.insights.finding_queries import list_runs_by_id
 from health.metrics import service
 from health.metrics.definitions.formulas import Metrics
+from health.teams.definition import team_key
 
 MAX_FIRING, _PAGE_SIZE, _MAX_ENDED = 50, 25, 10
 # Resolved alerts of a file, and of a query for it.
@@ -172,9 +173,10 @@ class OpenAlerts:
 
 @serve_stale
 @cache_data(ttl=3, max_entries=64)
-def open_alerts(scope: Scope) -> OpenAlerts:
-    """The open alerts of the repositories, workflows and branches of the scope."""
-    filters = AlertFilter(OPEN_STATES, scope.repos, scope.workflows, scope.branches)
+def open_alerts(scope: Scope, teams: tuple[str, ...] = ()) -> OpenAlerts:
+    """The open alerts of the repositories, workflows and branches of the scope, and of the teams, by name."""
+    keys = tuple(team_key(name) for name in teams)
+    filters = AlertFilter(OPEN_STATES, scope.repos, scope.workflows, scope.branches, teams=keys)
     now = utc_now()
     with read_session() as session:
         items = alert_page(session, filters, now, limit=MAX_FIRING).items

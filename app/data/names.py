@@ -1,10 +1,11 @@
 """What the command palette finds by name: saved views, repositories, workflows, branches and runs."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from app.data import team_scopes
 from app.data.caching import cache_resource
 from app.data.connection import read_session, utc_now
 from app.data.views import load_views
@@ -34,6 +35,7 @@ class Names:
     workflows: list[WorkflowRow]
     branches: list[str]
     runs: list[RunRow]
+    teams: list[str] = field(default_factory=list)
 
 
 def search_names(query: str) -> Names:
@@ -41,7 +43,12 @@ def search_names(query: str) -> Names:
     terms = tuple(term[:_MAX_TERM_LENGTH] for term in printable(query).lower().split()[:_MAX_TERMS])
     texts = ((view, f"{view.name} {view.description} {view.owner or ''}".lower()) for view in load_views())
     views = [view for view, text in texts if all(_has_letters(text, term) for term in terms)]
-    return replace(_search(terms), views=views[:_MAX_NAMES])
+    return replace(_search(terms), views=views[:_MAX_NAMES], teams=_teams(terms))
+
+
+def _teams(terms: Sequence[str]) -> list[str]:
+    names = team_scopes.team_names(0).values() if terms else ()
+    return [name for name in names if all(_has_letters(name.lower(), term) for term in terms)][:_MAX_NAMES]
 
 
 @cache_resource(ttl=20, max_entries=256)

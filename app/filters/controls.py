@@ -1,12 +1,14 @@
 """The widgets of the filters."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
+from html import escape
 
 import streamlit as st
 
 from app import session, status_style
-from app.data import figures
+from app.data import figures, team_scopes
 from app.data.connection import utc_now
 from app.data.status import window_end
 from app.filters import selection, url_state, view_state
@@ -17,6 +19,7 @@ from db.definitions.scope import Scope
 from db.enums import Conclusion, Outcome
 from db.repositories.repository_queries import MAX_VALUES
 from health.insights.causes.model import CauseClass
+from health.teams.definition import NO_TEAM, team_key
 
 # The runs of this period provide the options of the filters.
 OPTIONS_PERIOD = PERIODS["90d"]
@@ -34,6 +37,8 @@ def render(version: int, page: str, visible: Sequence[str]) -> None:
     options = _options(version)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="filters"):
         _time_controls(window_end(version))
+        if url_state.TEAM_KEY in visible:
+            team_control(version)
         if "repo" in visible:
             _multiselect("Repository", options.repos, "repo", "All repositories")
         if "branch" in visible:
@@ -76,6 +81,27 @@ def render_for_runs(version: int) -> None:
             _clear_button(f"Outcome: {names}", "outcome", [], "Show all outcomes")
         if hours := selection.selected_hours():
             _clear_button(str(hours), "hours", "", "Show all hours")
+
+
+def team_control(version: int) -> tuple[str, ...]:
+    """The filter by team, with the button that makes the selected team that of the browser. Hidden without teams.
+    Returns the selected names."""
+    names, key = team_scopes.team_names(version), url_state.TEAM_KEY
+    if not names and not selected(key):
+        return ()
+    st.session_state[key] = list(dict.fromkeys(team_scopes.stored_team_names(version, selected(key))))
+    options = [*names.values(), NO_TEAM] if names else []
+    _multiselect("Team", options, key, "All teams", status_style.team_label)
+    chosen = selected(key)
+    shown = chosen[0] if len(chosen) == 1 and team_key(chosen[0]) in names else ""
+    unknown = next(iter(team_scopes.unknown_teams(version, chosen)), "")
+    # Its text depends on the browser (app/javascript/navigation/my_team.js).
+    st.html(
+        f'<button type="button" class="ph-my-team" hidden data-my-team="{escape(shown)}" '
+        f'data-unknown-team="{escape(unknown)}">My team</button>',
+        width="content",
+    )
+    return chosen
 
 
 def _clear_button(label: str, key: str, empty: str | list[str], help_text: str) -> None:
@@ -196,7 +222,13 @@ def repository_control(names: Sequence[str]) -> str:
 
 def _options(version: int) -> figures.FilterOptions:
     since = window_end(version) - OPTIONS_PERIOD
-    return figures.filter_options(Scope(repos=selected("repo")), since, version)
+    scope = Scope(repos=selection.stored_names(version, selected("repo")))
+    narrowed = team_scopes.narrowed(scope, selected(url_state.TEAM_KEY), version)
+    options = figures.filter_options(narrowed, since, version)
+    if not selected(url_state.TEAM_KEY):
+        return options
+    owned = team_scopes.narrowed(Scope(), selected(url_state.TEAM_KEY), version).repos
+    return replace(options, repos=[repo for repo in options.repos if repo in owned])
 
 
 def _multiselect(

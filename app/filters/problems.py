@@ -1,36 +1,38 @@
 """What of a page's URL cannot be shown: invalid periods and days, unknown repositories and workflows."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from app.data import figures
+from app.data import figures, team_scopes
 from app.data.connection import utc_now
 from app.filters import selection
 from app.filters.active_view import kiosk_view_problems, unknown_view
 from app.filters.days import BadDates, future_note
 from app.filters.hours import BadHours, parse_hours
-from app.filters.url_state import DEFAULT_PERIOD, PERIODS, RATES, bad_value, selected
+from app.filters.url_state import DEFAULT_PERIOD, PERIODS, RATES, TEAM_KEY, bad_value, selected
 from app.routes import OVERVIEW
 from db.definitions.scope import Scope
 
 
 @dataclass(frozen=True)
 class UnknownNames:
-    """Selected names that are not stored. `none_known`: `repositories` or `workflows` if none of the selected ones is
-    known, so that there is nothing to show; else empty."""
+    """Selected names that are not stored. `none_known`: `repositories`, `workflows` or `teams` if none of the selected
+    ones is known, so that there is nothing to show; else empty."""
 
     repos: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
     none_known: str = ""
+    teams: tuple[str, ...] = ()
 
     @property
     def messages(self) -> list[str]:
         """A sentence for each name that is ignored; none if the page shows `none_known` instead."""
         if self.none_known:
             return []
-        messages = [f"{repo} is not monitored and is ignored." for repo in self.repos]
+        messages = [f"There is no team {name}; it is ignored." for name in self.teams]
+        messages += [f"{repo} is not monitored and is ignored." for repo in self.repos]
         return messages + [
             f"The selected repositories have no workflow {name}; it is ignored." for name in self.workflows
         ]
@@ -38,7 +40,7 @@ class UnknownNames:
 
 def visible_filters(page: str) -> Sequence[str]:
     """The names of the filters that a page shows. The page of one workflow has a fixed repository and workflow."""
-    return ("branch",) if page == "workflow" and "id" in st.query_params else ("repo", "branch", "workflow")
+    return ("branch",) if page == "workflow" and "id" in st.query_params else ("repo", TEAM_KEY, "branch", "workflow")
 
 
 def shows_names(page: str) -> bool:
@@ -76,15 +78,18 @@ def query_problems(version: int, page: str) -> list[str]:
 
 
 def unknown_names(version: int) -> UnknownNames:
-    return unknown_in(version, selected("repo"), selected("workflow"))
+    return unknown_in(version, selected("repo"), selected("workflow"), selected(TEAM_KEY))
 
 
-def unknown_in(version: int, repos: Sequence[str], workflows: Sequence[str]) -> UnknownNames:
-    """Those of the repositories and workflows that are not stored."""
+def unknown_in(version: int, repos: Sequence[str], workflows: Sequence[str], teams: Sequence[str] = ()) -> UnknownNames:
+    """Those of the repositories, workflows and teams that are not stored."""
+    unknown_teams = team_scopes.unknown_teams(version, teams)
+    if teams and len(unknown_teams) == len(teams):
+        return UnknownNames(none_known="teams", teams=unknown_teams)
     if not repos and not workflows:
-        return UnknownNames()
+        return UnknownNames(teams=unknown_teams)
     known = figures.known_names(Scope(repos=selection.stored_names(version, repos)), version)
-    return find_unknown_names(repos, workflows, known.repos, known.workflows)
+    return replace(find_unknown_names(repos, workflows, known.repos, known.workflows), teams=unknown_teams)
 
 
 def find_unknown_names(

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import streamlit as st
 
 from app import session
-from app.data import figures
+from app.data import figures, team_scopes
 from app.data.connection import utc_now
 from app.data.status import load_status, window_end
 from app.filters import view_state
@@ -20,6 +20,7 @@ from app.filters.url_state import (
     RATES,
     SHARED_KEYS,
     STATUSES,
+    TEAM_KEY,
     TIME_KEYS,
     SuccessRate,
     query_values,
@@ -30,6 +31,7 @@ from db.enums import Conclusion, Interval, Outcome
 from db.repositories.repository_queries import WorkflowRow
 from health.insights.causes.model import CauseClass
 from health.metrics.service import Trends
+from health.teams.definition import team_key
 
 _CONCLUSIONS, _OUTCOMES = frozenset(Conclusion), frozenset(Outcome)
 _CLASSES = frozenset(CauseClass)
@@ -37,11 +39,22 @@ _MAX_HOURLY, _MAX_DAILY = timedelta(days=3), timedelta(days=120)
 
 
 def scope() -> Scope:
+    """The scope of the filters that pages share, limited to what the selected teams own."""
+    return team_scopes.narrowed(scope_of_all_teams(), selected(TEAM_KEY), load_status().version)
+
+
+def scope_of_all_teams() -> Scope:
+    """The scope without the filter by team."""
     return Scope(
         repos=stored_names(load_status().version, selected("repo")),
         branches=selected("branch"),
         workflows=selected("workflow"),
     )
+
+
+def team_keys() -> tuple[str, ...]:
+    """The keys of the selected teams."""
+    return tuple(team_key(name) for name in selected(TEAM_KEY))
 
 
 def workflow_scope(workflow: WorkflowRow, branches: tuple[str, ...] | None = None) -> Scope:

@@ -39,7 +39,9 @@ RATES = {
 # The URL has no parameter for a default.
 DEFAULTS = {"period": DEFAULT_PERIOD, "rate": "run"}
 TIME_KEYS = ("period", "dates")
-SHARED_KEYS = ("repo", "branch", "workflow", *TIME_KEYS, "rate")
+# The teams that own the repositories and workflows to show.
+TEAM_KEY = "team"
+SHARED_KEYS = ("repo", TEAM_KEY, "branch", "workflow", *TIME_KEYS, "rate")
 RUN_KEYS = ("status", "conclusion", "outcome", "event", "actor", "runner", "q", "hours")
 # The statuses of GitHub by their value in the URL.
 STATUSES = {

@@ -5,11 +5,12 @@ from datetime import datetime
 from urllib.parse import parse_qs
 
 from app import session
+from app.data import team_scopes
 from app.data.connection import utc_now
 from app.filters import selection
 from app.filters.days import BadDates, Dates, parse_dates
 from app.filters.problems import UnknownNames, unknown_in
-from app.filters.url_state import DEFAULT_PERIOD, PERIODS
+from app.filters.url_state import DEFAULT_PERIOD, PERIODS, TEAM_KEY
 from app.routes import WORKFLOW
 from db.definitions.scope import Scope, Window
 from db.enums import Interval
@@ -25,13 +26,17 @@ class ViewFilters:
     workflows: tuple[str, ...]
     period: str
     dates: Dates | None
+    teams: tuple[str, ...] = ()
 
     def scope(self, version: int) -> Scope:
+        return team_scopes.narrowed(self.scope_of_all_teams(version), self.teams, version)
+
+    def scope_of_all_teams(self, version: int) -> Scope:
         repos = selection.stored_names(version, self.repos)
         return Scope(repos=repos, branches=self.branches, workflows=self.workflows)
 
     def unknown_names(self, version: int) -> UnknownNames:
-        return unknown_in(version, self.repos, self.workflows)
+        return unknown_in(version, self.repos, self.workflows, self.teams)
 
     def window(self, until: datetime) -> Window:
         return selection.window_of(self.dates, self.period, until)
@@ -66,4 +71,5 @@ def view_filters(view: ViewRow) -> ViewFilters:
         workflows,
         period if period in PERIODS else DEFAULT_PERIOD,
         selected,
+        tuple(query.get(TEAM_KEY, ())),
     )

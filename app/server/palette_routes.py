@@ -9,7 +9,7 @@ from app import routes as at
 from app.data.connection import FailedOver
 from app.data.names import Names, search_names
 from app.data.outages import Unavailable
-from app.filters.url_state import VIEW_KEY
+from app.filters.url_state import TEAM_KEY, VIEW_KEY
 from app.status_style import colour_group, outcome_label
 from app.widgets.cells import address
 from app.widgets.text import truncate
@@ -42,7 +42,8 @@ def palette_response(request: Request) -> Response:
 def _entries(names: Names) -> list[Entry]:
     return [
         *(_view(view) for view in names.views),
-        *({"kind": "repository", "label": repo, "address": _overview(repo)} for repo in names.repos),
+        *({"kind": "team", "label": team, "address": _overview(TEAM_KEY, team)} for team in names.teams),
+        *({"kind": "repository", "label": repo, "address": _overview("repo", repo)} for repo in names.repos),
         *(_workflow(workflow) for workflow in names.workflows),
         *(
             {"kind": "branch", "label": printable(branch), "address": address(at.RUNS, [("branch", branch), _ONLY])}
@@ -57,8 +58,8 @@ def _view(view: ViewRow) -> Entry:
     return {"kind": "view", "label": view.name, "detail": detail, "address": view.link}
 
 
-def _overview(repo: str) -> str:
-    return address(at.OVERVIEW, [("repo", repo), _ONLY])
+def _overview(key: str, name: str) -> str:
+    return address(at.OVERVIEW, [(key, name), _ONLY])
 
 
 def _workflow(workflow: WorkflowRow) -> Entry:

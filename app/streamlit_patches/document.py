@@ -63,7 +63,12 @@ _CONNECT_SCRIPT = """(() => {
     const view = JSON.parse(localStorage.getItem(`pipeline_health_default_view ${base}/`))
     const url = view && new URL(view.address, `${location.origin}${base}/`)
     const isPage = url && ["", ...pages].some(name => url.pathname === `${base}/${name}`)
-    if (isPage && url.origin === location.origin) history.replaceState(null, "", url)
+    if (isPage && url.origin === location.origin) return history.replaceState(null, "", url)
+  } catch {}
+  // The team of this browser (app/javascript/navigation/my_team.js).
+  try {
+    const team = localStorage.getItem(`pipeline_health_my_team ${base}/`)
+    if (team) history.replaceState(null, "", `${base}/?${new URLSearchParams({team})}`)
   } catch {}
 })()"""
 # Marks the document until its first elements have their final size: when the script of the page has finished, or 600 ms

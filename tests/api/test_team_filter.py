@@ -143,7 +143,9 @@ def test_repositories_workflows_and_badges_are_those_of_the_team(teams: TestClie
 def test_alerts_and_silences_are_those_of_the_team(teams: TestClient, engine: Engine) -> None:
     with write_scope(engine) as session:
         for scope in (Patterns(("acme/web",)), Patterns(("acme/*",), ("Deploy",)), Patterns(("acme/docs",))):
-            add_silence(session, scope, None, NOW, NOW + timedelta(hours=1), comment="", author="", now=NOW)
+            add_silence(
+                session, scope, None, NOW, NOW + timedelta(hours=1), comment="", author="", now=NOW, actor=COMMAND
+            )
     for team, expected in {"web": [1, 2], "core": [1, 2], "none": [3], "empty": []}.items():
         items = teams.get("/api/alerts/silences", params={"team": team}).json()["items"]
         assert sorted(item["id"] for item in items) == expected, team

@@ -7,7 +7,8 @@ import streamlit as st
 
 from app import session
 from app.data import alerts as alerts_data
-from app.filters import selection, url_state, view_state
+from app.data import team_scopes
+from app.filters import controls, selection, url_state, view_state
 from app.filters.problems import unknown_in
 from app.filters.url_state import selected
 from app.routes import ALERTS
@@ -20,7 +21,7 @@ from health.alerts.storage.alert_queries import AlertFilter
 UNASSIGNED = "none"
 STATE_LABELS: Mapping[str, str] = {state: state.value.capitalize() for state in AlertState}
 # The filters that other pages share, and their names in words.
-_SHARED_KEYS = ("repo", "workflow")
+_SHARED_KEYS = ("repo", url_state.TEAM_KEY, "workflow")
 _OWN_KEYS = {name: f"alerts-{name}" for name in ("severity", "state", "rule", "assignee")}
 _SEARCH_KEY = "alerts-q"
 _MAX_NAME_LENGTH = 200
@@ -62,6 +63,8 @@ def alert_filters(rules: Mapping[int, str], version: int) -> AlertSelection:
     _sync("rule", lambda value: _rule_id(value) in known_rules, "the ID of a rule")
     _sync("assignee", lambda value: len(value) <= _MAX_NAME_LENGTH, f"a name of at most {_MAX_NAME_LENGTH} characters")
     unknown = unknown_in(version, selected("repo"), selected("workflow"))
+    for name in team_scopes.unknown_teams(version, selected(url_state.TEAM_KEY)):
+        view_state.report(f"There is no team {name}, so no alert is of it.")
     for name in (*unknown.repos, *unknown.workflows):
         view_state.report(f"{name} is not monitored, so no alert is about it.")
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="alert-filters"):
@@ -83,6 +86,7 @@ def alert_filters(rules: Mapping[int, str], version: int) -> AlertSelection:
             "All rules",
             lambda value: known_rules.get(_rule_id(value), value),
         )
+        controls.team_control(version)
         repos = _multiselect("Repository", "repo", facets.repos, "All repositories", new=True)
         workflows = _multiselect("Workflow", "workflow", facets.workflows, "All workflows", new=True)
         assignees = _assignee_control(facets)
@@ -92,6 +96,7 @@ def alert_filters(rules: Mapping[int, str], version: int) -> AlertSelection:
         severities=severities,
         rule_ids=tuple(_rule_id(value) for value in rule_ids),
         text=str(text).strip(),
+        teams=selection.team_keys(),
         assignees=tuple("" if name == UNASSIGNED else name for name in assignees),
     )
     return AlertSelection(filters, states)

@@ -1166,6 +1166,62 @@ var installKiosk = () => {
   setInterval(showKiosk, 1e3);
 };
 
+// navigation/team_button.js
+var buttonState = (shown, mine) => {
+  if (shown && shown === mine)
+    return { text: "★ My team", title: "This browser opens with this team. Click to clear", isPressed: true };
+  if (shown) return { text: "☆ My team", title: "Open with this team in this browser", isPressed: false };
+  return mine ? { text: "My team", title: `Show ${mine}`, isPressed: false } : null;
+};
+var urlOfTeam = (team, href) => {
+  const url = new URL(href);
+  url.searchParams.delete("team");
+  url.searchParams.set("team", team);
+  return url;
+};
+
+// navigation/my_team.js
+var KEY3 = "pipeline_health_my_team ";
+var BUTTON = "button[data-my-team]";
+var MAX_LENGTH = 200;
+var storageKey2 = () => KEY3 + basePath(location.pathname, state.pages);
+var myTeam = () => {
+  try {
+    return (localStorage.getItem(storageKey2()) ?? "").slice(0, MAX_LENGTH);
+  } catch {
+    return "";
+  }
+};
+var setMyTeam = (team) => {
+  try {
+    if (team) localStorage.setItem(storageKey2(), team);
+    else localStorage.removeItem(storageKey2());
+  } catch {
+  }
+  showMyTeam();
+};
+var showMyTeam = () => {
+  const button = document.querySelector(BUTTON);
+  if (!(button instanceof HTMLElement)) return;
+  const { myTeam: shown = "", unknownTeam: unknown = "" } = button.dataset;
+  if (unknown && unknown === myTeam()) return setMyTeam("");
+  const now = buttonState(shown, myTeam());
+  if (button.hidden !== !now) button.hidden = !now;
+  if (!now || button.title === now.title) return;
+  button.title = now.title;
+  button.textContent = now.text;
+  if (shown) button.setAttribute("aria-pressed", String(now.isPressed));
+  else button.removeAttribute("aria-pressed");
+};
+var onClick6 = (event) => {
+  const button = closestTarget(event, BUTTON);
+  if (!button) return;
+  const shown = button.dataset.myTeam ?? "";
+  if (shown) setMyTeam(shown === myTeam() ? "" : shown);
+  else navigate(urlOfTeam(myTeam(), location.href));
+};
+var installMyTeam = () => document.addEventListener("click", onClick6);
+
 // navigation/open_sections.js
 var SECTIONS = "[data-testid=stExpander] details, details[data-section]";
 var KEY_CLASS = "st-key-";
@@ -1179,7 +1235,7 @@ var sectionOf = (event) => {
   const details = event.target instanceof Element ? event.target.closest("details") : null;
   return details instanceof HTMLDetailsElement && details.matches(SECTIONS) ? details : null;
 };
-var onClick6 = (event) => {
+var onClick7 = (event) => {
   const details = event.target instanceof Element && event.target.closest("summary") ? sectionOf(event) : null;
   if (details) clicked.add(details);
 };
@@ -1190,7 +1246,7 @@ var onToggle = (event) => {
   if (name) replaceSearch(withToggledSection(location.search, name, details.open));
 };
 var installOpenSections = () => {
-  document.addEventListener("click", onClick6, true);
+  document.addEventListener("click", onClick7, true);
   document.addEventListener("toggle", onToggle, true);
 };
 
@@ -1338,11 +1394,11 @@ var chooseTheme = (theme) => {
   showTheme();
   setTimeout(runPage, APPLY_MS);
 };
-var onClick7 = (event) => {
+var onClick8 = (event) => {
   const theme = parseTheme(closestTarget(event, BUTTONS2)?.dataset.theme);
   if (theme) chooseTheme(theme);
 };
-var installThemeSwitch = () => document.addEventListener("click", onClick7);
+var installThemeSwitch = () => document.addEventListener("click", onClick8);
 
 // navigation/palette.js
 var IS_MAC = /^(Mac|iP)/.test(navigator.platform);
@@ -1390,6 +1446,11 @@ var actions = () => {
     run: () => menu.click()
   });
   if (view) ofViews.push({ kind: "action", label: "Clear default view", detail: view.name, run: () => setDefaultView(null) });
+  const team = myTeam();
+  if (team) ofViews.push(
+    { kind: "action", label: "Show my team", detail: team, run: () => navigate(urlOfTeam(team, location.href)) },
+    { kind: "action", label: "Clear my team", detail: team, run: () => setMyTeam("") }
+  );
   const triage = (
     /** @type {HTMLElement | null} */
     document.querySelector(".st-key-triage-open button")
@@ -1547,7 +1608,7 @@ var showRunSelection = () => {
     if (link.textContent !== label) link.textContent = label;
   }
 };
-var onClick8 = (event) => {
+var onClick9 = (event) => {
   const box = closestTarget(event, "input.ph-pick");
   if (box instanceof HTMLInputElement) {
     if (box.checked) state.selectedRuns.add(box.value);
@@ -1557,7 +1618,7 @@ var onClick8 = (event) => {
   } else return;
   showRunSelection();
 };
-var installRunSelection = () => document.addEventListener("click", onClick8);
+var installRunSelection = () => document.addEventListener("click", onClick9);
 
 // navigation/sort_order.js
 var compareValues = (a, b, isNumeric) => {
@@ -1604,7 +1665,7 @@ var applySortOrder = (table) => {
     head.setAttribute("aria-sort", order && head === heads[index] ? direction : "none");
   }
 };
-var onClick9 = (event) => {
+var onClick10 = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
@@ -1637,7 +1698,7 @@ var onChange = (event) => {
   replaceSearch(withTableValue(search, "page", name, ""), { rerun: true });
 };
 var installTableSort = () => {
-  document.addEventListener("click", onClick9);
+  document.addEventListener("click", onClick10);
   document.addEventListener("click", onPageClick);
   document.addEventListener("change", onChange);
 };
@@ -1832,6 +1893,7 @@ var onMutation = () => {
       showKiosk,
       showPaletteKey,
       showDefaultView,
+      showMyTeam,
       prepareCharts,
       showSection
     ];
@@ -1852,6 +1914,7 @@ function navigation({ data }) {
   installShortcuts();
   installPalette();
   installDefaultView();
+  installMyTeam();
   installAttention();
   installTableSort();
   installFocus();

@@ -117,6 +117,7 @@ var scoreText = (terms, text) => {
 var KINDS = {
   page: "Page",
   view: "Saved view",
+  team: "Team",
   repository: "Repository",
   workflow: "Workflow",
   branch: "Branch",
@@ -257,7 +258,7 @@ var PaletteDialog = class {
       autocomplete: "off",
       spellcheck: false,
       maxLength: 200,
-      placeholder: "Page, repository, workflow, branch, #run, saved view or action"
+      placeholder: "Page, team, repository, workflow, branch, #run, saved view or action"
     });
     const attributes = {
       role: "combobox",

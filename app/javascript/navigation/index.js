@@ -5,6 +5,7 @@ import { installDefaultView, showDefaultView } from "./default_view.js";
 import { installFocus, restoreFocus } from "./focus.js";
 import { installSkipLink, markHeading, markMenuItem } from "./frame.js";
 import { installKiosk, showKiosk } from "./kiosk.js";
+import { installMyTeam, showMyTeam } from "./my_team.js";
 import { installOpenSections } from "./open_sections.js";
 import { installPalette, showPaletteKey } from "./palette.js";
 import { installPrint } from "./print.js";
@@ -42,6 +43,7 @@ const onMutation = () => {
       showKiosk,
       showPaletteKey,
       showDefaultView,
+      showMyTeam,
       prepareCharts,
       showSection,
     ];
@@ -69,6 +71,7 @@ export default function navigation({ data }) {
   installShortcuts();
   installPalette();
   installDefaultView();
+  installMyTeam();
   installAttention();
   installTableSort();
   installFocus();

@@ -4,9 +4,11 @@ import { defaultView, setDefaultView } from "./default_view.js";
 import { closestTarget } from "./events.js";
 import { urlWithoutKiosk } from "./kiosk.js";
 import { isKiosk } from "./kiosk_layout.js";
+import { myTeam, setMyTeam } from "./my_team.js";
 import { navigate, openTab, pageUrl } from "./router.js";
 import { showHelp } from "./shortcuts.js";
 import { state } from "./state.js";
+import { urlOfTeam } from "./team_button.js";
 import { chooseTheme } from "./theme_switch.js";
 
 /** @import { Entry } from "../palette/entries.js" */
@@ -59,6 +61,10 @@ const actions = () => {
   if (menu) ofViews.push({ kind: "action", label: "Save view", detail: "the page with its filters", keywords: "bookmark views",
     run: () => menu.click() });
   if (view) ofViews.push({ kind: "action", label: "Clear default view", detail: view.name, run: () => setDefaultView(null) });
+  const team = myTeam();
+  if (team) ofViews.push(
+    { kind: "action", label: "Show my team", detail: team, run: () => navigate(urlOfTeam(team, location.href)) },
+    { kind: "action", label: "Clear my team", detail: team, run: () => setMyTeam("") });
   const triage = /** @type {HTMLElement | null} */ (document.querySelector(".st-key-triage-open button"));
   /** @type {Entry[]} */
   const ofCauses = triage ? [{ kind: "action", label: "Mark failure cause as known", detail: "or change its mark",

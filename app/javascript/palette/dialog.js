@@ -35,7 +35,7 @@ export class PaletteDialog {
     this.element.setAttribute("aria-label", "Command palette");
     this.input = createElement("input");
     Object.assign(this.input, { type: "text", autocomplete: "off", spellcheck: false, maxLength: 200,
-      placeholder: "Page, repository, workflow, branch, #run, saved view or action" });
+      placeholder: "Page, team, repository, workflow, branch, #run, saved view or action" });
     const attributes = { role: "combobox", "aria-label": "Search", "aria-expanded": "true", "aria-controls": LIST_ID,
       "aria-autocomplete": "list", autocapitalize: "off" };
     for (const [name, value] of Object.entries(attributes)) this.input.setAttribute(name, value);

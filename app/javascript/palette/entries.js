@@ -3,7 +3,7 @@ import { parseQuery, prepareText, scoreText } from "./score.js";
 /**
  * @import { Range, Text } from "./score.js"
  *
- * @typedef {"page" | "view" | "repository" | "workflow" | "branch" | "run" | "action"} Kind
+ * @typedef {"page" | "view" | "team" | "repository" | "workflow" | "branch" | "run" | "action"} Kind
  * @typedef {object} Entry
  * @property {Kind} kind
  * @property {string} label
@@ -20,6 +20,7 @@ import { parseQuery, prepareText, scoreText } from "./score.js";
 export const KINDS = {
   page: "Page",
   view: "Saved view",
+  team: "Team",
   repository: "Repository",
   workflow: "Workflow",
   branch: "Branch",
