@@ -50,6 +50,7 @@ from api.routes import (
     repositories,
     runs,
     silences,
+    teams,
     views,
     webhooks,
 )
@@ -76,7 +77,8 @@ def _all_routes() -> APIRouter:
     # /api/alerts/{alert_id} also matches /api/alerts/rules and /api/alerts/silences, which therefore come first, and
     # /api/logs/{run_id} also matches /api/logs/search.
     filtered = (runs, metrics, insights, log_search, logs, repositories, export)
-    for routes in (*filtered, cause_rules, cause_triage, alert_rules, silences, alerts, alert_actions, audit, views):
+    changes = (cause_rules, cause_triage, alert_rules, silences, alerts, alert_actions, teams)
+    for routes in (*filtered, *changes, audit, views):
         router.include_router(routes.router, dependencies=[Depends(principal)], responses=UNAUTHORIZED_RESPONSES)
     router.include_router(badges.router, responses=PROBLEM_RESPONSES)
     for routes in (webhooks, health, prometheus):

@@ -32,6 +32,7 @@ from api.schemas.metrics import ComparedMetrics, Groups, MetricsAnswer, Series
 from api.schemas.repositories import Repositories
 from api.schemas.rules import Replay, Rule, RuleBody, Rules, Silence, SilenceBody, Silences
 from api.schemas.runs import ExportedRun, JobLog, JobPage, Logs, LogsGone, RunDetail, RunPage
+from api.schemas.teams import NewTeam, TeamDocument, TeamFields, Teams
 from api.schemas.views import View, Views
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "LogsGone",
     "MetricsAnswer",
     "NewCauseRule",
+    "NewTeam",
     "ProblemDocument",
     "Received",
     "Regressions",
@@ -88,6 +90,9 @@ __all__ = [
     "SilenceBody",
     "Silences",
     "StoredTriage",
+    "TeamDocument",
+    "TeamFields",
+    "Teams",
     "TestFailed",
     "TestResult",
     "TestResults",

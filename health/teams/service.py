@@ -11,6 +11,7 @@ from db.audit import FILE, Actor
 from db.enums import TeamSource
 from db.models import Repository, TeamRepository
 from db.sql import execute
+from db.visibility import is_restricted
 from health.teams.definition import InvalidTeam, Team, TeamDefinition, team_key
 from health.teams.ownership import Owned, Unowned, owned_by_team, owner_keys, refresh_ownership, unowned
 from health.teams.resolution import WHOLE_REPOSITORY, matching
@@ -36,6 +37,7 @@ __all__ = [
     "teams_of",
     "unowned",
     "visible_repositories",
+    "visible_teams",
 ]
 
 
@@ -54,6 +56,16 @@ def owners_of(session: Session, repository_id: int, workflow_id: int | None = No
     """The teams that own the workflow, by name; if none owns it by itself, those of its repository."""
     keys = set(owner_keys(session, repository_id, workflow_id))
     return [team for team in list_teams(session) if team.key in keys] if keys else []
+
+
+def visible_teams(session: Session) -> list[Team]:
+    """All teams; in a session that is restricted to visible repositories without the private teams of which it sees
+    nothing."""
+    teams = list_teams(session)
+    if not is_restricted(session):
+        return teams
+    owned = owned_by_team(session)
+    return [team for team in teams if not team.private or team.key in owned]
 
 
 def save_team(session: Session, name: str, fields: Mapping[str, object], now: datetime, *, actor: Actor) -> Team:

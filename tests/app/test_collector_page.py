@@ -113,3 +113,10 @@ def test_storage_shows_sizes_and_next_deletion(seeded: Seeded, open_page: Open) 
     assert "runs are kept 30 days, logs 7" in page
     assert re.search(r"<p>\d+ runs</p>", page.split("Next cleanup")[1])
     assert "<code>runs</code>" in page
+
+
+def test_a_fault_of_the_teams_file_is_shown(seeded: Seeded, open_page: Open) -> None:
+    heartbeat(seeded.engine, seeded.now, teams_file_error="t.yaml, line 2: <b>team</b>: unknown key")
+    (warning,) = open_page("collector").warning
+    assert "unknown key. The teams of the last valid file remain." in warning.value
+    assert "<b>" not in warning.value
