@@ -1,5 +1,6 @@
 """The session of a browser: its user, colour theme, time zone and kiosk mode."""
 
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
@@ -165,6 +166,12 @@ def require(role: Role) -> Actor:
 def current_actor() -> Actor:
     """The actor of changes that every user may make. Raises SessionEnded."""
     return require(Role.VIEWER)
+
+
+def button_rights(role: Role, help_text: str | None = None) -> dict[str, Any]:
+    """Arguments of a button for which the user needs the role: without it the button is disabled, and its help is the
+    reason instead of `help_text`."""
+    return {"help": help_text} if may(role) else {"disabled": True, "help": missing_role(role)}
 
 
 def missing_role(role: Role) -> str:

@@ -17,6 +17,7 @@ from app.data.outages import Unavailable, current_outage
 from app.data.status import load_status
 from app.filters import controls, problems, selection, url_state, view_state
 from app.streamlit_patches.navigation import navigation
+from app.widgets.text import markdown
 
 _HERE = Path(__file__).parent
 _RETRY_SECONDS = 4
@@ -150,6 +151,8 @@ try:
         page.run()
 except FailedOver:
     st.rerun()
+except session.ActionRefused as error:
+    st.error(markdown(error), icon=":material/lock:")
 except Unavailable as error:
     page_states.unavailable(str(error))
     st.session_state[_FAILED_KEY] = True

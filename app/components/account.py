@@ -21,6 +21,7 @@ def user_menu(user: User) -> None:
     with st.sidebar:
         st.html(
             f'<div class="ph-account"><span title="{html(user.name)}">{html(user.name)}</span>'
+            f'<small title="Your role: {user.role.label}">{user.role.label}</small>'
             f'<a href="{html(_base())}/auth/logout" target="_self">Sign out</a></div>'
         )
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app import session
 from app.components import cause_rule_form, cause_rule_preview
 from app.components.page_head import Crumb, breadcrumb, set_title
 from app.data import cause_rules
@@ -22,6 +23,7 @@ from app.widgets.panel import panel
 from app.widgets.table import Column, Row, table
 from app.widgets.text import html, markdown, truncate
 from core.formatting import pluralize
+from core.roles import Role
 from db.definitions.scope import Scope, Window
 from health.alerts.rules.targets import escape_pattern
 from health.insights.causes.model import CauseClass
@@ -105,7 +107,14 @@ def section(scope: Scope, window: Window, now: datetime, version: int, zone: Zon
             table("cause-rules", _COLUMNS, rows, caption="Rules for failure causes, the oldest first")
         else:
             st.caption("No rules yet. A rule gives failures with a certain line a name and a class of your own.")
-        st.button("New rule", icon=":material/add:", key="new-cause-rule", on_click=_open, args=("new",))
+        st.button(
+            "New rule",
+            icon=":material/add:",
+            key="new-cause-rule",
+            on_click=_open,
+            args=("new",),
+            **session.button_rights(Role.ADMIN),
+        )
 
 
 def _row(rule: CauseRule, counts: Mapping[int, RuleMatches], *, is_stopped: bool) -> Row:
@@ -219,11 +228,17 @@ def _buttons(rule: CauseRule) -> None:
             key="cause-rule-save",
             on_click=_save,
             args=(rule,),
+            **session.button_rights(Role.ADMIN),
         )
         st.button("Close", key="cause-rule-close", on_click=_open, args=(None,))
         if rule.id is not None:
             st.button(
-                "Delete…", icon=":material/delete:", key="cause-rule-ask", on_click=_ask_to_delete, args=(rule.id,)
+                "Delete…",
+                icon=":material/delete:",
+                key="cause-rule-ask",
+                on_click=_ask_to_delete,
+                args=(rule.id,),
+                **session.button_rights(Role.ADMIN),
             )
 
 

@@ -16,6 +16,7 @@ from app.data.connection import utc_now
 from app.data.outages import Unavailable
 from app.session import ActionRefused
 from app.widgets.text import html, markdown, truncate
+from core.roles import Role
 from health.insights.causes.queries import CauseRuns
 from health.insights.causes.triage import (
     MAX_COMMENT_LENGTH,
@@ -54,8 +55,8 @@ def triage_button(items: Sequence[TriagedCause]) -> None:
         f"{label}…",
         icon=":material/bookmark_added:",
         key="triage-open",
-        help="Records a ticket, an owner, a comment and an end for the cause",
         on_click=_reset,
+        **session.button_rights(Role.EDITOR, "Records a ticket, an owner, a comment and an end for the cause"),
     ):
         _dialog(items)
 

@@ -10,6 +10,7 @@ from app.data.caching import cache_data, cache_resource
 from app.data.connection import read_session, utc_now, write_session
 from app.data.outages import serve_stale
 from app.session import current_actor
+from core.roles import Role
 from db.definitions.scope import Scope, Window
 from db.enums import AlertState
 from db.repositories.repository_queries import heartbeat
@@ -237,7 +238,7 @@ def overall_metrics(window: Window, version: int) -> Metrics:
 def acknowledge(alert_id: int, by: str, comment: str) -> bool:
     """False if the alert is resolved. Raises ActionRefused, Unavailable, as all changes."""
     actor = current_actor()
-    with write_session() as database:
+    with write_session(Role.EDITOR) as database:
         acknowledged = alert_writes.acknowledge(database, alert_id, by, comment, utc_now(), actor=actor)
     _invalidate()
     return acknowledged
@@ -246,7 +247,7 @@ def acknowledge(alert_id: int, by: str, comment: str) -> bool:
 def unacknowledge(alert_id: int) -> bool:
     """Takes back an acknowledgement. False if the alert is resolved or not acknowledged."""
     actor = current_actor()
-    with write_session() as database:
+    with write_session(Role.EDITOR) as database:
         is_firing = alert_writes.unacknowledge(database, alert_id, utc_now(), actor=actor)
     _invalidate()
     return is_firing
@@ -255,7 +256,7 @@ def unacknowledge(alert_id: int) -> bool:
 def assign(alert_id: int, assignee: str | None) -> bool:
     """Null: to nobody. False if there is no such alert."""
     actor = current_actor()
-    with write_session() as database:
+    with write_session(Role.EDITOR) as database:
         exists = alert_writes.assign(database, alert_id, assignee, utc_now(), actor=actor)
     _invalidate()
     return exists
@@ -264,7 +265,7 @@ def assign(alert_id: int, assignee: str | None) -> bool:
 def acknowledge_all(alert_ids: Sequence[int], by: str, comment: str) -> list[ActionResult]:
     """The result of each alert; all changes are one transaction."""
     actor = current_actor()
-    with write_session() as database:
+    with write_session(Role.EDITOR) as database:
         results = bulk_actions.acknowledge_all(database, alert_ids, by, comment, utc_now(), actor=actor)
     _invalidate()
     return results
@@ -276,7 +277,7 @@ def silence_all(
     """Silences the targets of the alerts, for their rules or for all rules. The result of each alert; all changes are
     one transaction."""
     actor, now = current_actor(), utc_now()
-    with write_session() as database:
+    with write_session(Role.EDITOR) as database:
         results = bulk_actions.silence_all(
             database, alert_ids, now + span, now, comment=comment, author=author, actor=actor, all_rules=all_rules
         )
@@ -286,7 +287,7 @@ def silence_all(
 
 def add_silence(scope: Patterns, rule_id: int | None, span: timedelta, comment: str, author: str) -> None:
     actor, now = current_actor(), utc_now()
-    with write_session() as database:
+    with write_session(Role.EDITOR) as database:
         silences.add_silence(
             database, scope, rule_id, now, now + span, comment=comment, author=author, now=now, actor=actor
         )
@@ -295,7 +296,7 @@ def add_silence(scope: Patterns, rule_id: int | None, span: timedelta, comment: 
 
 def end_silence(silence_id: int) -> None:
     actor = current_actor()
-    with write_session() as database:
+    with write_session(Role.EDITOR) as database:
         silences.end_silence(database, silence_id, utc_now(), actor=actor)
     _invalidate()
 
@@ -303,7 +304,7 @@ def end_silence(silence_id: int) -> None:
 def save_rule(rule: Rule) -> None:
     """Adds a validated rule if it has no id, else replaces the stored one. Raises BuiltInRuleError."""
     actor = current_actor()
-    with write_session() as database:
+    with write_session(Role.ADMIN) as database:
         if rule.id is None:
             stored_rules.add_rule(database, rule, utc_now(), actor=actor)
         else:
@@ -313,14 +314,14 @@ def save_rule(rule: Rule) -> None:
 
 def delete_rule(rule_id: int) -> None:
     actor = current_actor()
-    with write_session() as database:
+    with write_session(Role.ADMIN) as database:
         stored_rules.delete_rule(database, rule_id, utc_now(), actor=actor)
     _invalidate()
 
 
 def request_test(channel: str, message: Message) -> None:
     """Queues a test message, which the collector sends within seconds in the same way as an alert."""
-    with write_session() as session:
+    with write_session(Role.ADMIN) as session:
         outbox.enqueue(session, None, "test", {channel: message.to_dict()}, utc_now())
     _invalidate()
 

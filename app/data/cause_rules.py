@@ -10,6 +10,7 @@ from app.data.causes import user_name
 from app.data.connection import read_session, utc_now, write_session
 from app.data.log_search import search_slot
 from app.data.outages import serve_stale
+from core.roles import Role
 from db.definitions.scope import Scope, Window
 from health.insights.causes import rule_matches as matches
 from health.insights.causes import stored_rules
@@ -61,7 +62,7 @@ def save_rule(rule: CauseRule) -> bool:
     TooManyRules, ActionRefused, Unavailable, and RuleChanged if the stored rule has another `updated_at`."""
     actor, by, valid = session.current_actor(), user_name(), validate_rule(rule)
     cause_rules.clear()
-    with write_session() as database:
+    with write_session(Role.ADMIN) as database:
         if rule.id is None:
             stored_rules.add_rule(database, valid, utc_now(), by=by, actor=actor)
             is_stored = True
@@ -76,6 +77,6 @@ def save_rule(rule: CauseRule) -> bool:
 def delete_rule(rule_id: int) -> None:
     """A rule that has been deleted before is no error. Raises ActionRefused, Unavailable."""
     actor = session.current_actor()
-    with write_session() as database:
+    with write_session(Role.ADMIN) as database:
         stored_rules.delete_rule(database, rule_id, utc_now(), actor=actor)
     cause_rules.clear()

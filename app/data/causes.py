@@ -41,7 +41,7 @@ def mark_known(fingerprint: str, mark: Triage) -> None:
     """Raises InvalidTriage, UnknownCause, ActionRefused, Unavailable."""
     actor, by, now = session.current_actor(), user_name(), utc_now()
     valid = triage.validate_triage(mark, now)
-    with write_session() as database:
+    with write_session(Role.EDITOR) as database:
         current = triage.set_triage(database, fingerprint, valid, now, by=by, actor=actor)
     _clear()
     if current is None:
@@ -51,7 +51,7 @@ def mark_known(fingerprint: str, mark: Triage) -> None:
 def unmark(fingerprints: Collection[str]) -> None:
     """Removes the marks of all fingerprints of a cause. One without a mark is no error. Raises ActionRefused, Unavailable."""
     actor, now = session.current_actor(), utc_now()
-    with write_session() as database:
+    with write_session(Role.EDITOR) as database:
         for fingerprint in sorted(fingerprints):
             triage.remove_triage(database, fingerprint, now, actor=actor)
     _clear()

@@ -9,11 +9,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
+from app import session
 from app.access.sessions import SESSIONS
 from app.data import viewer
 from app.data.caching import cache_resource
 from app.data.outages import Unavailable, outages
 from app.settings import DashboardSettings
+from core.roles import Role
 from core.settings import ConfigError
 from db.access import end_sessions, session_generation
 from db.engine import DatabaseUnavailable, describe_failure, interactive_write_scope, is_locked, session_scope
@@ -78,14 +80,16 @@ def repository_overview(version: int) -> RepositoryOverview:
 
 
 @contextmanager
-def write_session() -> Iterator[Session]:
-    """A transaction for a user's action on the primary. The user's next reads see its result: they do not go to a
-    replica until it has caught up. Rows of repositories that the user may not see cannot be changed."""
+def write_session(role: Role) -> Iterator[Session]:
+    """A transaction on the primary for a user's action, which needs `role`: a browser can also send the event of a
+    button that the page does not show. The user's next reads see its result: they do not go to a replica until it has
+    caught up. Rows of repositories that the user may not see cannot be changed. Raises ActionRefused."""
+    session.require(role)
     visibility = viewer.current_visibility()
     with translate_errors():
-        with interactive_write_scope(reader().primary) as session:
-            restrict(session, visibility)
-            yield session
+        with interactive_write_scope(reader().primary) as opened:
+            restrict(opened, visibility)
+            yield opened
         reader().record_write()
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from app.data.caching import cache_resource
 from app.data.connection import read_session, utc_now, write_session
 from app.data.outages import serve_stale
+from core.roles import Role
 from db.definitions.scope import Scope, Window
 from db.logs import log_queries
 from db.logs.log_writes import request_logs
@@ -131,7 +132,7 @@ def job_steps(run_id: int, job_ids: tuple[int, ...], version: int) -> dict[int, 
 
 def request_log(row: log_queries.JobLogRow, run_id: int) -> None:
     """Requests the log from the collector, which checks for requests every few seconds."""
-    with write_session() as session:
+    with write_session(Role.VIEWER) as session:
         request_logs(session, row.repository_id, run_id, [row.job_id], utc_now())
     run_logs.clear()
     job_log_row.clear()

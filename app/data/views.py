@@ -6,6 +6,7 @@ from app.data.caching import cache_data
 from app.data.connection import read_session, utc_now, write_session
 from app.data.outages import serve_stale
 from db import saved_views
+from core.roles import Role
 from db.saved_views import InvalidView, Owner, ViewRow
 
 
@@ -40,7 +41,7 @@ def load_view(view_id: str) -> ViewRow | None:
 def save_view(name: str, description: str, page: str, query: str) -> int:
     """Returns the id of the new view. Raises InvalidView, Unavailable."""
     owner, actor = _user(), session.current_actor()
-    with write_session() as database:
+    with write_session(Role.VIEWER) as database:
         view_id = saved_views.save_view(database, name, description, page, query, owner=owner, now=utc_now(), actor=actor)
     _cached_views.clear()
     return view_id
@@ -49,7 +50,7 @@ def save_view(name: str, description: str, page: str, query: str) -> int:
 def describe_view(view_id: int, name: str, description: str) -> None:
     """Changes name and description. Raises InvalidView, Unavailable."""
     user, actor = _user_key(), session.current_actor()
-    with write_session() as database:
+    with write_session(Role.VIEWER) as database:
         saved_views.describe_view(database, view_id, name, description, user=user, now=utc_now(), actor=actor)
     _cached_views.clear()
 
@@ -57,7 +58,7 @@ def describe_view(view_id: int, name: str, description: str) -> None:
 def update_view(view_id: int, page: str, query: str) -> None:
     """Changes page and filters. Raises InvalidView, Unavailable."""
     user, actor = _user_key(), session.current_actor()
-    with write_session() as database:
+    with write_session(Role.VIEWER) as database:
         saved_views.update_view(database, view_id, page, query, user=user, now=utc_now(), actor=actor)
     _cached_views.clear()
 
@@ -65,7 +66,7 @@ def update_view(view_id: int, page: str, query: str) -> None:
 def delete_view(view_id: int) -> None:
     """Raises InvalidView, Unavailable."""
     user, actor = _user_key(), session.current_actor()
-    with write_session() as database:
+    with write_session(Role.VIEWER) as database:
         saved_views.delete_view(database, view_id, user=user, now=utc_now(), actor=actor)
     _cached_views.clear()
 

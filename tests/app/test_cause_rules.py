@@ -293,7 +293,8 @@ def test_the_page_of_a_cause_leads_to_its_rule(seeded: Seeded, open_page: Open) 
 
 
 @pytest.mark.usefixtures("with_login")
-def test_the_name_of_the_user_is_recorded(seeded: Seeded, open_page: Open) -> None:
+def test_the_name_of_the_user_is_recorded(seeded: Seeded, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH_ROLES", "admin:email=alice@example.com")
     user: dict[str, Any] = {"is_logged_in": True, "sub": "a", "email": "alice@example.com", "email_verified": True}
     user["iat"] = int(time.time())
     page = open_page("failures", user=user, show="rules", rule="new", text="needle")

@@ -169,7 +169,8 @@ def test_a_change_that_cannot_be_stored_is_reported(marked: Seeded, open_page: O
 
 
 @pytest.mark.usefixtures("with_login")
-def test_the_name_of_the_user_is_recorded(marked: Seeded, open_page: Open) -> None:
+def test_the_name_of_the_user_is_recorded(marked: Seeded, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH_ROLES", "editor:email=alice@example.com")
     user = {"is_logged_in": True, "sub": "alice", "email": "alice@example.com", "email_verified": True}
     page = open_dialog(open_page("run", user=user | {"iat": int(time.time())}, run_id=RERUN))
     page.button(key="triage-send").click().run()

@@ -5,11 +5,13 @@ from datetime import datetime
 
 import streamlit as st
 
+from app import session
 from app.data import alerts
 from app.widgets import cells
 from app.widgets.table import Column, Row, table
 from app.widgets.text import html
 from core import formatting
+from core.roles import Role
 from db.enums import DeliveryState
 from health.alerts.channels.base import Message
 from health.alerts.storage.notification_queries import MAX_DEAD, DeadNotification, NotificationRow
@@ -45,7 +47,7 @@ def channels(figures: str) -> None:
     for name in names or ():
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"channel-{name}"):
             st.html(_line(name, tests.get(name), now), width="stretch")
-            if st.button("Send test", key=f"test-{name}", icon=":material/send:"):
+            if st.button("Send test", key=f"test-{name}", icon=":material/send:", **session.button_rights(Role.ADMIN)):
                 alerts.request_test(name, _message(figures))
                 st.rerun()
 

@@ -7,6 +7,7 @@ import streamlit as st
 from app import session
 from app.data import alerts
 from app.data.outages import Unavailable
+from app.session import ActionRefused
 from app.widgets.text import markdown
 from core.roles import Role
 from health.alerts.storage.alert_queries import AlertRow
@@ -68,7 +69,7 @@ def acknowledge_dialog(alert_id: int, title: str) -> None:
 def _acknowledge(alert_id: int) -> None:
     try:
         alerts.acknowledge(alert_id, recorded_name(_field_value("ack-name")), clean_text(_field_value("ack-comment")))
-    except Unavailable as error:
+    except (ActionRefused, Unavailable) as error:
         note_failure(str(error))
 
 
@@ -101,7 +102,7 @@ def _silence(alert: AlertRow) -> None:
             clean_text(_field_value("add-silence-comment")),
             recorded_name(_field_value("add-silence-name")),
         )
-    except Unavailable as error:
+    except (ActionRefused, Unavailable) as error:
         note_failure(str(error))
 
 

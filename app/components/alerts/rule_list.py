@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app import session
 from app.components.alerts.alert_card import scope_text
 from app.components.alerts.dialogs import MAX_COMMENT_LENGTH, PATTERN_HELP, SPANS, clean_text, name_input, recorded_name
 from app.data import alerts
@@ -14,6 +15,7 @@ from app.widgets.cells import Cell
 from app.widgets.table import Column, Row, long_table, paginate, table
 from app.widgets.text import html, markdown
 from core import formatting
+from core.roles import Role
 from db.enums import SilenceState
 from health.alerts.measurement.backtest import Backtest, BacktestAlert
 from health.alerts.notifications.text import SEVERITIES, format_span
@@ -151,7 +153,10 @@ def silences(items: Sequence[Silence], rules: Mapping[int, str], now: datetime) 
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"silence-{silence.id}"):
             st.html(_card(silence, rules, now), width="stretch")
             if silence.state(now) is not SilenceState.ENDED and st.button(
-                "End now", key=f"end-{silence.id}", icon=":material/notifications_active:"
+                "End now",
+                key=f"end-{silence.id}",
+                icon=":material/notifications_active:",
+                **session.button_rights(Role.EDITOR),
             ):
                 alerts.end_silence(silence.id)
                 st.rerun()
@@ -176,7 +181,12 @@ def new_silence(options: Mapping[str, Sequence[str]]) -> None:
             )
             name = name_input("new-silence-name")
             comment = st.text_input("Reason", key="new-silence-comment", max_chars=MAX_COMMENT_LENGTH)
-        if st.form_submit_button("Create silence", icon=":material/notifications_off:", key="new-silence-send"):
+        if st.form_submit_button(
+            "Create silence",
+            icon=":material/notifications_off:",
+            key="new-silence-send",
+            **session.button_rights(Role.EDITOR),
+        ):
             _add(Patterns(*(tuple(chosen[field]) for field, _ in _FIELDS)), str(span), comment, name)
 
 

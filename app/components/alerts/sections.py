@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app import session
 from app.components.alerts import alert_history, alert_list, channel_list, rule_form, rule_list
 from app.components.alerts.alert_filters import alert_filters
 from app.data import alerts as alerts_data
@@ -21,6 +22,7 @@ from app.widgets.table import order_choice
 from app.widgets.text import markdown
 from core import formatting
 from core.formatting import pluralize
+from core.roles import Role
 from db.definitions.scope import Scope, Window
 from db.enums import RuleKind
 from db.runs.cursors import InvalidCursor
@@ -168,7 +170,14 @@ def rules(overview: AlertOverview, now: datetime, zone: ZoneInfo, version: int) 
     export = "rules", lambda: rule_list.rules_export(overview.rules, hour)
     with panel("Rules", "conditions that open an alert and who gets notified", export=export):
         rule_list.rule_table(overview.rules, hour)
-        st.button("New rule", icon=":material/add:", key="rule-new", on_click=_open_rule, args=("new",))
+        st.button(
+            "New rule",
+            icon=":material/add:",
+            key="rule-new",
+            on_click=_open_rule,
+            args=("new",),
+            **session.button_rights(Role.ADMIN),
+        )
     rule = _requested_rule(overview.rules)
     if rule is None:
         return
@@ -205,10 +214,14 @@ def _save_buttons(rule: Rule, *, new: bool, is_valid: bool) -> None:
             type="primary",
             icon=":material/save:",
             key="rule-save",
-            disabled=not is_valid,
+            **{"disabled": not is_valid} | session.button_rights(Role.ADMIN),
         )
         st.button("Close", key="rule-close", on_click=_open_rule, args=(None,))
-        delete = not new and not rule.built_in and st.button("Delete", icon=":material/delete:", key="rule-delete")
+        delete = (
+            not new
+            and not rule.built_in
+            and st.button("Delete", icon=":material/delete:", key="rule-delete", **session.button_rights(Role.ADMIN))
+        )
     if save:
         try:
             alerts_data.save_rule(rule)
