@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.errors import Problem, bad_parameter
 from api.schema_guard import SchemaGuard
+from api.visibility import Visibilities
 from core.numbers import MAX_INT32, MAX_INT64
 from core.text import CONTROL_CHARACTERS
 from db.definitions.scope import Scope, Window, make_window, parse_time
@@ -37,11 +38,14 @@ def now(request: Request) -> datetime:
 
 
 def get_session(request: Request) -> Iterator[Session]:
-    """A read-only transaction on the replica or the primary database. Raises DatabaseUnavailable or NotMigrated."""
+    """A read-only transaction on the replica or the primary database, which has only the repositories that the caller
+    may see. Raises DatabaseUnavailable or NotMigrated."""
     schema_guard: SchemaGuard = request.app.state.schema_guard
     schema_guard.check()
     reader: ReplicaRouter = request.app.state.reader
+    visibilities: Visibilities = request.app.state.visibilities
     with reader.session() as opened:
+        visibilities.restrict_to_caller(opened, request.scope)
         yield opened
 
 
@@ -247,11 +251,13 @@ def repo_scope(session: Session, repos: list[str], teams: tuple[str, ...] = ()) 
 
 @contextmanager
 def write_session(request: Request) -> Iterator[Session]:
-    """A transaction on the primary database, for changes that a user makes."""
+    """A transaction on the primary database, for changes that a user makes to repositories that the user may see."""
     schema_guard: SchemaGuard = request.app.state.schema_guard
     schema_guard.check()
     reader: ReplicaRouter = request.app.state.reader
+    visibilities: Visibilities = request.app.state.visibilities
     with interactive_write_scope(reader.primary) as opened:
+        visibilities.restrict_to_caller(opened, request.scope)
         yield opened
     reader.record_write()
 

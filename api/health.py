@@ -27,6 +27,7 @@ from health.completeness.collector_status import (
     liveness,
     stall_message,
 )
+from health.teams.service import Person, visible_repositories
 
 # Deliveries are applied within seconds.
 _MAX_INBOX_AGE = timedelta(minutes=5)
@@ -93,12 +94,20 @@ def check_replica(reader: ReplicaRouter) -> HealthCheck:
 
 
 def check_collection(
-    reader: ReplicaRouter, schema_guard: SchemaGuard, now: datetime, poll_interval: timedelta, *, details: bool = True
+    reader: ReplicaRouter,
+    schema_guard: SchemaGuard,
+    now: datetime,
+    poll_interval: timedelta,
+    *,
+    details: bool = True,
+    is_public: bool = False,
 ) -> dict[str, HealthCheck]:
     """Checks the collectors and the webhook queue. `poll_interval` is used where the heartbeat does not have one.
-    Without `details` the result has no names of hosts and repositories."""
+    Without `details` the result has no names of hosts and repositories; where it `is_public`, it has none if a team is
+    private."""
     try:
         with reader.session() as session:
+            details = details and not (is_public and visible_repositories(session, Person()) is not None)
             status = collection_report(session, now)
             return {
                 "collector": _collector_check(session, status, now, poll_interval, details),

@@ -56,6 +56,7 @@ from api.routes import (
 )
 from api.schema_guard import SchemaGuard
 from api.settings import ApiSettings
+from api.visibility import Visibilities
 from api.webhook_buffer import WebhookBuffer
 from core import VERSION
 from core.http.bodies import RequestBodyMiddleware
@@ -141,6 +142,7 @@ def create_app(settings: ApiSettings | None = None, *, clock: Callable[[], datet
     app.state.clock = clock
     app.state.settings, app.state.reader = settings, reader
     app.state.schema_guard, app.state.keyring = schema_guard, keyring
+    app.state.visibilities = Visibilities()
     app.state.exporter = CachedExporter(reader, app.state.schema_guard)
     app.state.webhook_buffer = (
         WebhookBuffer(settings.database_url, app.state.schema_guard) if settings.github_webhook_secret else None
@@ -181,6 +183,7 @@ def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
         reader=state.reader,
         schema_guard=state.schema_guard,
         cache=state.cache,
+        visibilities=state.visibilities,
     )
     app.add_middleware(RequestBodyMiddleware, exempt_paths=(webhooks.PATH,), allow_forms=has_key)
     app.add_middleware(ApiKeyMiddleware, keyring=state.keyring)

@@ -31,6 +31,7 @@ from db.access import installation_key, stored_key
 from db.engine import DatabaseUnavailable, interactive_write_scope, session_scope
 from db.replica import reads_replica
 from db.repositories.repository_queries import data_version
+from db.visibility import Visibility, visibility_key, visibility_of
 
 log = logging.getLogger(__name__)
 _PURPOSE = "answers"
@@ -227,9 +228,11 @@ class ResponseCache:
         return "pipeline-health:" + hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
 
 
-def cache_key(path: str, parameters: Iterable[tuple[str, str]], version: int) -> str:
-    """Includes the minute: a window that ends now moves on once a minute."""
-    return f"{path}?{sorted(parameters)}@{version}/{int(time.time()) // _TTL_SECONDS}"
+def cache_key(path: str, parameters: Iterable[tuple[str, str]], version: int, visibility: Visibility) -> str:
+    """Includes the repositories that the caller may see, and the minute: a window that ends now moves on once a
+    minute."""
+    minute = int(time.time()) // _TTL_SECONDS
+    return f"{path}?{sorted(parameters)}@{version}/{minute}/{visibility_key(visibility)}"
 
 
 def cached_response(request: Request, session: Session, build: Callable[[], BaseModel | dict[str, Any]]) -> Response:
@@ -237,7 +240,8 @@ def cached_response(request: Request, session: Session, build: Callable[[], Base
     ETag; its status is 304 where If-None-Match names it. A dictionary is serialized without validation, because a long
     series would take several times as long."""
     cache: ResponseCache = request.app.state.cache
-    key = cache_key(request.url.path, request.query_params.multi_items(), _data_version(request, session))
+    version, parameters = _data_version(request, session), request.query_params.multi_items()
+    key = cache_key(request.url.path, parameters, version, visibility_of(session))
     response = cache.get(key)
     if response is None:
         with cache.key_lock(key):

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.keyring import caller_of
 from api.response_cache import DATA_VERSION, ResponseCache, cache_key
 from api.schema_guard import SchemaGuard
+from api.visibility import Visibilities, person_of
 from db.engine import DatabaseUnavailable
 from db.migrate import NotMigrated
 from db.replica import ReplicaRouter
@@ -48,18 +49,21 @@ class ResponseCacheMiddleware:
         reader: ReplicaRouter,
         schema_guard: SchemaGuard,
         cache: ResponseCache,
+        visibilities: Visibilities,
     ) -> None:
-        self._app, self._cache = app, cache
+        self._app, self._cache, self._visibilities = app, cache, visibilities
         self._version = _DataVersion(reader, schema_guard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in CACHED_PATHS:
             headers = Headers(scope=scope)
-            version = await self._version.current() if caller_of(scope).principal else None
+            principal = caller_of(scope).principal
+            version = await self._version.current() if principal else None
             if version is not None:
                 scope.setdefault("state", {})[DATA_VERSION] = version
                 parameters = QueryParams(scope["query_string"]).multi_items()
-                cached = self._cache.get_local(cache_key(scope["path"], parameters, version))
+                visible = self._visibilities.cached(person_of(principal))
+                cached = visible and self._cache.get_local(cache_key(scope["path"], parameters, version, visible[0]))
                 if cached:
                     scope["route"] = _Route(scope["path"])
                     if_none_match, accept_encoding = (

@@ -15,9 +15,11 @@ from db.definitions.scope import Window
 from db.replica import ReplicaRouter, ReplicaStatus
 from db.runs.rollup_invalidation import count_invalidated_days
 from db.storage import database_bytes, free_bytes, schema_revision
+from db.visibility import restrict
 from health.alerts.storage.channel_queues import list_channels
 from health.completeness.collector_status import heartbeats_by_collector
 from health.completeness.service import RowCounts, count_rows
+from health.teams.service import Person, visible_repositories
 
 CACHE_SECONDS = 5.0
 # Counts and sizes that require a scan of an index or of the database's files are read less often.
@@ -40,13 +42,15 @@ class CachedExporter:
         with self._lock:
             self._schema_guard.check()
             if time.monotonic() - self._rendered_at >= CACHE_SECONDS:
-                with self._reader.session() as session:
-                    self._text = render(self._read(session, now))
+                with self._reader.session() as session, self._reader.session() as public:
+                    restrict(public, visible_repositories(public, Person()))
+                    self._text = render(self._read(session, public, now))
                 self._rendered_at = time.monotonic()
             return self._text
 
-    def _read(self, session: Session, now: datetime) -> list[Metric]:
-        self._count(session)
+    def _read(self, session: Session, public: Session, now: datetime) -> list[Metric]:
+        """`public` has no repositories of private teams: metrics by repository contain their names."""
+        self._count(public)
         heartbeats = heartbeats_by_collector(session)
         # All collectors of a database should have the same channels.
         configured = {name for heartbeat in heartbeats.values() for name in heartbeat.detail.channels or ()}
@@ -55,8 +59,8 @@ class CachedExporter:
             gauges(
                 "build_info", "Version of the API and revision of the database schema", ["version", "schema"], version
             ),
-            *pipelines(session, Window(now - _LOOKBACK, now)),
-            *collection(session, self._counts, now),
+            *pipelines(public, Window(now - _LOOKBACK, now)),
+            *collection(public, self._counts, now),
             *collectors(heartbeats, now),
             *outbox(list_channels(session, sorted(configured)), now),
             *storage(count_invalidated_days(session), self._size, free_bytes(self._reader.engine), self._replica()),

@@ -15,10 +15,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from api import schemas
-from api.deps import FilterDep, SessionDep, TextQuery, reject_unknown_parameters, validate_text
+from api.deps import FilterDep, SessionDep, TextQuery, open_session, reject_unknown_parameters, validate_text
 from core.formatting import iso_timestamp
 from core.text import escape_formula
-from db.replica import ReplicaRouter
 from db.runs.run_lists import ExportRow, export_runs
 from health.completeness.service import read_completeness
 
@@ -178,8 +177,7 @@ def runs(
     """One row per run, newest first, with its job time and cost. The connection is aborted if the remaining rows cannot
     be read, so that a complete response is a complete file."""
     write, media_type = _FORMATS[format]
-    reader: ReplicaRouter = request.app.state.reader
-    batches = export_runs(reader.session, query.scope, query.window, text=validate_text("q", q))
+    batches = export_runs(lambda: open_session(request), query.scope, query.window, text=validate_text("q", q))
     coverage = read_completeness(session, query.scope, query.window)
     # Read before the response starts, so that a database error gets an error status.
     first = list(islice(batches, 1))

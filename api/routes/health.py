@@ -36,7 +36,9 @@ def health(request: Request, now: NowDep) -> JSONResponse:
         checks["replica"] = check_replica(reader)
     if checks["database"].status != "error" or reader.status().from_replica:
         poll = timedelta(minutes=settings.poll_interval_minutes)
-        checks |= check_collection(reader, _schema_guard(request), now, poll, details=details)
+        is_public = not settings.metrics_keys
+        guard = _schema_guard(request)
+        checks |= check_collection(reader, guard, now, poll, details=details, is_public=is_public)
     else:
         unknown = HealthCheck("degraded", "Unknown while the database is unavailable.")
         checks |= {"collector": unknown, "inbox": unknown}

@@ -1,6 +1,7 @@
 """Teams in the database: one row per source of a team, with the fields that the source sets."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,16 +12,28 @@ from sqlalchemy.orm import Session
 from db.audit import FILE, Actor, record
 from db.enums import AuditAction, AuditSubject, TeamSource
 from db.models import StoredTeam
-from health.teams.definition import MAX_TEAMS, InvalidTeam, Team, TeamDefinition, check_team, combine, team_key
+from db.visibility import is_restricted, visible_patterns
+from health.teams.definition import (
+    MAX_TEAMS,
+    InvalidTeam,
+    Team,
+    TeamDefinition,
+    check_team,
+    combine,
+    split_workflow,
+    team_key,
+)
 
 
 def list_teams(session: Session) -> list[Team]:
-    """All teams, combined from their sources, by name."""
+    """All teams, combined from their sources, by name. A restricted session has them without the patterns of hidden
+    repositories."""
     rows = session.execute(select(StoredTeam.source, StoredTeam.name, StoredTeam.definition)).all()
     known = {source.value: source for source in TeamSource}
-    return combine(
+    teams = combine(
         (known[source], TeamDefinition(name, fields or {})) for source, name, fields in rows if source in known
     )
+    return [_visible(session, team) for team in teams] if is_restricted(session) else teams
 
 
 def get_team(session: Session, name: str) -> Team | None:
@@ -31,7 +44,14 @@ def get_team(session: Session, name: str) -> Team | None:
     teams = combine(
         (known[source], TeamDefinition(stored, fields or {})) for source, stored, fields in rows if source in known
     )
-    return teams[0] if teams else None
+    return _visible(session, teams[0]) if teams else None
+
+
+def _visible(session: Session, team: Team) -> Team:
+    """Without the patterns that match no visible repository."""
+    repositories = visible_patterns(session, team.repositories) or ()
+    workflows = (text for text in team.workflows if visible_patterns(session, split_workflow(text)[:1]))
+    return replace(team, repositories=repositories, workflows=tuple(workflows))
 
 
 def save_definition(session: Session, name: str, fields: Mapping[str, object], now: datetime, *, actor: Actor) -> Team:
