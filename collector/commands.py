@@ -35,6 +35,8 @@ class CollectorCommands:
         start = collector.reporter.start()
         collector.derived_data.prices.apply_price_list()
         collector.inbox.apply()
+        # The sync reads CODEOWNERS files only where teams are defined, and they change what teams own.
+        collector.teams.run()
         result = collector.sync.run()
         collector.context.progress.end()
         collector.teams.run()

@@ -31,7 +31,7 @@ _MAX_STEP_SECONDS = 2.0
 _CLOCK_CHECK_SECONDS = 1.0
 # The largest normal difference between two readings of one clock.
 _CLOCK_TOLERANCE_SECONDS = 5.0
-_SAMPLES_SECONDS, _CODEOWNERS_SECONDS = 60, 30
+_SAMPLES_SECONDS, _OWNERS_SECONDS = 60, 30
 _FETCH_JOBS_SECONDS, _REQUESTED_LOGS_SECONDS, _HEARTBEAT_SECONDS, _BACKLOG_SECONDS = 2, 2, 5, 10
 # Until roll-ups are up to date, queries read raw rows.
 _ROLLUPS_SECONDS = 1
@@ -143,7 +143,7 @@ class CollectorService:
         self._schedule("teams", _TEAMS_SECONDS, tasks.update_teams, first=now)
         self._schedule("logs", _REQUESTED_LOGS_SECONDS, tasks.fetch_requested_logs)
         self._schedule("samples", _SAMPLES_SECONDS, tasks.sample_logs)
-        self._schedule("codeowners", _CODEOWNERS_SECONDS, tasks.read_codeowners)
+        self._schedule("owners", _OWNERS_SECONDS, tasks.read_owners)
         # Some alerts change without new data: stuck runs, silences that end, repeated notifications.
         self._schedule("alert_rules", _ALERT_RULES_SECONDS, self._collector.alert_worker.request_evaluation)
         self._schedule("heartbeat", _HEARTBEAT_SECONDS, self.beat, first=now)

@@ -124,12 +124,15 @@ class CollectorTasks:
         except RateLimited as error:
             reporter.waiting_until = error.until
 
-    def read_codeowners(self) -> None:
-        """Reads CODEOWNERS files that are due, with requests that nothing else needs."""
+    def read_owners(self) -> None:
+        """Reads CODEOWNERS files and, on one collector of several, GitHub's teams that are due, with requests that
+        nothing else needs."""
         collector, reporter = self._collector, self._collector.reporter
         if reporter.is_rate_limited:
             return
         try:
+            if collector.claims.assignment.is_leader:
+                collector.sync.github_teams.run()
             collector.sync.codeowners.run(self._claimed_repositories())
         except RateLimited as error:
             reporter.waiting_until = error.until

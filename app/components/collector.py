@@ -1,11 +1,11 @@
 """The parts of the Collector page: completeness, state of the collector, each repository, and storage."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import streamlit as st
 
-from app.data.collection import load_collection, missing_numbers, storage_overview
+from app.data.collection import Collection, load_collection, missing_numbers, storage_overview
 from app.filters import view_state
 from app.status_style import completeness_colours, completeness_label
 from app.widgets import cells
@@ -15,6 +15,7 @@ from app.widgets.panel import panel
 from app.widgets.table import Column, Row, long_table, table
 from app.widgets.text import html, markdown
 from core import formatting
+from core.formatting import pluralize
 from db.enums import CompletenessState
 from db.repositories.repository_queries import TargetRow
 from db.storage import TableSize
@@ -37,10 +38,8 @@ def live_status() -> None:
         f'<div class="ph-verdict ph-{colour}" role="status"><span aria-hidden="true">{sign}</span>'
         f"<div><b>{html(status.headline)}</b><p>{html(status.detail)}</p></div></div>"
     )
-    heartbeat = overview.service.heartbeat
-    if heartbeat and heartbeat.detail.teams_file_error:
-        error = f"TEAMS_FILE: {heartbeat.detail.teams_file_error}. The teams of the last valid file remain."
-        st.warning(markdown(error), icon=":material/group:")
+    for problem in _team_problems(overview):
+        st.warning(markdown(problem), icon=":material/group:")
     if overview.backfill:
         line = backfill_progress_text(
             overview.backfill.done, overview.backfill.expected, overview.backfill.seconds_left
@@ -62,6 +61,18 @@ def live_status() -> None:
         subtitle = "completeness · incomplete repositories first"
         with panel("Repositories", subtitle, export=rows, search=result):
             _repository_table(listed, search, overview.at)
+
+
+def _team_problems(overview: Collection) -> Iterator[str]:
+    """One line for each source of teams and owners that cannot be read."""
+    heartbeat = overview.service.heartbeat
+    if heartbeat and heartbeat.detail.teams_file_error:
+        yield f"TEAMS_FILE: {heartbeat.detail.teams_file_error}. The teams of the last valid file remain."
+    if heartbeat and heartbeat.detail.github_teams_error:
+        yield f"Teams of GitHub: {heartbeat.detail.github_teams_error}. Teams that were read before remain."
+    if overview.codeowners:
+        first, files = overview.codeowners[0], pluralize(len(overview.codeowners), "CODEOWNERS file")
+        yield (f"{files} cannot be read, so owners may be unknown or out of date. {first.repo}: {first.error}.")
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)

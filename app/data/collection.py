@@ -11,7 +11,7 @@ from core.formatting import pluralize
 from db import storage as db_storage
 from db.collection.heartbeat_detail import HeartbeatDetail
 from db.enums import Liveness
-from db.repositories import repository_queries
+from db.repositories import codeowners_files, repository_queries
 from health.completeness import collector_status, service
 from health.completeness.service_facts import ServiceFact, storage_facts
 from health.completeness.descriptions import CompletenessStatus, completeness_status
@@ -22,12 +22,14 @@ from health.log_search.index import IndexState, index_state
 
 @dataclass(frozen=True)
 class Collection:
-    """Completeness by repository and the collector's state. `unresolved`: GITHUB_REPOS entries without a repository."""
+    """Completeness by repository and the collector's state. `unresolved`: GITHUB_REPOS entries without a repository.
+    `codeowners`: repositories whose CODEOWNERS file cannot be read."""
 
     at: datetime
     repositories: list[RepositoryCompleteness]
     service: collector_status.CollectionReport
     unresolved: list[repository_queries.TargetRow]
+    codeowners: list[codeowners_files.CodeownersRow]
 
     @property
     def heartbeat_stale(self) -> bool:
@@ -67,6 +69,7 @@ def load_collection() -> Collection:
             repositories=repositories,
             service=collector_status.collection_report(session, utc_now()),
             unresolved=repository_queries.unresolved_targets(session, [repository.repo for repository in repositories]),
+            codeowners=codeowners_files.unreadable_codeowners(session),
         )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from collector.doctor.channels import check_channels
 from collector.doctor.completeness import check_completeness
 from collector.doctor.environment import DoctorCheck, check_access, check_machine
+from collector.doctor.teams import check_codeowners, check_teams
 from collector.github.client import GitHubClient
 from collector.github.errors import Forbidden, GitHubError, Gone, NotFound
 from collector.github.pagination import fan_out
@@ -22,7 +23,6 @@ from core.text import clean
 from db.collection.setup_report import SetupCheck
 from db.engine import DatabaseUnavailable, describe_failure, make_engine
 from db.migrate import NotMigrated, check_migrated
-from health.teams.teams_file import read_teams_file
 
 _TIMEOUT_SECONDS = 10
 _REDIS_LIMITS = ResponseLimits(max_seconds=20.0, max_bytes=100_000)
@@ -61,8 +61,7 @@ def run_checks(settings: CollectorSettings, client: GitHubClient) -> Iterator[Do
     yield _redis(settings)
     yield from check_channels(settings)
     if settings.teams_file:
-        teams = len(read_teams_file(settings.teams_file).teams)
-        yield DoctorCheck("Teams", True, f"{pluralize(teams, 'team')} in {settings.teams_file}")
+        yield from check_teams(settings.teams_file, client)
 
 
 def _database(settings: CollectorSettings) -> Iterator[DoctorCheck]:
@@ -75,6 +74,7 @@ def _database(settings: CollectorSettings) -> Iterator[DoctorCheck]:
     try:
         yield from check_machine(settings, engine)
         yield from check_completeness(engine, datetime.now(UTC))
+        yield from check_codeowners(engine)
     except SQLAlchemyError as error:
         yield DoctorCheck("Completeness", False, describe_failure(engine, error))
     finally:

@@ -128,6 +128,29 @@ class ContentPayload(Payload):
     encoding: ShortText = "none"
 
 
+class TeamPayload(Payload):
+    """`privacy` is "secret" for a team that only its members see."""
+
+    name: Line
+    slug: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
+    description: Message | None = None
+    privacy: ShortText = ""
+
+
+class TeamPermissionsPayload(Payload):
+    push: bool = False
+
+
+class TeamRepositoryPayload(Payload):
+    full_name: Name
+    archived: bool = False
+    permissions: TeamPermissionsPayload | None = None
+
+    @property
+    def can_write(self) -> bool:
+        return self.permissions is not None and self.permissions.push
+
+
 class WorkflowPayload(Payload):
     id: Id
     name: Line

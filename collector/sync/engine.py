@@ -9,6 +9,7 @@ from collector.logs.collect import LogCollector
 from collector.logs.samples import SampleCollector
 from collector.sync.backfill import HistorySync
 from collector.sync.codeowners import CodeownersReader
+from collector.sync.github_teams import GitHubTeamsReader
 from collector.sync.job_fetcher import JobFetcher
 from collector.sync.repository import RepositorySync
 from collector.sync.run_lists import RunListSync
@@ -39,7 +40,7 @@ class SyncEngine:
         self.logs = LogCollector(context, collect=collect_logs)
         # Where all logs are collected, those of successful jobs are sketched when they are stored.
         self.samples = SampleCollector(context, lambda: self.logs.has_backlog, is_enabled=collect_logs == "failed")
-        self.codeowners = CodeownersReader(context)
+        self.codeowners, self.github_teams = CodeownersReader(context), GitHubTeamsReader(context)
 
     def run(self) -> SyncResult:
         """Runs all stages for all configured repositories. Errors of GitHub are in the result: a repository that fails
@@ -48,7 +49,7 @@ class SyncEngine:
         result = self._run_stages(self._sync)
         if not result.rate_limited and not result.stopped:
             self._collect_logs(result)
-            self._read_codeowners(result)
+            self._read_owners(result)
         return result
 
     def backfill(self, repos: tuple[str, ...], since: datetime, until: datetime | None) -> SyncResult:
@@ -97,8 +98,9 @@ class SyncEngine:
         except RateLimited as error:
             result.rate_limited = error
 
-    def _read_codeowners(self, result: SyncResult) -> None:
+    def _read_owners(self, result: SyncResult) -> None:
         try:
+            self.github_teams.run()
             self.codeowners.run(result.repositories)
         except RateLimited as error:
             result.rate_limited = error

@@ -36,8 +36,9 @@ class HeartbeatDetail:
     `state` is idle, syncing, waiting (for GitHub) or error; `message` explains it, and `progress` counts done and all
     items of the stage. `command`: the program is a command that ends by itself, not a service. `work` is the task that
     has made no progress for the longest time, since `work_since`. `catching_up` counts repositories whose history or
-    jobs are not complete yet. `teams_file_error`: why the last change of
-    TEAMS_FILE is not applied. `counters` is a stored db.collection.counters.CounterRegistry.
+    jobs are not complete yet. `teams_file_error`: why the last change of TEAMS_FILE is not applied.
+    `github_teams_error`: which teams of GitHub cannot be read. `counters` is a stored
+    db.collection.counters.CounterRegistry.
     """
 
     state: str | None = None
@@ -58,6 +59,7 @@ class HeartbeatDetail:
     log_retention_days: int | None = None
     next_prune_at: datetime | None = None
     teams_file_error: str | None = None
+    github_teams_error: str | None = None
     counters: Mapping[str, Any] | None = field(default=None, hash=False)
 
     @classmethod
@@ -85,6 +87,7 @@ class HeartbeatDetail:
             log_retention_days=_integer(stored.get("log_retention_days")),
             next_prune_at=_time(stored.get("next_prune_at")),
             teams_file_error=_text(stored.get("teams_file_error")),
+            github_teams_error=_text(stored.get("github_teams_error")),
             counters=counters if isinstance(counters, dict) else None,
         )
 
@@ -111,6 +114,7 @@ class HeartbeatDetail:
             "retention_days": self.retention_days,
             "tally": self.counters,
             "teams_file_error": self.teams_file_error,
+            "github_teams_error": self.github_teams_error,
             "version": self.version,
         }
         return {

@@ -54,6 +54,12 @@ def _as_row(repository_id: int, repo: str, branch: str, state: str | None, *more
     return CodeownersRow(repository_id, repo, branch, CodeownersState(state) if state else None, *more)
 
 
+def unreadable_codeowners(session: Session) -> list[CodeownersRow]:
+    """Monitored repositories whose file could not be read the last time, by name."""
+    rows = [row for row in list_codeowners(session) if row.error is not None]
+    return sorted(rows, key=lambda row: row.repo.casefold())
+
+
 def has_teams(session: Session) -> bool:
     """Whether any team is defined, so that CODEOWNERS files are needed."""
     return session.scalar(select(StoredTeam.id).limit(1)) is not None

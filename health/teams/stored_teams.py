@@ -120,6 +120,11 @@ def delete_definition(session: Session, name: str, now: datetime, *, actor: Acto
     return True
 
 
+def github_definitions(session: Session) -> list[TeamDefinition]:
+    """The teams as GitHub defines them."""
+    return [TeamDefinition(row.name, row.definition) for row in session.scalars(_of_source(TeamSource.GITHUB))]
+
+
 def store_definitions(
     session: Session, source: TeamSource, definitions: Sequence[TeamDefinition], now: datetime, *, actor: Actor = FILE
 ) -> bool:
