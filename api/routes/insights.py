@@ -185,9 +185,10 @@ def regressions(request: Request, session: SessionDep, scope: ScopeDep, now: Now
     summary="List items that need attention",
 )
 def attention(request: Request, session: SessionDep, scope: ScopeDep, now: NowDep, limit: Limit = 100) -> Response:
-    """Failing default branches, firing alerts, regressions, stuck runs and queues of jobs, sorted by score. An item is
-    listed once, and acknowledged items come last. The list describes the current state, so that there is no `since`,
-    `until`, `conclusion` and `status`. Alerts have no event and no actor: `event` and `actor` do not filter them."""
+    """Failing default branches, open alerts, regressions, stuck runs and queues of jobs, sorted by score. An item is
+    listed once, and acknowledged or silenced items come last. The list describes the current state, so that there is no
+    `since`, `until`, `conclusion` and `status`. Alerts have no event and no actor: `event` and `actor` do not filter
+    them."""
 
     def build() -> schemas.AttentionList:
         until = evaluation_time(now)

@@ -61,6 +61,7 @@ _ATTENTION: dict[str, Any] = {
     "since": "2026-11-20T09:18:34Z", "repo": "acme/web-app", "workflow": "CI",
     "workflow_id": 90001001, "run_id": 7398123499, "alert_id": 12, "first": _RUN, "failures": 3,
     "acknowledged": {"at": "2026-11-23T11:58:00Z", "by": "ann", "comment": "reverting #1234"},
+    "silenced": {"until": "2026-11-23T16:00:00Z", "by": "bob", "comment": "maintenance"},
     "known": {
         "ticket": "OPS-123", "owner": "platform team", "comment": None, "until": None,
         "cause_id": "8c5e0f1b7a3d9e428c5e0f1b",
@@ -291,6 +292,12 @@ class Regressions(Schema):
     data: Data = Field(description=_COMPLETENESS)
 
 
+class Silenced(Schema):
+    until: Time = Field(description="End of the silence")
+    by: str = Field(description="Author of the silence; empty if it is not known")
+    comment: str = Field(description="Reason of the silence")
+
+
 class Attention(Schema):
     model_config = example(_ATTENTION)
     kind: str = Field(
@@ -304,10 +311,11 @@ class Attention(Schema):
     tone: str = Field(description="Colour of the severity: red, orange or blue")
     score: float = Field(
         description="From 0 to 110, by severity, age, runs per week and consecutive failures; lower for acknowledged "
-        "items. The list is sorted by it"
+        "and silenced items. The list is sorted by it"
     )
     failures: int = Field(description="Number of consecutive failed runs; 0 for other kinds")
     acknowledged: Acknowledged | None = Field(description="Acknowledgement of its alert; null without one")
+    silenced: Silenced | None = Field(description="Active silence of its alert; null without one")
     headline: str = Field(description="Summary in one sentence")
     why: str = Field(description="Measured values, as text")
     since: Time = Field(description="Start of the condition")
@@ -318,8 +326,7 @@ class Attention(Schema):
     workflow_id: int | None = Field(description="GitHub's id of the workflow")
     run_id: int | None = Field(description="Id of the related run; null without one")
     alert_id: int | None = Field(
-        description="Id of the alert, for kind alert and for acknowledged items (see `/api/alerts/{alert_id}`); else "
-        "null"
+        description="Id of the alert, for kind alert and for handled items (see `/api/alerts/{alert_id}`); else null"
     )
     first: Run | None = Field(description="The first failed run, with its commit; null without one")
     known: KnownCause | None = Field(

@@ -8,6 +8,7 @@ from zlib import crc32
 import streamlit as st
 
 from app.components import run_links
+from app.components.alerts.alert_card import until_text
 from app.components.cause_marks import known_mark
 from app.components.run_links import Repositories
 from app.data.viewer import current_visibility
@@ -28,6 +29,9 @@ _BEFORE_CHANGE = timedelta(days=7)
 # The last list of each selection, so that its height is known before its items are.
 _MAX_LISTS = 64
 _last_lists: OrderedDict[Hashable, str] = OrderedDict()
+# The browser announces new items (`app/javascript/navigation/announcements.js`): a live region would be read again as a
+# whole with each update.
+LIST_ROLE = 'role="region" aria-label="Needs attention"'
 _SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "↗", "stuck": "◌", "queue": "…"}
 
 
@@ -45,7 +49,7 @@ def reserved_area(selection: Hashable, *, is_update: bool) -> Callable[[str], No
     if not is_update:
         slot = slot.empty()
         last = _last_lists.get(_list_key(selection))
-        content = (last or _placeholder_rows()).replace(' role="alert"', "")
+        content = (last or _placeholder_rows()).replace(f" {LIST_ROLE}", "")
         unknown = "" if last else " ph-unknown-height"
         slot.html(f'<div class="ph-reserved{unknown}" aria-hidden="true">{content}</div>')
 
@@ -91,7 +95,7 @@ def attention_html(
     rest = "".join(rows[_INITIAL_ROWS:]) + _more_note(len(items) - len(rows))
     summary = f"{formatting.count(len(items) - _INITIAL_ROWS)} more"
     more = section_html(SECTION, summary, rest, is_open=is_open) if rest else ""
-    return f'<div class="ph-attention" role="alert">{"".join(rows[:_INITIAL_ROWS])}{more}</div>'
+    return f'<div class="ph-attention" {LIST_ROLE}>{"".join(rows[:_INITIAL_ROWS])}{more}</div>'
 
 
 def _more_note(number: int) -> str:
@@ -103,19 +107,19 @@ def _more_note(number: int) -> str:
 
 def attention_row(item: Attention, now: datetime, github: Repositories) -> str:
     ago = formatting.relative((now - item.since).total_seconds())
-    tone = "dim" if item.acknowledged else item.tone
-    sign = "✓" if item.acknowledged else _SIGNS.get(item.kind, "·")
+    tone = "dim" if item.is_handled else item.tone
+    sign = "⊘" if item.silenced else "✓" if item.acknowledged else _SIGNS.get(item.kind, "·")
     return (
         f'<div class="ph-need ph-{tone}"><b class="ph-sign" aria-hidden="true">{sign}</b>'
         f'<div>{_link(item)}<div class="ph-why">{html(item.why)}{_commit(item, github)}{_known_text(item)}'
-        f"{_acknowledged_text(item)}</div></div>"
+        f"{handled_text(item, now)}</div></div>"
         f'<time title="{formatting.timestamp(item.since)}">{ago}</time></div>'
     )
 
 
 def _link(item: Attention) -> str:
     if item.kind == "alert":
-        return cells.anchor(item.headline, "alerts")
+        return cells.anchor(item.headline, "alerts", [("alert", item.alert_id)])
     if item.kind == "duration" and item.workflow_id:
         # The page of the workflow shows the jobs before and after the change.
         query = [("id", item.workflow_id), *run_links.time_query(item.since - _BEFORE_CHANGE)]
@@ -132,13 +136,21 @@ def _known_text(item: Attention) -> str:
     return f' · <span title="{html(item.known.line)}">{known_mark(item.known.triage, zone())}</span>'
 
 
-def _acknowledged_text(item: Attention) -> str:
-    """The name and the comment of the acknowledgement, as HTML."""
-    if item.acknowledged is None:
-        return ""
-    by = f" by {html(item.acknowledged.by)}" if item.acknowledged.by else ""
-    note = f": {html(item.acknowledged.comment)}" if item.acknowledged.comment else ""
-    return f" · acknowledged{by}{note}"
+def handled_text(item: Attention, now: datetime, *, links: bool = True) -> str:
+    """Who acknowledged and who silenced the alert of the item, as HTML; empty if nobody did. `links`: with links to the
+    alert."""
+    alert_id, parts = item.alert_id if links else None, []
+    if item.acknowledged:
+        parts.append(_by("acknowledged", item.acknowledged.by, item.acknowledged.comment, alert_id))
+    if item.silenced:
+        state = f"silenced until {until_text(item.silenced.until, now, zone())}"
+        parts.append(_by(state, item.silenced.by, item.silenced.comment, alert_id))
+    return "".join(f" · {part}" for part in parts)
+
+
+def _by(state: str, name: str, comment: str, alert_id: int | None) -> str:
+    shown = cells.anchor(state, "alerts", [("alert", alert_id)]) if alert_id else html(state)
+    return f"{shown}{f' by {html(name)}' if name else ''}{f': {html(comment)}' if comment else ''}"
 
 
 def _commit(item: Attention, github: Repositories) -> str:

@@ -2,12 +2,12 @@
 (`app/javascript/navigation/kiosk.js`)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import streamlit as st
 
-from app.components.attention import attention_row
+from app.components.attention import LIST_ROLE, attention_row, handled_text
 from app.components.run_links import github_repositories
 from app.data.figures import WorkflowList
 from app.status_style import workflow_status_colour, workflow_status_label
@@ -47,7 +47,8 @@ class KioskHead:
 
 @dataclass(frozen=True)
 class KioskPage:
-    """What a wall screen shows. `caveat`: why an empty list does not mean that everything is fine; null if it does."""
+    """What a wall screen shows. `caveat`: why an empty list does not mean that everything is fine; null if it does.
+    `alerts_caveat`: the same of the list of alerts."""
 
     head: KioskHead
     comparison: Comparison
@@ -56,11 +57,13 @@ class KioskPage:
     alerts: Sequence[str]
     open_alerts: int
     caveat: str | None
+    alerts_caveat: str | None = None
 
 
 @dataclass(frozen=True)
 class KioskField:
-    """A workflow, or a repository with the worst state of its workflows. `rate`: the success rate of `decided` runs."""
+    """A workflow, or a repository with the worst state of its workflows. `rate`: the success rate of `decided` runs.
+    `handled`: who acknowledged or silenced its failures, as HTML; empty if nobody did."""
 
     repo: str
     detail: str
@@ -68,6 +71,7 @@ class KioskField:
     rate: float | None
     decided: int
     workflow_id: int | None
+    handled: str = ""
 
 
 def kiosk_style() -> None:
@@ -132,14 +136,14 @@ def _section(name: str, page: KioskPage, view: str, *, is_first: bool) -> str:
 
 # Views return their content, and whether it is only a note, so that the rotation leaves the view out.
 def _overview(page: KioskPage) -> tuple[str, bool]:
-    fields = field_grid(kiosk_fields(page.workflows)) if page.workflows.items else _note(_NO_RUNS)
+    fields = field_grid(_with_handling(kiosk_fields(page.workflows), page)) if page.workflows.items else _note(_NO_RUNS)
     return f"{_attention(page)}{_figures(page.comparison)}{fields}", False
 
 
 def _failing(page: KioskPage) -> tuple[str, bool]:
     failing = [field for field in kiosk_fields(page.workflows, by_workflow=True) if _is_failing(field.status)]
     if failing:
-        return field_grid(failing), False
+        return field_grid(_with_handling(failing, page)), False
     return _calm("No failing workflows", page.caveat) if page.workflows.items else _note(_NO_RUNS), True
 
 
@@ -149,7 +153,7 @@ def _alerts(page: KioskPage) -> tuple[str, bool]:
     rows = "".join(page.alerts[:_MAX_LISTED])
     if rows:
         return f'<div class="ph-wall-list">{rows}{more}</div>', False
-    return _calm("No firing alerts", page.caveat), True
+    return _calm("No firing alerts", page.caveat or page.alerts_caveat), True
 
 
 _CONTENTS = {"overview": _overview, "failing": _failing, "alerts": _alerts}
@@ -172,7 +176,7 @@ def _attention(page: KioskPage) -> str:
     rows = "".join(attention_row(item, page.head.now, github) for item in page.attention[:_MAX_ATTENTION])
     rest = len(page.attention) - _MAX_ATTENTION
     more = f'<p class="ph-wall-rest">{formatting.count(rest)} more</p>' if rest > 0 else ""
-    return f'<div class="ph-attention" role="alert">{rows}{more}</div>'
+    return f'<div class="ph-attention" {LIST_ROLE}>{rows}{more}</div>'
 
 
 def _figures(comparison: Comparison) -> str:
@@ -221,6 +225,16 @@ def kiosk_fields(workflows: WorkflowList, *, by_workflow: bool = False) -> list[
     return sorted(fields, key=lambda field: _rank(field.status))
 
 
+def _with_handling(fields: Iterable[KioskField], page: KioskPage) -> list[KioskField]:
+    """The fields with what was done about failures: only a field of one workflow has one alert."""
+    handled = {
+        (item.repo, item.workflow_id): handled_text(item, page.head.now, links=False).removeprefix(" · ")
+        for item in page.attention
+        if item.kind == "broken" and item.is_handled
+    }
+    return [replace(field, handled=handled.get((field.repo, field.workflow_id), "")) for field in fields]
+
+
 def _repository_field(repo: str, entries: Sequence[tuple[WorkflowHealth, BranchStatus]]) -> KioskField:
     statuses = [status for _, status in entries]
     worst = min(statuses, key=_rank)
@@ -265,10 +279,14 @@ def _field(field: KioskField, *, with_owner: bool, one_repo: bool) -> str:
         # The head of the screen, or the list above, names the repository.
         name, detail = field.detail, name
     detail = _join([owner if with_owner else "", detail, "" if decided else word])
+    if field.handled:
+        sign += "⊘" if "silenced" in field.handled else "✓"
+    done = f" · {field.handled}" if field.handled else ""
     page, query = ("workflow", [("id", field.workflow_id)]) if field.workflow_id else ("runs", [("repo", field.repo)])
     return (
-        f'<a class="ph-field ph-{colour}" href="{html(address(page, query))}" target="_self" title="{html(word)}">'
-        f"<b>{sign} {html(name or owner)}</b><span>{html(detail)}</span>"
+        f'<a class="ph-field ph-{colour}" href="{html(address(page, query))}" target="_self" '
+        f'title="{html(word)}{done}">'
+        f"<b>{sign} {html(name or owner)}</b><span>{html(detail)}{done}</span>"
         f"{_rate(field)}</a>"
     )
 

@@ -6,6 +6,7 @@ from app import session
 from app.components import kiosk, page_head, page_states
 from app.components.alerts.alert_card import alert_card
 from app.components.freshness import completeness_note
+from app.components.run_links import github_repositories
 from app.data import alerts, figures, findings
 from app.data.connection import utc_now
 from app.data.outages import Unavailable
@@ -13,6 +14,7 @@ from app.data.status import CollectionStatus, load_status, window_end
 from app.filters import active_view, problems, selection
 from app.filters.url_state import TEAM_KEY, selected
 from app.filters.view_filters import ViewFilters, view_filters
+from health.alerts.open_alerts import covering_silence
 
 _REFRESH_SECONDS = 5
 
@@ -61,15 +63,20 @@ def _page(status: CollectionStatus, filters: ViewFilters | None = None, name: st
         scope, window = selection.scope(), selection.window(now)
         place, teams = selection.scope_of_all_teams(), selected(TEAM_KEY)
         comparison = selection.trends(status.version).comparison
-    open_alerts = alerts.open_alerts(place, teams)
+    open_alerts, overview = alerts.open_alerts(place, teams), alerts.alert_overview()
+    github = github_repositories()
     return kiosk.KioskPage(
         head=_head(status, completeness_note(comparison.current.data, window.since, scope.repos), filters, name),
         comparison=comparison,
         workflows=figures.workflows(scope, window, status.version),
         attention=findings.attention(scope, now, status.version),
-        alerts=[alert_card(alert, now, open_alerts.first_bad_runs) for alert in open_alerts.items],
+        alerts=[
+            alert_card(alert, now, open_alerts.first_bad_runs, github, covering_silence(alert, overview.silences))
+            for alert in open_alerts.items
+        ],
         open_alerts=open_alerts.total,
         caveat=status.caveat or _unknown_names(status, filters),
+        alerts_caveat=None if any(rule.enabled for rule in overview.rules) else "No rule is enabled.",
     )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.data.caching import cache_data, cache_resource
 from app.data.connection import read_session, utc_now, write_session
+from app.data.findings import clear_attention
 from app.data.outages import serve_stale
 from app.session import current_actor
 from core.roles import Role
@@ -24,6 +25,7 @@ from health.alerts.storage import alert_facets as facets
 from health.alerts.storage import alert_writes, bulk_actions, outbox, silences, stored_rules
 from health.alerts.storage.alert_facets import OPEN_STATES, AlertCounts, AlertFacets, count_by_state
 from health.alerts.storage.alert_queries import (
+    MOST_SEVERE_FIRST,
     NEWEST_FIRST,
     AlertFilter,
     AlertOrder,
@@ -165,7 +167,7 @@ def _first_bad_runs(session: Session, rows: Sequence[AlertRow]) -> dict[int, Run
 
 @dataclass(frozen=True)
 class OpenAlerts:
-    """The newest of the `total` open alerts of a scope. `first_bad_runs` as in AlertList."""
+    """The most severe of the `total` open alerts of a scope. `first_bad_runs` as in AlertList."""
 
     items: list[AlertRow]
     total: int
@@ -180,7 +182,7 @@ def open_alerts(scope: Scope, teams: tuple[str, ...] = ()) -> OpenAlerts:
     filters = AlertFilter(OPEN_STATES, scope.repos, scope.workflows, scope.branches, teams=keys)
     now = utc_now()
     with read_session() as session:
-        items = alert_page(session, filters, now, limit=MAX_FIRING).items
+        items = alert_page(session, filters, now, limit=MAX_FIRING, order=MOST_SEVERE_FIRST).items
         return OpenAlerts(items, count_matching(session, filters, now), _first_bad_runs(session, items))
 
 
@@ -329,3 +331,4 @@ def request_test(channel: str, message: Message) -> None:
 def _invalidate() -> None:
     for query in (alert_overview, _alert_list, alert_counts, alert_facets, open_alerts, alert_by_id):
         query.clear()
+    clear_attention()

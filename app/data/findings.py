@@ -42,6 +42,11 @@ def _attention(
         return attention_list.attention(session, scope, now, known_regressions=known_regressions)
 
 
+def clear_attention() -> None:
+    """After a change of alerts, which has no data version."""
+    _attention.clear()
+
+
 def regressions(scope: Scope, now: datetime) -> list[regression_detector.Regression]:
     return _regressions(scope, regression_detector.evaluation_time(now))
 

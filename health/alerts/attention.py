@@ -1,6 +1,6 @@
 """The attention list: what needs a person now, ranked by a score. Each problem is listed once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import log2, log10
@@ -9,12 +9,23 @@ from sqlalchemy.orm import Session
 
 from core import formatting
 from db.definitions.scope import Scope, Window
-from db.enums import AlertState, GroupBy, RuleKind, Severity, Status
+from db.enums import GroupBy, Severity, Status
 from db.runs.run_lists import newest_run_points
 from db.runs.run_queries import RunRow
 from health.alerts.notifications import text
+from health.alerts.open_alerts import (
+    KIND_OF_RULE,
+    Acknowledgement,
+    ActiveSilence,
+    Handling,
+    ProblemKey,
+    active_silences,
+    handled_problems,
+    handling,
+    open_alerts,
+)
 from health.alerts.rules.targets import workflow_label
-from health.alerts.storage.alert_queries import AlertFilter, AlertRow, alert_page
+from health.alerts.storage.alert_queries import AlertRow
 from health.insights import finding_queries
 from health.insights.causes.triage import KnownFailure, known_failures
 from health.insights.regressions import Regression, regressions
@@ -52,7 +63,7 @@ class Impact:
 
     @property
     def score(self) -> float:
-        """0 to 110, one decimal: severity + recency + activity + failures in a row − 60 if acknowledged."""
+        """0 to 110, one decimal: severity + recency + activity + failures in a row − 60 if acknowledged or silenced."""
         recency: float = RECENCY_SCORE * 0.5 ** (max(self.age, timedelta()) / _HALF_LIFE)
         activity = ACTIVITY_SCORE * min(log10(1 + self.runs_a_week) / log10(1 + _MAX_RUNS_A_WEEK), 1.0)
         streak = STREAK_SCORE * min(log2(max(self.failures, 1)) / log2(_MAX_STREAK), 1.0)
@@ -78,30 +89,14 @@ _WAITING_TEXT = {
     Status.PENDING: "is waiting for another run of its concurrency group",
 }
 _WEEK = timedelta(days=7)
-# Alerts of these rule types are about problems that the list contains anyway.
-_KIND_OF_RULE = {
-    RuleKind.CONSECUTIVE_FAILURES: "broken",
-    RuleKind.SUCCESS_REGRESSION: "success",
-    RuleKind.DURATION_REGRESSION: "duration",
-    RuleKind.STUCK_RUN: "stuck",
-}
-_MAX_STUCK, _MAX_POINTS, _MAX_ALERTS = 50, 200, 200
-
-
-@dataclass(frozen=True)
-class Acknowledgement:
-    """The acknowledgement of the alert about a problem."""
-
-    at: datetime
-    by: str
-    comment: str
+_MAX_STUCK, _MAX_POINTS = 50, 200
 
 
 @dataclass(frozen=True)
 class Attention:
     """One problem. `kind`: broken, alert, success, duration, stuck or queue. `score` ranks it (Impact.score). `run_id`:
     the run to open; `first`: the first bad run with its commit; `alert_id`: the alert about it. They are null where
-    there is none; `acknowledged` is null without an acknowledgement. `failures` in a row; 0 where nothing fails.
+    there is none; `acknowledged` and `silenced` are those of the alert. `failures` in a row; 0 where nothing fails.
     `known`: the mark of the cause of the last failure by a user, with its error line; null for other causes."""
 
     kind: str
@@ -116,9 +111,15 @@ class Attention:
     first: RunRow | None = None
     alert_id: int | None = None
     acknowledged: Acknowledgement | None = None
+    silenced: ActiveSilence | None = None
     failures: int = 0
     score: float = 0.0
     known: KnownFailure | None = None
+
+    @property
+    def is_handled(self) -> bool:
+        """Whether its alert is acknowledged or silenced."""
+        return self.acknowledged is not None or self.silenced is not None
 
     @property
     def tone(self) -> str:
@@ -129,21 +130,22 @@ class Attention:
 def attention(
     session: Session, scope: Scope, now: datetime, *, known_regressions: Sequence[Regression] | None = None
 ) -> list[Attention]:
-    """Broken default branches, firing alerts, regressions, stuck runs and queues, the highest score first. Workflows
+    """Broken default branches, open alerts, regressions, stuck runs and queues, the highest score first. Workflows
     that are deleted or disabled are listed for stuck runs only. `known_regressions`: the result of regressions, if the
     caller has it; it changes slowly."""
     streaks = failing_streaks(session, scope, now)
     inactive = inactive_names(session)
     listed = {(streak.repo, streak.workflow_id) for streak in streaks} | inactive
-    alerts = _alerts(session, scope, now)
+    alerts = open_alerts(session, scope, now)
+    silences = active_silences(session, now, alerts)
     activity = _WeeklyRunCounts(session, scope, now)
     last = ((streak.repository_id, streak.last_failure.id, streak.last_failure.attempt) for streak in streaks)
     known = known_failures(session, last, now)
     items = [replace(_broken(streak, now), known=known.get(streak.last_failure.id)) for streak in streaks]
     items += [
-        _alert(alert)
+        _alert(alert, handling(alert, silences))
         for alert in alerts
-        if alert.rule not in _KIND_OF_RULE and (alert.repo, alert.workflow_id or 0) not in listed
+        if alert.rule not in KIND_OF_RULE and (alert.repo, alert.workflow_id or 0) not in listed
     ]
     known_regressions = regressions(session, scope, now) if known_regressions is None else known_regressions
     items += [
@@ -153,8 +155,8 @@ def attention(
     ]
     items += _stuck(session, scope, now)
     items += _queues(session, scope, now)
-    acknowledged = _acknowledged_alerts(alerts)
-    ranked = [_with_score(item, activity, acknowledged, now) for item in items]
+    handled = handled_problems(alerts, silences)
+    ranked = [_with_score(item, activity, handled, now) for item in items]
     return sorted(ranked, key=lambda item: (-item.score, -item.since.timestamp(), item.headline))
 
 
@@ -181,13 +183,12 @@ class _WeeklyRunCounts:
 
 
 def _with_score(
-    item: Attention, activity: _WeeklyRunCounts, acknowledged: dict[tuple[str, str, int], AlertRow], now: datetime
+    item: Attention, activity: _WeeklyRunCounts, handled: Mapping[ProblemKey, Handling], now: datetime
 ) -> Attention:
-    alert = acknowledged.get((item.kind, item.repo or "", item.workflow_id or 0))
-    known = _acknowledgement(alert) if alert else item.acknowledged
-    impact = Impact(item.severity, now - item.since, activity.runs_for(item), item.failures, known is not None)
-    alert_id = alert.id if alert else item.alert_id
-    return replace(item, score=impact.score, acknowledged=known, alert_id=alert_id)
+    if state := handled.get((item.kind, item.repo or "", item.workflow_id or 0)):
+        item = replace(item, acknowledged=state.acknowledged, silenced=state.silenced, alert_id=state.alert_id)
+    impact = Impact(item.severity, now - item.since, activity.runs_for(item), item.failures, item.is_handled)
+    return replace(item, score=impact.score)
 
 
 def _broken(streak: Streak, now: datetime) -> Attention:
@@ -210,48 +211,7 @@ def _broken(streak: Streak, now: datetime) -> Attention:
     )
 
 
-def _alerts(session: Session, scope: Scope, now: datetime) -> list[AlertRow]:
-    """Firing alerts of the scope that are not silenced, with acknowledged ones. Event and actor of the scope do not
-    apply."""
-    states = (AlertState.FIRING, AlertState.ACKNOWLEDGED)
-    page = alert_page(session, AlertFilter(states=states, repos=scope.repos), now, limit=_MAX_ALERTS)
-    return [alert for alert in page.items if _matches_scope(alert, scope)]
-
-
-def _acknowledged_alerts(alerts: Iterable[AlertRow]) -> dict[tuple[str, str, int], AlertRow]:
-    """Acknowledged alerts by kind, repository and workflow of the items that they acknowledge. An alert about the
-    failures of a workflow also acknowledges its broken branch."""
-    acknowledged: dict[tuple[str, str, int], AlertRow] = {}
-    for alert in alerts:
-        kind = _KIND_OF_RULE.get(RuleKind(alert.rule)) if alert.rule in list(RuleKind) else None
-        if alert.acknowledged_at is None:
-            continue
-        if kind:
-            acknowledged[kind, alert.repo, alert.workflow_id or 0] = alert
-        elif alert.rule in _FAILURE_RULES:
-            acknowledged.setdefault(("broken", alert.repo, alert.workflow_id or 0), alert)
-    return acknowledged
-
-
-_FAILURE_RULES = (RuleKind.FAILURE_RATE, RuleKind.ERROR_BUDGET)
-
-
-def _acknowledgement(alert: AlertRow) -> Acknowledgement | None:
-    if alert.acknowledged_at is None:
-        return None
-    return Acknowledgement(alert.acknowledged_at, alert.acknowledged_by or "", alert.acknowledged_comment or "")
-
-
-def _matches_scope(alert: AlertRow, scope: Scope) -> bool:
-    """Whether the alert is in the scope. One about a whole repository, or about several branches, is in each of
-    them."""
-    names = {alert.workflow, str(alert.workflow_id)}
-    return (not scope.workflows or alert.workflow_id is None or not names.isdisjoint(scope.workflows)) and (
-        not scope.branches or alert.branch is None or alert.branch in scope.branches
-    )
-
-
-def _alert(alert: AlertRow) -> Attention:
+def _alert(alert: AlertRow, state: Handling | None) -> Attention:
     headline = text.headline(alert.rule, alert.alert_target)
     why = text.measurement_text(alert.rule, alert.detail, alert.threshold) or f"threshold {alert.threshold}"
     severity = Severity(alert.severity) if alert.severity in list(Severity) else Severity.WARNING
@@ -265,7 +225,8 @@ def _alert(alert: AlertRow) -> Attention:
         alert.workflow,
         alert.workflow_id,
         alert_id=alert.id,
-        acknowledged=_acknowledgement(alert),
+        acknowledged=state.acknowledged if state else None,
+        silenced=state.silenced if state else None,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, delete, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
@@ -18,13 +18,13 @@ from app.data.alerts import all_resolved
 from app.data.connection import reset_engine
 from db.engine import make_engine, write_scope
 from db.enums import RuleKind, Severity
-from db.models import Alert
+from db.models import Alert, AlertRule
 from health.alerts.evaluation import Evaluator
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import AlertFilter, AlertRow, list_alerts
-from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert
+from health.alerts.storage.alert_writes import AlertScope, acknowledge, open_alert, resolve_alert
 from health.alerts.storage.notification_queries import latest_test_notifications
 from health.alerts.storage.outbox import claim_due_notifications, enqueue, mark_failed
 from health.alerts.storage.silences import add_silence, list_silences
@@ -374,3 +374,42 @@ def test_silenced_alerts_remain_on_the_page(fired: Seeded, open_page: Open) -> N
     assert "acme/web · CI is failing on main" in everything(page)
     assert "Silenced" in everything(page)
     assert "<script>x" not in everything(open_page("alerts", show="silences"))
+
+
+def test_other_pages_name_who_acknowledged_and_silenced_an_alert(fired: Seeded, open_page: Open) -> None:
+    (alert,) = alerts(fired.engine)
+    views: list[tuple[str, dict[str, Any]]] = [
+        ("", {}), ("workflow", {"id": 10}), ("", {"wall": "failing"}), ("", {"wall": "overview"}), ("alerts", {}),
+        ("", {"wall": "alerts"}),
+    ]  # fmt: skip
+    for page, query in views:
+        assert 'role="alert"' not in everything(open_page(page, **query))
+    with write_scope(fired.engine) as session:
+        acknowledge(session, alert.id, "ann <b>", HOSTILE, fired.now, actor=ACTOR)
+    reset_engine()
+    for page, query in views:
+        shown = everything(open_page(page, **query))
+        assert "cknowledged" in shown
+        assert "ann &lt;b&gt;" in shown
+    with write_scope(fired.engine) as session:
+        ends = fired.now + timedelta(hours=5)
+        add_silence(
+            session, Patterns(("*",)), None, fired.now, ends, comment="", author="bob <i>", now=fired.now, actor=ACTOR
+        )
+    reset_engine()
+    for page, query in views:
+        shown = everything(open_page(page, **query))
+        assert "ilenced" in shown
+        assert "bob &lt;i&gt;" in shown
+        assert "<script>x" not in shown
+
+
+def test_without_an_enabled_rule_no_alert_is_no_all_clear(fired: Seeded, open_page: Open) -> None:
+    with write_scope(fired.engine) as session:
+        session.execute(delete(Alert))
+    assert "No firing alerts." in everything(open_page("alerts"))
+    with write_scope(fired.engine) as session:
+        session.execute(update(AlertRule).values(enabled=False))
+    reset_engine()
+    assert "No rule is enabled, so no alert can fire." in everything(open_page("alerts"))
+    assert "✓ No firing alerts" not in everything(open_page(wall="alerts"))

@@ -11,7 +11,9 @@ from db.engine import session_scope, write_scope
 from db.enums import RuleKind, Severity
 from health.alerts.attention import Attention, Impact, attention, severity_of_streak
 from health.alerts.rules.detail import AlertDetail
+from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_writes import AlertScope, acknowledge, open_alert
+from health.alerts.storage.silences import add_silence
 from health.insights.causes.triage import Triage, set_triage
 from health.insights.runner_shortage import find_shortage
 from tests.builders import ACTOR, NOON, REPO, WORKFLOW, add_repository, job, run, store_jobs, store_runs
@@ -86,6 +88,29 @@ def test_what_somebody_acknowledged_says_so_and_stands_last(engine: Engine) -> N
     assert ci.acknowledged is not None
     assert (ci.acknowledged.by, ci.acknowledged.comment, ci.alert_id) == ("ann", "reverting <#12>", opened)
     assert ci.headline == "acme/web · CI is failing on main"
+
+
+def test_a_silenced_problem_is_listed_last_with_its_silence(engine: Engine) -> None:
+    add_repository(engine, REPO, WORKFLOW, NIGHTLY)
+    store_runs(engine, *(failed(k, 4 - k) for k in range(1, 4)), failed(10, 70, NIGHTLY))
+    with write_scope(engine) as session:
+        scopes = AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES), AlertScope(1, None, RuleKind.QUEUE_TIME, target="q")
+        broken, queue = (open_alert(session, scope, "3", AlertDetail(failures=3), NOON) for scope in scopes)
+    assert [(each.kind, each.is_handled) for each in needs(engine)] == [
+        ("broken", False), ("alert", False), ("broken", False),
+    ]  # fmt: skip
+    until = NOON + 3 * HOUR
+    everything = Patterns(("acme/*",))
+    with write_scope(engine) as session:
+        add_silence(session, everything, None, NOON, until, comment="<deploy>", author="bob", now=NOON, actor=ACTOR)
+        acknowledge(session, queue, "ann", "", NOON, actor=ACTOR)
+    listed = needs(engine)
+    assert [(each.kind, each.alert_id, each.is_handled) for each in listed] == [
+        ("broken", None, False), ("broken", broken, True), ("alert", queue, True),
+    ]  # fmt: skip
+    silences = [each.silenced for each in listed if each.silenced]
+    assert [(each.until, each.by, each.comment) for each in silences] == [(until, "bob", "<deploy>")] * 2
+    assert [each.acknowledged.by for each in listed if each.acknowledged] == ["ann"]
 
 
 def test_runners_are_short_where_many_jobs_wait_for_hours_and_did_not_a_week_before() -> None:

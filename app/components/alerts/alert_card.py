@@ -1,6 +1,6 @@
 """One alert as a card: its title, severity, state, figures, assignee and age. Also its title in other lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
@@ -59,16 +59,6 @@ def title(alert: AlertRow) -> str:
         return past_headline(alert.rule, alert.alert_target)
     lasted = formatting.duration((alert.resolved_at - alert.opened_at).total_seconds())
     return resolved_headline(alert.rule, alert.alert_target, alert.detail, lasted)
-
-
-def active_silence(alert: AlertRow, silences: Sequence[Silence]) -> Silence | None:
-    """The silence that ends last of those that cover a silenced alert; null if it is not known."""
-    if alert.state != AlertState.SILENCED:
-        return None
-    covering = [
-        silence for silence in silences if silence.covers(alert.rule_id, alert.repo, alert.workflow, alert.branch)
-    ]
-    return max(covering, key=lambda silence: silence.ends_at, default=None)
 
 
 def alert_card(

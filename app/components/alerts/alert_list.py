@@ -6,13 +6,14 @@ from itertools import groupby
 import streamlit as st
 
 from app.components import run_links
-from app.components.alerts.alert_card import SEVERITY_SIGNS, active_silence, alert_card, title
+from app.components.alerts.alert_card import SEVERITY_SIGNS, alert_card, title
 from app.components.alerts.dialogs import acknowledge_dialog, may_edit, silence_dialog
 from app.data.alerts import AlertList, AlertOverview
 from app.widgets.text import html
 from core import formatting
 from db.enums import AlertState
 from health.alerts.notifications.text import SEVERITIES
+from health.alerts.open_alerts import covering_silence
 from health.alerts.storage.alert_facets import OPEN_STATES, AlertCounts
 from health.alerts.storage.alert_queries import AlertRow
 
@@ -28,7 +29,7 @@ def firing_list(
         if counts:
             st.html(_heading(severity, counts.number(*states, severity=severity)))
         for alert in group:
-            silence = active_silence(alert, overview.silences)
+            silence = covering_silence(alert, overview.silences)
             card = alert_card(alert, overview.at, shown.first_bad_runs, github, silence)
             _row(alert, card, editable=editable)
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app.components.alerts.alert_card import DELIVERY_LABELS, active_silence, alert_card, title
+from app.components.alerts.alert_card import DELIVERY_LABELS, alert_card, title
 from app.components.alerts.alert_list import alert_buttons
 from app.components.alerts.dialogs import may_edit
 from app.components.page_head import Crumb, breadcrumb, set_title
@@ -17,6 +17,7 @@ from app.widgets.panel import panel
 from app.widgets.table import Column, Row, table
 from app.widgets.text import html
 from db.enums import AlertState
+from health.alerts.open_alerts import covering_silence
 from health.alerts.storage.alert_queries import AlertRow
 from health.alerts.storage.notification_queries import NotificationRow
 
@@ -54,7 +55,7 @@ def alert_page(alert: AlertRow, overview: AlertOverview, zone: ZoneInfo) -> None
 def _state(alert: AlertRow, overview: AlertOverview) -> None:
     runs = alerts_data.first_bad_run(alert.detail.first_bad_run)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"alert-{alert.id}"):
-        card = alert_card(alert, overview.at, runs, silence=active_silence(alert, overview.silences))
+        card = alert_card(alert, overview.at, runs, silence=covering_silence(alert, overview.silences))
         st.html(card, width="stretch")
         if alert.state != AlertState.RESOLVED and may_edit():
             alert_buttons(alert)

@@ -629,6 +629,44 @@ var prepareCharts = () => {
   }
 };
 
+// navigation/announcements_text.js
+var newItems = (before, now) => {
+  const added = [...now].filter((title) => !before.has(title));
+  if (added.length === 0) return "";
+  return added.length === 1 ? `Needs attention: ${added[0]}` : `${added.length} more items need attention`;
+};
+
+// navigation/announcements.js
+var ITEMS = ".ph-attention .ph-need > div > a:first-child";
+var REGION = "ph-announcements";
+var known = null;
+var liveRegion = () => {
+  const present = document.getElementById(REGION);
+  if (present) return present;
+  const region = document.createElement("div");
+  region.id = REGION;
+  region.className = "ph-hidden";
+  region.setAttribute("role", "status");
+  region.setAttribute("aria-live", "polite");
+  document.body.append(region);
+  return region;
+};
+var announceProblems = () => {
+  if (!document.querySelector(".ph-attention[role=region], .ph-attention .ph-calm, .ph-wall")) return;
+  const items = new Set([...document.querySelectorAll(ITEMS)].map((link) => link.textContent ?? ""));
+  const list = (
+    /** @type {HTMLElement | null} */
+    document.querySelector(".ph-attention[data-selection]")
+  );
+  const path = `${location.pathname} ${list?.dataset.selection ?? ""}`;
+  const region = liveRegion();
+  if (known?.path === path) {
+    const text = newItems(known.items, items);
+    if (text && region.textContent !== text) region.textContent = text;
+  }
+  known = { path, items };
+};
+
 // navigation/attention_rest.js
 var TOLERANCE = 1;
 var restLabel = (titles, content, height) => {
@@ -1880,6 +1918,7 @@ var onMutation = () => {
     const steps = [
       // Before the page is painted with the new list.
       keepAttentionHeight,
+      announceProblems,
       () => tables.forEach(applySortOrder),
       () => applyColumns(tables),
       showColumnButtons,

@@ -1,4 +1,5 @@
 import { installTimeSelection, prepareCharts } from "../charts/index.js";
+import { announceProblems } from "./announcements.js";
 import { installAttention, keepAttentionHeight } from "./attention.js";
 import { applyColumns, installColumns, showColumnButtons } from "./columns.js";
 import { installDefaultView, showDefaultView } from "./default_view.js";
@@ -30,6 +31,7 @@ const onMutation = () => {
     const steps = [
       // Before the page is painted with the new list.
       keepAttentionHeight,
+      announceProblems,
       () => tables.forEach(applySortOrder),
       () => applyColumns(tables),
       showColumnButtons,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { newItems } from "../navigation/announcements_text.js";
 import { restLabel } from "../navigation/attention_rest.js";
 import { fieldGrid, isKiosk, restText, updatedText, viewAt } from "../navigation/kiosk_layout.js";
 import { currentPage } from "../navigation/pages.js";
@@ -135,4 +136,12 @@ describe("fields of a wall screen", () => {
     assert.equal(updatedText(7300), "updated 2 h ago");
     assert.equal(updatedText(200_000), "updated 2 d ago");
   });
+});
+
+test("only items that are new in a list are announced", () => {
+  const before = new Set(["a", "b"]);
+  assert.equal(newItems(before, new Set(["b", "a"])), "");
+  assert.equal(newItems(before, new Set(["a"])), "");
+  assert.equal(newItems(before, new Set(["a", "c"])), "Needs attention: c");
+  assert.equal(newItems(before, new Set(["c", "d", "a"])), "2 more items need attention");
 });
