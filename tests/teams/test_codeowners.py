@@ -56,19 +56,19 @@ def owners_by_lines(*numbers: int) -> Codeowners:
         ((6,), "build/logs/2026/12/01.log", ("@doctocat",)),
         ((6,), "src/build/logs/today.log", None),
         ((6,), "build/log", None),
-        # "files like docs/getting-started.md but not further nested files like docs/build-app/troubleshooting.md"
-        ((7,), "docs/getting-started.md", ("docs@example.com",)),
-        ((7,), "docs/build-app/troubleshooting.md", None),
-        ((7,), "src/docs/getting-started.md", None),
+        # Files in docs "but not further nested files"; the documented names end in .md.
+        ((7,), "docs/getting-started.html", ("docs@example.com",)),
+        ((7,), "docs/build-app/troubleshooting.html", None),
+        ((7,), "src/docs/getting-started.html", None),
         # "any file in an apps directory anywhere in your repository"
         ((8,), "apps/a.py", ("@octocat",)),
         ((8,), "src/apps/deep/a.py", ("@octocat",)),
         ((8,), "src/apps", None),
         ((8,), "src/myapps/a.py", None),
         # "any file in the /docs directory in the root of your repository and any of its subdirectories"
-        ((9,), "docs/a.md", ("@doctocat",)),
-        ((9,), "docs/deep/a.md", ("@doctocat",)),
-        ((9,), "src/docs/a.md", None),
+        ((9,), "docs/a.html", ("@doctocat",)),
+        ((9,), "docs/deep/a.html", ("@doctocat",)),
+        ((9,), "src/docs/a.html", None),
         # "any change inside the /scripts directory will require approval from @doctocat or @octocat"
         ((10,), "scripts/release.sh", ("@doctocat", "@octocat")),
         # "any file in a /logs directory such as /build/logs, /scripts/logs, and /deeply/nested/logs"
@@ -97,7 +97,7 @@ def test_the_documented_examples(lines: tuple[int, ...], path: str, owners: tupl
         ("README.md", ("@global-owner1", "@global-owner2"), 2),
         ("src/app.js", ("@js-owner",), 3),
         ("build/logs/a.txt", ("@octocat",), 11),
-        ("docs/getting-started.md", ("@doctocat",), 9),
+        ("docs/getting-started.html", ("@doctocat",), 9),
         ("other/docs/a.txt", ("@octo-org/octocats",), 5),
         ("scripts/logs/a.sh", ("@octocat",), 11),
         ("scripts/a.js", ("@doctocat", "@octocat"), 10),
@@ -174,7 +174,7 @@ def test_lines_that_github_skips_are_reported_with_their_number() -> None:
     assert str(codeowners.problems[0]) == "line 5: patterns cannot be negated with !"
     assert "'alice' is not a user, a team or an e-mail address" in str(codeowners.problems[4])
     # The lines before still apply to their paths.
-    assert codeowners.owners_of("docs/a.md") == codeowners.owners_of("src/b.py") == ("@acme/everybody",)
+    assert codeowners.owners_of("docs/a.html") == codeowners.owners_of("src/b.py") == ("@acme/everybody",)
     assert codeowners.owners_of("tab") == ("@acme/tab", "ann@example.com")
 
 
