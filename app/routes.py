@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 OVERVIEW, WORKFLOW, RUNS, RUN, LOG, COMPARE = "", "workflow", "runs", "run", "log", "compare"
 FAILURES, FLAKY, COST, ALERTS, COLLECTOR = "failures", "flaky", "cost", "alerts", "collector"
-SEARCH, SETUP = "search", "setup"
+SEARCH, SETUP, AUDIT = "search", "setup", "audit"
 # By path, in the order of the menu; pages with a parent are not in the menu.
 NAMES: Mapping[str, str] = {
     OVERVIEW: "Overview",
@@ -18,6 +18,7 @@ NAMES: Mapping[str, str] = {
     COST: "Cost & capacity",
     ALERTS: "Alerts",
     COLLECTOR: "Collector",
+    AUDIT: "Audit",
     RUN: "Run",
     LOG: "Log",
     COMPARE: "Compare",
@@ -26,6 +27,8 @@ NAMES: Mapping[str, str] = {
 PAGES = tuple(NAMES)
 # The page of the menu that a page without an entry belongs to.
 PARENTS: Mapping[str, str] = {RUN: RUNS, LOG: RUNS, COMPARE: RUNS, SETUP: COLLECTOR}
+# Pages that only administrators have in their menu.
+FOR_ADMINS = (AUDIT,)
 # Pages with the filters for time, repository, workflow and branch.
 FILTERED = (OVERVIEW, WORKFLOW, RUNS, FAILURES, SEARCH, FLAKY, COST)
 # Pages with charts. Plotly is larger than all other scripts together, so other pages do not load it.

@@ -18,6 +18,7 @@ from app.data.status import load_status
 from app.filters import controls, problems, selection, url_state, view_state
 from app.streamlit_patches.navigation import navigation
 from app.widgets.text import markdown
+from core.roles import Role
 
 _HERE = Path(__file__).parent
 _RETRY_SECONDS = 4
@@ -32,6 +33,7 @@ _ICONS = {
     at.COST: "payments",
     at.ALERTS: "notifications",
     at.COLLECTOR: "cloud_sync",
+    at.AUDIT: "history",
     at.RUN: "timeline",
     at.LOG: "article",
     at.COMPARE: "compare_arrows",
@@ -85,6 +87,7 @@ kiosk = session.is_kiosk()
 if kiosk:
     kiosk_style()
 st.logo(str(_HERE / "static" / "logo.svg"), size="medium", icon_image=str(_HERE / "static" / "icon.svg"))
+hidden = {*at.PARENTS, *(() if session.may(Role.ADMIN) else at.FOR_ADMINS)}
 pages = {
     path: st.Page(
         f"views/{path or 'overview'}.py",
@@ -92,7 +95,7 @@ pages = {
         icon=f":material/{_ICONS[path]}:",
         url_path=path or None,
         default=path == at.OVERVIEW,
-        visibility="hidden" if path in at.PARENTS else "visible",
+        visibility="hidden" if path in hidden else "visible",
     )
     for path, name in at.NAMES.items()
 }

@@ -20,6 +20,7 @@ _FILES = (
     "tables.css",
     "alerts.css",
     "alert_list.css",
+    "audit.css",
     "answers.css",
     "cause_marks.css",
     "cause_page.css",

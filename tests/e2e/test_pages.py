@@ -3,7 +3,11 @@ accessibility violations."""
 
 import pytest
 
-from tests.app.seeding import RERUN, SECRET_LINE
+from db.audit import record
+from db.engine import write_scope
+from db.enums import AuditAction, AuditSubject
+from tests.app.seeding import RERUN, SECRET_LINE, Seeded
+from tests.builders import ACTOR
 from tests.e2e.conftest import MAX_SHIFT, Tab
 
 PAGES = {
@@ -45,6 +49,32 @@ def test_page_opens_without_errors_fits_and_is_accessible(tab: Tab, path: str) -
 @pytest.mark.parametrize("path", STATES)
 def test_empty_state_is_shown(wide: Tab, path: str) -> None:
     _look(wide, path, STATES[path])
+
+
+@pytest.fixture(scope="module")
+def rule_events(seeded: Seeded) -> None:
+    """An alert rule that was created with many fields, and changed."""
+    created = {f"field_{number}": f"value {number} " * 9 for number in range(9)}
+    with write_scope(seeded.engine) as session:
+        for number, before, after in ((3, None, created), (3, {"open_at": 600}, {"open_at": 900}), (4, created, None)):
+            action = AuditAction.CHANGED if before and after else AuditAction.DELETED if before else AuditAction.CREATED
+            name = f"rule {number}"
+            record(
+                session, ACTOR, action, AuditSubject.ALERT_RULE, number, name, seeded.now, before=before, after=after
+            )
+
+
+def test_the_audit_trail_leads_to_the_changes_of_one_subject(tab: Tab, rule_events: None) -> None:
+    _look(tab, "/audit?within=30d", "3 events")
+    tab.page.get_by_text("5 more").first.click()
+    tab.page.get_by_text("value 8").first.wait_for()
+    assert _violations(tab) == []
+    tab.page.get_by_role("link", name="Alert rule #3").first.click()
+    tab.see("2 events")
+    assert tab.page.url.endswith("/audit?kind=alert_rule&subject=3")
+    tab.page.get_by_role("button", name="Only subject 3").click()
+    tab.see("3 events")
+    tab.page.wait_for_url("**/audit?kind=alert_rule")
 
 
 def _look(tab: Tab, path: str, text: str) -> None:
