@@ -1,7 +1,7 @@
 """Dependencies of routes: database sessions, the clock, and validated filter parameters."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -99,14 +99,18 @@ def team_params(
 ) -> tuple[str, ...]:
     """The keys of the teams. Raises a 422 problem for an unknown team: an empty result would mean that it has no
     runs."""
-    values = parse_list("team", team or [])
+    return team_keys(session, "team", parse_list("team", team or []))
+
+
+def team_keys(session: Session, parameter: str, values: Sequence[str]) -> tuple[str, ...]:
+    """The keys of teams by their names. Raises a 422 problem with the known names for one that does not exist."""
     if not values:
         return ()
     names = {known.key: known.name for known in list_teams(session)}
     for value in values:
         if team_key(value) not in (*names, NO_TEAM):
             some = ", ".join(sorted(names.values(), key=str.casefold)[:_MAX_LISTED_TEAMS]) or "none yet"
-            raise bad_parameter("team", f"there is no team {_truncate(value, 100)!r}; known are {some}")
+            raise bad_parameter(parameter, f"there is no team {_truncate(value, 100)!r}; known are {some}")
     return tuple(dict.fromkeys(team_key(value) for value in values))
 
 

@@ -3,10 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
+from sqlalchemy.orm import Session
 
 from api import schemas
 from api.auth import ActorDep, requires
-from api.deps import NowDep, SessionDep, not_found, reject_unknown_parameters, validate_id, write_session
+from api.deps import NowDep, SessionDep, not_found, reject_unknown_parameters, team_keys, validate_id, write_session
 from api.errors import Problem, bad_parameter
 from core.roles import Role
 from health.alerts.channels.registry import CHANNEL_NAMES
@@ -55,14 +56,14 @@ def rules(session: SessionDep) -> schemas.Rules:
 def add(request: Request, now: NowDep, actor: ActorDep, body: schemas.RuleBody) -> schemas.Rule:
     """The collector evaluates it within 30 seconds."""
     with write_session(request) as session:
-        return _rule_response(get_rule(session, add_rule(session, _parse_rule(body), now, actor=actor)))
+        return _rule_response(get_rule(session, add_rule(session, _parse_rule(session, body), now, actor=actor)))
 
 
 @router.post("/replay", operation_id="replay_rule", response_model=schemas.Replay, summary="Replay an alerting rule")
 def replay_rule(session: SessionDep, now: NowDep, body: schemas.RuleBody) -> schemas.Replay:
     """Returns the alerts that the rule would have opened in the last 30 days, from the stored runs. Nothing is saved.
     Takes seconds for very many runs."""
-    return schemas.Replay.from_backtest(body.kind, backtest(session, _parse_rule(body), now))
+    return schemas.Replay.from_backtest(body.kind, backtest(session, _parse_rule(session, body), now))
 
 
 @router.get(
@@ -89,7 +90,7 @@ def change(request: Request, now: NowDep, actor: ActorDep, rule_id: RuleId, body
     built-in rule can change; its other fields must have their current values."""
     with write_session(request) as session:
         try:
-            changed = update_rule(session, validate_id(rule_id), _parse_rule(body), now, actor=actor)
+            changed = update_rule(session, validate_id(rule_id), _parse_rule(session, body), now, actor=actor)
         except BuiltInRuleError as error:
             raise Problem(409, str(error)) from None
         return _rule_response(get_rule(session, validate_id(rule_id)) if changed else None, rule_id)
@@ -114,7 +115,8 @@ def delete(request: Request, now: NowDep, actor: ActorDep, rule_id: RuleId) -> s
         return _rule_response(deleted, rule_id)
 
 
-def _parse_rule(body: schemas.RuleBody) -> Rule:
+def _parse_rule(session: Session, body: schemas.RuleBody) -> Rule:
+    team_keys(session, "teams", body.teams)
     for name in body.channels:
         if name not in CHANNEL_NAMES:
             raise bad_parameter("channels", f"{name[:40]!r} is not one of {', '.join(CHANNEL_NAMES)}")

@@ -12,11 +12,12 @@ from health.alerts.rules import rules
 from health.alerts.rules.targets import Patterns
 from health.alerts.rules.targets import Silence as StoredSilence
 from health.alerts.rules.types import RULE_TYPES, format_value
+from health.teams.definition import team_key
 
 _BODY: dict[str, Any] = {
     "name": "Main fails too often", "kind": "failure_rate", "open_at": 0.25, "close_at": 0.15, "window_seconds": 43200,
     "minimum": 8, "objective": None, "per": "workflow", "repos": ["acme/*"], "workflows": [], "branches": ["main"],
-    "severity": "warning", "channels": ["slack"], "repeat_seconds": 14400, "enabled": True,
+    "teams": [], "severity": "warning", "channels": ["slack"], "repeat_seconds": 14400, "enabled": True,
 }  # fmt: skip
 _RULE: dict[str, Any] = {
     "id": 3, **_BODY, "built_in": False, "label": "Failure rate", "threshold": "25%", "closes_at": 0.15,
@@ -41,6 +42,12 @@ class RuleBody(Schema):
     branches: list[str] = Field(
         [], description="Shell-style patterns; empty: the default of the rule's kind (docs/alerts.md)"
     )
+    teams: list[str] = Field(
+        [],
+        max_length=50,
+        description="Names of teams, in any case: the rule covers only what one of them owns; `none`: what no team "
+        "owns; empty: all",
+    )
     severity: Severity = Severity.WARNING
     channels: list[str] = Field([], description="slack, email, webhook; empty: all configured channels")
     repeat_seconds: float | None = Field(
@@ -62,6 +69,7 @@ class RuleBody(Schema):
                 objective=self.objective,
                 per=self.per or spec.scopes[0],
                 scope=Patterns(tuple(self.repos), tuple(self.workflows), tuple(self.branches)),
+                teams=tuple(team_key(name) for name in self.teams),
                 severity=self.severity,
                 channels=tuple(self.channels),
                 repeat_seconds=self.repeat_seconds,
@@ -84,6 +92,7 @@ class Rule(Schema):
     repos: list[str]
     workflows: list[str]
     branches: list[str]
+    teams: list[str] = Field(description="Keys of teams: their names in lower case")
     severity: str
     channels: list[str]
     repeat_seconds: float | None

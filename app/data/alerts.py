@@ -211,7 +211,7 @@ def backtest(rule: Rule, now: datetime, *, with_others: bool = False) -> Backtes
 
 
 # The fields of a rule, apart from its kind and threshold, on which its measurements depend.
-_CONDITION = ("close_at", "window_seconds", "minimum", "objective", "per", "scope")
+_CONDITION = ("close_at", "window_seconds", "minimum", "objective", "per", "scope", "teams")
 
 
 @serve_stale

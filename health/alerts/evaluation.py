@@ -15,7 +15,7 @@ from db.logs.log_queries import failure_cause
 from db.repositories.schedules import scheduled_run_exists
 from db.runs.run_queries import RunRow
 from health.alerts.measurement.branch_history import BranchRecovery, branch_recovery
-from health.alerts.measurement.measurements import RuleMeasurement, measure_rule
+from health.alerts.measurement.measurements import RuleMeasurement, measure_rule, with_owned
 from health.alerts.notifications.evidence import AlertChange
 from health.alerts.notifications.writer import NotificationWriter
 from health.alerts.rules.measures import NO_DATA
@@ -103,7 +103,7 @@ class Evaluator:
         self, session: Session, now: datetime, evaluated: dict[int, tuple[datetime, datetime | None]]
     ) -> list[AlertChange]:
         sync_built_in_rule(session, built_in(self._threshold), now)
-        rules = [rule for rule in list_rules(session) if rule.enabled]
+        rules = [with_owned(session, rule) for rule in list_rules(session) if rule.enabled]
         firing = firing_alerts(session)
         inactive = inactive_workflows(session)
         remaining = [alert for alert in firing if not _close_silently(session, alert, rules, inactive, now)]

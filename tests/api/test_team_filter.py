@@ -149,3 +149,18 @@ def test_alerts_and_silences_are_those_of_the_team(teams: TestClient, engine: En
     for team, expected in {"web": [1, 2], "core": [1, 2], "none": [3], "empty": []}.items():
         items = teams.get("/api/alerts/silences", params={"team": team}).json()["items"]
         assert sorted(item["id"] for item in items) == expected, team
+
+
+def test_a_rule_names_teams_in_any_case(teams: TestClient) -> None:
+    body = {"name": "Web", "kind": "consecutive_failures", "open_at": 1, "teams": ["WEB", "none", "Web"]}
+    rule = teams.post("/api/alerts/rules", json=body).json()
+    assert rule["teams"] == ["web", "none"]
+    assert teams.get(f"/api/alerts/rules/{rule['id']}").json()["teams"] == ["web", "none"]
+    replay = {
+        team: teams.post("/api/alerts/rules/replay", json={**body, "teams": [team]}).json()["fired"]
+        for team in ("web", "core", "empty", "none")
+    }
+    assert replay == {"web": 2, "core": 3, "empty": 0, "none": 0}
+    answer = teams.put(f"/api/alerts/rules/{rule['id']}", json={**body, "teams": ["Wbe"]})
+    assert answer.status_code == 422
+    assert "teams: there is no team 'Wbe'" in answer.text

@@ -3,7 +3,9 @@
 import pytest
 
 from db.audit import COMMAND
-from db.engine import write_scope
+from db.engine import session_scope, write_scope
+from health.alerts.storage.stored_rules import list_rules
+from health.teams.definition import team_key
 from health.teams.service import save_team
 from tests.app.conftest import Open
 from tests.app.reading import everything
@@ -75,3 +77,14 @@ def test_the_alerts_page_and_kiosk_mode_accept_a_team(teams: Seeded, open_page: 
     page = open_page(team=HOSTILE_TEAM, wall="1")
     assert not page.exception
     assert "acme/api" not in everything(page)
+
+
+def test_a_rule_is_limited_to_teams_in_its_form(teams: Seeded, open_page: Open) -> None:
+    page = open_page("alerts", show="rules", rule="new")
+    field = next(box for box in page.multiselect if box.label == "Teams")
+    assert field.options == [HOSTILE_TEAM, "Deployers", "No team"]
+    field.set_value([team_key("Deployers")]).run()
+    page.button(key="rule-save").click().run()
+    with session_scope(teams.engine) as session:
+        assert [rule.teams for rule in list_rules(session) if not rule.built_in] == [("deployers",)]
+    assert "Deployers" in everything(open_page("alerts", show="rules"))

@@ -6,12 +6,14 @@ from typing import Any
 import streamlit as st
 
 from app.components.alerts.dialogs import PATTERN_HELP
+from app.status_style import team_label
 from app.widgets.text import markdown
 from db.enums import RuleScope, Severity
 from health.alerts.notifications.text import SEVERITIES, format_span
 from health.alerts.rules.rules import InvalidRule, Rule, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.rules.types import RULE_TYPES, RuleType, Unit
+from health.teams.definition import NO_TEAM
 
 _HOUR, _DAY = 3600.0, 86400.0
 _WINDOWS = (1800.0, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY)
@@ -31,9 +33,11 @@ _LABELS = {
 _PER = {RuleScope.WORKFLOW: "Workflow", RuleScope.REPOSITORY: "Repository"}
 
 
-def rule_form(rule: Rule, options: Mapping[str, Sequence[str]], channels: Sequence[str]) -> Rule | None:
-    """The rule as entered; None if it is not valid, with an error message. The keys of the widgets contain the rule and
-    its type, so that values never carry over from another rule or type."""
+def rule_form(
+    rule: Rule, options: Mapping[str, Sequence[str]], channels: Sequence[str], teams: Mapping[str, str]
+) -> Rule | None:
+    """The rule as entered; None if it is not valid, with an error message. `teams`: names by key. The keys of the
+    widgets contain the rule and its type, so that values never carry over from another rule or type."""
     tag = f"{rule.id or 'new'}"
     fixed = rule.built_in
     with st.grid(2, min_column_width=220, gap="small"):
@@ -52,10 +56,13 @@ def rule_form(rule: Rule, options: Mapping[str, Sequence[str]], channels: Sequen
     st.caption(markdown(f"{spec.description}."))
     condition = _condition_fields(base, spec, tag, fixed=fixed)
     scope = _scope_fields(base, spec, options, tag, fixed=fixed)
+    owners = _team_field(base, teams, tag, fixed=fixed)
     notification = _notification_fields(rule, channels, tag)
     try:
         return validate_rule(
-            Rule(name=name, kind=kind, scope=scope, built_in=fixed, id=rule.id, **condition, **notification)
+            Rule(
+                name=name, kind=kind, scope=scope, teams=owners, built_in=fixed, id=rule.id, **condition, **notification
+            )
         )
     except InvalidRule as error:
         st.error(markdown(error_text(error, spec, condition["open_at"])), icon=":material/error:")
@@ -183,6 +190,24 @@ def _scope_fields(
                 )
             )
     return Patterns(*(patterns.get(field, ()) for field, _ in _FIELDS))
+
+
+def _team_field(rule: Rule, teams: Mapping[str, str], tag: str, *, fixed: bool) -> tuple[str, ...]:
+    """The keys of the teams. A team of the rule that was deleted remains an option; without teams nothing is shown."""
+    if not teams and not rule.teams:
+        return ()
+    return tuple(
+        st.multiselect(
+            "Teams",
+            list(dict.fromkeys([*rule.teams, *teams, NO_TEAM])),
+            list(rule.teams),
+            key=f"rule-teams-{tag}",
+            placeholder="All",
+            disabled=fixed,
+            format_func=lambda key: team_label(teams.get(key, key)),
+            help="The rule covers only what one of these teams owns.",
+        )
+    )
 
 
 def _notification_fields(rule: Rule, channels: Sequence[str], tag: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import streamlit as st
 from app import session
 from app.components.alerts.alert_card import scope_text
 from app.components.alerts.dialogs import MAX_COMMENT_LENGTH, PATTERN_HELP, SPANS, clean_text, name_input, recorded_name
-from app.data import alerts
+from app.data import alerts, team_scopes
+from app.status_style import team_label
 from app.widgets import cells
 from app.widgets.cells import Cell
 from app.widgets.table import Column, Row, long_table, paginate, table
@@ -109,7 +110,9 @@ def _row(rule: Rule, replay: Backtest | None) -> Row:
 
 def description(rule: Rule) -> str:
     branch = "default branches" if rule.default_branch and rule.rule_type.allows_branches else ""
-    return " · ".join(part for part in (scope_text(rule.scope), branch) if part)
+    names = team_scopes.team_names(0) if rule.teams else {}
+    teams = ", ".join(team_label(names.get(key, key)) for key in rule.teams)
+    return " · ".join(part for part in (scope_text(rule.scope), branch, teams) if part)
 
 
 def _fired_count(rule: Rule, replay: Backtest | None) -> Cell:

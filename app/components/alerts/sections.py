@@ -11,7 +11,7 @@ from app import session
 from app.components.alerts import alert_history, alert_list, channel_list, rule_form, rule_list
 from app.components.alerts.alert_filters import alert_filters
 from app.data import alerts as alerts_data
-from app.data import figures
+from app.data import figures, team_scopes
 from app.data.alerts import AlertList, AlertOverview
 from app.data.status import window_end
 from app.filters import view_state
@@ -183,7 +183,9 @@ def rules(overview: AlertOverview, now: datetime, zone: ZoneInfo, version: int) 
         return
     with st.grid(2, min_column_width=500, gap="small"):
         with panel("New rule" if rule.id is None else rule.name, _rule_subtitle(rule)):
-            changed = rule_form.rule_form(rule, _options(version), overview.channels or ())
+            changed = rule_form.rule_form(
+                rule, _options(version), overview.channels or (), team_scopes.team_names(version)
+            )
             _save_buttons(changed or rule, new=rule.id is None, is_valid=changed is not None)
         with panel("Replay", "this rule evaluated over the stored runs from the last 30 days, without saving it"):
             if changed is None:

@@ -12,7 +12,7 @@ from db.definitions.scope import Scope, Window
 from db.enums import Outcome, RuleKind
 from db.repositories.repository_queries import RepositoryRow, list_repositories
 from health.alerts.measurement.branch_history import RunHistory, run_history, workflow_keys
-from health.alerts.measurement.measurements import branch_scopes
+from health.alerts.measurement.measurements import branch_scopes, with_owned
 from health.alerts.rules.history import BacktestEpisode, HistoricalRun, backtest_episodes
 from health.alerts.rules.measures import LOOKBACK_SECONDS
 from health.alerts.rules.rules import Rule
@@ -72,7 +72,7 @@ class BacktestData:
 
     def covered(self, rule: Rule) -> list[RepositoryRow]:
         """The repositories that the rule covers."""
-        return [row for row in self.repositories if matches(rule.scope.repos, row.repo, ignore_case=True)]
+        return [row for row in self.repositories if rule.covers_repository(row.repo)]
 
 
 def backtest_data(session: Session, now: datetime) -> BacktestData:
@@ -102,7 +102,7 @@ def backtest(
 ) -> Backtest:
     """Evaluates the rule over the runs before `now`. `data`: what it shares with the backtests of other rules over this
     time, read where it is not given."""
-    since = now - span
+    since, rule = now - span, with_owned(session, rule)
     if rule.kind in _UNSUPPORTED:
         return Backtest(0, [], since, now, 0, _UNSUPPORTED[rule.kind])
     data = data or BacktestData(*_names(session), None)
@@ -148,7 +148,7 @@ def _default_branch_history(
     if not repositories:
         return RunHistory([], since, True)
     # The significance of a drop depends on all workflows, not only on those of the rule.
-    all_repos = not rule.scope.repos or rule.kind is RuleKind.SUCCESS_REGRESSION
+    all_repos = not rule.is_limited or rule.kind is RuleKind.SUCCESS_REGRESSION
     if data.runs_by_repository is not None:
         ids = data.runs_by_repository if all_repos else [row.id for row in repositories]
         shared = [run for key in ids for run in _runs_since(data.runs_by_repository.get(key, ()), since)]

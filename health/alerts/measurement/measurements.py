@@ -28,6 +28,7 @@ from health.metrics.branch_status import inactive_workflows
 from health.metrics.definitions.formulas import Metrics
 from health.metrics.queries.job_queries import list_waits, wait_seconds
 from health.metrics.service import Group, Streak
+from health.teams.owners import owned_targets
 
 _SECOND = timedelta(seconds=1)
 
@@ -47,6 +48,7 @@ class RuleMeasurement:
 def measure_rule(session: Session, rule: Rule, now: datetime) -> list[RuleMeasurement]:
     """The measurements of all targets that have data. Deleted and disabled workflows are measured for stuck runs
     only."""
+    rule = with_owned(session, rule)
     measurements = _MEASURES_BY_KIND[rule.kind](session, rule, now)
     if rule.kind is RuleKind.STUCK_RUN:
         return list(measurements)
@@ -54,9 +56,14 @@ def measure_rule(session: Session, rule: Rule, now: datetime) -> list[RuleMeasur
     return [row for row in measurements if (row.target.repository_id, row.target.workflow_id) not in inactive]
 
 
+def with_owned(session: Session, rule: Rule) -> Rule:
+    """The rule with what its teams own; unchanged without teams."""
+    return replace(rule, owned=owned_targets(session, rule.teams)) if rule.teams and rule.owned is None else rule
+
+
 def covered_repositories(session: Session, rule: Rule) -> list[RepositoryRow]:
     """The monitored repositories that the rule covers."""
-    return [row for row in list_repositories(session) if matches(rule.scope.repos, row.repo, ignore_case=True)]
+    return [row for row in list_repositories(session) if rule.covers_repository(row.repo)]
 
 
 def branch_scopes(session: Session, rule: Rule, since: datetime) -> Iterator[tuple[Scope, str | None]]:
@@ -66,7 +73,7 @@ def branch_scopes(session: Session, rule: Rule, since: datetime) -> Iterator[tup
     repositories = covered_repositories(session, rule)
     if not repositories:
         return
-    all_repos = () if not rule.scope.repos else tuple(row.repo for row in repositories)
+    all_repos = () if not rule.is_limited else tuple(row.repo for row in repositories)
     if rule.any_branch:
         yield Scope(repos=all_repos, own_branches=rule.kind is RuleKind.CONSECUTIVE_FAILURES), None
     elif rule.default_branch:
@@ -106,8 +113,8 @@ def _consecutive_failures(session: Session, rule: Rule, now: datetime) -> Iterat
 
 def _streaks(session: Session, rule: Rule, now: datetime) -> Iterator[Streak]:
     if rule.default_branch:
-        repos = tuple(row.repo for row in covered_repositories(session, rule)) if rule.scope.repos else ()
-        if repos or not rule.scope.repos:
+        repos = tuple(row.repo for row in covered_repositories(session, rule)) if rule.is_limited else ()
+        if repos or not rule.is_limited:
             yield from service.failing_streaks(session, Scope(repos=repos), now)
         return
     for scope, _ in branch_scopes(session, rule, now - timedelta(days=14)):
@@ -197,8 +204,8 @@ def _target_of_group(group: Group, ids: dict[str, int], branch: str | None) -> A
 
 def _stuck_runs(session: Session, rule: Rule, now: datetime) -> Iterator[RuleMeasurement]:
     late: dict[tuple[int, int], list[RunRow]] = defaultdict(list)
-    repos = tuple(row.repo for row in covered_repositories(session, rule)) if rule.scope.repos else ()
-    if rule.scope.repos and not repos:
+    repos = tuple(row.repo for row in covered_repositories(session, rule)) if rule.is_limited else ()
+    if rule.is_limited and not repos:
         return
     scope = Scope(repos=repos, own_branches=not rule.any_branch)
     for repository_id, run in unfinished(session, scope, now, timedelta(seconds=rule.open_at)):
@@ -259,7 +266,7 @@ def _duration_regressions(session: Session, rule: Rule, now: datetime) -> Iterat
 
 
 def _scope(session: Session, rule: Rule) -> Scope:
-    return Scope(repos=tuple(row.repo for row in covered_repositories(session, rule)) if rule.scope.repos else ())
+    return Scope(repos=tuple(row.repo for row in covered_repositories(session, rule)) if rule.is_limited else ())
 
 
 def _default_branch_targets(session: Session, rule: Rule, keys: Iterable[tuple[int, int]]) -> Iterator[AlertTarget]:

@@ -1,8 +1,9 @@
 """Alert rules: their fields and validation, and the built-in rule of ALERT_THRESHOLD. Pure."""
 
+import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -29,7 +30,10 @@ class InvalidRule(ValueError):
 class Rule:
     """Times are seconds, shares 0 to 1. `id` is null until the rule is stored. Without `channels` all configured ones
     are used; without `repeat_seconds` an alert is notified once. Other fields that are null have the default of the
-    rule type. Properties that a backtest reads for each run are cached."""
+    rule type. Properties that a backtest reads for each run are cached.
+
+    `teams`: keys of teams; the rule covers only what one of them owns, which is `owned`
+    (health.teams.owners.owned_targets), read for an evaluation."""
 
     name: str
     kind: RuleKind
@@ -47,6 +51,8 @@ class Rule:
     built_in: bool = False
     id: int | None = None
     updated_at: datetime | None = None
+    teams: tuple[str, ...] = ()
+    owned: Mapping[str, Collection[str | None]] | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @cached_property
     def rule_type(self) -> RuleType:
@@ -88,10 +94,24 @@ class Rule:
         """At most 20 characters."""
         return format_value(self.kind, self.open_at)[:20]
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether the rule names repositories or teams."""
+        return bool(self.scope.repos or self.teams)
+
+    def covers_repository(self, repo: str) -> bool:
+        """Whether the rule covers the repository, or a workflow of it. Without `owned`, a rule with teams covers
+        nothing."""
+        is_owned = not self.teams or repo in (self.owned or ())
+        return is_owned and matches(self.scope.repos, repo, ignore_case=True)
+
     def covers(self, repo: str, workflow: str | None = None) -> bool:
-        return matches(self.scope.repos, repo, ignore_case=True) and (
-            self.per is RuleScope.REPOSITORY or matches(self.scope.workflows, workflow)
-        )
+        if not self.covers_repository(repo):
+            return False
+        if self.per is RuleScope.REPOSITORY:
+            return not self.teams or None in (self.owned or {})[repo]
+        is_owned = not self.teams or workflow in (self.owned or {})[repo]
+        return is_owned and matches(self.scope.workflows, workflow)
 
 
 def validate_rule(rule: Rule) -> Rule:
@@ -109,11 +129,14 @@ def validate_rule(rule: Rule) -> Rule:
         raise InvalidRule("workflows", "a rule per repository does not accept workflows; omit them")
     if rule.scope.branches and not spec.allows_branches:
         raise InvalidRule("branches", "a rule of this type does not accept branches; omit them")
-    for field in ("repos", "workflows", "branches"):
-        check_patterns(field, getattr(rule.scope, field))
+    for name in ("repos", "workflows", "branches"):
+        check_patterns(name, getattr(rule.scope, name))
+    if len(rule.teams) > targets.MAX_PATTERNS:
+        raise InvalidRule("teams", f"at most {targets.MAX_PATTERNS} teams")
     if rule.repeat_seconds is not None and not MIN_REPEAT <= rule.repeat_seconds <= MAX_REPEAT:
         raise InvalidRule("repeat_seconds", "expected 300 seconds to 30 days, or null for no repeats")
-    return replace(rule, name=" ".join(rule.name.split()), channels=tuple(dict.fromkeys(rule.channels)))
+    channels, teams = tuple(dict.fromkeys(rule.channels)), tuple(dict.fromkeys(rule.teams))
+    return replace(rule, name=" ".join(rule.name.split()), channels=channels, teams=teams)
 
 
 def _check_name(name: str) -> None:

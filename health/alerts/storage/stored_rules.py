@@ -54,6 +54,7 @@ def _rule(row: AlertRule) -> Rule:
         built_in=row.built_in,
         id=row.id,
         updated_at=row.updated_at,
+        teams=tuple(row.teams),
     )
 
 
@@ -164,4 +165,5 @@ def _values(rule: Rule) -> dict[str, Any]:
         "channels": list(rule.channels),
         "repeat_seconds": rule.repeat_seconds,
         "enabled": rule.enabled,
+        "teams": list(rule.teams),
     }
