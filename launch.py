@@ -26,6 +26,7 @@ from db.migrate import upgrade
 
 # Separate from the database of real repositories: GitHub does not know the repositories of the simulator.
 DEMO_DATABASE = "sqlite:///data/demo.db"
+_DEMO_TEAMS_FILE = Path(__file__).with_name("demo") / "teams.yaml"
 # Ports after a taken one that are tried for the suggestion in the message.
 _PORTS_TRIED = 100
 # Added to a port that needs privileges: 8080 instead of 80.
@@ -99,7 +100,13 @@ def _run(is_demo: bool, app: AppSettings, database: str) -> int:
 def _demo_environment(app: AppSettings, database: str) -> Mapping[str, str]:
     """Environment variables of the demo's processes besides those of this process."""
     database_url = {} if app.database_url is not None else {"DATABASE_URL": database}
-    return {"DEMO_GITHUB_URL": f"http://127.0.0.1:{app.demo_port}", **database_url}
+    simulator = f"http://127.0.0.1:{app.demo_port}"
+    return {
+        "DEMO_GITHUB_URL": simulator,
+        "DEMO_TEAMS_FILE": str(_DEMO_TEAMS_FILE),
+        "DEMO_RECEIVER_URL": f"{simulator}/_notifications",
+        **database_url,
+    }
 
 
 def _commands(is_demo: bool, app_port: int, demo_port: int = 3999) -> Mapping[str, str]:

@@ -51,6 +51,8 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     alert_threshold: str = "3"
     prices_file: str | None = None
     teams_file: str | None = None
+    # The teams of the demo, unless TEAMS_FILE is set.
+    demo_teams_file: str | None = None
     demo: bool = Field(False, validation_alias="pipeline_health_demo")
     # The settings for GitHub that the demo replaces.
     _before_demo: "CollectorSettings | None" = PrivateAttr(None)
@@ -140,7 +142,7 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
             read_price_list(value)
         return value
 
-    @field_validator("teams_file")
+    @field_validator("teams_file", "demo_teams_file")
     @classmethod
     def _check_teams_file(cls, value: str | None) -> str | None:
         if value is not None:
@@ -205,6 +207,7 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
             self._before_demo = self.model_copy()
             self.github_repos, self.github_api_url, self.demo = "acme/*", self.demo_github_url, True
             self.github_token, self.github_app_id, self.github_app_private_key = SecretStr("demo"), None, None
+            self.teams_file = self.teams_file or self.demo_teams_file
             if "poll_interval_minutes" not in self.model_fields_set:
                 self.poll_interval_minutes = _DEMO_POLL_MINUTES
             if "backfill_days" not in self.model_fields_set:

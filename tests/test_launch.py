@@ -22,10 +22,19 @@ from tests.notify.servers import free_port
 
 def test_the_demo_has_a_database_of_its_own_unless_one_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     told = launch._demo_environment(AppSettings.load(), launch.DEMO_DATABASE)
-    assert told == {"DEMO_GITHUB_URL": "http://127.0.0.1:3999", "DATABASE_URL": "sqlite:///data/demo.db"}
+    teams = told["DEMO_TEAMS_FILE"]
+    assert told == {
+        "DEMO_GITHUB_URL": "http://127.0.0.1:3999",
+        "DEMO_RECEIVER_URL": "http://127.0.0.1:3999/_notifications",
+        "DEMO_TEAMS_FILE": teams,
+        "DATABASE_URL": "sqlite:///data/demo.db",
+    }
+    assert CollectorSettings.load(demo_github_url="http://x", demo_teams_file=teams).teams_file == teams
     monkeypatch.setenv("DATABASE_URL", "sqlite:///data/pipeline_health.db")
     monkeypatch.setenv("DEMO_PORT", "4001")
-    assert launch._demo_environment(AppSettings.load(), "sqlite:///x") == {"DEMO_GITHUB_URL": "http://127.0.0.1:4001"}
+    told = launch._demo_environment(AppSettings.load(), "sqlite:///x")
+    assert told["DEMO_GITHUB_URL"] == "http://127.0.0.1:4001"
+    assert "DATABASE_URL" not in told
     assert "--port 4001" in launch._commands(True, 8501, 4001)["github"]
     assert "github" not in launch._commands(False, 8501, 4001)
 

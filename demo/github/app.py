@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from demo.github.extension import Extension
-from demo.github.responses import STORAGE_PATH, Budget, GitHubError
+from demo.github.responses import RECEIVER_PATH, STORAGE_PATH, Budget, GitHubError
 from demo.github.routes import api_routes
 from demo.world.world import World
 
@@ -40,6 +40,8 @@ class GitHub:
     def respond(self, request: Request) -> Response:
         """Return the response. It is built without giving up control, so the account does not change meanwhile."""
         self._world.advance()
+        if request.scope["path"] == RECEIVER_PATH:
+            return Response(b"", 204)
         try:
             if request.scope["path"].startswith(STORAGE_PATH):
                 return self._route(request)

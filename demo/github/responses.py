@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 # Path of the log storage, which stands outside the API: no token, no rate limit, no base path.
 STORAGE_PATH = "/_logs/"
+# The receiver of the demo's notifications, which is no part of GitHub: it accepts every message.
+RECEIVER_PATH = "/_notifications"
 DOCUMENTATION_URL = "https://docs.github.com/rest"
 _HOUR = 3600
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

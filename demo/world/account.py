@@ -7,6 +7,7 @@ from demo.world.catalog import ORG, REPOSITORIES, workflow_file
 from demo.world.history import RunBuilder
 from demo.world.live import LIVE_RETENTION, LiveRuns, Span, slot_at
 from demo.world.model import Repository, Workflow
+from demo.world.ownership import CODEOWNERS, TEAMS
 from demo.world.scenario import Episode, Scenario
 from demo.world.schedule import Schedule
 from demo.world.world import World
@@ -88,8 +89,9 @@ class Account:
         return span
 
     def _repositories(self) -> Iterator[RunBuilder]:
-        """Insert the repositories of the catalog and yield a builder per workflow."""
+        """Insert the teams and the repositories of the catalog and yield a builder per workflow."""
         number = 0
+        self._world.teams[ORG] = list(TEAMS)
         for index, spec in enumerate(REPOSITORIES, start=1):
             created = datetime(2023, 2, index * 3, 9, 30, tzinfo=self._start.tzinfo)
             repository = Repository(
@@ -97,6 +99,8 @@ class Account:
                 description=spec.description,
             )  # fmt: skip
             self._world.insert_repository(repository)
+            files = {path: data for (name, path), data in CODEOWNERS.items() if name == spec.name}
+            self._world.contents.update(((repository.id, path), data) for path, data in files.items())
             for workflow_spec in spec.workflows:
                 workflow = Workflow(90_000_000 + index * 1000 + number, workflow_spec.name, workflow_spec.file)
                 repository.workflows[workflow.id] = workflow

@@ -28,6 +28,16 @@ def test_what_is_asked_for_holds_in_the_demo_too(monkeypatch: pytest.MonkeyPatch
     assert CollectorSettings.load(demo_github_url=_SIMULATOR).poll_interval_minutes == 2
 
 
+def test_the_teams_of_the_demo_are_only_for_the_demo(tmp_path: Path) -> None:
+    own, demo = tmp_path / "own.yaml", tmp_path / "demo.yaml"
+    for path in (own, demo):
+        path.write_text("teams: []", encoding="utf-8")
+    simulated = {"demo_github_url": _SIMULATOR, "demo_teams_file": str(demo)}
+    assert CollectorSettings.load(**simulated).teams_file == str(demo)
+    assert CollectorSettings.load(**simulated, teams_file=str(own)).teams_file == str(own)
+    assert CollectorSettings.load(**simulated, github_repos="octo/one").teams_file is None
+
+
 def test_repositories_are_never_asked_of_the_simulator() -> None:
     found = CollectorSettings.load(demo_github_url=_SIMULATOR, github_repos="octo/one", github_token="ghp_real")
     assert (found.demo, found.repos, found.token) == (False, ("octo/one",), "ghp_real")
