@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api import schemas
-from api.auth import requires
+from api.auth import ActorDep, requires
 from api.deps import (
     NowDep,
     SessionDep,
@@ -16,14 +16,16 @@ from api.deps import (
     reject_unknown_parameters,
     repo_scope,
     validate_id,
+    write_session,
 )
 from api.errors import Problem, bad_parameter
 from api.limits import ChannelTestLimiter
 from api.response_cache import with_etag
 from api.settings import ApiSettings
 from core.roles import Role
+from db.audit import record
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
-from db.enums import AlertState, Severity
+from db.enums import AlertState, AuditAction, AuditSubject, Severity
 from db.runs.cursors import InvalidCursor
 from health.alerts.channels.base import SEND_SECONDS, Channel, DeliveryFailed, Message, run_with_timeout
 from health.alerts.channels.registry import CHANNEL_SETTINGS, configured_channels
@@ -92,6 +94,7 @@ def alerts(  # noqa: PLR0913, PLR0917 - its filters
 def send_test(
     request: Request,
     now: NowDep,
+    actor: ActorDep,
     channel: Annotated[
         list[Literal["slack", "email", "webhook"]] | None,
         Query(description="Default: all configured channels; repeatable"),
@@ -111,6 +114,10 @@ def send_test(
     limiter.check_and_record(names)
     message = _test_message(request, Window(now - DEFAULT_SPAN, now), settings.app_url)
     results = [_send_to_channel(channels[name], message) for name in names]
+    with write_session(request) as session:
+        for result in results:
+            name, after = result.channel, {"accepted": result.ok}
+            record(session, actor, AuditAction.SENT, AuditSubject.CHANNEL, name, name, now, after=after)
     if not any(result.ok for result in results):
         failures = [result.model_dump() for result in results]
         raise Problem(502, "No channel accepted the message.", extra={"results": failures})

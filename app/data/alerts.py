@@ -12,8 +12,9 @@ from app.data.findings import clear_attention
 from app.data.outages import serve_stale
 from app.session import current_actor
 from core.roles import Role
+from db.audit import record
 from db.definitions.scope import Scope, Window
-from db.enums import AlertState
+from db.enums import AlertState, AuditAction, AuditSubject
 from db.repositories.repository_queries import heartbeat
 from db.runs.run_queries import RunRow
 from health.alerts.channels.base import Message
@@ -323,8 +324,10 @@ def delete_rule(rule_id: int) -> None:
 
 def request_test(channel: str, message: Message) -> None:
     """Queues a test message, which the collector sends within seconds in the same way as an alert."""
-    with write_session(Role.ADMIN) as session:
-        outbox.enqueue(session, None, "test", {channel: message.to_dict()}, utc_now())
+    actor, now = current_actor(), utc_now()
+    with write_session(Role.ADMIN) as database:
+        outbox.enqueue(database, None, "test", {channel: message.to_dict()}, now)
+        record(database, actor, AuditAction.SENT, AuditSubject.CHANNEL, channel, channel, now)
     _invalidate()
 
 
