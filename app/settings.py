@@ -17,6 +17,9 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = rf"({_LABEL}\.){{1,126}}{_LABEL}"
 EMAIL = re.compile(rf'(?P<user>[^\s@"<>,;:\\\x00-\x1f\x7f]{{1,64}})@(?P<domain>{DOMAIN})')
 
+# https://www.rfc-editor.org/rfc/rfc6749#section-3.3
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")
+
 _MICROSOFT_HOSTS = (
     "login.microsoftonline.com",
     "login.microsoftonline.us",
@@ -53,6 +56,7 @@ class AccessSettings(ServerSettings):
     auth_allowed_domains: str = ""
     auth_allowed_emails: str = ""
     auth_roles: str = ""
+    auth_oidc_scopes: str = "openid email profile"
     auth_session_hours: int = 12
 
     @property
@@ -123,6 +127,17 @@ class AccessSettings(ServerSettings):
                     f"invalid value {email[:60]!r}; expected comma-separated addresses such as a@example.com"
                 )
         return value
+
+    @field_validator("auth_oidc_scopes")
+    @classmethod
+    def _validate_scopes(cls, value: str) -> str:
+        scopes = value.replace(",", " ").split()
+        if "openid" not in scopes or not all(_SCOPE.fullmatch(scope) for scope in scopes):
+            raise ValueError(
+                f"invalid value {value[:80]!r}; expected scopes separated by blanks, with openid, such as openid email "
+                "profile groups"
+            )
+        return " ".join(dict.fromkeys(scopes))
 
     @field_validator("auth_session_hours", mode="before")
     @classmethod

@@ -141,6 +141,7 @@ def _settings_section(settings: AccessSettings) -> dict[str, Any]:
         "client_id": settings.auth_oidc_client_id or "",
         "client_secret": secret.get_secret_value().strip() if secret else "",
         "server_metadata_url": settings.auth_oidc_metadata_url or "",
+        "client_kwargs": {"scope": settings.auth_oidc_scopes},
     }
 
 

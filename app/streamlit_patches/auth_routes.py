@@ -15,6 +15,9 @@ PrepareClient = Callable[[str, Any], None]
 # claims -> claims that the cookie holds
 ExtendClaims = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
 
+# Longer tokens, of users with many groups, are not kept in cookies: proxies limit all cookies together to 8 KB. The ID
+# token is only a hint for the provider's logout.
+MAX_TOKEN_LENGTH = 2_000
 # The logger of the routes, which logs failed logins.
 LOGGER_NAME = starlette_auth_routes.__name__
 _create_oauth_client = starlette_auth_routes._create_oauth_client
@@ -30,7 +33,8 @@ def install(prepare_client: PrepareClient, extend_claims: ExtendClaims) -> None:
         return client, redirect_uri
 
     async def set_cookie(response: Any, user_info: dict[str, Any], tokens: dict[str, Any]) -> None:
-        await _set_auth_cookie(response, dict(await extend_claims(user_info)), tokens)
+        short_tokens = {name: token for name, token in tokens.items() if len(token) <= MAX_TOKEN_LENGTH}
+        await _set_auth_cookie(response, dict(await extend_claims(user_info)), short_tokens)
 
     starlette_auth_routes._create_oauth_client = create_client
     starlette_auth_routes._set_auth_cookie = set_cookie

@@ -40,6 +40,7 @@ class Provider:
     age: int = 0
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     signed_out: int = 0
+    scope: str = ""
     # How often it was asked for its description, and whether it fails to give one.
     descriptions: int = 0
     is_down: bool = False
@@ -64,6 +65,7 @@ class Provider:
         """Where the browser goes next."""
         assert asked["redirect_uri"] == self.redirect
         assert asked["client_id"] == CLIENT
+        self.scope = asked["scope"]
         assert (asked["code_challenge_method"], asked["response_type"]) == ("S256", "code")
         if self.denies:
             return f"{self.redirect}?{urlencode({'error': 'access_denied', 'state': asked['state']})}"

@@ -97,6 +97,8 @@ def test_a_whole_configuration_is_told_to_streamlit(monkeypatch: pytest.MonkeyPa
      ({"AUTH_ALLOWED_DOMAINS": "*.example.com"}, "AUTH_ALLOWED_DOMAINS: invalid value"),
      ({"AUTH_ALLOWED_DOMAINS": "bücher.example"}, "AUTH_ALLOWED_DOMAINS: invalid value"),
      ({"AUTH_ALLOWED_EMAILS": "alice"}, "AUTH_ALLOWED_EMAILS: invalid value 'alice'"),
+     ({"AUTH_ROLES": "admin:groups=a,owner:groups=b"}, "AUTH_ROLES: invalid value 'owner:groups=b'; expected"),
+     ({"AUTH_OIDC_SCOPES": "email groups"}, "AUTH_OIDC_SCOPES: invalid value 'email groups'; expected"),
      ({"AUTH_SESSION_HOURS": "0"}, "AUTH_SESSION_HOURS: invalid value '0'"),
      ({"AUTH_SESSION_HOURS": "1.5"}, "AUTH_SESSION_HOURS: invalid value '1.5'"),
      ({"APP_URL": "http://health.example.com"}, "APP_URL: a login needs https://"),
@@ -117,7 +119,7 @@ def test_what_cannot_be_used_is_one_line_that_names_it(
     assert "very-secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["AUTH_ALLOWED_DOMAINS", "AUTH_ALLOWED_EMAILS"])
+@pytest.mark.parametrize("name", ["AUTH_ALLOWED_DOMAINS", "AUTH_ALLOWED_EMAILS", "AUTH_ROLES"])
 def test_a_list_without_a_login_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "example.com" if name.endswith("DOMAINS") else "a@example.com")
     with pytest.raises(ConfigError, match=f"{name}: has no effect without a login"):

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
+from sqlalchemy import delete
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from db.engine import session_scope, write_scope
+from db.models import Notification
+from health.alerts.storage.notification_queries import latest_test_notifications
 from tests.app.provider import ALICE, CLIENT, MALLORY, SECRET, Provider, provider
-from tests.app.seeding import Seeded
+from tests.app.seeding import Seeded, heartbeat
 from tests.e2e.conftest import free_port, served
 
 if TYPE_CHECKING:
@@ -47,7 +51,8 @@ def house(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         environment = {
             "AUTH_OIDC_METADATA_URL": found.metadata, "AUTH_OIDC_CLIENT_ID": CLIENT, "AUTH_OIDC_CLIENT_SECRET": SECRET,
             "AUTH_COOKIE_SECRET": COOKIE_SECRET, "AUTH_ALLOWED_DOMAINS": "example.com",
-            "APP_URL": f"http://127.0.0.1:{port}",
+            "APP_URL": f"http://127.0.0.1:{port}", "AUTH_ROLES": "admin:groups=platform,editor:groups=dev",
+            "AUTH_OIDC_SCOPES": "openid email profile groups",
         }  # fmt: skip
         with served(seeded.engine, log, environment, port) as address:
             yield House(address, found, log)
@@ -172,6 +177,33 @@ def test_a_websocket_wants_the_login_the_origin_and_the_token(house: House) -> N
         assert "acme" not in told
 
 
+def test_an_event_of_a_button_that_is_not_offered_changes_nothing(house: House, seeded: Seeded) -> None:
+    """The same messages send a test for an admin, whose group is one of very many."""
+    many, page = [f"group-{number:04}" for number in range(2_000)], ("show=silences", "alerts")
+    heartbeat(seeded.engine, seeded.now, channels=["slack"])
+    for groups, role in (([], "viewer"), (["dev"], "editor"), ([*many, "platform"], "admin")):
+        house.provider.person = ALICE | {"groups": groups}
+        with house.client() as client:
+            house.sign_in(client)
+            token = client.cookies["_streamlit_xsrf"]
+            held = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+        # Many proxies accept no more.
+        assert len(held) < 8_000
+        with socket(house, held, house.address, token) as opened:
+            text = sent(opened, "-test-slack", *page)
+            assert f">{role}</small>" in text
+            (button,) = set(re.findall(r"\$\$ID-[0-9a-f]+-test-slack", text))
+            expected = "test requested" if role == "admin" else f"This needs the role admin; yours is {role}."
+            sent(opened, expected, *page, button)
+        with session_scope(seeded.engine) as session:
+            assert bool(latest_test_notifications(session)) is (role == "admin")
+    assert "groups" in house.provider.scope
+    # Other files use the same database.
+    heartbeat(seeded.engine, seeded.now, demo=True)
+    with write_scope(seeded.engine) as session:
+        session.execute(delete(Notification).where(Notification.alert_id.is_(None)))
+
+
 def test_signing_out_ends_every_session_of_the_person(house: House) -> None:
     """Also with a copy of the cookies, also of a page that is open elsewhere, and of nobody else."""
     house.provider.person = dict(ALICE)
@@ -230,12 +262,15 @@ def socket(house: House, cookie: str, origin: str, token: str) -> ClientConnecti
     )  # type: ignore[arg-type]
 
 
-def sent(connection: ClientConnection, until: str) -> str:
-    """What the server sends for the first run of the Overview."""
+def sent(connection: ClientConnection, until: str, query: str = "", page: str = "", pressed: str = "") -> str:
+    """What the server sends for a run of a page, or for the event of a button of it."""
     asked = BackMsg()
-    asked.rerun_script.query_string = ""
+    asked.rerun_script.query_string, asked.rerun_script.page_name = query, page
+    if pressed:
+        asked.rerun_script.widget_states.widgets.add(id=pressed, trigger_value=True)
     connection.send(asked.SerializeToString())
     found, ends = b"", time.monotonic() + 20
     while until.encode() not in found and time.monotonic() < ends:
         found += connection.recv(timeout=20, decode=False)
+    assert until.encode() in found
     return found.decode("utf-8", "replace")

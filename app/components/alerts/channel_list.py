@@ -7,9 +7,11 @@ import streamlit as st
 
 from app import session
 from app.data import alerts
+from app.data.outages import Unavailable
+from app.session import ActionRefused
 from app.widgets import cells
 from app.widgets.table import Column, Row, table
-from app.widgets.text import html
+from app.widgets.text import html, markdown
 from core import formatting
 from core.roles import Role
 from db.enums import DeliveryState
@@ -48,8 +50,17 @@ def channels(figures: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"channel-{name}"):
             st.html(_line(name, tests.get(name), now), width="stretch")
             if st.button("Send test", key=f"test-{name}", icon=":material/send:", **session.button_rights(Role.ADMIN)):
-                alerts.request_test(name, _message(figures))
-                st.rerun()
+                _request_test(name, figures)
+
+
+def _request_test(channel: str, figures: str) -> None:
+    # The page catches no error of a fragment.
+    try:
+        alerts.request_test(channel, _message(figures))
+    except (ActionRefused, Unavailable) as error:
+        st.error(markdown(error), icon=":material/error:")
+        return
+    st.rerun()
 
 
 def undelivered_table(deliveries: Sequence[DeadNotification], now: datetime) -> None:
