@@ -1,6 +1,7 @@
 """A database in which everything about one repository of two contains the same word: it belongs to a private team."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, select
 
@@ -22,7 +23,7 @@ from db.models import (
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import AlertScope, open_alert
 from health.teams.service import save_team
-from tests.builders import NOON, REPO, add_repository, run, store_runs
+from tests.builders import NOON, REPO, add_repository, roll_up, run, store_runs
 from tests.failed_logs import add_log
 
 MARKER = "zebra"
@@ -33,9 +34,10 @@ MEMBER, OTHER_MEMBER = "ann@example.com", "bob@example.com"
 PRIVATE_TEAM, OPEN_TEAM = "Secret", "Web"
 
 
-def fill(engine: Engine) -> None:
-    _fill_repository(engine, 1, "web")
-    _fill_repository(engine, 2, MARKER)
+def fill(engine: Engine, now: datetime = NOON) -> None:
+    """`now`: when the newest runs are created."""
+    _fill_repository(engine, 1, "web", now)
+    _fill_repository(engine, 2, MARKER, now)
     with write_scope(engine) as session:
         private = {
             "private": True,
@@ -47,7 +49,7 @@ def fill(engine: Engine) -> None:
         save_team(session, OPEN_TEAM, {"repositories": ["acme/web"], "members": [OTHER_MEMBER]}, NOON, actor=COMMAND)
 
 
-def _fill_repository(engine: Engine, number: int, word: str) -> None:
+def _fill_repository(engine: Engine, number: int, word: str, now: datetime) -> None:
     """Runs, jobs with logs and causes, an alert with a notification, and rules, a silence and a view that name it."""
     repo, url, first = f"acme/{word}", f"https://github.com/acme/{word}", number * VISIBLE_RUN
     record = replace(REPO, id=number, full_name=repo, html_url=url)
@@ -56,42 +58,50 @@ def _fill_repository(engine: Engine, number: int, word: str) -> None:
         "workflow_id": number * 10, "workflow_name": f"{word} CI", "title": f"{word} change", "actor": word,
         "html_url": f"{url}/actions/runs/{first}",
     }  # fmt: skip
+    minutes = (now - NOON) / timedelta(minutes=1)
     failed = [
-        run(first + k, minutes=-5 * k, conclusion="failure", branch="main" if k else f"{word}-branch", **named)
+        run(
+            first + k,
+            minutes=minutes - 5 * k - 5,
+            conclusion="failure",
+            branch="main" if k else f"{word}-branch",
+            **named,
+        )
         for k in range(5)
     ]
-    store_runs(engine, *failed, run(first + 9, minutes=-60 * 30, **named), repository_id=number)
+    store_runs(engine, *failed, run(first + 9, minutes=minutes - 60 * 30, **named), repository_id=number)
+    roll_up(engine, now)
     for k in range(3):
         add_log(engine, first + k, f"Error: {word} returned 503", repository_id=number, name=f"{word} job")
     with write_scope(engine) as session:
-        detail = AlertDetail(since=NOON, failures=3)
+        detail = AlertDetail(since=now, failures=3)
         scope = AlertScope(number, number * 10, RuleKind.CONSECUTIVE_FAILURES)
-        alert_id = open_alert(session, scope, "3", detail, NOON)
+        alert_id = open_alert(session, scope, "3", detail, now)
         session.add_all([
             Notification(
                 alert_id=alert_id, alert_ids=[alert_id], channel="slack", reason="opened", message={"text": word},
-                state="dead", error=f"{word} failed", created_at=NOON, due_at=NOON,
+                state="dead", error=f"{word} failed", created_at=now, due_at=now,
             ),
             AlertRule(
                 name=f"{word} rule", kind="consecutive_failures", open_at=3, per="workflow", repos=[repo],
                 workflows=[], branches=[], severity="critical", channels=["slack"], enabled=True, built_in=False,
-                created_at=NOON, updated_at=NOON,
+                created_at=now, updated_at=now,
             ),
             AlertSilence(
-                repos=[repo], workflows=[], branches=[], starts_at=NOON, ends_at=NOON.replace(year=2040),
-                comment=f"{word} silence", author="ann", created_at=NOON,
+                repos=[repo], workflows=[], branches=[], starts_at=now, ends_at=now + timedelta(days=99),
+                comment=f"{word} silence", author="ann", created_at=now,
             ),
             SavedView(
                 name=f"{word} view", name_key=f"{word} view", description="", page="runs", query=f"repo=acme%2F{word}",
-                created_at=NOON, updated_at=NOON,
+                created_at=now, updated_at=now,
             ),
             StoredCauseRule(
                 name=f"{word} cause", pattern=f"{word} returned", is_expression=False, repositories=[repo], jobs=[],
-                steps=[], kind="infrastructure", enabled=True, created_at=NOON, updated_at=NOON,
+                steps=[], kind="infrastructure", enabled=True, created_at=now, updated_at=now,
             ),
-            Target(name=repo, repository_id=number, error=f"{word} error", error_code="missing", checked_at=NOON),
+            Target(name=repo, repository_id=number, error=f"{word} error", error_code="missing", checked_at=now),
             AuditEvent(
-                at=NOON, actor="ann", actor_kind="user", origin="dashboard", action="created", subject_kind="rule",
+                at=now, actor="ann", actor_kind="user", origin="dashboard", action="created", subject_kind="rule",
                 subject_id=str(number), subject_name=f"{word} rule", after={"repos": [repo]}, repository_id=number,
             ),
         ])  # fmt: skip
