@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 OVERVIEW, WORKFLOW, RUNS, RUN, LOG, COMPARE = "", "workflow", "runs", "run", "log", "compare"
 FAILURES, FLAKY, COST, ALERTS, COLLECTOR = "failures", "flaky", "cost", "alerts", "collector"
-SEARCH, SETUP, AUDIT = "search", "setup", "audit"
+SEARCH, TEAMS, SETUP, AUDIT = "search", "teams", "setup", "audit"
 # By path, in the order of the menu; pages with a parent are not in the menu.
 NAMES: Mapping[str, str] = {
     OVERVIEW: "Overview",
@@ -16,6 +16,7 @@ NAMES: Mapping[str, str] = {
     SEARCH: "Search logs",
     FLAKY: "Flaky",
     COST: "Cost & capacity",
+    TEAMS: "Teams",
     ALERTS: "Alerts",
     COLLECTOR: "Collector",
     AUDIT: "Audit",
@@ -30,7 +31,7 @@ PARENTS: Mapping[str, str] = {RUN: RUNS, LOG: RUNS, COMPARE: RUNS, SETUP: COLLEC
 # Pages that only administrators have in their menu.
 FOR_ADMINS = (AUDIT,)
 # Pages with the filters for time, repository, workflow and branch.
-FILTERED = (OVERVIEW, WORKFLOW, RUNS, FAILURES, SEARCH, FLAKY, COST)
+FILTERED = (OVERVIEW, WORKFLOW, RUNS, FAILURES, SEARCH, FLAKY, COST, TEAMS)
 # Pages with charts. Plotly is larger than all other scripts together, so other pages do not load it.
 CHART_PAGES = (OVERVIEW, WORKFLOW, FAILURES, COST, RUN)
 # The parameters with which a page shows one workflow, failure cause or alert.

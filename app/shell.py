@@ -31,6 +31,7 @@ _ICONS = {
     at.SEARCH: "manage_search",
     at.FLAKY: "shuffle",
     at.COST: "payments",
+    at.TEAMS: "group",
     at.ALERTS: "notifications",
     at.COLLECTOR: "cloud_sync",
     at.AUDIT: "history",
@@ -47,6 +48,7 @@ _KEYS = {
     "s": at.SEARCH,
     "l": at.FLAKY,
     "m": at.COST,
+    "t": at.TEAMS,
     "a": at.ALERTS,
     "c": at.COLLECTOR,
 }

@@ -44,3 +44,9 @@ def stored_team_names(version: int, names: Sequence[str]) -> tuple[str, ...]:
     """The names as they are stored: the filter accepts them in any case."""
     known = team_names(version) if names else {}
     return tuple(known.get(team_key(name), NO_TEAM if team_key(name) == NO_TEAM else name) for name in names)
+
+
+def forget() -> None:
+    """Forgets what is cached, after a change of a team."""
+    team_names.clear()
+    _narrowed.clear()

@@ -48,6 +48,7 @@ SUBJECTS = {
     ("failures", (("cause", "f"),)): f"{SECRET_LINE} · Failures",
     ("search", ()): "Search logs",
     ("flaky", ()): "Flaky",
+    ("teams", ()): "Teams",
     ("cost", ()): "Cost & capacity",
     ("alerts", ()): "Alerts",
     ("collector", ()): "Collector",
