@@ -164,6 +164,7 @@ def test_rows_are_hidden_by_key_and_by_relation(restricted: Session) -> None:
     assert restricted.get(Run, (1, 100)) is not None
     assert restricted.get(Run, (2, 200)) is None
     assert restricted.get(Alert, 2) is None
+    assert [restricted.get(Alert, number, with_for_update=True) is None for number in (1, 2)] == [False, True]
     assert restricted.scalars(select(Notification.id)).all() == [1, 4]
 
 
