@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, select
 
-from db.definitions.records import RunRecord, WorkflowRecord
+from db.definitions.records import RepositoryRecord, RunRecord, WorkflowRecord
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope
 from db.enums import GroupBy, Interval
@@ -286,3 +286,25 @@ def test_the_median_of_many_groups_is_that_of_each() -> None:
             median_with_open(Counter(group), ages.get(row, ())) if group else None for row, group in enumerate(groups)
         ]
         assert [each.episodes for each in found] == [len(group) for group in groups]
+
+
+def test_open_episodes_of_another_default_branch_do_not_count(engine: Engine) -> None:
+    """The branch main of acme/api, whose default branch is master, has ended episodes of 1 h and 10 h."""
+    add_repository(engine)
+    add_repository(engine, RepositoryRecord(2, "acme/api", "master", True, False, ""), WORKFLOW)
+    hour = 60
+    store_runs(engine, run(1, minutes=-50 * hour, conclusion="failure"))
+    episodes = [run(2, minutes=-70 * hour, conclusion="failure", branch="master")]
+    for number, start, end in ((3, -60, -59), (5, -58, -48)):
+        episodes += [
+            run(number, minutes=start * hour, conclusion="failure"),
+            run(number + 1, minutes=end * hour),
+        ]
+    store_runs(engine, *episodes, repository_id=2)
+    with session_scope(engine) as session:
+        window = Window(NOON - timedelta(days=4), NOON)
+        groups = service.groups(session, Scope(branches=("main",)), window, GroupBy.REPO, now=NOON)
+        alone = service.snapshot(session, Scope(repos=("acme/api",), branches=("main",)), window, now=NOON)
+    of_api = next(group.metrics for group in groups if group.key == "acme/api")
+    assert of_api.recovery_seconds == alone.recovery_seconds
+    assert of_api.recovery_seconds.median_with_open == 3600

@@ -247,18 +247,28 @@ def _read_recoveries(session: Session, query: MetricsQuery, scan: RunScan) -> li
 def _read_open_episodes(session: Session, query: MetricsQuery, scan: RollupScan) -> GroupedTable:
     """Returns `open_since` of the open episodes that the roll-ups of a scan count, without rows."""
     windows = time_buckets.windows_of(scan.buckets)
-    rows = _read_stored_episodes(session, query, query.scope, windows, still_open=True)
+    # A roll-up scan may have only a part of the repositories, such as those whose default branch has the name.
+    rows = _read_stored_episodes(session, query, query.scope, windows, still_open=True, within=scan.repositories)
     return GroupedTable([], empty_table(), _open_since(_episode_keys(query, rows), rows))
 
 
 def _read_stored_episodes(
-    session: Session, query: MetricsQuery, scope: Scope, windows: Sequence[Window], *, still_open: bool = False
+    session: Session,
+    query: MetricsQuery,
+    scope: Scope,
+    windows: Sequence[Window],
+    *,
+    still_open: bool = False,
+    within: Sequence[int] | None = None,
 ) -> Sequence[Any]:
     """Returns rows of episodes of default branches: duration in seconds (null while open), created_at in seconds since
-    1970, failed_at, and the columns of the group."""
+    1970, failed_at, and the columns of the group. `within`: ids of the only repositories to read; null: all of the
+    scope."""
     statement = _select_episodes(query.by, len(windows), still_open, not scope.repos)
     if scope.repos:
         statement = statement.where(FailureEpisode.repository_id.in_(repository_ids(scope)))
+    if within is not None:
+        statement = statement.where(FailureEpisode.repository_id.in_(within))
     if scope.workflows:
         statement = statement.where(FailureEpisode.workflow_id.in_(workflow_ids(scope.workflows)))
     if scope.events:
