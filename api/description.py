@@ -48,7 +48,7 @@ _TAGS = {
     "Logs": "Logs of jobs",
     "Repositories": "Monitored repositories and workflows, with their completeness",
     "Alerts": "Alerts, alerting rules, silences and test messages",
-    "Teams": "Teams, what they own, and repositories without a team",
+    "Teams": "Teams, what they own, repositories without a team, and weekly digests",
     "Saved views": "Views that users of the dashboard have saved",
     "Badges": "SVG badges for README files",
     "Webhooks": "Receiver of GitHub webhooks",

@@ -40,6 +40,7 @@ from api.routes import (
     badges,
     cause_rules,
     cause_triage,
+    digest,
     export,
     health,
     insights,
@@ -78,7 +79,7 @@ def _all_routes() -> APIRouter:
     # /api/alerts/{alert_id} also matches /api/alerts/rules and /api/alerts/silences, which therefore come first, and
     # /api/logs/{run_id} also matches /api/logs/search.
     filtered = (runs, metrics, insights, log_search, logs, repositories, export)
-    changes = (cause_rules, cause_triage, alert_rules, silences, alerts, alert_actions, teams)
+    changes = (cause_rules, cause_triage, alert_rules, silences, alerts, alert_actions, teams, digest)
     for routes in (*filtered, *changes, audit, views):
         router.include_router(routes.router, dependencies=[Depends(principal)], responses=UNAUTHORIZED_RESPONSES)
     router.include_router(badges.router, responses=PROBLEM_RESPONSES)

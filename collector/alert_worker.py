@@ -27,6 +27,7 @@ from db.repositories.repository_queries import RepositoryRow, data_version, list
 from db.repositories.repository_writes import get_repository
 from health.alerts.evaluation import Evaluator, PendingRootCause
 from health.alerts.notifications.delivery import Dispatcher
+from health.digest.service import send_due
 
 log = logging.getLogger(__name__)
 # A notification is delayed no longer than this for its error line.
@@ -109,9 +110,11 @@ class AlertWorker:
         prefetcher: FailureLogPrefetcher,
         claims: ClaimManager,
         stop: threading.Event,
+        clock: Callable[[], datetime],
+        app_url: str,
         tracker: TaskTracker | None = None,
     ) -> None:
-        self._tracker = tracker
+        self._tracker, self._clock, self._app_url = tracker, clock, app_url
         self._engine, self._evaluator, self._dispatcher = engine, evaluator, dispatcher
         self._prefetcher, self._claims, self._stop = prefetcher, claims, stop
         self._changed = threading.Event()
@@ -127,6 +130,14 @@ class AlertWorker:
     def request_evaluation(self) -> None:
         """Makes `run_evaluator` evaluate the rules soon."""
         self._changed.set()
+
+    def send_digests(self) -> None:
+        """The leader writes the weekly digests that are due to the outbox."""
+        if not self._claims.assignment.is_leader:
+            return
+        names = self._dispatcher.channel_names
+        if send_due(self._engine, self._clock(), self._app_url, configured=names):
+            self._wake_dispatchers()
 
     def wake(self) -> None:
         """Ends the waits of all threads; to be called after `stop` is set."""

@@ -96,6 +96,8 @@ def make_collector(
         prefetcher=FailureLogPrefetcher(leased, client, sync.logs, utc_now),
         claims=claims,
         stop=stop,
+        clock=utc_now,
+        app_url=settings.app_url,
         tracker=tracker,
     )
     return Collector(

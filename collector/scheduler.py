@@ -39,6 +39,7 @@ _REPRICE_SECONDS = 3
 _TEAMS_SECONDS = 30
 _ALERT_RULES_SECONDS = 30
 _SETUP_SECONDS = 60
+_DIGESTS_SECONDS = 60
 # A webhook delivery is to be stored within a second.
 _INBOX_SECONDS = 0.25
 # Together with what follows, less than supervision.GRACE_SECONDS.
@@ -146,6 +147,7 @@ class CollectorService:
         self._schedule("owners", _OWNERS_SECONDS, tasks.read_owners)
         # Some alerts change without new data: stuck runs, silences that end, repeated notifications.
         self._schedule("alert_rules", _ALERT_RULES_SECONDS, self._collector.alert_worker.request_evaluation)
+        self._schedule("digests", _DIGESTS_SECONDS, self._collector.alert_worker.send_digests)
         self._schedule("heartbeat", _HEARTBEAT_SECONDS, self.beat, first=now)
         self._schedule("backlog", _BACKLOG_SECONDS, tasks.report_backlog)
         if self._setup:

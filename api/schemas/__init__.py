@@ -25,6 +25,7 @@ from api.schemas.causes import (
     StoredTriage,
     TriageBody,
 )
+from api.schemas.digest import Digest, DigestSent
 from api.schemas.health import Check, Health, LivenessResponse, Received, Workflows
 from api.schemas.insights import Attention, AttentionList, Cause, FailedRun, Failure, Failures, Flaky, Regressions
 from api.schemas.log_search import SearchMatch, SearchPage, SearchSummary
@@ -55,6 +56,8 @@ __all__ = [
     "CauseRules",
     "Check",
     "ComparedMetrics",
+    "Digest",
+    "DigestSent",
     "ExportedRun",
     "FailedRun",
     "Failure",

@@ -59,6 +59,8 @@ def service(
         prefetcher=FailureLogPrefetcher(engine, client, logs, clock, timeout_seconds=patience),
         claims=claims,
         stop=stop,
+        clock=clock,
+        app_url="http://dash",
     )
     threads = [threading.Thread(target=work) for work in (telling.run_evaluator, telling.run_dispatchers)]
     for thread in threads:

@@ -89,6 +89,7 @@ class NotificationEvent(StrEnum):
     STILL_FIRING = "still_firing"
     RESOLVED = "resolved"
     TEST = "test"
+    DIGEST = "digest"
 
 
 @dataclass(frozen=True)

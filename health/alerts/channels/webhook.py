@@ -202,6 +202,7 @@ def body(message: Message, context: DeliveryContext, now: datetime) -> dict[str,
         "alert": alerts[0] if len(alerts) == 1 else None,
         "alerts": alerts,
         "links": dict(message.links),
+        "weekly_digest": data.get("weekly_digest"),
     }
 
 

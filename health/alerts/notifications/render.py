@@ -23,6 +23,7 @@ from health.alerts.rules.targets import AlertTarget
 from health.alerts.rules.transitions import Reason
 from health.alerts.storage.alert_queries import AlertRow
 from health.alerts.storage.outbox import ClaimedNotification, SupersededNotification
+from health.alerts.storage.outbox_plan import DIGEST
 from health.insights.causes.triage import Triage
 from health.metrics.definitions.catalogue import FIGURES, display
 from health.metrics.definitions.formulas import Metrics
@@ -38,6 +39,7 @@ _EVENTS: dict[str, NotificationEvent] = {
     Reason.REPEAT: NotificationEvent.STILL_FIRING,
     Reason.RESOLVED: NotificationEvent.RESOLVED,
 }
+_OTHER_EVENTS = {DIGEST: NotificationEvent.DIGEST}
 _SEVERITY_ORDER = tuple(Severity)
 Field = tuple[str, str]
 
@@ -126,7 +128,7 @@ def notification_event(claimed: ClaimedNotification) -> NotificationEvent:
     """The event for programs. A repeat into which its first notification was merged is the first that is sent."""
     if claimed.reason == Reason.REPEAT and any(row.reason == Reason.FIRST for row in claimed.superseded):
         return NotificationEvent.FIRING
-    return _EVENTS.get(claimed.reason, NotificationEvent.TEST)
+    return _EVENTS.get(claimed.reason) or _OTHER_EVENTS.get(claimed.reason, NotificationEvent.TEST)
 
 
 def delivery_message(claimed: ClaimedNotification, now: datetime) -> Message:

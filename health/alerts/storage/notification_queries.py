@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.enums import DeliveryState
 from db.models import Alert, Notification, Repository
+from health.alerts.storage.outbox_plan import TEST
 
 # Notifications of one alert in a list of alerts.
 MAX_DELIVERIES = 100
@@ -76,7 +77,8 @@ def dead_notifications(session: Session, since: datetime, *, limit: int = MAX_DE
 
 def latest_test_notifications(session: Session) -> dict[str, NotificationRow]:
     """The latest test message of each channel."""
-    query = select(Notification).where(Notification.alert_id.is_(None)).order_by(Notification.id.desc()).limit(50)
+    query = select(Notification).where(Notification.alert_id.is_(None), Notification.reason == TEST)
+    query = query.order_by(Notification.id.desc()).limit(50)
     latest: dict[str, NotificationRow] = {}
     for row in session.scalars(query.execution_options(populate_existing=True)):
         latest.setdefault(row.channel, _row(row))

@@ -10,6 +10,8 @@ from health.alerts.rules.transitions import GROUP_THRESHOLD, Reason
 
 # The reason of a test message. A person requested it and waits for it.
 TEST = "test"
+# A weekly digest, which is about no alert.
+DIGEST = "digest"
 # After this many tries of the best notification another one is tried, which shows whether the message or the channel is
 # at fault. With increasing delays that is an hour.
 _TRIES_BEFORE_YIELDING = 8
