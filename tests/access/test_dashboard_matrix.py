@@ -45,7 +45,7 @@ _SUBJECTS: list[tuple[str, dict[str, object]]] = [
     ("workflow", {"id": 20}),
     ("run", {"run_id": HIDDEN_RUN}),
     ("log", {"run_id": HIDDEN_RUN, "job_id": _JOB}),
-    ("compare", {"a": HIDDEN_RUN, "b": HIDDEN_RUN + 1}),
+    ("compare", {"runs": f"{HIDDEN_RUN},{HIDDEN_RUN + 1}"}),
     ("failures", {"cause": "{fingerprint}"}),
     ("alerts", {"alert": "{alert_id}"}),
     ("search", {"q": "returned"}),
