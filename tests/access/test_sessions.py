@@ -6,7 +6,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 _OPENING = {"Session", "session_scope", "write_scope", "interactive_write_scope", "polling_write_scope", "begin_write"}
-# By file, the functions that open sessions: for requests of users, which restrict them; for keys, versions and states of
+# By file, the functions that open sessions: for requests, which restrict them; for keys, versions and states of
 # the system; and for deliveries of webhooks.
 _PLACES = {
     "api/deps.py": {"get_session", "write_session"},
