@@ -243,7 +243,7 @@ def acknowledge(alert_id: int, by: str, comment: str) -> bool:
     actor = current_actor()
     with write_session(Role.EDITOR) as database:
         acknowledged = alert_writes.acknowledge(database, alert_id, by, comment, utc_now(), actor=actor)
-    _invalidate()
+    invalidate()
     return acknowledged
 
 
@@ -252,7 +252,7 @@ def unacknowledge(alert_id: int) -> bool:
     actor = current_actor()
     with write_session(Role.EDITOR) as database:
         is_firing = alert_writes.unacknowledge(database, alert_id, utc_now(), actor=actor)
-    _invalidate()
+    invalidate()
     return is_firing
 
 
@@ -261,7 +261,7 @@ def assign(alert_id: int, assignee: str | None) -> bool:
     actor = current_actor()
     with write_session(Role.EDITOR) as database:
         exists = alert_writes.assign(database, alert_id, assignee, utc_now(), actor=actor)
-    _invalidate()
+    invalidate()
     return exists
 
 
@@ -270,7 +270,7 @@ def acknowledge_all(alert_ids: Sequence[int], by: str, comment: str) -> list[Act
     actor = current_actor()
     with write_session(Role.EDITOR) as database:
         results = bulk_actions.acknowledge_all(database, alert_ids, by, comment, utc_now(), actor=actor)
-    _invalidate()
+    invalidate()
     return results
 
 
@@ -284,7 +284,7 @@ def silence_all(
         results = bulk_actions.silence_all(
             database, alert_ids, now + span, now, comment=comment, author=author, actor=actor, all_rules=all_rules
         )
-    _invalidate()
+    invalidate()
     return results
 
 
@@ -294,14 +294,14 @@ def add_silence(scope: Patterns, rule_id: int | None, span: timedelta, comment: 
         silences.add_silence(
             database, scope, rule_id, now, now + span, comment=comment, author=author, now=now, actor=actor
         )
-    _invalidate()
+    invalidate()
 
 
 def end_silence(silence_id: int) -> None:
     actor = current_actor()
     with write_session(Role.EDITOR) as database:
         silences.end_silence(database, silence_id, utc_now(), actor=actor)
-    _invalidate()
+    invalidate()
 
 
 def save_rule(rule: Rule) -> None:
@@ -312,14 +312,14 @@ def save_rule(rule: Rule) -> None:
             stored_rules.add_rule(database, rule, utc_now(), actor=actor)
         else:
             stored_rules.update_rule(database, rule.id, rule, utc_now(), actor=actor)
-    _invalidate()
+    invalidate()
 
 
 def delete_rule(rule_id: int) -> None:
     actor = current_actor()
     with write_session(Role.ADMIN) as database:
         stored_rules.delete_rule(database, rule_id, utc_now(), actor=actor)
-    _invalidate()
+    invalidate()
 
 
 def request_test(channel: str, message: Message) -> None:
@@ -328,10 +328,11 @@ def request_test(channel: str, message: Message) -> None:
     with write_session(Role.ADMIN) as database:
         outbox.enqueue(database, None, "test", {channel: message.to_dict()}, now)
         record(database, actor, AuditAction.SENT, AuditSubject.CHANNEL, channel, channel, now)
-    _invalidate()
+    invalidate()
 
 
-def _invalidate() -> None:
+def invalidate() -> None:
+    """After a change of alerts, rules or silences, which have no data version."""
     for query in (alert_overview, _alert_list, alert_counts, alert_facets, open_alerts, alert_by_id):
         query.clear()
     clear_attention()

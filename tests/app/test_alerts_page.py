@@ -24,11 +24,19 @@ from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import AlertFilter, AlertRow, list_alerts
-from health.alerts.storage.alert_writes import AlertScope, acknowledge, open_alert, resolve_alert
+from health.alerts.storage.alert_writes import (
+    AlertScope,
+    acknowledge,
+    assign,
+    open_alert,
+    resolve_alert,
+    unacknowledge,
+)
 from health.alerts.storage.notification_queries import latest_test_notifications
 from health.alerts.storage.outbox import claim_due_notifications, enqueue, mark_failed
 from health.alerts.storage.silences import add_silence, list_silences
 from health.alerts.storage.stored_rules import add_rule, list_rules
+from health.teams.service import save_team
 from tests.app.conftest import Open
 from tests.app.reading import everything, html, table
 from tests.app.seeding import Seeded, add_repository, heartbeat, run, store
@@ -94,6 +102,8 @@ def test_recorded_name_is_that_of_the_signed_in_user(
     (alert,) = alerts(fired.engine)
     alice = {"email": "alice@example.com", "is_logged_in": True, "iat": time.time()}
     page = press(open_page("alerts", user=alice), f"ack-{alert.id}")
+    assert (alerts(fired.engine)[0].acknowledged_by, page.get("dialog")) == ("alice@example.com", [])
+    page = press(page, f"comment-{alert.id}")
     assert "Recorded as alice" in everything(page)
     assert not [each for each in page.text_input if each.key == "ack-name"]
     page.session_state["ack-name"] = page.session_state["user-name"] = "bob@example.com"
@@ -353,7 +363,7 @@ def test_firing_alerts_have_the_colour_of_their_severity(
     (alert,) = alerts(fired.engine)
     for page in (open_page("alerts"), open_page("alerts", alert=alert.id)):
         assert f'<div class="ph-alert ph-{colour}">' in everything(page)
-        assert [button.label for button in page.button][:2] == ["Acknowledge", "Silence"]
+        assert [button.label for button in page.button][-3:] == ["Acknowledge", "Silence", "Assign"]
 
 
 def test_silenced_alerts_remain_on_the_page(fired: Seeded, open_page: Open) -> None:
@@ -413,3 +423,109 @@ def test_without_an_enabled_rule_no_alert_is_no_all_clear(fired: Seeded, open_pa
     reset_engine()
     assert "No rule is enabled, so no alert can fire." in everything(open_page("alerts"))
     assert "✓ No firing alerts" not in everything(open_page(wall="alerts"))
+
+
+def selected_dialog(page: AppTest, *ids: int) -> AppTest:
+    page.query_params["selected"] = ",".join(map(str, ids))
+    return press(page, "bulk-open")
+
+
+def test_an_acknowledgement_is_taken_back_and_the_next_one_takes_one_click(fired: Seeded, open_page: Open) -> None:
+    (alert,) = alerts(fired.engine)
+    page = press(open_page("alerts"), f"ack-{alert.id}")
+    page.text_input(key="ack-name").set_value("ann")
+    press(page, "ack-send")
+    press(page, f"unack-{alert.id}")
+    assert alerts(fired.engine)[0].acknowledged_at is None
+    assert "1 firing · 0 acknowledged" in everything(page)
+    press(page, f"ack-{alert.id}")
+    known = alerts(fired.engine)[0]
+    assert (known.acknowledged_by, known.acknowledged_comment) == ("ann", "")
+    page = press(page, f"comment-{alert.id}")
+    page.text_input(key="ack-comment").set_value("reverting")
+    press(page, "ack-send")
+    assert alerts(fired.engine)[0].acknowledged_comment == "reverting"
+
+
+def test_an_alert_is_assigned_to_a_member_of_its_team_or_to_any_name(
+    fired: Seeded, open_page: Open, with_login: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTH_ROLES", "editor:email=alice@example.com")
+    with write_scope(fired.engine) as session:
+        save_team(session, "Web", {"repositories": ["acme/*"], "members": ["bob"]}, fired.now, actor=ACTOR)
+    (alert,) = alerts(fired.engine)
+    alice = {"email": "alice@example.com", "is_logged_in": True, "iat": time.time()}
+    page = press(open_page("alerts", user=alice), f"assign-{alert.id}")
+    assert list(page.selectbox(key="assign-name").options) == ["alice@example.com", "bob", "Web"]
+    press(page, "assign-me")
+    (known,) = alerts(fired.engine)
+    assert (known.assignee, known.assigned_by) == ("alice@example.com", "alice@example.com")
+    assert "alerts?assignee=alice%40example.com" in everything(page)
+    # On the page of the alert, which shows its history.
+    page = press(open_page("alerts", user=alice, alert=alert.id), f"assign-{alert.id}")
+    page.selectbox(key="assign-name").set_value("bob")
+    press(page, "assign-send")
+    assert alerts(fired.engine)[0].assignee == "bob"
+    assert "Assigned to bob by alice@example.com" in everything(page)
+    assert 'alerts?team=Web"' in everything(page)
+    press(press(page, f"assign-{alert.id}"), "assign-none")
+    assert alerts(fired.engine)[0].assignee is None
+    assert "Unassigned by alice@example.com" in everything(page)
+
+
+def test_selected_alerts_are_changed_in_one_dialog(many: Seeded, open_page: Open) -> None:
+    rows = {row.branch: row for row in read(many.engine, lambda session: list_alerts(session, limit=500))}
+    first, second, resolved = rows["b2"], rows["b4"], rows["b3"]
+    with write_scope(many.engine) as session:
+        for branch, name in (("b1", "Payments"), ("b5", "bob")):
+            assign(session, rows[branch].id, name, many.now, actor=ACTOR)
+    page = open_page("alerts", find="b4")
+    assert "Select open alerts first." in everything(selected_dialog(page))
+    page = selected_dialog(open_page("alerts", find="b4"), first.id, second.id, resolved.id, 999_999)
+    assert "2 open alerts" in everything(page)
+    assert "2 selected alerts resolved meanwhile" in everything(page)
+    page.segmented_control(key="bulk-silence").set_value("4 hours")
+    page.selectbox(key="bulk-assignee").set_value("Payments")
+    page.text_input(key="bulk-comment").set_value(HOSTILE)
+    page.text_input(key="bulk-name").set_value("ann")
+    press(page, "bulk-send")
+    assert 'data-changes="1"' in everything(page)
+    changed = {row.id: row for row in read(many.engine, lambda session: list_alerts(session, limit=500))}
+    for row in (changed[first.id], changed[second.id]):
+        assert (row.acknowledged_by, row.acknowledged_comment, row.assignee) == ("ann", HOSTILE, "Payments")
+    assert (changed[resolved.id].acknowledged_at, changed[resolved.id].assignee) == (None, None)
+    assert {(each.author, each.scope.branches) for each in read(many.engine, list_silences)} == {
+        ("ann", ("b2",)), ("ann", ("b4",)),
+    }  # fmt: skip
+    # Only what was chosen: no acknowledgement, no silence.
+    page = selected_dialog(open_page("alerts", find="b6"), rows["b6"].id)
+    page.checkbox(key="bulk-acknowledge").set_value(False)
+    page.selectbox(key="bulk-assignee").set_value("bob")
+    press(page, "bulk-send")
+    row = next(row for row in read(many.engine, lambda session: list_alerts(session, limit=500)) if row.branch == "b6")
+    assert (row.assignee, row.acknowledged_at, len(read(many.engine, list_silences))) == ("bob", None, 2)
+
+
+def test_the_page_of_an_alert_tells_what_happened_in_order(fired: Seeded, open_page: Open) -> None:
+    (alert,) = alerts(fired.engine)
+    minutes = [fired.now + timedelta(minutes=number) for number in range(10)]
+    with write_scope(fired.engine) as session:
+        acknowledge(session, alert.id, "ann", HOSTILE, minutes[1], actor=ACTOR)
+        unacknowledge(session, alert.id, minutes[2], actor=ACTOR)
+        assign(session, alert.id, "bob", minutes[3], actor=ACTOR)
+        enqueue(session, alert.id, "repeat", {"email": {"subject": "s"}}, minutes[4])
+        (claimed,) = claim_due_notifications(session, minutes[4], ["email"])
+        mark_failed(session, claimed, "550 <b>refused</b>", minutes[4], permanent=True)
+        resolve_alert(session, alert.id, alert.detail, minutes[5])
+    page = open_page("alerts", alert=alert.id)
+    (timeline,) = [block for block in html(page) if "ph-timeline" in block and "<style" not in block]
+    entries = re.findall(r"<div>(.*?)</div></li>", timeline)
+    assert [re.sub("<.*", "", entry) for entry in entries] == [
+        "Opened by the rule ALERT_THRESHOLD", "Alert pending: slack", "Acknowledged by ann",
+        "Acknowledgement taken back by ann", "Assigned to bob by ann", "Reminder failed: email", "Resolved",
+    ]  # fmt: skip
+    assert "&lt;script&gt;x" in entries[2]
+    assert "550 &lt;b&gt;refused&lt;/b&gt;" in entries[5]
+    facts = next(block for block in html(page) if "ph-alert-facts" in block and "<style" not in block)
+    for text in ("3 failed runs in a row", "First bad run", "run?run_id=1", "Latest failed run", "no team"):
+        assert text in facts

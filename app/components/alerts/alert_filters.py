@@ -67,7 +67,7 @@ def alert_filters(rules: Mapping[int, str], version: int) -> AlertSelection:
         view_state.report(f"There is no team {name}, so no alert is of it.")
     for name in (*unknown.repos, *unknown.workflows):
         view_state.report(f"{name} is not monitored, so no alert is about it.")
-    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="alert-filters"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="filter-alerts"):
         text = st.text_input(
             "Search alerts",
             key=_SEARCH_KEY,

@@ -6,8 +6,16 @@ from itertools import groupby
 import streamlit as st
 
 from app.components import run_links
+from app.components.alerts import bulk
 from app.components.alerts.alert_card import SEVERITY_SIGNS, alert_card, title
-from app.components.alerts.dialogs import acknowledge_dialog, may_edit, silence_dialog
+from app.components.alerts.dialogs import (
+    acknowledge_button,
+    acknowledge_dialog,
+    assign_dialog,
+    may_edit,
+    silence_dialog,
+    unacknowledge,
+)
 from app.data.alerts import AlertList, AlertOverview
 from app.widgets.text import html
 from core import formatting
@@ -25,6 +33,8 @@ def firing_list(
     that is sorted by it; null for another order."""
     editable = may_edit()
     github = run_links.github_repositories()
+    if editable:
+        bulk.selection_bar()
     for severity, group in groupby(shown.items, key=lambda alert: alert.severity if counts else ""):
         if counts:
             st.html(_heading(severity, counts.number(*states, severity=severity)))
@@ -47,20 +57,30 @@ def _row(alert: AlertRow, card: str, *, editable: bool) -> None:
         if not editable:
             st.html(card, width="stretch")
             return
-        st.html(card, width="stretch")
+        label = f"Select alert #{alert.id}"
+        box = f'<input type="checkbox" class="ph-choose" value="{alert.id}" aria-label="{label}">'
+        st.html(f'<div class="ph-choice">{box}{card}</div>', width="stretch")
         alert_buttons(alert)
 
 
 def alert_buttons(alert: AlertRow) -> None:
     """The actions on an open alert."""
     with st.container(horizontal=True, gap="small", width="content", key=f"do-{alert.id}"):
-        if alert.acknowledged_at is None and st.button(
-            "Acknowledge",
-            key=f"ack-{alert.id}",
-            icon=":material/check:",
-            help="Stops reminders until the alert resolves",
-        ):
-            acknowledge_dialog(alert.id, title(alert))
+        if alert.acknowledged_at is None:
+            acknowledge_button(alert, title(alert))
+        else:
+            if not alert.acknowledged_comment and st.button(
+                "Comment", key=f"comment-{alert.id}", icon=":material/comment:", help="Adds a comment"
+            ):
+                acknowledge_dialog(alert.id, title(alert))
+            st.button(
+                "Unacknowledge",
+                key=f"unack-{alert.id}",
+                icon=":material/undo:",
+                help="Takes back the acknowledgement: reminders start again",
+                on_click=unacknowledge,
+                args=(alert.id,),
+            )
         if alert.state != AlertState.SILENCED and st.button(
             "Silence",
             key=f"add-silence-{alert.id}",
@@ -68,6 +88,8 @@ def alert_buttons(alert: AlertRow) -> None:
             help="Pauses notifications for a set time",
         ):
             silence_dialog(alert, title(alert))
+        if st.button("Assign", key=f"assign-{alert.id}", icon=":material/person:", help="Sets or removes the assignee"):
+            assign_dialog(alert, title(alert))
 
 
 def sort_labels() -> dict[str, str]:

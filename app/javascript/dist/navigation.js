@@ -34,6 +34,9 @@ var initialState = () => ({
   followsStreamlitLink: false,
   selectedRuns: /* @__PURE__ */ new Set(),
   writtenRuns: "",
+  selectedAlerts: /* @__PURE__ */ new Set(),
+  writtenAlerts: "",
+  alertChanges: null,
   section: null,
   clickTimer: void 0,
   replacedDates: []
@@ -629,6 +632,56 @@ var prepareCharts = () => {
   }
 };
 
+// navigation/alert_selection.js
+var MAX_ALERTS = 200;
+var boxes = () => [...document.querySelectorAll("input.ph-choose")].filter((box) => box instanceof HTMLInputElement);
+var showAlertSelection = () => {
+  const bar = (
+    /** @type {HTMLElement | null} */
+    document.querySelector(".ph-choices")
+  );
+  if (!bar || currentPage(location.pathname, state.pages) !== "alerts") return;
+  const inUrl = parseRunSelection(location.search, MAX_ALERTS);
+  if (inUrl.length > 0 && inUrl.join() !== state.writtenAlerts) state.selectedAlerts = new Set(inUrl);
+  const { selectedAlerts } = state;
+  const changes = bar.dataset.changes ?? "";
+  if (state.alertChanges !== null && state.alertChanges !== changes) selectedAlerts.clear();
+  state.alertChanges = changes;
+  state.writtenAlerts = [...selectedAlerts].join();
+  replaceSearch(withRunSelection(location.search, [...selectedAlerts]));
+  const shown = boxes();
+  for (const box of shown) {
+    box.checked = selectedAlerts.has(box.value);
+    box.disabled = !box.checked && selectedAlerts.size >= MAX_ALERTS;
+  }
+  const checked = shown.filter((box) => box.checked).length;
+  const all = bar.querySelector("input");
+  if (all) {
+    all.checked = checked > 0 && checked === shown.length;
+    all.indeterminate = checked > 0 && checked < shown.length;
+  }
+  bar.classList.toggle("ph-some", selectedAlerts.size > 0);
+  const count = bar.querySelector("b");
+  const text = `${selectedAlerts.size} selected`;
+  if (count && count.textContent !== text) count.textContent = text;
+};
+var onClick2 = (event) => {
+  const box = closestTarget(event, "input.ph-choose, .ph-choices input, .ph-choices button");
+  const { selectedAlerts } = state;
+  if (!box) return;
+  if (box instanceof HTMLInputElement && box.matches(".ph-choose")) {
+    if (box.checked) selectedAlerts.add(box.value);
+    else selectedAlerts.delete(box.value);
+  } else if (box instanceof HTMLInputElement) {
+    for (const { value } of boxes()) {
+      if (!box.checked) selectedAlerts.delete(value);
+      else if (selectedAlerts.size < MAX_ALERTS) selectedAlerts.add(value);
+    }
+  } else selectedAlerts.clear();
+  showAlertSelection();
+};
+var installAlertSelection = () => document.addEventListener("click", onClick2);
+
 // navigation/announcements_text.js
 var newItems = (before, now) => {
   const added = [...now].filter((title) => !before.has(title));
@@ -740,7 +793,7 @@ var firstHidden = (list) => {
   );
   return [...links].find((link) => link.getBoundingClientRect().bottom > bottom + 1);
 };
-var onClick2 = (event) => {
+var onClick3 = (event) => {
   const list = closestTarget(event, `${BOX} ${LIST}`);
   const box = (
     /** @type {HTMLElement | null | undefined} */
@@ -766,7 +819,7 @@ var onScroll = ({ target: target2 }) => {
   showRest(target2);
 };
 var installAttention = () => {
-  document.addEventListener("click", onClick2);
+  document.addEventListener("click", onClick3);
   document.addEventListener("scroll", onScroll, true);
 };
 
@@ -917,13 +970,13 @@ var showMenu = (table, button) => {
   menu.style.setProperty("top", `${Math.max(Math.min(bottom + 4, innerHeight - menu.offsetHeight - 8), 8)}px`);
   menu.querySelector("input")?.focus();
 };
-var onClick3 = (event) => {
+var onClick4 = (event) => {
   const button = closestTarget(event, "button.ph-columns");
   const table = button && tablesOfPanel(button)[0];
   if (button && table) showMenu(table, button);
 };
 var installColumns = () => {
-  document.addEventListener("click", onClick3);
+  document.addEventListener("click", onClick4);
   addEventListener("popstate", () => applyColumns(document.querySelectorAll("table.ph-table")));
   addEventListener("storage", () => choices = null);
 };
@@ -993,13 +1046,13 @@ var applyNewDefault = (shown) => {
   applied.add(id);
   setDefaultView({ id, name, address });
 };
-var onClick4 = (event) => {
+var onClick5 = (event) => {
   const button = closestTarget(event, BUTTONS);
   if (!button) return;
   const { defaultView: id = "", name = "", address = "" } = button.dataset;
   setDefaultView(button.getAttribute("aria-pressed") === "true" ? null : { id, name, address });
 };
-var installDefaultView = () => document.addEventListener("click", onClick4);
+var installDefaultView = () => document.addEventListener("click", onClick5);
 
 // navigation/focus.js
 var LINKS = "[data-testid=stMain] a[href]";
@@ -1058,14 +1111,14 @@ var markHeading = () => {
   heading.id = CONTENT_ID;
   heading.setAttribute("tabindex", "-1");
 };
-var onClick5 = (event) => {
+var onClick6 = (event) => {
   if (!closestTarget(event, "a.ph-skip")) return;
   event.preventDefault();
   const heading = document.getElementById(CONTENT_ID);
   heading?.scrollIntoView({ block: "center" });
   heading?.focus();
 };
-var installSkipLink = () => document.addEventListener("click", onClick5, true);
+var installSkipLink = () => document.addEventListener("click", onClick6, true);
 
 // navigation/kiosk_layout.js
 var MIN_WIDTH = 8.2;
@@ -1251,14 +1304,14 @@ var showMyTeam = () => {
   if (shown) button.setAttribute("aria-pressed", String(now.isPressed));
   else button.removeAttribute("aria-pressed");
 };
-var onClick6 = (event) => {
+var onClick7 = (event) => {
   const button = closestTarget(event, BUTTON);
   if (!button) return;
   const shown = button.dataset.myTeam ?? "";
   if (shown) setMyTeam(shown === myTeam() ? "" : shown);
   else navigate(urlOfTeam(myTeam(), location.href));
 };
-var installMyTeam = () => document.addEventListener("click", onClick6);
+var installMyTeam = () => document.addEventListener("click", onClick7);
 
 // navigation/open_sections.js
 var SECTIONS = "[data-testid=stExpander] details, details[data-section]";
@@ -1273,7 +1326,7 @@ var sectionOf = (event) => {
   const details = event.target instanceof Element ? event.target.closest("details") : null;
   return details instanceof HTMLDetailsElement && details.matches(SECTIONS) ? details : null;
 };
-var onClick7 = (event) => {
+var onClick8 = (event) => {
   const details = event.target instanceof Element && event.target.closest("summary") ? sectionOf(event) : null;
   if (details) clicked.add(details);
 };
@@ -1284,7 +1337,7 @@ var onToggle = (event) => {
   if (name) replaceSearch(withToggledSection(location.search, name, details.open));
 };
 var installOpenSections = () => {
-  document.addEventListener("click", onClick7, true);
+  document.addEventListener("click", onClick8, true);
   document.addEventListener("toggle", onToggle, true);
 };
 
@@ -1432,11 +1485,11 @@ var chooseTheme = (theme) => {
   showTheme();
   setTimeout(runPage, APPLY_MS);
 };
-var onClick8 = (event) => {
+var onClick9 = (event) => {
   const theme = parseTheme(closestTarget(event, BUTTONS2)?.dataset.theme);
   if (theme) chooseTheme(theme);
 };
-var installThemeSwitch = () => document.addEventListener("click", onClick8);
+var installThemeSwitch = () => document.addEventListener("click", onClick9);
 
 // navigation/palette.js
 var IS_MAC = /^(Mac|iP)/.test(navigator.platform);
@@ -1646,7 +1699,7 @@ var showRunSelection = () => {
     if (link.textContent !== label) link.textContent = label;
   }
 };
-var onClick9 = (event) => {
+var onClick10 = (event) => {
   const box = closestTarget(event, "input.ph-pick");
   if (box instanceof HTMLInputElement) {
     if (box.checked) state.selectedRuns.add(box.value);
@@ -1656,7 +1709,7 @@ var onClick9 = (event) => {
   } else return;
   showRunSelection();
 };
-var installRunSelection = () => document.addEventListener("click", onClick9);
+var installRunSelection = () => document.addEventListener("click", onClick10);
 
 // navigation/sort_order.js
 var compareValues = (a, b, isNumeric) => {
@@ -1703,7 +1756,7 @@ var applySortOrder = (table) => {
     head.setAttribute("aria-sort", order && head === heads[index] ? direction : "none");
   }
 };
-var onClick10 = (event) => {
+var onClick11 = (event) => {
   const head = closestTarget(event, "table.ph-table th");
   const table = head?.closest("table");
   if (!(head instanceof HTMLTableCellElement) || !table || !closestTarget(event, "button")) return;
@@ -1736,7 +1789,7 @@ var onChange = (event) => {
   replaceSearch(withTableValue(search, "page", name, ""), { rerun: true });
 };
 var installTableSort = () => {
-  document.addEventListener("click", onClick10);
+  document.addEventListener("click", onClick11);
   document.addEventListener("click", onPageClick);
   document.addEventListener("change", onChange);
 };
@@ -1924,6 +1977,7 @@ var onMutation = () => {
       showColumnButtons,
       restoreFocus,
       showRunSelection,
+      showAlertSelection,
       markMenuItem,
       markHeading,
       showTheme,
@@ -1960,6 +2014,7 @@ function navigation({ data }) {
   installColumns();
   installOpenSections();
   installRunSelection();
+  installAlertSelection();
   installSkipLink();
   installThemeSwitch();
   installTooltips();

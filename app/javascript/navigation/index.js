@@ -1,4 +1,5 @@
 import { installTimeSelection, prepareCharts } from "../charts/index.js";
+import { installAlertSelection, showAlertSelection } from "./alert_selection.js";
 import { announceProblems } from "./announcements.js";
 import { installAttention, keepAttentionHeight } from "./attention.js";
 import { applyColumns, installColumns, showColumnButtons } from "./columns.js";
@@ -37,6 +38,7 @@ const onMutation = () => {
       showColumnButtons,
       restoreFocus,
       showRunSelection,
+      showAlertSelection,
       markMenuItem,
       markHeading,
       showTheme,
@@ -80,6 +82,7 @@ export default function navigation({ data }) {
   installColumns();
   installOpenSections();
   installRunSelection();
+  installAlertSelection();
   installSkipLink();
   installThemeSwitch();
   installTooltips();

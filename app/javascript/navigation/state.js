@@ -18,6 +18,9 @@
  * @property {boolean} followsStreamlitLink whether the next address is that of one of Streamlit's own links
  * @property {Set<string>} selectedRuns ids of the runs to compare
  * @property {string} writtenRuns the selected runs that the URL of the list has
+ * @property {Set<string>} selectedAlerts ids of the alerts to change together
+ * @property {string} writtenAlerts the selected alerts that the URL of the list has
+ * @property {string | null} alertChanges the number of changes of selected alerts by the server; null before the first list
  * @property {{ name: string, until: number } | null} section the section to scroll to, and the time in milliseconds
  *   until which it may appear
  * @property {ReturnType<typeof setTimeout> | undefined} clickTimer the click on a mark that may become a double click
@@ -40,6 +43,9 @@ const initialState = () => ({
   followsStreamlitLink: false,
   selectedRuns: new Set(),
   writtenRuns: "",
+  selectedAlerts: new Set(),
+  writtenAlerts: "",
+  alertChanges: null,
   section: null,
   clickTimer: undefined,
   replacedDates: [],
