@@ -68,7 +68,7 @@ def test_the_audit_trail_leads_to_the_changes_of_one_subject(tab: Tab, rule_even
     _look(tab, "/audit?within=30d", "3 events")
     tab.page.get_by_text("5 more").first.click()
     tab.page.get_by_text("value 8").first.wait_for()
-    assert _violations(tab) == []
+    assert violations(tab) == []
     tab.page.get_by_role("link", name="Alert rule #3").first.click()
     tab.see("2 events")
     assert tab.page.url.endswith("/audit?kind=alert_rule&subject=3")
@@ -84,10 +84,10 @@ def _look(tab: Tab, path: str, text: str) -> None:
     assert tab.overflow <= 0
     assert tab.cut == []
     assert "Pipeline Health" in tab.page.title()
-    assert _violations(tab) == []
+    assert violations(tab) == []
 
 
-def _violations(tab: Tab) -> list[str]:
+def violations(tab: Tab) -> list[str]:
     """All that axe-core finds (WCAG 2.2 A and AA, and its best practices)."""
     from axe_playwright_python.sync_playwright import Axe
 

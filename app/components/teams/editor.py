@@ -36,7 +36,7 @@ _HELP = {
     "digest": "The team receives the weekly digest in its channels",
 }
 _LISTS = ("repositories", "workflows", "owners", "members", "channels")
-_FAILURE_KEY, _DELETE_KEY = "team-failure", "team-delete"
+_FAILURE_KEY, _DELETE_KEY, _DONE_KEY = "team-failure", "team-delete", "team-done"
 
 
 def open_requested(overview: TeamsOverview) -> None:
@@ -89,8 +89,8 @@ def _dialog(team: Team | None, repositories: Sequence[str]) -> None:
         _list_field(base, name, tag, ())
     for name in ("private", "digest"):
         st.toggle(_LABELS[name], getattr(base, name), key=_key(name, tag), help=_help(base, name), **_state(base, name))
-    saved = _buttons(team, tag)
-    if saved and _FAILURE_KEY not in st.session_state:
+    _buttons(team, tag)
+    if st.session_state.pop(_DONE_KEY, False):
         st.rerun()
 
 
@@ -144,16 +144,15 @@ def _shown(team: Team, name: str) -> list[str]:
     ]
 
 
-def _buttons(team: Team | None, tag: str) -> bool:
-    """Whether a change was requested."""
+def _buttons(team: Team | None, tag: str) -> None:
     if team is not None and st.session_state.get(_DELETE_KEY) == team.key:
         st.caption("Alerts of its repositories go to the catch-all, and its filter selects nothing any more.")
         with st.container(horizontal=True, gap="small"):
-            done = st.button("Delete team", type="primary", key="team-delete-now", on_click=_delete, args=(team.name,))
+            st.button("Delete team", type="primary", key="team-delete-now", on_click=_delete, args=(team.name,))
             st.button("Cancel", key="team-keep", on_click=_ask_to_delete, args=(None,))
-        return done
+        return
     with st.container(horizontal=True, gap="small"):
-        done = st.button(
+        st.button(
             "Save" if team else "Create team",
             type="primary",
             icon=":material/save:",
@@ -163,7 +162,6 @@ def _buttons(team: Team | None, tag: str) -> bool:
         )
         if team is not None and TeamSource.DASHBOARD in team.defined_in:
             st.button("Delete…", icon=":material/delete:", key="team-ask", on_click=_ask_to_delete, args=(team.key,))
-    return done
 
 
 def _ask_to_delete(key: str | None) -> None:
@@ -181,6 +179,7 @@ def _save(team: Team | None, tag: str) -> None:
         st.session_state[_FAILURE_KEY] = _error_text(error)
         return
     _close()
+    st.session_state[_DONE_KEY] = True
 
 
 def _entered_fields(team: Team, tag: str) -> dict[str, object]:
@@ -211,6 +210,7 @@ def _delete(name: str) -> None:
         _ask_to_delete(None)
         return
     _close()
+    st.session_state[_DONE_KEY] = True
 
 
 def _error_text(error: Exception) -> str:

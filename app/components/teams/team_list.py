@@ -27,7 +27,7 @@ _TEAM_COLUMNS = (
     Column("Success rate", width="118px", help="Share of completed runs", unit="share"),
     Column("Failures", "right", "Failed runs", "wide_only"),
     Column("Cost", "right", "Excludes jobs without a known price", "wide_only", unit="USD"),
-    Column("Channels", help="Channels for its alerts", show="wide_only"),
+    Column("Channels", help="Channels for its alerts", show="wide_only", width="150px"),
     Column("Members", "right", show="desk_only"),
     Column("Defined in", help="The sources of its fields: hover over a team's source for each field", show="desk_only"),
 )
