@@ -15,7 +15,7 @@ from core.roles import Role
 from health.alerts.channels.registry import CHANNEL_SETTINGS, configured_channels
 from health.digest.content import WeeklyDigest
 from health.digest.service import NoChannel, UnknownTeam, preview, send_now
-from health.teams.service import list_teams
+from health.teams.service import visible_teams
 
 router = APIRouter(prefix="/api/digest", tags=["Teams"], dependencies=[Depends(reject_unknown_parameters)])
 TeamName = Annotated[
@@ -68,5 +68,5 @@ def _preview(session: Session, team: str | None, week: date | None, now: datetim
     try:
         return preview(session, team, now, week=week)
     except UnknownTeam:
-        known = ", ".join(item.name for item in list_teams(session)[:5]) or "none yet"
+        known = ", ".join(item.name for item in visible_teams(session)[:5]) or "none yet"
         raise bad_parameter("team", f"there is no such team; known are {known}") from None

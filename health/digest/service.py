@@ -25,8 +25,8 @@ from health.digest.schedule import (
     parse_settings,
     week_window,
 )
-from health.teams.definition import Team
-from health.teams.service import get_team, list_teams, narrow
+from health.teams.definition import Team, team_key
+from health.teams.service import get_team, list_teams, narrow, visible_teams
 
 SETTING = "digest"
 # These open incidents, for which a summary is no reason.
@@ -70,7 +70,7 @@ def preview(session: Session, team: str | None, now: datetime, *, week: date | N
     """The digest of a team, or of all teams, for the week that begins on this Monday; by default for the last full one.
     Raises UnknownTeam."""
     settings = read_settings(session) or DigestSettings()
-    stored = get_team(session, team) if team else None
+    stored = next((item for item in visible_teams(session) if item.key == team_key(team)), None) if team else None
     if team and stored is None:
         raise UnknownTeam(team)
     return _digest(session, stored, week or latest_week(settings.zone, now), settings, now)
