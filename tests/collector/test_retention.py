@@ -2,18 +2,25 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.orm import Session
 
+from collector.bootstrap import make_collector
+from collector.github.client import GitHubClient
 from collector.retention import MIN_ROWS, check_prune
 from collector.scheduler import CollectorService
+from collector.settings import CollectorSettings
 from collector.tasks import Collector
+from db.audit import AuditFilter, audit_page, record
 from db.collection.claims import Assignment
 from db.engine import write_scope
+from db.enums import AuditAction, AuditSubject
 from db.models import Run
-from tests.builders import NOON, add_repository, run, store_runs
+from tests.builders import ACTOR, NOON, add_repository, run, store_runs
+from tests.collector.servers import StandIn, as_json
 
 DAY, NONE = timedelta(days=1), timedelta(0)
 KEPT = 400 * DAY, 90 * DAY
@@ -101,3 +108,27 @@ def test_the_service_says_why_and_deletes_nothing(
     assert stored(engine) == 10
     assert "retention: nothing is deleted: GitHub has not answered yet" in caplog.text
     assert service.retention.due_at - fresh() < timedelta(minutes=6)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_old_events_of_the_audit_trail_are_deleted_once_the_clock_is_verified(
+    engine: Engine, settings: CollectorSettings, answered: bool
+) -> None:
+    now = fresh()
+    with write_scope(engine) as session:
+        for days in (9, 11):
+            record(session, ACTOR, AuditAction.SENT, AuditSubject.DIGEST, days, "", now - days * DAY)
+    answer = as_json({}, Date=format_datetime(now, usegmt=True))
+    with StandIn(lambda _: answer).serve() as url:
+        client = GitHubClient(url)
+        if answered:
+            client.get("/rate_limit")
+        collector = make_collector(settings, engine, client)
+        collector.claims.assignment = Assignment(frozenset(), frozenset(), 1, True)
+        service = CollectorService(
+            engine, collector, retention_days=400, log_retention_days=90, audit_retention_days=10
+        )
+        service.retention.run()
+    with Session(engine) as session:
+        left = [event.subject_id for event in audit_page(session, AuditFilter()).items]
+    assert left == (["9"] if answered else ["9", "11"])

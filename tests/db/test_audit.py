@@ -1,8 +1,10 @@
 """The audit trail as it is stored, on both databases."""
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +33,7 @@ from db.models import AuditEvent
 from db.runs.cursors import InvalidCursor
 from tests.builders import NOON
 
+ROOT = Path(__file__).parents[2]
 ANN = Actor("Ann Lee", ActorKind.USER, Origin.DASHBOARD)
 KEY = Actor("deploy", ActorKind.API_KEY, Origin.API)
 
@@ -197,3 +200,16 @@ def test_an_export_reads_batches_in_transactions_of_their_own(engine: Engine) ->
     batches = export_events(open_session, AuditFilter(since=NOON + timedelta(minutes=1)), size=2)
     assert [[(row.after or {})["n"] for row in batch] for batch in batches] == [[4, 3], [2, 1]]
     assert len(opened) == 3
+
+
+def test_only_retention_deletes_events_and_nothing_updates_them() -> None:
+    """The modules that name the table; those of the API cannot, because only storage and the domain touch tables."""
+    named = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("app", "collector", "core", "db", "health")
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"\bAuditEvent[,(.]", path.read_text(encoding="utf-8"))
+    }
+    assert named == {"db/audit.py", "db/models/__init__.py", "db/models/teams.py", "health/retention.py"}
+    source = (ROOT / "db/audit.py").read_text(encoding="utf-8")
+    assert not re.search(r"(delete|update|merge)\(", source)

@@ -18,13 +18,15 @@ from sqlalchemy.exc import ProgrammingError
 from core.settings import ConfigError
 from db.__main__ import Settings, main
 from db.access import end_sessions, installation_key, session_generation
+from db.audit import record
 from db.engine import make_engine, session_scope, write_scope
+from db.enums import AuditAction, AuditSubject
 from db.migrate import NotMigrated, downgrade, head_revision, upgrade
 from db.models import Base
 from db.roles import COLLECTOR, READER, READER_PRIVILEGES, RolesError, make_passwords, make_roles, read_password
 from tests.api.conftest import MakeClient, make_client
 from tests.api.webhooks import PATH, SECRET, request
-from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
+from tests.builders import ACTOR, NOON, add_repository, job, run, store_jobs, store_runs
 from tests.databases import administer, with_name
 from tests.findings import name_cause
 from tests.notify.servers import free_port
@@ -104,6 +106,11 @@ def test_the_reader_reads_and_writes_where_people_write_and_nowhere_else(server:
         assert refused(url, "CREATE ROLE x")
         assert refused(url, "UPDATE alembic_version SET version_num = '0001'")
     assert refused(server.reader_url, "UPDATE runs SET title = ''")
+    # The audit trail is append-only.
+    with engine_of(server.reader_url) as reader, write_scope(reader) as session:
+        record(session, ACTOR, AuditAction.SENT, AuditSubject.DIGEST, 1, "", NOON)
+    assert refused(server.reader_url, "UPDATE audit_events SET actor = ''")
+    assert refused(server.reader_url, "DELETE FROM audit_events")
     assert refused(server.reader_url, "INSERT INTO heartbeats (name, started_at, seen_at) VALUES ('x', now(), now())")
 
 
