@@ -5,7 +5,13 @@ from datetime import datetime
 
 import streamlit as st
 
-from app.data.collection import Collection, load_collection, missing_numbers, storage_overview
+from app.data.collection import (
+    Collection,
+    load_collection,
+    missing_numbers,
+    repository_codeowners,
+    storage_overview,
+)
 from app.filters import view_state
 from app.status_style import completeness_colours, completeness_label
 from app.widgets import cells
@@ -19,9 +25,10 @@ from core.formatting import pluralize
 from db.enums import CompletenessState
 from db.repositories.repository_queries import TargetRow
 from db.storage import TableSize
-from health.completeness.descriptions import Tone, backfill_progress_text, completeness_entries
+from health.completeness.descriptions import CompletenessEntry, Tone, backfill_progress_text, completeness_entries
 from health.completeness.repository_completeness import RepositoryCompleteness, incomplete_repositories
 from health.completeness.service_facts import ServiceFact, service_facts
+from health.teams.codeowners_report import CodeownersReport
 
 _REFRESH_SECONDS = 5
 _SIGNS = {Tone.GOOD: ("✓", "green"), Tone.BUSY: ("◌", "blue"), Tone.BAD: ("✕", "red"), Tone.NOTE: ("–", "gray")}
@@ -83,12 +90,25 @@ def repository_details(repo: str) -> None:
     if selected is None:
         st.info(f"{markdown(repo)} is no longer monitored.", icon=":material/info:")
         return
+    entries = completeness_entries(selected, missing_numbers(selected.id), overview.at)
     rows = "".join(
         f'<li class="ph-{_SIGNS[entry.tone][1]}"><span title="{_LABELS[entry.tone]}">{_SIGNS[entry.tone][0]}</span>'
         f"<div><span>{html(entry.text)}</span><p>{html(entry.remedy)}</p></div></li>"
-        for entry in completeness_entries(selected, missing_numbers(selected.id), overview.at)
+        for entry in [*entries, *_codeowners_entries(repository_codeowners(selected.id))]
     )
     st.html(f'<ul class="ph-ledger">{rows}</ul>')
+
+
+def _codeowners_entries(report: CodeownersReport | None) -> Iterator[CompletenessEntry]:
+    """Nothing where CODEOWNERS files are not read, because no team is defined."""
+    if report is None:
+        return
+    if report.error:
+        yield CompletenessEntry(Tone.BAD, report.text, "It is read again within an hour.")
+    else:
+        yield CompletenessEntry(Tone.NOTE, report.text, f"Read on {report.checked_at:%d %b %H:%M} UTC.")
+    if report.problem_text:
+        yield CompletenessEntry(Tone.NOTE, report.problem_text, "Correct these lines in the CODEOWNERS file.")
 
 
 def incomplete_first(repositories: Sequence[RepositoryCompleteness]) -> list[RepositoryCompleteness]:

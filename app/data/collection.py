@@ -18,6 +18,7 @@ from health.completeness.descriptions import CompletenessStatus, completeness_st
 from health.completeness.gaps import MissingRunNumbers
 from health.completeness.repository_completeness import BackfillProgress, RepositoryCompleteness, backfill_progress
 from health.log_search.index import IndexState, index_state
+from health.teams.codeowners_report import CodeownersReport, codeowners_report
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,13 @@ def load_collection() -> Collection:
 def missing_numbers(repository_id: int) -> list[MissingRunNumbers]:
     with read_session() as session:
         return service.list_missing_numbers(session, repository_id)
+
+
+@serve_stale
+@cache_data(ttl=60, max_entries=64)
+def repository_codeowners(repository_id: int) -> CodeownersReport | None:
+    with read_session() as session:
+        return codeowners_report(session, repository_id)
 
 
 @dataclass(frozen=True)

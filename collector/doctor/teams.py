@@ -12,7 +12,11 @@ from core.formatting import pluralize
 from db.engine import session_scope
 from db.enums import CodeownersState
 from db.repositories.codeowners_files import list_codeowners, unreadable_codeowners
+from health.teams.codeowners_report import skipped_lines
 from health.teams.teams_file import InvalidTeamsFile, read_teams_file
+
+# Files with invalid lines that are listed.
+_MAX_SKIPPED = 10
 
 
 def check_teams(path: str, client: GitHubClient) -> Iterator[DoctorCheck]:
@@ -38,6 +42,7 @@ def check_codeowners(engine: Engine) -> Iterator[DoctorCheck]:
     with session_scope(engine) as session:
         rows = [row for row in list_codeowners(session) if row.state is not None]
         unreadable = unreadable_codeowners(session)
+        skipped = list(skipped_lines(session))
     if not rows:
         return
     if unreadable:
@@ -49,3 +54,5 @@ def check_codeowners(engine: Engine) -> Iterator[DoctorCheck]:
     else:
         files = pluralize(sum(row.state is CodeownersState.READ for row in rows), "file")
         yield DoctorCheck("CODEOWNERS", True, f"{files} of {pluralize(len(rows), 'repository', 'repositories')}")
+    for repo, report in skipped[:_MAX_SKIPPED]:
+        yield DoctorCheck("CODEOWNERS", None, f"{repo}: {report.problem_text}")

@@ -14,7 +14,7 @@ from health.teams.path_patterns import NO_MATCH, InvalidPattern, PatternIndex
 LOCATIONS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 # GitHub loads files below this size.
 MAX_BYTES = 3 * 1024 * 1024
-_MAX_PROBLEMS, _MAX_SHOWN = 100, 60
+MAX_PROBLEMS, _MAX_SHOWN = 100, 60
 _HANDLE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
@@ -75,7 +75,7 @@ def parse(text: str) -> Codeowners:
             _check_start(pattern)
             index.add(pattern, len(rules))
         except (_InvalidLine, InvalidPattern) as error:
-            if len(problems) < _MAX_PROBLEMS:
+            if len(problems) < MAX_PROBLEMS:
                 problems.append(Problem(number, str(error)))
         else:
             rules.append(Rule(number, pattern, owners))

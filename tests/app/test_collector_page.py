@@ -9,6 +9,7 @@ from db.collection.backfills import request_backfill
 from db.collection.sync_state import add_gap, record_heartbeat, sync_state
 from db.engine import write_scope
 from db.enums import ErrorCode
+from db.repositories.codeowners_files import record_unreadable, store_codeowners
 from db.repositories.repository_writes import record_target
 from tests.app.conftest import Open
 from tests.app.reading import table
@@ -120,3 +121,20 @@ def test_a_fault_of_the_teams_file_is_shown(seeded: Seeded, open_page: Open) -> 
     (warning,) = open_page("collector").warning
     assert "unknown key. The teams of the last valid file remain." in warning.value.replace("\\", "")
     assert "<b>" not in warning.value
+
+
+def test_codeowners_files_and_teams_of_github_that_cannot_be_read(seeded: Seeded, open_page: Open) -> None:
+    heartbeat(seeded.engine, seeded.now, github_teams_error="acme: <b>read:org</b> is missing")
+    with write_scope(seeded.engine) as session:
+        record_unreadable(session, 1, "answered 500: <i>Server Error</i>", seeded.now)
+        store_codeowners(session, 2, "docs/CODEOWNERS", "* @acme/api\n!x @acme/<b>\n", None, seeded.now)
+    page = open_page("collector", of="acme/web")
+    shown = [warning.value.replace("\\", "") for warning in page.warning]
+    assert len(shown) == 2
+    assert "is missing. Teams that were read before remain." in shown[0]
+    assert shown[1].startswith("1 CODEOWNERS file cannot be read, so owners may be unknown or out of date. acme/web: ")
+    assert not any("<b>" in warning.value or "<i>" in warning.value for warning in page.warning)
+    assert "the owners are unknown: answered 500: &lt;i&gt;Server Error&lt;/i&gt;." in told(page)
+    page = open_page("collector", of="acme/api")
+    assert "docs/CODEOWNERS has 1 rule." in told(page)
+    assert "GitHub skips 1 line: line 2: &#x27;@acme/&lt;b&gt;&#x27; is not a user" in told(page)

@@ -17,7 +17,7 @@ from db.collection.heartbeat_detail import HeartbeatDetail
 from db.engine import session_scope, write_scope
 from db.enums import TeamSource
 from db.models import AuditEvent, CodeownersFile
-from db.repositories.codeowners_files import record_unreadable
+from db.repositories.codeowners_files import record_unreadable, store_codeowners
 from db.repositories.repository_queries import heartbeat
 from demo.world.model import Team as GitHubTeam
 from health.teams.definition import Team
@@ -253,3 +253,9 @@ def test_the_doctor_names_an_unreadable_codeowners_file(engine: Engine, github: 
         row.state, row.error = "absent", None
     (check,) = check_codeowners(engine)
     assert (check.ok, check.detail) == (True, "0 files of 1 repository")
+    with write_scope(engine) as session:
+        store_codeowners(session, 1001, "CODEOWNERS", "* @acme/web\n!old/ @acme/web\n", None, github.clock())
+    read, skipped = check_codeowners(engine)
+    assert (read.ok, read.detail) == (True, "1 file of 1 repository")
+    line = "line 2: patterns cannot be negated with !"
+    assert (skipped.ok, skipped.detail) == (None, f"{REPO}: GitHub skips 1 line: {line}.")
