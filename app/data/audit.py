@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-import streamlit as st
-
+from app.data.caching import cache_data
 from app.data.connection import read_session
 from app.data.outages import serve_stale
 from app.session import require
@@ -30,12 +29,10 @@ def audit_list(filters: AuditFilter, cursor: str | None) -> AuditList:
 
 
 @serve_stale
-@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+@cache_data(ttl=3, max_entries=64)
 def _audit_list(filters: AuditFilter, cursor: str | None) -> AuditList:
     with read_session() as session:
-        return AuditList(
-            audit_page(session, filters, limit=PAGE_SIZE, cursor=cursor), count_events(session, filters)
-        )
+        return AuditList(audit_page(session, filters, limit=PAGE_SIZE, cursor=cursor), count_events(session, filters))
 
 
 def audit_actors() -> list[str]:
@@ -45,7 +42,7 @@ def audit_actors() -> list[str]:
 
 
 @serve_stale
-@st.cache_data(ttl=10, max_entries=1, show_spinner=False)
+@cache_data(ttl=10, max_entries=1)
 def _audit_actors() -> list[str]:
     with read_session() as session:
         return list_actors(session)
