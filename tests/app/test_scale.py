@@ -23,6 +23,7 @@ from tests.app.crowd import crowd, fail_differently
 from tests.app.reading import html, markdown, octets, table
 from tests.app.seeding import add_repository, heartbeat, run, store
 from tests.builders import ACTOR
+from tests.effort import effort
 from tests.kept import Kept
 
 
@@ -175,6 +176,25 @@ def test_every_alert_that_fires_can_be_reached(empty: Engine, moment: datetime, 
             following.click().run()
     page.button(key="firing-previous").click().run()
     assert "Page 2 · 50 of 120 alerts" in markdown(page)
+
+
+def test_page_of_thousands_of_alerts_is_small(empty: Engine, moment: datetime, open_page: Open) -> None:
+    add_repository(empty, 1, "acme/web", moment)
+    with write_scope(empty) as session:
+        session.execute(insert(Alert.__table__), [
+            {"repository_id": 1, "rule": RuleKind.FAILURE_RATE, "threshold": "20%", "branch": f"b{number}",
+             "state": AlertState.FIRING if number < 2_000 else AlertState.RESOLVED, "target": f"{number}",
+             "opened_at": moment - timedelta(minutes=number), "resolved_at": moment, "assignee": f"name {number % 900}",
+             "severity": ("critical", "warning", "info")[number % 3], "detail": {}}
+            for number in range(22_000)
+        ])  # fmt: skip
+    heartbeat(empty, moment, channels=[])
+    with effort() as work:
+        page = open_page("alerts")
+    assert "2,000 firing" in "\n".join(html(page))
+    assert "Page 1 · 25 of 20,000 alerts" in markdown(page)
+    assert work.statements < 60
+    assert octets(page) < 250_000
 
 
 def test_rules_beyond_the_limit_of_runs_are_replayed_on_demand(moment: datetime) -> None:

@@ -680,7 +680,13 @@ var onClick2 = (event) => {
   } else selectedAlerts.clear();
   showAlertSelection();
 };
-var installAlertSelection = () => document.addEventListener("click", onClick2);
+var onOpen = (event) => {
+  if (closestTarget(event, ".st-key-bulk-open button")) runPage();
+};
+var installAlertSelection = () => {
+  document.addEventListener("click", onClick2);
+  document.addEventListener("click", onOpen, true);
+};
 
 // navigation/announcements_text.js
 var newItems = (before, now) => {

@@ -1,6 +1,6 @@
 import { closestTarget } from "./events.js";
 import { currentPage } from "./pages.js";
-import { replaceSearch } from "./router.js";
+import { replaceSearch, runPage } from "./router.js";
 import { state } from "./state.js";
 import { parseRunSelection, withRunSelection } from "./url_state.js";
 
@@ -62,4 +62,16 @@ const onClick = (event) => {
   showAlertSelection();
 };
 
-export const installAlertSelection = () => document.addEventListener("click", onClick);
+/**
+ * Streamlit sends the query string of the last run of the page with an event of a button: before that event, the page
+ * is run with the current one.
+ * @param {MouseEvent} event
+ */
+const onOpen = (event) => {
+  if (closestTarget(event, ".st-key-bulk-open button")) runPage();
+};
+
+export const installAlertSelection = () => {
+  document.addEventListener("click", onClick);
+  document.addEventListener("click", onOpen, true);
+};
