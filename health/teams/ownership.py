@@ -1,9 +1,12 @@
 """The table of what teams own: computed from the definitions of teams and the CODEOWNERS files, and read."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
+from threading import Lock
 
+from cachetools import LRUCache
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
@@ -12,11 +15,22 @@ from db.models import CodeownersFile, Repository, TeamRepository, Workflow
 from db.sql import execute, insert_ignore
 from health.teams.codeowners import parse
 from health.teams.definition import Team
-from health.teams.resolution import WHOLE_REPOSITORY, OwnedRepository, Ownership, OwnersOfPaths, WorkflowFile, resolve
+from health.teams.resolution import (
+    WHOLE_REPOSITORY,
+    OwnedRepository,
+    Ownership,
+    OwnersOfPaths,
+    WorkflowFile,
+    owned_paths,
+    resolve,
+)
 from health.teams.stored_teams import list_teams
 
 # Parameters of one statement are limited.
 _BATCH = 5_000
+_MAX_FILES = 10_000
+_CACHE: LRUCache[tuple[bytes, tuple[str, ...]], "_KnownOwners"] = LRUCache(_MAX_FILES)
+_CACHE_LOCK = Lock()
 
 
 @dataclass(frozen=True)
@@ -76,17 +90,44 @@ def _read_repositories(session: Session, teams: Sequence[Team]) -> list[OwnedRep
     columns = Workflow.repository_id, Workflow.id, Workflow.name, Workflow.path
     for repository_id, workflow_id, name, path in execute(session, select(*columns)):
         workflows[repository_id].append(WorkflowFile(workflow_id, name, path))
-    codeowners = _read_codeowners(session) if any(team.owners for team in teams) else {}
+    codeowners = _read_codeowners(session, workflows) if any(team.owners for team in teams) else {}
     return [
         OwnedRepository(repository_id, repo, workflows.get(repository_id, ()), codeowners.get(repository_id))
         for repository_id, repo in execute(session, select(Repository.id, Repository.full_name))
     ]
 
 
-def _read_codeowners(session: Session) -> dict[int, OwnersOfPaths]:
+@dataclass(frozen=True)
+class _KnownOwners:
+    """The owners of some paths of a CODEOWNERS file."""
+
+    owners: Mapping[str, tuple[str, ...] | None]
+
+    def owners_of(self, path: str) -> tuple[str, ...] | None:
+        return self.owners[path]
+
+
+def _read_codeowners(session: Session, workflows: Mapping[int, Sequence[WorkflowFile]]) -> dict[int, OwnersOfPaths]:
     query = select(CodeownersFile.repository_id, CodeownersFile.content)
     rows = execute(session, query.where(CodeownersFile.state == CodeownersState.READ))
-    return {repository_id: parse(content or "") for repository_id, content in rows}
+    return {
+        repository_id: _owners_of(content or "", owned_paths(workflows.get(repository_id, ())))
+        for repository_id, content in rows
+    }
+
+
+def _owners_of(content: str, paths: tuple[str, ...]) -> _KnownOwners:
+    """The owners of the paths. They are cached, because the collector computes them again and again, and the rules of a
+    file take much more time and memory than the owners of its workflows."""
+    key = sha256(content.encode("utf-8", "replace")).digest(), paths
+    with _CACHE_LOCK:
+        cached = _CACHE.get(key)
+    if cached is None:
+        rules = parse(content)
+        cached = _KnownOwners({path: rules.owners_of(path) for path in paths})
+        with _CACHE_LOCK:
+            _CACHE[key] = cached
+    return cached
 
 
 def owner_keys(session: Session, repository_id: int, workflow_id: int | None) -> list[str]:

@@ -2,8 +2,9 @@
 
 The work is linear in patterns × repositories and in workflows; CODEOWNERS files are looked up per workflow."""
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import NamedTuple, Protocol
@@ -49,8 +50,9 @@ class OwnedRepository:
 
 def resolve(teams: Sequence[Team], repositories: Sequence[OwnedRepository]) -> set[Ownership]:
     """What each team owns. A workflow is listed only for teams that do not own its whole repository."""
-    whole = _whole_repositories(teams, repositories)
-    single = _single_workflows(teams, repositories)
+    names = RepositoryNames((repository.repo, repository.id) for repository in repositories)
+    whole = defaultdict(set, {team.key: names.matching(team.repositories) for team in teams})
+    single = _single_workflows(teams, repositories, names)
     by_handle = _teams_by_handle(teams)
     if by_handle:
         for repository in repositories:
@@ -60,33 +62,51 @@ def resolve(teams: Sequence[Team], repositories: Sequence[OwnedRepository]) -> s
     return owned | {entry for entry in single if entry.repository_id not in whole.get(entry.team_key, ())}
 
 
-def matching(patterns: Iterable[str], names: Mapping[str, int]) -> set[int]:
-    """The ids of the names (in lower case) that one of the patterns matches. `*` does not match a slash, because each
-    pattern and each name has exactly one."""
-    ids: set[int] = set()
-    for pattern in patterns:
-        lower = pattern.casefold()
-        if "*" not in lower and "?" not in lower and "[" not in lower:
-            if lower in names:
-                ids.add(names[lower])
-        else:
-            ids.update(number for name, number in names.items() if fnmatchcase(name, lower))
-    return ids
+def owned_paths(workflows: Iterable[WorkflowFile]) -> tuple[str, ...]:
+    """The paths whose owners `resolve` looks up in the CODEOWNERS file of a repository with these workflows."""
+    return (_ROOT_PATH, *sorted({workflow.path for workflow in workflows if _has_file(workflow)}))
 
 
-def _whole_repositories(teams: Sequence[Team], repositories: Sequence[OwnedRepository]) -> dict[str, set[int]]:
-    names = {repository.repo.casefold(): repository.id for repository in repositories}
-    return defaultdict(set, {team.key: matching(team.repositories, names) for team in teams})
+def _has_file(workflow: WorkflowFile) -> bool:
+    """False for dynamic workflows of GitHub, such as Dependabot's, which have no file in the repository."""
+    return workflow.path.startswith(".github/")
 
 
-def _single_workflows(teams: Sequence[Team], repositories: Sequence[OwnedRepository]) -> set[Ownership]:
-    names = {repository.repo.casefold(): repository.id for repository in repositories}
+class RepositoryNames:
+    """Names of repositories, without regard to case, and their ids. A pattern is compared only with the names that
+    begin with its text before the first wildcard."""
+
+    def __init__(self, names: Iterable[tuple[str, int]]) -> None:
+        self._ids = {name.casefold(): number for name, number in names}
+        self._sorted = sorted(self._ids)
+
+    def matching(self, patterns: Iterable[str]) -> set[int]:
+        """The ids of the names that one of the patterns matches. `*` cannot match a slash, because each pattern and
+        each name has exactly one."""
+        return {self._ids[name] for pattern in patterns for name in self._matches(pattern.casefold())}
+
+    def _matches(self, pattern: str) -> Iterator[str]:
+        prefix = pattern[: min((pattern.index(sign) for sign in "*?[" if sign in pattern), default=len(pattern))]
+        if prefix == pattern:
+            yield from (pattern,) if pattern in self._ids else ()
+            return
+        for position in range(bisect_left(self._sorted, prefix), len(self._sorted)):
+            name = self._sorted[position]
+            if not name.startswith(prefix):
+                return
+            if fnmatchcase(name, pattern):
+                yield name
+
+
+def _single_workflows(
+    teams: Sequence[Team], repositories: Sequence[OwnedRepository], names: RepositoryNames
+) -> set[Ownership]:
     by_id = {repository.id: repository for repository in repositories}
     entries: set[Ownership] = set()
     for team in teams:
         for pattern in team.workflows:
             repository_pattern, workflow_pattern = split_workflow(pattern)
-            for repository_id in matching([repository_pattern], names):
+            for repository_id in names.matching([repository_pattern]):
                 entries.update(
                     Ownership(repository_id, team.key, workflow.id)
                     for workflow in by_id[repository_id].workflows
@@ -113,8 +133,7 @@ def _add_codeowners(
     for key in _teams_of(codeowners.owners_of(_ROOT_PATH), by_handle):
         whole[key].add(repository.id)
     for workflow in repository.workflows:
-        # Dynamic workflows of GitHub, such as Dependabot's, have no file in the repository.
-        if workflow.path.startswith(".github/"):
+        if _has_file(workflow):
             keys = _teams_of(codeowners.owners_of(workflow.path), by_handle)
             single.update(Ownership(repository.id, key, workflow.id) for key in keys)
 

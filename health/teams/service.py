@@ -14,7 +14,7 @@ from db.sql import execute
 from db.visibility import is_restricted
 from health.teams.definition import InvalidTeam, Team, TeamDefinition, team_key
 from health.teams.ownership import Owned, Unowned, owned_by_team, owner_keys, refresh_ownership, unowned
-from health.teams.resolution import WHOLE_REPOSITORY, matching
+from health.teams.resolution import WHOLE_REPOSITORY, RepositoryNames
 from health.teams.scopes import narrow
 from health.teams.stored_teams import delete_definition, get_team, list_teams, save_definition, store_definitions
 
@@ -124,5 +124,6 @@ def _repositories_of_key(session: Session, person: Person) -> frozenset[int]:
     keys = {team_key(key) for key in person.team_keys}
     query = select(TeamRepository.repository_id).where(TeamRepository.team_key.in_(keys))
     of_teams = set(execute(session, query).scalars()) if keys else set()
-    rows = execute(session, select(Repository.full_name, Repository.id)) if person.repositories else ()
-    return frozenset(of_teams | matching(person.repositories, {repo.casefold(): number for repo, number in rows}))
+    rows = execute(session, select(Repository.full_name, Repository.id)).all() if person.repositories else ()
+    names = RepositoryNames((repo, number) for repo, number in rows)
+    return frozenset(of_teams | names.matching(person.repositories))

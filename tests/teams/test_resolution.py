@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from health.teams.definition import Team
-from health.teams.resolution import OwnedRepository, Ownership, WorkflowFile, resolve
+from health.teams.resolution import OwnedRepository, Ownership, RepositoryNames, WorkflowFile, resolve
 from tests.growth import SUBQUADRATIC, growth
 
 CI = WorkflowFile(5, "CI", ".github/workflows/ci.yml")
@@ -30,6 +30,21 @@ def test_patterns_select_repositories_without_regard_to_case() -> None:
     ]
     team = Team("Payments", repositories=("ACME/payments-*", "acme/ledger"))
     assert resolve([team], repositories) == {Ownership(1, "payments", 0), Ownership(2, "payments", 0)}
+
+
+def test_wildcards_at_any_place_are_compared_with_the_whole_name() -> None:
+    names = RepositoryNames([("acme/web", 1), ("acme/web-app", 2), ("beta/Web", 3), ("acme/a", 4)])
+    for pattern, ids in (
+        ("acme/web", {1}),
+        ("acme/web*", {1, 2}),
+        ("*/web", {1, 3}),
+        ("acme/w?b", {1}),
+        ("acme/[ab]", {4}),
+        ("acme/*-app", {2}),
+        ("acme/web?", set()),
+        ("zeta/*", set()),
+    ):
+        assert names.matching([pattern]) == ids, pattern
 
 
 def test_patterns_select_single_workflows() -> None:
