@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 OVERVIEW, WORKFLOW, RUNS, RUN, LOG, COMPARE = "", "workflow", "runs", "run", "log", "compare"
 FAILURES, FLAKY, COST, ALERTS, COLLECTOR = "failures", "flaky", "cost", "alerts", "collector"
-SEARCH, TEAMS, SETUP, AUDIT = "search", "teams", "setup", "audit"
+SEARCH, TEAMS, DIGEST, SETUP, AUDIT = "search", "teams", "digest", "setup", "audit"
 # By path, in the order of the menu; pages with a parent are not in the menu.
 NAMES: Mapping[str, str] = {
     OVERVIEW: "Overview",
@@ -24,10 +24,11 @@ NAMES: Mapping[str, str] = {
     LOG: "Log",
     COMPARE: "Compare",
     SETUP: "Set up",
+    DIGEST: "Weekly digest",
 }
 PAGES = tuple(NAMES)
 # The page of the menu that a page without an entry belongs to.
-PARENTS: Mapping[str, str] = {RUN: RUNS, LOG: RUNS, COMPARE: RUNS, SETUP: COLLECTOR}
+PARENTS: Mapping[str, str] = {RUN: RUNS, LOG: RUNS, COMPARE: RUNS, SETUP: COLLECTOR, DIGEST: TEAMS}
 # Pages that only administrators have in their menu.
 FOR_ADMINS = (AUDIT,)
 # Pages with the filters for time, repository, workflow and branch.

@@ -39,6 +39,7 @@ _ICONS = {
     at.LOG: "article",
     at.COMPARE: "compare_arrows",
     at.SETUP: "tune",
+    at.DIGEST: "summarize",
 }
 _KEYS = {
     "o": at.OVERVIEW,

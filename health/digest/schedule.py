@@ -15,6 +15,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 # A digest that could not be written for longer, because no collector ran, is left out: its news are old.
 MAX_DELAY = timedelta(days=3)
 _WEEK = timedelta(days=7)
+UTC_ZONE = ZoneInfo("UTC")
 
 
 class InvalidDigestSettings(ValueError):

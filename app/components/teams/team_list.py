@@ -66,6 +66,7 @@ def _row(team: Team, owned: Owned, figures: Mapping[str, Metrics], time: Query, 
     link = cells.anchor(team.name, "", [("team", team.name), *time])
     private = f" {_PRIVATE}" if team.private else ""
     about = [html(truncate(team.description, _MAX_DESCRIPTION))] if team.description else []
+    about.append(cells.anchor("Digest", "digest", [("team", team.name)], hover=f"Weekly digest of {team.name}"))
     about += (
         [cells.anchor("Edit", "teams", [("edit", team.name), *time], hover=f"Edit {team.name}")] if can_edit else []
     )
