@@ -13,11 +13,11 @@ import pytest
 
 from api.main import create_app, openapi
 from api.settings import ApiSettings
-from app.data import alert_details, alerts, cause_rules, causes, teams, views
+from app.data import alert_details, alerts, cause_rules, causes, digest, teams, views
 from db.audit import AuditFilter, audit_page
 from db.engine import session_scope, write_scope
 from db.enums import RuleKind
-from db.models import JobLog
+from db.models import JobLog, StoredSetting
 from health.alerts.channels.base import Message
 from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule
@@ -125,6 +125,12 @@ def test_every_writing_function_of_the_dashboard_leaves_an_event(seeded: Seeded,
         with session_scope(seeded.engine) as session:
             return stored_rules.list_rules(session)[0].id or 0
 
+    def send_digest() -> None:
+        with write_scope(seeded.engine) as session:
+            value = {"weekday": "monday", "hour": 9, "time_zone": "UTC", "all": ["ops"]}
+            session.add(StoredSetting(name="digest", value=value, source="file", updated_at=seeded.now))
+        digest.send_digest(digest.load_digest(None, None, 1))
+
     queue_rule = Rule("Slow queues", RuleKind.QUEUE_TIME, 600)
     hour = timedelta(hours=1)
     # In this order, each changes what those before it made.
@@ -156,6 +162,7 @@ def test_every_writing_function_of_the_dashboard_leaves_an_event(seeded: Seeded,
         (causes.unmark, lambda: causes.unmark([_CAUSE]), "deleted", "cause_triage"),
         (teams.save_team, lambda: teams.save_team("Web", {"repositories": ["acme/*"]}), "created", "team"),
         (teams.delete_team, lambda: teams.delete_team("Web"), "deleted", "team"),
+        (digest.send_digest, send_digest, "sent", "digest"),
         (views.save_view, lambda: views.save_view("view", "", "runs", ""), "created", "saved_view"),
         (views.describe_view, lambda: views.describe_view(1, "renamed", ""), "changed", "saved_view"),
         (views.update_view, lambda: views.update_view(1, "flaky", ""), "changed", "saved_view"),
