@@ -23,7 +23,7 @@ from db.replica import ReplicaRouter
 from db.repositories.repository_queries import known_repositories
 from db.runs.run_queries import list_runs
 from health.teams.definition import NO_TEAM, team_key
-from health.teams.service import list_teams, narrow
+from health.teams.service import narrow, visible_teams
 
 _MAX_VALUE_LENGTH = 400
 _MAX_VALUES = 50
@@ -106,7 +106,7 @@ def team_keys(session: Session, parameter: str, values: Sequence[str]) -> tuple[
     """The keys of teams by their names. Raises a 422 problem with the known names for one that does not exist."""
     if not values:
         return ()
-    names = {known.key: known.name for known in list_teams(session)}
+    names = {known.key: known.name for known in visible_teams(session)}
     for value in values:
         if team_key(value) not in (*names, NO_TEAM):
             some = ", ".join(sorted(names.values(), key=str.casefold)[:_MAX_LISTED_TEAMS]) or "none yet"

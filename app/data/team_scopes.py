@@ -9,7 +9,7 @@ from app.data.connection import read_session
 from app.data.outages import serve_stale
 from db.definitions.scope import Scope
 from health.teams.definition import NO_TEAM, team_key
-from health.teams.service import list_teams, narrow
+from health.teams.service import narrow, visible_teams
 
 _SECONDS = 10
 
@@ -19,7 +19,7 @@ _SECONDS = 10
 def team_names(version: int) -> Mapping[str, str]:
     """The name of each team by its key."""
     with read_session() as session:
-        return {team.key: team.name for team in list_teams(session)}
+        return {team.key: team.name for team in visible_teams(session)}
 
 
 def narrowed(scope: Scope, teams: Sequence[str], version: int) -> Scope:

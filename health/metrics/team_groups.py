@@ -20,8 +20,9 @@ from health.metrics.queries.grouping import REST, GroupedTable, Key, MetricsQuer
 from health.metrics.queries.infrastructure import InfrastructureFailures, counts_by_key
 from health.metrics.queries.plan import plan
 from health.metrics.service import Group, LargestGroups
-from health.teams.owners import Owners, read_owners
-from health.teams.service import list_teams
+from health.teams.definition import NO_TEAM
+from health.teams.owners import UNKNOWN_OWNER, Owners, read_owners
+from health.teams.service import visible_teams
 
 
 def largest_team_groups(
@@ -37,12 +38,15 @@ def largest_team_groups(
     """As service.largest_groups, by team. The key of a group is the name of the team, NO_TEAM for what no team owns,
     and null where the owner is not known.
     A run counts in each team that owns its repository or workflow, so that the groups together may have more runs than
-    the scope; it counts once in the rest. `teams`: keys of the only teams to list; empty for all."""
-    owners, names = read_owners(session), {team.key: team.name for team in list_teams(session)}
+    the scope; it counts once in the rest. `teams`: keys of the only teams to list; empty for
+    all that the session may see."""
+    owners, names = read_owners(session), {team.key: team.name for team in visible_teams(session)}
     by = GroupBy.WORKFLOW if owners.has_single_workflows else GroupBy.REPO
     planned = plan(session, MetricsQuery(scope, window, by, now=now))
     grouped = executor.run(session, planned)
-    owners_of = {key: _listed_owners(owners, key, teams) for key, _ in grouped.keys}
+    listable: frozenset[str | None] = frozenset({NO_TEAM, UNKNOWN_OWNER, *names})
+    listed = listable & frozenset(teams) if teams else listable
+    owners_of = {key: _listed_owners(owners, key, listed) for key, _ in grouped.keys}
     ordered = _by_size(grouped, owners_of, names)
     selected = frozenset(ordered[:limit])
     groups_of = {key: list({team if team in selected else REST: None for team in of}) for key, of in owners_of.items()}
@@ -61,10 +65,10 @@ def largest_team_groups(
     return LargestGroups(items, figures(REST) if len(ordered) > limit else None, len(ordered), data)
 
 
-def _listed_owners(owners: Owners, key: Any, teams: Collection[str]) -> Sequence[str | None]:
+def _listed_owners(owners: Owners, key: Any, listed: Collection[str | None]) -> Sequence[str | None]:
     """`key`: of a group by repository, or by workflow."""
     of = owners.of(*key) if isinstance(key, tuple) else owners.of(key)
-    return [team for team in of if not teams or team in teams]
+    return [team for team in of if team in listed]
 
 
 def _by_size(

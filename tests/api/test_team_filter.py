@@ -8,9 +8,12 @@ from sqlalchemy import Engine
 
 from db.audit import COMMAND
 from db.definitions.records import RepositoryRecord, WorkflowRecord
-from db.engine import write_scope
+from db.definitions.scope import Scope, Window
+from db.engine import session_scope, write_scope
+from db.visibility import restrict
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.silences import add_silence
+from health.metrics.team_groups import largest_team_groups
 from health.teams.service import save_team
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import REPO, WORKFLOW, add_repository, run, store_runs
@@ -164,3 +167,14 @@ def test_a_rule_names_teams_in_any_case(teams: TestClient) -> None:
     answer = teams.put(f"/api/alerts/rules/{rule['id']}", json={**body, "teams": ["Wbe"]})
     assert answer.status_code == 422
     assert "teams: there is no team 'Wbe'" in answer.text
+
+
+def test_groups_do_not_name_private_teams_that_the_caller_may_not_see(teams: TestClient, engine: Engine) -> None:
+    with write_scope(engine) as session:
+        save_team(session, "Web", {**TEAMS["Web"], "private": True}, NOW, actor=COMMAND)
+        save_team(session, "Docs", {"repositories": ["acme/docs"]}, NOW, actor=COMMAND)
+    with session_scope(engine) as session:
+        restrict(session, frozenset({2, 3}))
+        window = Window(NOW - timedelta(days=30), NOW)
+        groups = largest_team_groups(session, Scope(), window, limit=9)
+    assert [(group.key, group.metrics.runs.total) for group in groups.groups] == [("none", 3), ("Core", 2), ("Docs", 1)]
