@@ -155,7 +155,12 @@ def attention(
     ]
     items += _stuck(session, scope, now)
     items += _queues(session, scope, now)
-    handled = handled_problems(alerts, silences)
+    # What somebody does about another branch is no answer to a failing default branch.
+    branches = {(streak.repo, streak.workflow_id): streak.branch for streak in streaks}
+    relevant = [
+        row for row in alerts if row.branch in (None, branches.get((row.repo, row.workflow_id or 0), row.branch))
+    ]
+    handled = handled_problems(relevant, silences)
     ranked = [_with_score(item, activity, handled, now) for item in items]
     return sorted(ranked, key=lambda item: (-item.score, -item.since.timestamp(), item.headline))
 

@@ -90,6 +90,18 @@ def test_what_somebody_acknowledged_says_so_and_stands_last(engine: Engine) -> N
     assert ci.headline == "acme/web · CI is failing on main"
 
 
+def test_the_acknowledgement_of_another_branch_is_not_that_of_the_default_branch(engine: Engine) -> None:
+    add_repository(engine, REPO, WORKFLOW)
+    store_runs(engine, *(failed(k, 4 - k) for k in range(1, 4)))
+    for branch, is_handled in (("release/1", False), ("main", True)):
+        with write_scope(engine) as session:
+            scope = AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES, branch, target=branch)
+            alert_id = open_alert(session, scope, "3", AlertDetail(failures=3), NOON)
+            acknowledge(session, alert_id, "ann", "", NOON, actor=ACTOR)
+        (item,) = needs(engine)
+        assert item.is_handled is is_handled
+
+
 def test_a_silenced_problem_is_listed_last_with_its_silence(engine: Engine) -> None:
     add_repository(engine, REPO, WORKFLOW, NIGHTLY)
     store_runs(engine, *(failed(k, 4 - k) for k in range(1, 4)), failed(10, 70, NIGHTLY))
