@@ -68,4 +68,4 @@ def test_a_team_is_created_changed_and_deleted(wide: Tab, seeded: Seeded, teams:
         assert get_team(session, "API") is None
     page.get_by_role("link", name="Web <b>&", exact=True).click()
     page.wait_for_url("**/?team=Web+%3Cb%3E%26*")
-    wide.see("Success rate")
+    expect(page.get_by_role("heading", name="Success rate")).to_be_visible()

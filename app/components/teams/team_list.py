@@ -27,13 +27,14 @@ _TEAM_COLUMNS = (
     Column("Success rate", width="118px", help="Share of completed runs", unit="share"),
     Column("Failures", "right", "Failed runs", "wide_only"),
     Column("Cost", "right", "Excludes jobs without a known price", "wide_only", unit="USD"),
-    Column("Channels", help="Channels for its alerts", show="wide_only", width="150px"),
+    Column("Channels", help="Channels for its alerts", show="wide_only"),
     Column("Members", "right", show="desk_only"),
     Column("Defined in", help="The sources of its fields: hover over a team's source for each field", show="desk_only"),
 )
 _UNOWNED_COLUMNS = (Column("Repository", fluid=True), Column("Owner", help="Why the repository has no team"))
 _PRIVATE = '<span class="ph-class ph-gray" title="Only members see its repositories">private</span>'
 _MAX_HOVER, _MAX_DESCRIPTION = 20, 120
+_MAX_LINES, _MAX_CHANNEL = 3, 30
 
 
 def team_table(
@@ -108,7 +109,13 @@ def _channels(team: Team) -> Cell:
         channel.channel + (f" ({', '.join(channel.severities)})" if channel.severities else "")
         for channel in team.channels
     ]
-    return cells.text(", ".join(names)) if names else cells.muted("catch-all")
+    if not names:
+        return cells.muted("catch-all")
+    lines = [
+        f'<span style="white-space:nowrap">{html(truncate(name, _MAX_CHANNEL))}</span>' for name in names[:_MAX_LINES]
+    ]
+    lines += [f"{len(names) - _MAX_LINES} more"] if len(names) > _MAX_LINES else []
+    return Cell(f'<span title="{html(", ".join(names))}">{"<br>".join(lines)}</span>', ", ".join(names))
 
 
 def _sources(team: Team) -> Cell:
