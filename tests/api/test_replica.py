@@ -61,7 +61,8 @@ def test_reads_go_to_the_replica_and_writes_to_the_database(answering: Callable[
     asked = listen(client)
     assert ids(client) == [1]
     assert any("FROM runs" in each for each in asked["replica"])
-    assert asked["primary"] == []
+    # Keys are read from the primary: a replica may lag behind a revocation.
+    assert [each for each in asked["primary"] if "FROM api_keys" not in each] == []
     answer = client.post("/api/alerts/silences", json=SILENCE)
     assert answer.status_code == 201, answer.text
     assert any("INSERT INTO silences" in each for each in asked["primary"])
