@@ -25,6 +25,7 @@ from db.jobs.job_writes import store_run_details
 from db.jobs.pending_jobs import pending_jobs
 from db.repositories.repository_queries import RepositoryRow, data_version, list_repositories
 from db.repositories.repository_writes import get_repository
+from health.alerts.channels.definitions import CHANNEL_NAMES
 from health.alerts.evaluation import Evaluator, PendingRootCause
 from health.alerts.notifications.delivery import Dispatcher
 from health.digest.service import send_due
@@ -94,6 +95,8 @@ _POLL_SECONDS = 0.25
 # Interval at which the outbox is read without a signal: for retries, and for notifications of other processes.
 _OUTBOX_SECONDS = 10.0
 _MAX_PAUSE_SECONDS = 1.0
+# Interval at which the channels are read again.
+_CHANNELS_SECONDS = 3.0
 # Interval of the search for notifications of channels that are not configured any more.
 _EXPIRE_CHECK_SECONDS = 600.0
 
@@ -119,7 +122,7 @@ class AlertWorker:
         self._prefetcher, self._claims, self._stop = prefetcher, claims, stop
         self._changed = threading.Event()
         # By channel: set when notifications may be pending.
-        self._pending = {name: threading.Event() for name in dispatcher.channel_names}
+        self._pending: dict[str, threading.Event] = {}
         self._data_version: int | None = None
 
     def run_once(self) -> None:
@@ -135,7 +138,7 @@ class AlertWorker:
         """The leader writes the weekly digests that are due to the outbox."""
         if not self._claims.assignment.is_leader:
             return
-        names = self._dispatcher.channel_names
+        names = [name for name in self._dispatcher.channel_names if name in CHANNEL_NAMES]
         if send_due(self._engine, self._clock(), self._app_url, configured=names):
             self._wake_dispatchers()
 
@@ -155,22 +158,41 @@ class AlertWorker:
             self._stop.wait(min(time.monotonic() - started, _MAX_PAUSE_SECONDS))
 
     def run_dispatchers(self) -> None:
-        """Delivers until `stop` is set: first what an earlier process left, at the end what was written until then."""
-        threads = [
-            threading.Thread(target=self._run_dispatcher, args=item, daemon=True) for item in self._pending.items()
-        ]
-        for thread in threads:
-            thread.start()
+        """Delivers until `stop` is set: first what an earlier process left, at the end what was written until then.
+        A channel that is added gets a thread, and the thread of a removed one ends."""
+        threads: dict[str, threading.Thread] = {}
+        reload = log_and_continue(self._dispatcher.reload, self._engine, "channels", self._tracker)
         expire = log_and_continue(self._dispatcher.expire_unconfigured, self._engine, "delivery", self._tracker)
+        expired_at = -_EXPIRE_CHECK_SECONDS
         while not self._stop.is_set():
-            expire()
-            self._stop.wait(_EXPIRE_CHECK_SECONDS)
-        for thread in threads:
+            reload()
+            self._start_threads(threads)
+            if self._channels_loaded and time.monotonic() - expired_at >= _EXPIRE_CHECK_SECONDS:
+                expire()
+                expired_at = time.monotonic()
+            self._stop.wait(_CHANNELS_SECONDS)
+        for thread in threads.values():
             thread.join()
+
+    @property
+    def _channels_loaded(self) -> bool:
+        return self._dispatcher.is_loaded
+
+    def _start_threads(self, threads: dict[str, threading.Thread]) -> None:
+        names = self._dispatcher.channel_names if self._channels_loaded else []
+        for name in set(threads) - set(names):
+            # Its thread ends at the next look.
+            self._pending.pop(name, threading.Event()).set()
+            del threads[name]
+        for name in names:
+            if name not in threads:
+                pending = self._pending[name] = threading.Event()
+                threads[name] = threading.Thread(target=self._run_dispatcher, args=(name, pending), daemon=True)
+                threads[name].start()
 
     def _run_dispatcher(self, name: str, pending: threading.Event) -> None:
         send = log_and_continue(lambda: self._dispatcher.send_due([name]), self._engine, "delivery", self._tracker)
-        while True:
+        while self._pending.get(name) is pending:
             stopping = self._stop.is_set()
             pending.clear()
             send()
@@ -179,7 +201,7 @@ class AlertWorker:
             pending.wait(_OUTBOX_SECONDS)
 
     def _wake_dispatchers(self) -> None:
-        for event in self._pending.values():
+        for event in list(self._pending.values()):
             event.set()
 
     def _evaluate_if_changed(self) -> None:

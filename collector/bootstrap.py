@@ -25,6 +25,7 @@ from db.collection.counters import NOTIFICATION_RESULTS, CounterName
 from db.collection.heartbeat_detail import HeartbeatDetail
 from health.alerts.channels.registry import configured_channels
 from health.alerts.evaluation import Evaluator
+from health.alerts.notifications.channel_loader import ChannelLoader
 from health.alerts.notifications.delivery import Dispatcher
 from health.completeness.collector_status import heartbeat_timeout
 
@@ -92,7 +93,7 @@ def make_collector(
     alert_worker = AlertWorker(
         leased,
         evaluator=Evaluator(leased, settings.threshold, list(channels), settings.app_url, utc_now),
-        dispatcher=Dispatcher(engine, channels, utc_now, counters=client.counters),
+        dispatcher=Dispatcher(engine, ChannelLoader(engine, settings, channels), utc_now, counters=client.counters),
         prefetcher=FailureLogPrefetcher(leased, client, sync.logs, utc_now),
         claims=claims,
         stop=stop,

@@ -13,6 +13,7 @@ from core.settings import RedisSettings
 from db.definitions.prices import EMPTY_PRICE_LIST, PriceList
 from db.jobs.price_list import read_price_list
 from db.settings import ReplicaSettings
+from health.alerts.channels.definitions import check_channel
 from health.alerts.channels.registry import ChannelSettings
 from health.alerts.rules.rules import Threshold, parse_threshold
 from health.teams.teams_file import read_teams_file
@@ -146,7 +147,7 @@ class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, Re
     @classmethod
     def _check_teams_file(cls, value: str | None) -> str | None:
         if value is not None:
-            read_teams_file(value)
+            read_teams_file(value, check_channel=check_channel)
         return value
 
     @field_validator("github_app_id")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from collector.context import CollectorContext
 from db.engine import session_scope, write_scope
+from db.enums import TeamSource
+from health.alerts.channels.definitions import check_channel, parse_channel
+from health.alerts.storage.stored_channels import store_file_channels
 from health.teams.ownership import is_ownership_current
 from health.teams.service import refresh_ownership, store_file_teams
 from health.teams.stored_settings import store_file_settings
@@ -42,6 +45,8 @@ class TeamsTask:
         with write_scope(self._context.engine) as session:
             changed = store_file_teams(session, file.teams, now)
             changed = store_file_settings(session, file.settings(), now) or changed
+            definitions = [parse_channel(name, fields, TeamSource.FILE) for name, fields in file.channels.items()]
+            changed = store_file_channels(session, definitions, now) or changed
         self._is_applied = True
         return changed
 
@@ -53,7 +58,7 @@ class TeamsTask:
         if self._is_applied and signature == self._signature:
             return None
         try:
-            file = read_teams_file(self._path)
+            file = read_teams_file(self._path, check_channel=check_channel)
         except InvalidTeamsFile as error:
             self._signature = signature
             self._report(str(error))

@@ -10,7 +10,7 @@ from api.auth import ActorDep, requires
 from api.deps import NowDep, SessionDep, not_found, reject_unknown_parameters, team_keys, validate_id, write_session
 from api.errors import Problem, bad_parameter
 from core.roles import Role
-from health.alerts.channels.registry import CHANNEL_NAMES
+from health.alerts.channels.definitions import CHANNEL_NAMES
 from health.alerts.measurement.backtest import backtest
 from health.alerts.rules.rules import InvalidRule, Rule
 from health.alerts.storage.stored_rules import (

@@ -12,6 +12,7 @@ from core.formatting import pluralize
 from db.engine import session_scope
 from db.enums import CodeownersState
 from db.repositories.codeowners_files import list_codeowners, unreadable_codeowners
+from health.alerts.channels.definitions import check_channel
 from health.teams.codeowners_report import skipped_lines
 from health.teams.teams_file import InvalidTeamsFile, read_teams_file
 
@@ -22,7 +23,7 @@ _MAX_SKIPPED = 10
 def check_teams(path: str, client: GitHubClient) -> Iterator[DoctorCheck]:
     """The file, and whether the token can list the teams of its organizations."""
     try:
-        file = read_teams_file(path)
+        file = read_teams_file(path, check_channel=check_channel)
     except InvalidTeamsFile as error:
         yield DoctorCheck("Teams", False, f"TEAMS_FILE: {error}")
         return

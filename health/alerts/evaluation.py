@@ -25,6 +25,7 @@ from health.alerts.rules.transitions import PreviousState, Reason, condition_met
 from health.alerts.storage.alert_queries import AlertRow, firing_alerts
 from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert, set_silenced_until, update_detail
 from health.alerts.storage.silences import list_silences
+from health.alerts.storage.stored_channels import list_definitions
 from health.alerts.storage.stored_rules import list_rules, sync_built_in_rule
 from health.metrics.branch_status import inactive_workflows
 
@@ -59,7 +60,7 @@ class _RollbackAndWait(Exception):
 
 
 class Evaluator:
-    """`channels`: names of the configured ones; a notification is written for each that the rule names."""
+    """`channels`: names of those of the environment variables; health.alerts.routing adds the named ones."""
 
     def __init__(
         self,
@@ -85,7 +86,8 @@ class Evaluator:
                 acquire_lock(session, AdvisoryLock.ALERTS)
                 now = self._clock()
                 changes = self._evaluate_rules(session, now, evaluated)
-                if wait_for_root_cause and self._channels and (pending := list(_pending_root_causes(session, changes))):
+                has_channel = bool(self._channels or list_definitions(session))
+                if wait_for_root_cause and has_channel and (pending := list(_pending_root_causes(session, changes))):
                     raise _RollbackAndWait(pending)
                 self._writer.enqueue(session, changes, now)
         except _RollbackAndWait as error:

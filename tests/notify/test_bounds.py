@@ -11,7 +11,7 @@ from collector.doctor import channels
 from collector.settings import CollectorSettings
 from core.http import client
 from core.http.client import ResponseLimits
-from health.alerts.channels import email, webhook
+from health.alerts.channels import email, http_request
 from health.alerts.channels.base import Channel, DeliveryFailed, Message
 from health.alerts.channels.email import EmailChannel
 from health.alerts.channels.slack import SlackWebhookChannel
@@ -30,7 +30,7 @@ MAKE: dict[str, Callable[[str], Channel]] = {
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "LIMITS", QUICK)
-    monkeypatch.setattr(webhook, "LIMITS", QUICK)
+    monkeypatch.setattr(http_request, "LIMITS", QUICK)
     monkeypatch.setattr(email._BoundedSmtp, "max_seconds", 1.0)
 
 

@@ -10,7 +10,8 @@ import pytest
 from health.alerts.channels import email
 from health.alerts.channels.base import SEND_SECONDS, DeliveryFailed, Message, run_with_timeout
 from health.alerts.channels.email import EmailChannel
-from health.alerts.channels.webhook import WebhookChannel, _retry_after_in_seconds
+from health.alerts.channels.http_request import _retry_after_in_seconds
+from health.alerts.channels.webhook import WebhookChannel
 from health.alerts.storage.outbox import CLAIM_DURATION
 
 MESSAGE = Message(subject="CI is failing", headline="acme/web · CI is failing on main")

@@ -12,7 +12,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from health.alerts.channels import webhook
+from health.alerts.channels import http_request, webhook
 from health.alerts.channels.base import DeliveryContext, DeliveryFailed, Message, NotificationEvent
 from health.alerts.channels.webhook import WebhookChannel
 from tests.notify.web import Answer, Hook, hook
@@ -123,7 +123,7 @@ def test_a_redirect_is_reported_and_not_followed(receiver: Hook) -> None:
 
 
 def test_an_answer_that_does_not_come_is_a_failed_delivery(receiver: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "_READ_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(http_request, "READ_TIMEOUT_SECONDS", 0.3)
     receiver.seconds = 1.5
     with pytest.raises(DeliveryFailed, match="cannot be reached: no answer within") as failed:
         WebhookChannel(receiver.url).send(NEWS)
@@ -131,7 +131,7 @@ def test_an_answer_that_does_not_come_is_a_failed_delivery(receiver: Hook, monke
 
 
 def test_an_answer_that_never_ends_is_read_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "_READ_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(http_request, "READ_TIMEOUT_SECONDS", 0.5)
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 

@@ -144,11 +144,18 @@ class EmailChannel:
     """smtp:// uses STARTTLS where the server offers it, and sends a password in clear only to this machine and to
     `plain_hosts`; smtps:// is TLS from the first byte."""
 
-    name = "email"
-
     def __init__(
-        self, smtp_url: str, sender: str, recipients: tuple[str, ...], plain_hosts: Collection[str] = ()
+        self,
+        smtp_url: str,
+        sender: str,
+        recipients: tuple[str, ...],
+        plain_hosts: Collection[str] = (),
+        *,
+        name: str = "email",
+        settings: tuple[str, str] = ("SMTP_URL", "ALERT_EMAIL_TO"),
     ) -> None:
+        """`settings`: the names of the server's and of the recipients' setting, for error messages."""
+        self.name, (self._server_setting, self._recipients_setting) = name, settings
         url = urlsplit(smtp_url.strip())
         self._tls = url.scheme == "smtps"
         self._host = url.hostname or ""
@@ -170,11 +177,12 @@ class EmailChannel:
                 refused = server.send_message(mail, to_addrs=[parseaddr(name)[1] for name in self._recipients])
         except smtplib.SMTPAuthenticationError:
             raise DeliveryFailed(
-                f"The mail server {address} rejected the user name or password; check SMTP_URL"
+                f"The mail server {address} rejected the user name or password; check {self._server_setting}"
             ) from None
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
-            reason = f"The mail server {address} accepted none of the recipients ({codes[0]}); check ALERT_EMAIL_TO"
+            remedy = f"check {self._recipients_setting}"
+            reason = f"The mail server {address} accepted none of the recipients ({codes[0]}); {remedy}"
             raise DeliveryFailed(reason, permanent=all(code >= 500 for code in codes)) from None
         except smtplib.SMTPResponseException as error:
             raise DeliveryFailed(
@@ -240,7 +248,8 @@ class EmailChannel:
         except UnicodeError:
             # The text of the error contains a part of the password.
             raise DeliveryFailed(
-                "SMTP_URL: the user name or password contains characters that SMTP authentication does not support"
+                f"{self._server_setting}: the user name or password contains characters that SMTP authentication does "
+                "not support"
             ) from None
 
 

@@ -28,6 +28,8 @@ _MAX_HEADLINE, _MAX_FIELD, _MAX_LINE, _MAX_TEXT = 150, 2_000, 1_000, 3_000
 _MAX_NOTICE = 500
 _PAIRS_IN_SECTION = 5
 _MAX_SECTIONS = 8
+MEMBER_ID = re.compile(r"[UW][A-Z0-9]{2,30}", re.ASCII)
+_MAX_MENTIONS = 10
 
 
 class SlackSettings(PlainHttpSettings):
@@ -93,9 +95,10 @@ _NULL_LOGGER.setLevel(logging.CRITICAL)
 
 
 class SlackWebhookChannel:
-    name = "slack"
+    """`setting`: the one that contains the URL, for error messages."""
 
-    def __init__(self, webhook_url: str) -> None:
+    def __init__(self, webhook_url: str, *, name: str = "slack", setting: str = "SLACK_WEBHOOK_URL") -> None:
+        self.name, self._setting = name, setting
         url = urlsplit(webhook_url.strip())
         self._host = url.hostname
         register_secrets(
@@ -118,12 +121,12 @@ class SlackWebhookChannel:
         if response.status_code == 200 and not _is_html_page(response.body):
             return Receipt()
         if response.status_code == 200:
-            raise DeliveryFailed(f"A web page, not Slack, answered at {self._host}; check SLACK_WEBHOOK_URL")
+            raise DeliveryFailed(f"A web page, not Slack, answered at {self._host}; check {self._setting}")
         if response.status_code == 429:
             raise DeliveryFailed("Slack returned a rate limit (429)", retry_after=retry_after(response.headers))
         reason = short_line(response.body or "no reason given")
         permanent = response.status_code in (400, 403, 404, 410)
-        hint = "; check SLACK_WEBHOOK_URL" if permanent else ""
+        hint = f"; check {self._setting}" if permanent else ""
         raise DeliveryFailed(f"Slack answered {response.status_code}: {reason}{hint}", permanent=permanent)
 
 
@@ -160,10 +163,16 @@ def blocks(message: Message) -> list[dict[str, Any]]:
         pairs = message.fields[start : start + _PAIRS_IN_SECTION]
         layout.append({"type": "section", "fields": [part for pair in pairs for part in _pair(*pair)]})
     layout += [{"type": "section", "text": _plain(text, _MAX_TEXT)} for text in _paragraphs(message.lines)]
-    links = _links(message.links)
-    if links:
-        layout.append({"type": "context", "elements": [{"type": "mrkdwn", "text": links}]})
+    elements = [text for text in (_links(message.links), _mentions(message.data.get("mentions"))) if text]
+    if elements:
+        layout.append({"type": "context", "elements": [{"type": "mrkdwn", "text": text} for text in elements]})
     return layout
+
+
+def _mentions(members: Any) -> str:
+    """Mentions of Slack members by their ids; ids that cannot be ones are left out."""
+    valid = [member for member in members or () if isinstance(member, str) and MEMBER_ID.fullmatch(member)]
+    return " ".join(f"<@{member}>" for member in valid[:_MAX_MENTIONS])
 
 
 def _paragraphs(lines: Sequence[str]) -> list[str]:

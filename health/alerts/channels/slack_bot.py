@@ -50,9 +50,9 @@ _PERMANENT = frozenset(_PERMANENT_ERRORS.split())
 # The thread does not exist any more; the message can be posted to the channel.
 _NO_THREAD = frozenset({"cannot_reply_to_message", "invalid_thread_ts", "message_not_found", "thread_not_found"})
 _REMEDIES = {
-    "channel_not_found": "check SLACK_CHANNEL; a private channel must have invited the bot",
-    "not_in_channel": "invite the bot to SLACK_CHANNEL",
-    "is_archived": "SLACK_CHANNEL is archived; name another one",
+    "channel_not_found": "check {channel}; a private channel must have invited the bot",
+    "not_in_channel": "invite the bot to {channel}",
+    "is_archived": "{channel} is archived; name another one",
     "missing_scope": "give the bot chat:write",
 }
 # Length of the ids and time stamps that identify a message.
@@ -83,9 +83,18 @@ def slack_channel(settings: SlackSettings) -> "SlackBotChannel | SlackWebhookCha
 
 
 class SlackBotChannel:
-    name = "slack"
+    """`settings`: the names of the channel's and of the token's setting, for error messages."""
 
-    def __init__(self, token: str, channel: str, api_url: str) -> None:
+    def __init__(
+        self,
+        token: str,
+        channel: str,
+        api_url: str,
+        *,
+        name: str = "slack",
+        settings: tuple[str, str] = ("SLACK_CHANNEL", "SLACK_BOT_TOKEN"),
+    ) -> None:
+        self.name, (self._channel_setting, self._token_setting) = name, settings
         self._token, self._channel = token.strip(), channel
         register_secrets(self._token)
         self._host = urlsplit(api_url).hostname
@@ -181,7 +190,8 @@ class SlackBotChannel:
             return DeliveryFailed("Slack returned a rate limit (429)", retry_after=retry_after(response.headers))
         if status != 200:
             return DeliveryFailed(short_line(f"Slack at {self._host} answered {status}: {code}"))
-        hint = "check SLACK_BOT_TOKEN" if code in _AUTH_ERRORS else _REMEDIES.get(code)
+        remedy = _REMEDIES.get(code, "").format(channel=self._channel_setting)
+        hint = f"check {self._token_setting}" if code in _AUTH_ERRORS else remedy
         reason = short_line(f"Slack reports {code}") + (f"; {hint}" if hint else "")
         return _SlackApiError(short_line(code), DeliveryFailed(reason, permanent=code in _PERMANENT))
 

@@ -4,37 +4,20 @@ import hashlib
 import hmac
 import json
 import logging
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-import requests
 from pydantic import SecretStr, field_validator, model_validator
 
 from core.formatting import iso_timestamp
-from core.http.client import LIMITS, BoundedAdapter, ResponseLimitExceeded, limited
 from core.http.settings import PlainHttpSettings
-from core.text import printable, register_secrets, strip_control_sequences
-from health.alerts.channels.base import (
-    DeliveryContext,
-    DeliveryFailed,
-    Message,
-    NotificationEvent,
-    Receipt,
-    parse_url,
-    short_line,
-)
+from core.text import printable, register_secrets
+from health.alerts.channels.base import DeliveryContext, Message, NotificationEvent, Receipt, parse_url
 from health.alerts.channels.email import as_text
-from health.alerts.channels.slack import retry_after
+from health.alerts.channels.http_request import check_status, request, secret_parts
 
 VERSION = 1
-_CONNECT_SECONDS, _READ_TIMEOUT_SECONDS = 5, 10
-_MAX_RESPONSE_CHARS = 4_000
-# Client errors that a retry can help: too slow, too early, too often.
-_RETRYABLE_STATUSES = (408, 425, 429)
 # Its debug lines contain the path of the URL, which may contain a secret.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
@@ -86,13 +69,16 @@ def webhook_channel(settings: WebhookSettings) -> "WebhookChannel | None":
 
 
 class WebhookChannel:
-    """Logs and errors contain only the host of the URL: path, query and user may be secrets."""
+    """Logs and errors contain only the host of the URL: path, query and user may be secrets. `setting`: the one that
+    contains the URL, for error messages."""
 
-    name = "webhook"
-
-    def __init__(self, url: str, secret: str | None = None) -> None:
+    def __init__(
+        self, url: str, secret: str | None = None, *, name: str = "webhook", setting: str = "ALERT_WEBHOOK_URL"
+    ) -> None:
+        self.name, self._setting = name, setting
         self._url = url.strip()
         self._host = urlsplit(self._url).hostname or ""
+        self._receiver = f"webhook at {self._host}"
         self._secret = secret
         register_secrets(secret, urlsplit(self._url).password)
 
@@ -116,68 +102,14 @@ class WebhookChannel:
         }
         if self._secret is not None:
             headers["X-Pipeline-Health-Signature-256"] = signature(self._secret, raw)
-        with self._request("POST", headers, raw) as response:
-            self._check_status(response)
+        with request(self._receiver, "POST", self._url, headers, raw) as response:
+            check_status(response, self._receiver, self._setting, secret_parts(self._url, self._secret))
         return Receipt()
 
     def check_connection(self) -> str:
         """The status of a HEAD request, which sends no notification. Raises DeliveryFailed without a response."""
-        with self._request("HEAD", {"User-Agent": "pipeline-health"}, None) as response:
+        with request(self._receiver, "HEAD", self._url, {"User-Agent": "pipeline-health"}, None) as response:
             return f"{response.status_code}"
-
-    def _request(self, method: str, headers: dict[str, str], raw: bytes | None) -> requests.Response:
-        try:
-            with limited(LIMITS), requests.Session() as session:
-                session.mount("http://", BoundedAdapter())
-                session.mount("https://", BoundedAdapter())
-                return session.request(
-                    method,
-                    self._url,
-                    data=raw,
-                    headers=headers,
-                    timeout=(_CONNECT_SECONDS, _READ_TIMEOUT_SECONDS),
-                    allow_redirects=False,
-                    stream=True,
-                )
-        except ResponseLimitExceeded as error:
-            raise DeliveryFailed(f"The response of the webhook at {self._host} {error}") from None
-        except (requests.RequestException, OSError, ValueError) as error:
-            # The text of the error contains the URL.
-            raise DeliveryFailed(f"The webhook at {self._host} cannot be reached: {_cause(error)}") from None
-
-    def _check_status(self, response: requests.Response) -> None:
-        status = response.status_code
-        if 200 <= status < 300:
-            return
-        answered = f"The webhook at {self._host} answered {status}"
-        if 300 <= status < 400:
-            raise DeliveryFailed(
-                f"{answered}, a redirect, which is not followed; check ALERT_WEBHOOK_URL", permanent=True
-            )
-        body_line = self._response_line(response)
-        permanent = 400 <= status < 500 and status not in _RETRYABLE_STATUSES
-        hint = "; check ALERT_WEBHOOK_URL" if status in (404, 405, 410) else ""
-        delay = None
-        if status in (429, 503) and _requests_retry(response):
-            delay = retry_after(_retry_after_in_seconds(response.headers))
-        raise DeliveryFailed(
-            f"{answered}{f': {body_line}' if body_line else ''}{hint}", permanent=permanent, retry_after=delay
-        )
-
-    def _response_line(self, response: requests.Response) -> str:
-        """One line of the response body, without secrets that it may repeat from the request."""
-        text = strip_control_sequences(_read_prefix(response))
-        for secret in self._secrets():
-            text = text.replace(secret, "…")
-        return short_line(text)
-
-    def _secrets(self) -> Iterator[str]:
-        parts = urlsplit(self._url)
-        pieces = [self._secret, self._url, parts.password, parts.path.strip("/"), parts.query]
-        pieces += parts.path.split("/") + [pair.partition("=")[2] for pair in parts.query.split("&")]
-        pieces += [unquote(piece) for piece in pieces if piece]
-        # A short piece such as "api" is not a secret and occurs in ordinary text.
-        return iter(sorted({piece for piece in pieces if piece and len(piece) >= 6}, key=len, reverse=True))
 
 
 def signature(secret: str, raw: bytes) -> str:
@@ -208,50 +140,3 @@ def body(message: Message, context: DeliveryContext, now: datetime) -> dict[str,
 
 def _stamp(moment: datetime) -> str:
     return iso_timestamp(moment, timespec="seconds")
-
-
-def _requests_retry(response: requests.Response) -> bool:
-    return bool(response.headers.get("Retry-After"))
-
-
-def _retry_after_in_seconds(headers: Any) -> dict[str, str]:
-    """Retry-After may be a date as well (RFC 9110, 10.2.3)."""
-    given = str(headers.get("Retry-After", ""))
-    try:
-        left = (parsedate_to_datetime(given).astimezone(UTC) - datetime.now(UTC)).total_seconds()
-    except (ValueError, OverflowError):
-        return {"Retry-After": given}
-    return {"Retry-After": str(max(1, int(left)))}
-
-
-def _read_prefix(response: requests.Response) -> str:
-    """The beginning of a response body. Size and time are limited, because the body may never end."""
-    body, deadline = b"", time.monotonic() + _READ_TIMEOUT_SECONDS
-    try:
-        while len(body) < _MAX_RESPONSE_CHARS and time.monotonic() < deadline:
-            piece = response.raw.read1(_MAX_RESPONSE_CHARS, decode_content=True)
-            if not piece:
-                break
-            body += piece
-    except Exception:
-        # The status is known, whatever the error is.
-        body += b" (the response broke off)"
-    return body.decode("utf-8", "replace")
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason; the outer errors contain the URL."""
-    if isinstance(error, requests.Timeout):
-        connecting = isinstance(error, requests.ConnectTimeout)
-        return (
-            f"no connection within {_CONNECT_SECONDS} s"
-            if connecting
-            else f"no answer within {_READ_TIMEOUT_SECONDS} s"
-        )
-    inner: BaseException | None = error
-    while inner is not None:
-        error, reason = inner, getattr(inner, "verify_message", None) or getattr(inner, "strerror", None)
-        if reason:
-            return short_line(reason)
-        inner = inner.__cause__ or inner.__context__
-    return type(error).__name__

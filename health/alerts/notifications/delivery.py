@@ -38,25 +38,41 @@ _MAX_CLAIM_AGE_SECONDS = CLAIM_DURATION.total_seconds() - SEND_SECONDS
 
 
 class Dispatcher:
-    """Sends due notifications by the configured channels."""
+    """Sends due notifications by the configured channels. `channels` may be a function, whose result `reload` reads
+    again, so that channels are added, changed and removed while the program runs."""
 
     def __init__(
         self,
         engine: Engine,
-        channels: Mapping[str, Channel],
+        channels: Mapping[str, Channel] | Callable[[], Mapping[str, Channel]],
         clock: Callable[[], datetime],
         *,
         counters: CounterRegistry | None = None,
     ) -> None:
-        self._engine, self._channels, self._clock = engine, channels, clock
+        self._engine, self._clock = engine, clock
+        self._load = channels if callable(channels) else None
+        self._channels: Mapping[str, Channel] = {} if callable(channels) else channels
+        self._is_loaded = not callable(channels)
         self._counters = counters or CounterRegistry()
 
     @property
     def channel_names(self) -> list[str]:
+        if not self._is_loaded:
+            self.reload()
         return list(self._channels)
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._is_loaded
+
+    def reload(self) -> None:
+        """Reads the channels again. Raises SQLAlchemyError; the channels remain as they are then."""
+        if self._load is not None:
+            self._channels, self._is_loaded = self._load(), True
 
     def run(self) -> int:
         """Sends all due notifications of all channels; returns how many were accepted."""
+        self.reload()
         self.expire_unconfigured()
         return self.send_due(self.channel_names)
 
@@ -91,7 +107,7 @@ class Dispatcher:
     def _send(self, claimed: ClaimedNotification, claimed_at: float) -> bool:
         """Whether the channel accepted the notification. `claimed_at`: uptime() before the claim."""
         try:
-            channel, message = self._channels[claimed.channel], delivery_message(claimed, self._clock())
+            channel, message = self._channel(claimed.channel), delivery_message(claimed, self._clock())
             if uptime() - claimed_at > _MAX_CLAIM_AGE_SECONDS:
                 # This process was suspended: another one may have sent the notification, or is about to.
                 log.warning("%s message not sent: the claim on it is about to end", claimed.channel)
@@ -111,6 +127,13 @@ class Dispatcher:
         self._counters.increment(CounterName.NOTIFICATIONS, f"{claimed.channel}/sent")
         log.info("%s message sent (%s)", claimed.channel, claimed.reason, extra={"outcome": "sent"})
         return True
+
+    def _channel(self, name: str) -> Channel:
+        """Raises DeliveryFailed for a channel that was removed meanwhile."""
+        channel = self._channels.get(name)
+        if channel is None:
+            raise DeliveryFailed("The channel was removed")
+        return channel
 
     def _record_failure(self, claimed: ClaimedNotification, error: DeliveryFailed) -> None:
         with write_scope(self._engine) as session:

@@ -57,11 +57,6 @@ class AlertChange:
             return datetime.min
         return self.alert.detail.since or self.alert.opened_at
 
-    @property
-    def resolved_group_id(self) -> int | None:
-        """The group of an alert that resolved and was notified together with others."""
-        return self.alert.group_id if self.alert and self.reason is Reason.RESOLVED else None
-
 
 @dataclass(frozen=True)
 class Evidence:

@@ -14,6 +14,7 @@ from db.enums import AlertState, DeliveryState
 from db.models import Alert, ChannelState, Notification
 from db.sql import insert_ignore
 from health.alerts.rules.transitions import Reason
+from health.alerts.storage.alert_groups import alert_ids_of, possible_leads
 from health.alerts.storage.outbox_plan import TEST, DispatchPlan, PendingNotification, plan_dispatch
 
 
@@ -71,11 +72,6 @@ def _superseded_reasons(session: Session, channel: str) -> dict[int, list[str]]:
     for number, reason in session.execute(query):
         reasons[number or 0].append(reason)
     return reasons
-
-
-def alert_ids_of(alert_id: int | None, alert_ids: Sequence[int] | None) -> frozenset[int]:
-    """All alerts of a stored notification. `alert_ids` is null for one alert, both are null for a test."""
-    return frozenset(alert_ids or ([] if alert_id is None else [alert_id]))
 
 
 # A claim that was never settled, because its process died, expires after this time.
@@ -256,8 +252,7 @@ def _load_claimed(session: Session, number: int, *, failing: bool) -> ClaimedNot
 
 def _first_notifications(session: Session, channel: str, alerts: Collection[int]) -> tuple[SentNotification, ...]:
     """The first notifications of these alerts that were sent, or those into which they were merged."""
-    groups = session.execute(select(Alert.id, Alert.group_id).where(Alert.id.in_(list(alerts))))
-    leads = {row.group_id or row.id for row in groups}
+    leads = possible_leads(session, alerts)
     carrier = aliased(Notification)
     query = (
         select(Notification, carrier)
@@ -268,6 +263,8 @@ def _first_notifications(session: Session, channel: str, alerts: Collection[int]
     sent: dict[int, SentNotification] = {}
     for first, merged_into in session.execute(query.execution_options(populate_existing=True)):
         row = merged_into or first
+        if not alert_ids_of(first.alert_id, first.alert_ids) & set(alerts):
+            continue
         if row.state == DeliveryState.SENT and row.reason != Reason.RESOLVED:
             sent[row.id] = SentNotification(row.id, dict(row.message), dict(row.receipt) if row.receipt else None)
     return tuple(sent.values())
