@@ -59,7 +59,9 @@ def evidence(alert_id: int) -> AlertEvidence:
         if alert is None:
             return AlertEvidence({}, None, None, ())
         detail = alert.detail
-        ids = [run_id for run_id in (detail.first_bad_run, detail.last_run, detail.run_id, detail.resolved_by) if run_id]
+        ids = [
+            run_id for run_id in (detail.first_bad_run, detail.last_run, detail.run_id, detail.resolved_by) if run_id
+        ]
         runs = {run.id: run for run in list_runs_by_id(session, ids)} if ids else {}
         last = runs.get(detail.last_run or 0)
         line, cause = failure_cause(session, last.id, last.attempt) if last else (None, None)

@@ -1,6 +1,5 @@
 """Own rules for failure causes: reading and previewing them for pages, and the changes of users."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -40,7 +39,8 @@ def count_matches(rule_ids: tuple[int, ...], scope: Scope, window: Window, versi
     """By the id of the rule; rules without matches are missing."""
     with read_session() as database:
         return {
-            rule_id: RuleMatches(*counts) for rule_id, counts in matches.count(database, rule_ids, scope, window).items()
+            rule_id: RuleMatches(*counts)
+            for rule_id, counts in matches.count(database, rule_ids, scope, window).items()
         }
 
 

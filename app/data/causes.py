@@ -49,7 +49,8 @@ def mark_known(fingerprint: str, mark: Triage) -> None:
 
 
 def unmark(fingerprints: Collection[str]) -> None:
-    """Removes the marks of all fingerprints of a cause. One without a mark is no error. Raises ActionRefused, Unavailable."""
+    """Removes the marks of all fingerprints of a cause. One without a mark is no error. Raises ActionRefused,
+    Unavailable."""
     actor, now = session.current_actor(), utc_now()
     with write_session(Role.EDITOR) as database:
         for fingerprint in sorted(fingerprints):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from app.data.caching import cache_data
 from app.data.connection import read_session, unrestricted_session, utc_now
@@ -13,10 +12,10 @@ from db.collection.heartbeat_detail import HeartbeatDetail
 from db.enums import Liveness
 from db.repositories import codeowners_files, repository_queries
 from health.completeness import collector_status, service
-from health.completeness.service_facts import ServiceFact, storage_facts
 from health.completeness.descriptions import CompletenessStatus, completeness_status
 from health.completeness.gaps import MissingRunNumbers
 from health.completeness.repository_completeness import BackfillProgress, RepositoryCompleteness, backfill_progress
+from health.completeness.service_facts import ServiceFact, storage_facts
 from health.log_search.index import IndexState, index_state
 from health.teams.codeowners_report import CodeownersReport, codeowners_report
 

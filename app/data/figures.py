@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import streamlit as st
-
 from app.data.caching import cache_resource
 from app.data.connection import read_session, repository_overview, utc_now
 from app.data.outages import serve_stale

@@ -1,7 +1,6 @@
 """The list of items that need attention, failure causes, regressions and flaky workflows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,15 +13,15 @@ from db.enums import Interval
 from db.logs.log_queries import JobLogRow
 from db.runs.run_queries import RunRow
 from health.alerts import attention as attention_list
+from health.insights import flaky as flaky_workflows
+from health.insights import flaky_cases as evidence
+from health.insights import regressions as regression_detector
 from health.insights.causes import attempt_causes as causes_of_attempt
 from health.insights.causes import evidence_queries
 from health.insights.causes import queries as failure_causes
 from health.insights.causes.cause_context import CauseContext
 from health.insights.causes.cause_context import cause_context as compute_context
 from health.insights.causes.triage import current_fingerprint
-from health.insights import flaky as flaky_workflows
-from health.insights import flaky_cases as evidence
-from health.insights import regressions as regression_detector
 
 # The days of the history of a failure cause.
 _HISTORY = timedelta(days=30)
@@ -142,7 +141,12 @@ def attempt_causes(
 @serve_stale
 @cache_resource(ttl=60, max_entries=64)
 def _attempt_causes(
-    run: RunRow, repository_id: int, attempt: int, jobs: tuple[tuple[int, tuple[str, ...]], ...], now: datetime, version: int
+    run: RunRow,
+    repository_id: int,
+    attempt: int,
+    jobs: tuple[tuple[int, tuple[str, ...]], ...],
+    now: datetime,
+    version: int,
 ) -> dict[int, causes_of_attempt.JobEvidence]:
     with read_session() as session:
         return causes_of_attempt.attempt_causes(session, run, repository_id, attempt, dict(jobs), now)

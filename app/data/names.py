@@ -18,7 +18,8 @@ from db.saved_views import ViewRow
 
 _MAX_TERMS, _MAX_TERM_LENGTH = 8, 60
 _MAX_NAMES, _MAX_RUNS = 40, 10
-# Terms that may be the number or the commit of a run; others are only parts of names. A search for a run reads many rows.
+# Terms that may be the number or the commit of a run; others are only parts of names. A search for a run reads many
+# rows.
 _MAX_RUN_TERMS = 2
 _MAX_BRANCHES = 1_000
 # The runs of this period provide the branches.

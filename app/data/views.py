@@ -5,8 +5,8 @@ from app.access.policy import AccessDenied
 from app.data.caching import cache_data
 from app.data.connection import read_session, utc_now, write_session
 from app.data.outages import serve_stale
-from db import saved_views
 from core.roles import Role
+from db import saved_views
 from db.saved_views import InvalidView, Owner, ViewRow
 
 
@@ -42,7 +42,9 @@ def save_view(name: str, description: str, page: str, query: str) -> int:
     """Returns the id of the new view. Raises InvalidView, Unavailable."""
     owner, actor = _user(), session.current_actor()
     with write_session(Role.VIEWER) as database:
-        view_id = saved_views.save_view(database, name, description, page, query, owner=owner, now=utc_now(), actor=actor)
+        view_id = saved_views.save_view(
+            database, name, description, page, query, owner=owner, now=utc_now(), actor=actor
+        )
     _cached_views.clear()
     return view_id
 
