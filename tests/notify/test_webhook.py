@@ -58,6 +58,7 @@ def test_the_body_says_in_fields_what_the_message_says_in_words(receiver: Hook) 
         "alert": {"id": 7, "repo": "acme/web", "error_line": "E   assert 3 == 4"},
         "alerts": [{"id": 7, "repo": "acme/web", "error_line": "E   assert 3 == 4"}],
         "links": {"Alert": "http://dash/alerts?alert=7"},
+        "weekly_digest": None,
     }
     assert (posted.method, posted.path) == ("POST", "/hooks/s3cr3t-path?token=s3cr3t-query")
     assert posted.headers["Content-Type"].startswith("application/json")
