@@ -20,6 +20,7 @@ from app.settings import AccessSettings
 from collector.settings import CollectorSettings
 from core.http.settings import is_loopback, require_protection
 from core.settings import ConfigError, Port
+from db.api_keys import has_keys_at
 from db.collection.setup_report import delete_setup_report
 from db.engine import DatabaseUnavailable, make_engine, write_scope
 from db.migrate import upgrade
@@ -52,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         collector, api, app = CollectorSettings.load(), ApiSettings.load(), AppSettings.load()
         is_demo = not collector.repos
-        require_protection(api, api.listen_address(), guarded=bool(api.keys))
         database = DEMO_DATABASE if is_demo and app.database_url is None else collector.database_url
+        _require_protection(api, database)
         _require_free_ports(
             ("API_PORT", api.api_host, api.api_port),
             ("APP_PORT", "127.0.0.1", app.app_port),
@@ -70,6 +71,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     _print_urls(is_demo, api, app)
     return _run(is_demo, app, database)
+
+
+def _require_protection(api: ApiSettings, database: str) -> None:
+    """Raises ConfigError where the API would not start. Before the migration, so that an error changes nothing."""
+    address = api.listen_address()
+    # Of an address that only this machine reaches, the database need not be read.
+    needs_stored = address.is_open and not api.keys and not api.access_by_proxy
+    has_stored = has_keys_at(database) if needs_stored else False
+    try:
+        require_protection(api, address, guarded=bool(api.keys or has_stored))
+    except ConfigError as error:
+        if has_stored is None:
+            raise ConfigError(f"{error} Stored keys cannot be read.") from None
+        raise
 
 
 def _delete_setup_report_of_demo() -> None:

@@ -11,11 +11,13 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.roles import Role
 from core.text import CONTROL_CHARACTERS, clean
 from db.audit import Actor, record
+from db.engine import DatabaseUnavailable, make_engine, session_scope
 from db.enums import AuditAction, AuditSubject, KeyScope
 from db.models import ApiKey
 
@@ -147,6 +149,22 @@ def find_keys(session: Session, name_or_id: str) -> list[KeyRow]:
 def has_keys(session: Session) -> bool:
     """Whether a key was ever stored, whatever its state is: requests then require a key."""
     return session.scalar(select(ApiKey.id).limit(1)) is not None
+
+
+def has_keys_at(database_url: str) -> bool | None:
+    """As has_keys, for a program that has no engine; null if the keys cannot be read, also because the database is not
+    migrated."""
+    try:
+        engine = make_engine(database_url)
+    except DatabaseUnavailable:
+        return None
+    try:
+        with session_scope(engine) as session:
+            return has_keys(session)
+    except (DatabaseUnavailable, SQLAlchemyError):
+        return None
+    finally:
+        engine.dispose()
 
 
 def unrevoked_keys(session: Session) -> dict[str, KeyRow]:

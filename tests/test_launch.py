@@ -13,8 +13,11 @@ from sqlalchemy.orm import Session
 import launch
 from api.settings import ApiSettings
 from collector.settings import CollectorSettings
+from db.api_keys import create_key
+from db.audit import Actor
 from db.collection.setup_report import SetupReport, SetupRepository, read_setup_report, store_setup_report
 from db.engine import make_engine, write_scope
+from db.enums import ActorKind, KeyScope, Origin
 from db.migrate import upgrade
 from launch import AppSettings
 from tests.notify.servers import free_port
@@ -156,3 +159,29 @@ def test_links_lead_to_the_port_of_the_dashboard(settings: type[AppSettings], mo
     assert settings.load().app_url == "http://localhost:18501"
     monkeypatch.setenv("APP_URL", "https://health.example.com/")
     assert settings.load().app_url == "https://health.example.com"
+
+
+def test_a_public_address_needs_a_key_that_is_set_or_stored(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/keys.db"
+    monkeypatch.setattr(launch, "_run", lambda *given: 0)
+    settings = {"DATABASE_URL": url, "GITHUB_REPOS": "octo/one", "API_HOST": "0.0.0.0"}
+    for name, value in {"API_PORT": str(free_port()), "APP_PORT": str(free_port()), **settings}.items():
+        monkeypatch.setenv(name, value)
+    assert launch.main([]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("API_KEYS: API_HOST=0.0.0.0 accepts connections from other machines and no key is set")
+    assert error.endswith("Stored keys cannot be read.\n"), "the database is not migrated"
+    engine = make_engine(url)
+    upgrade(engine)
+    assert launch.main([]) == 2
+    assert "cannot be read" not in capsys.readouterr().err
+    with write_scope(engine) as session:
+        actor = Actor("root", ActorKind.USER, Origin.COMMAND)
+        create_key(session, actor, "grafana", KeyScope.READ, datetime.now(UTC))
+    engine.dispose()
+    assert launch.main([]) == 0
+    Path(f"{tmp_path}/keys.db").write_text("damaged " * 200)
+    assert launch.main([]) == 2
+    assert capsys.readouterr().err.endswith("Stored keys cannot be read.\n")

@@ -14,6 +14,7 @@ from core import formatting
 from core.http.settings import require_protection
 from core.settings import ConfigError
 from core.text import clean
+from db.api_keys import has_keys_at
 from db.engine import DatabaseUnavailable, describe_failure, make_engine, safe_url, session_scope
 from db.migrate import NotMigrated, check_migrated
 from db.storage import database_bytes, free_bytes, replica_lag, schema_revision, server_version
@@ -95,15 +96,23 @@ def _disk(engine: Engine) -> Iterator[DoctorCheck]:
 
 
 def check_access(settings: CollectorSettings) -> DoctorCheck:
-    """Whether the API is protected, by the same rule that the API checks at its start. In containers only the API has
-    these settings."""
+    """Whether the API is protected, by the same rule that the API checks at its start: keys that cannot be read do not
+    protect it. In containers only the API has these settings."""
     listening = settings.listen_address()
+    has_stored_keys = False if settings.api_keys else has_keys_at(settings.database_url)
     try:
-        require_protection(settings, listening, guarded=bool(settings.api_keys))
+        require_protection(settings, listening, guarded=bool(settings.api_keys or has_stored_keys))
     except ConfigError as error:
-        return DoctorCheck("API access", False, str(error))
+        reason = " Stored keys cannot be read: see the check of the database." if has_stored_keys is None else ""
+        return DoctorCheck("API access", False, f"{error}{reason}")
     if settings.api_keys:
         return DoctorCheck("API access", True, "API_KEYS is set: every /api route requires a key")
+    if has_stored_keys:
+        return DoctorCheck("API access", True, "API keys are stored: every /api route requires a key")
+    if has_stored_keys is None:
+        return DoctorCheck(
+            "API access", None, "API_KEYS is not set, and stored keys cannot be read: see the check of the database"
+        )
     if settings.access_by_proxy:
         return DoctorCheck(
             "API access", None, "ACCESS_BY_PROXY is set: everyone whom the proxy lets through has full read access"

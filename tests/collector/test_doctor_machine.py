@@ -13,8 +13,11 @@ from collector.doctor.environment import DoctorCheck, check_access, check_machin
 from collector.settings import CollectorSettings
 from core.http.settings import require_protection
 from core.settings import ConfigError
+from db.api_keys import create_key, revoke_key
+from db.audit import Actor
 from db.collection.sync_state import record_heartbeat
 from db.engine import make_engine, write_scope
+from db.enums import ActorKind, KeyScope, Origin
 from db.migrate import head_revision, upgrade
 from db.models import ChannelState, Claim
 from health.alerts.storage.outbox import enqueue
@@ -110,6 +113,7 @@ def test_collectors_of_another_version_are_named(engine: Engine) -> None:
     assert "but one/1 runs 0.0.9: use one version for all" in found.detail
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("settings", "ok", "told"),
     [
@@ -127,8 +131,9 @@ def test_collectors_of_another_version_are_named(engine: Engine) -> None:
         ({"api_publish": "10.0.0.7:3000", "api_keys": "s3cr3t"}, True, "every /api route requires a key"),
     ],
 )
-def test_an_open_api_fails(settings: dict[str, str], ok: bool | None, told: str) -> None:
-    found = check_access(CollectorSettings.load(**settings))
+def test_an_open_api_fails(engine: Engine, settings: dict[str, str], ok: bool | None, told: str) -> None:
+    url = engine.url.render_as_string(hide_password=False)
+    found = check_access(CollectorSettings.load(database_url=url, **settings))
     assert found.ok is ok
     api = ApiSettings.load(**settings)
     if ok is False:
@@ -139,3 +144,27 @@ def test_an_open_api_fails(settings: dict[str, str], ok: bool | None, told: str)
         require_protection(api, api.listen_address(), guarded=bool(api.keys))
     assert told in found.detail
     assert "s3cr3t" not in found.detail
+
+
+def test_an_api_with_stored_keys_is_protected(engine: Engine) -> None:
+    url = engine.url.render_as_string(hide_password=False)
+    settings = CollectorSettings.load(database_url=url, api_host="0.0.0.0")
+    assert check_access(settings).ok is False
+    actor = Actor("root", ActorKind.USER, Origin.COMMAND)
+    with write_scope(engine) as session:
+        row, _ = create_key(session, actor, "grafana", KeyScope.READ, NOON)
+    expected = DoctorCheck("API access", True, "API keys are stored: every /api route requires a key")
+    assert check_access(settings) == expected
+    # As in the API, which requires a key once one was created.
+    with write_scope(engine) as session:
+        revoke_key(session, actor, row.id, NOON)
+    assert check_access(settings) == expected
+
+
+@pytest.mark.parametrize("url", ["postgresql://reader:s3cr3t@127.0.0.1:1/none", "sqlite:////proc/none/x.db"])
+def test_keys_that_cannot_be_read_do_not_protect_the_api(url: str) -> None:
+    found = check_access(CollectorSettings.load(database_url=url, api_host="0.0.0.0"))
+    assert found.ok is False
+    assert found.detail.endswith("Stored keys cannot be read: see the check of the database.")
+    assert "s3cr3t" not in found.detail
+    assert check_access(CollectorSettings.load(database_url=url)).ok is None
