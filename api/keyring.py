@@ -6,8 +6,10 @@ last apply. Once a key is stored, whatever its state is, requests need a key."""
 
 import hmac
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,7 +31,7 @@ from db.replica import ReplicaRouter
 
 log = logging.getLogger(__name__)
 TTL_SECONDS = 2.0
-# The time for which a request waits for newer keys if older ones are known.
+# The time for which a request waits for newer keys if older ones are known, or a replica has them.
 _WAIT_SECONDS = 1.0
 _CALLER = "caller"
 _UNAVAILABLE = (DatabaseUnavailable, NotMigrated, SQLAlchemyError)
@@ -96,6 +98,7 @@ class Keyring:
         self._stored: _StoredKeys | None = None
         self._due_at = float("-inf")
         self._lock = anyio.Lock()
+        self._primary_read: threading.Thread | None = None
         # Keys to when their use was stored last.
         self._used_at: dict[int, datetime] = {}
 
@@ -103,17 +106,32 @@ class Keyring:
         """Reads the stored keys; returns whether one exists, whatever its state is. Raises DatabaseUnavailable,
         NotMigrated, SQLAlchemyError."""
         self._schema_guard.check()
-        try:
-            # A replica may lag behind a revocation.
-            with session_scope(self._reader.primary) as session:
-                stored = _read(session)
-        except SQLAlchemyError:
-            if self._reader.replica is None:
-                raise
+        stored = self._read_primary()
+        if stored is None:
             with self._reader.session() as session:
                 stored = _read(session)
         self._stored, self._due_at = stored, time.monotonic() + TTL_SECONDS
         return stored.exist
+
+    def _read_primary(self) -> _StoredKeys | None:
+        """The keys in the primary database, because a replica may lag behind a revocation. With a replica: null if the
+        primary fails, or does not respond within _WAIT_SECONDS."""
+        if self._reader.replica is None:
+            with session_scope(self._reader.primary) as session:
+                return _read(session)
+        if self._primary_read is not None and self._primary_read.is_alive():
+            # The last one still waits for a response. Another one would take one more connection.
+            return None
+        results: list[_StoredKeys] = []
+
+        def read() -> None:
+            with suppress(*_UNAVAILABLE), session_scope(self._reader.primary) as session:
+                results.append(_read(session))
+
+        self._primary_read = threading.Thread(target=read, daemon=True)
+        self._primary_read.start()
+        self._primary_read.join(_WAIT_SECONDS)
+        return results[0] if results else None
 
     async def prepare(self, headers: Mapping[str, str]) -> None:
         """Makes the stored keys at most TTL_SECONDS old, where `caller` needs them and the database responds."""
