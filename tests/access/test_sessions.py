@@ -12,7 +12,7 @@ _PLACES = {
     "api/deps.py": {"get_session", "write_session"},
     "api/exporter/cached.py": {"render"},
     "api/health.py": {"_read_rows", "check_collection"},
-    "api/keyring.py": {"record_use", "refresh"},
+    "api/keyring.py": {"_read_primary", "read", "record_use", "refresh"},
     "api/keys_command.py": {"_create", "_list", "_revoke"},
     "api/response_cache.py": {"_read"},
     "api/response_cache_middleware.py": {"_query"},
